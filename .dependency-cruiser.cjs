@@ -1,0 +1,64 @@
+// Who may import whom: the rules of docs/architecture.md, checked by `npm run lint`.
+
+/** A folder of src/ may import only the folders named (and src/errors.ts). */
+function only(from, ...allowed) {
+  const names = [from, ...allowed].map((name) => `^src/${name}/`);
+  return {
+    name: `${from}-imports`,
+    comment: `src/${from} may import only: ${allowed.join(', ') || 'nothing of ours'}`,
+    severity: 'error',
+    from: { path: `^src/${from}/` },
+    to: { path: '^src/', pathNot: [...names, '^src/errors\\.ts$'] },
+  };
+}
+
+/** A library has one owner. */
+function owner(library, ...folders) {
+  return {
+    name: `${library.replace('/', '-')}-owner`,
+    comment: `${library} may be imported only in ${folders.join(', ')}`,
+    severity: 'error',
+    from: { path: '^src/', pathNot: folders.map((folder) => `^src/${folder}`) },
+    to: { path: `node_modules/${library}/` },
+  };
+}
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'no-orphans',
+      severity: 'error',
+      from: { orphan: true, pathNot: ['\\.d\\.ts$', '^src/main\\.ts$'] },
+      to: {},
+    },
+    { name: 'not-to-test', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|bench)/' } },
+    only('image'),
+    only('blobs'),
+    only('catalog'),
+    only('config'),
+    only('publish', 'image', 'blobs', 'catalog'),
+    only('streams', 'image', 'blobs', 'catalog'),
+    only('mirror', 'publish', 'image', 'blobs', 'catalog', 'streams'),
+    only('ops', 'publish', 'image', 'blobs', 'catalog'),
+    only('http', 'publish', 'image', 'blobs', 'catalog', 'streams', 'ops', 'config'),
+    owner('koa', 'http/'),
+    owner('@koa/router', 'http/'),
+    owner('minio', 'blobs/'),
+    owner('better-sqlite3', 'catalog/'),
+    owner('kysely', 'catalog/'),
+    owner('zod', 'config/', 'http/', 'publish/', 'image/'),
+    owner('commander', 'cli/', 'main.ts'),
+    owner('pino', 'ops/'),
+    owner('prom-client', 'ops/'),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
+  },
+};

@@ -1,0 +1,46 @@
+# docker build --tag headwater .
+# docker run --publish 8443:8443 --volume headwater:/var/lib/headwater headwater
+# docker exec CONTAINER headwater list        every command works beside the server
+
+# Puts the program together, with everything that takes: native modules need a compiler and Python where no binary is
+# ready for the platform.
+FROM node:20-bookworm AS build
+WORKDIR /src
+COPY package.json package-lock.json ./
+RUN npm ci
+COPY build.js ./
+COPY src src
+RUN npm run build && npm prune --omit=dev
+
+FROM node:20-bookworm-slim
+LABEL org.opencontainers.image.title="Headwater" \
+      org.opencontainers.image.description="Image server and registry for system containers" \
+      org.opencontainers.image.licenses="Apache-2.0"
+RUN groupadd --system --gid 10001 headwater \
+ && useradd --system --uid 10001 --gid headwater --home-dir /var/lib/headwater --shell /usr/sbin/nologin headwater \
+ && install --directory --owner headwater --group headwater --mode 0750 /var/lib/headwater \
+ && install --directory --mode 0755 /etc/headwater \
+ && ln -s /opt/headwater/dist/main.js /usr/local/bin/headwater
+WORKDIR /opt/headwater
+COPY --from=build /src/package.json ./
+COPY --from=build /src/node_modules node_modules
+COPY --from=build /src/dist dist
+RUN chmod 0755 dist/main.js
+
+# The program's own files belong to root; the service can write to its data and nowhere else.
+USER headwater
+ENV NODE_ENV=production \
+    HEADWATER_DATA_DIR=/var/lib/headwater \
+    HEADWATER_LOG_FORMAT=json
+VOLUME /var/lib/headwater
+# A configuration, when there is one, is mounted at /etc/headwater/headwater.yaml.
+EXPOSE 8443
+
+# Whatever the configuration says of TLS: a self-signed certificate is the server's own, on its own machine.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
+  CMD ["node", "-e", "const {get}=require(process.env.HEADWATER_TLS==='off'?'node:http':'node:https');get({host:'localhost',port:process.env.HEADWATER_LISTEN_PORT??8443,path:'/readyz',rejectUnauthorized:false,timeout:4000},r=>process.exit(r.statusCode===200?0:1)).on('error',()=>process.exit(1)).on('timeout',()=>process.exit(1))"]
+
+# Node.js as process 1 gets SIGTERM from `docker stop` and lets downloads finish (shutdownTimeout).
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["headwater"]
+CMD ["serve"]

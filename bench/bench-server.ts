@@ -1,0 +1,61 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Agent, request } from 'undici';
+import { program } from '../test/e2e/headwater.ts';
+
+/** The built server, on a port of its own. */
+export class BenchServer {
+  readonly child: ChildProcess;
+  readonly url: string;
+  /** From the start of the process to its first answer that it is ready. */
+  readonly startSeconds: number;
+  readonly #dispatcher: Agent;
+
+  private constructor(child: ChildProcess, url: string, startSeconds: number, dispatcher: Agent) {
+    this.child = child;
+    this.url = url;
+    this.startSeconds = startSeconds;
+    this.#dispatcher = dispatcher;
+  }
+
+  static async start(data: string, settings: string[] = [], port = 18443): Promise<BenchServer> {
+    const dispatcher = new Agent({ connect: { rejectUnauthorized: false } });
+    const url = `https://127.0.0.1:${port}`;
+    const started = performance.now();
+    const all = [`listen.port=${port}`, 'listen.address=127.0.0.1', ...settings];
+    const child = spawn(
+      process.execPath,
+      [program, 'serve', '--data-dir', data, ...all.flatMap((setting) => ['--set', setting])],
+      {
+        stdio: 'ignore',
+      },
+    );
+    while (!(await answers(`${url}/readyz`, dispatcher))) {
+      if (child.exitCode !== null) throw new Error(`the server ended with exit code ${child.exitCode}`);
+      await sleep(5);
+    }
+    return new BenchServer(child, url, (performance.now() - started) / 1000, dispatcher);
+  }
+
+  async get(path: string): Promise<Buffer> {
+    const { body } = await request(this.url + path, { dispatcher: this.#dispatcher });
+    return Buffer.from(await body.arrayBuffer());
+  }
+
+  async stop(): Promise<void> {
+    await this.#dispatcher.close();
+    const ended = new Promise((resolve) => this.child.once('exit', resolve));
+    this.child.kill('SIGTERM');
+    await ended;
+  }
+}
+
+async function answers(url: string, dispatcher: Agent): Promise<boolean> {
+  try {
+    const { statusCode, body } = await request(url, { dispatcher });
+    await body.dump();
+    return statusCode === 200;
+  } catch {
+    return false;
+  }
+}

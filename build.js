@@ -1,0 +1,27 @@
+// Puts the program together in dist/: our own modules, and the libraries that are made of hundreds of small files, in a
+// few chunks. Loading those one by one would take most of a command's time. Types are checked by `npm run lint`.
+import { readFileSync, rmSync } from 'node:fs';
+import { build } from 'esbuild';
+
+const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
+const bundled = ['commander', 'kysely', 'yaml', 'zod'];
+
+rmSync('dist', { recursive: true, force: true });
+await build({
+  entryPoints: ['src/main.ts', 'src/publish/intake-worker.ts'],
+  outdir: 'dist',
+  // Side by side, so that the program finds its worker beside itself.
+  entryNames: '[name]',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  sourcemap: true,
+  external: Object.keys(manifest.dependencies).filter((name) => !bundled.includes(name)),
+  // What is bundled of CommonJS asks for Node's own modules this way.
+  banner: {
+    js: "import { createRequire } from 'node:module';const require = createRequire(import.meta.url);",
+  },
+  logLevel: 'warning',
+});

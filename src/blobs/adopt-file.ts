@@ -1,0 +1,59 @@
+import { constants } from 'node:fs';
+import { copyFile, link, open, realpath, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { codeOf, HeadwaterError } from '../errors.ts';
+import { diskError } from './disk-error.ts';
+import { stagedName } from './staged-name.ts';
+
+/** What a system answers when it cannot share a file's bytes between two names, or may not. */
+const cannot = new Set(
+  'EXDEV EPERM EACCES EMLINK ENOTSUP EOPNOTSUPP ENOSYS ENOTTY EINVAL EISDIR EBADF'.split(' '),
+);
+
+/**
+ * Gives a file a second name in the staging directory, without copying its bytes: as a clone that shares them until
+ * either is changed (reflink) where the file system has that, else as a hard link.
+ * @param place called with the staged name and the file's bytes when the disk has all of them
+ * @returns what `place` returns; undefined where bytes cannot be shared, as between two file systems
+ */
+export async function adoptFile<Result>(
+  path: string,
+  staging: string,
+  place: (staged: string, size: number) => Promise<Result>,
+): Promise<Result | undefined> {
+  const source = await realpath(path).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') throw new HeadwaterError('not-found', `${path}: there is no such file`);
+    throw diskError(error, path, 'read');
+  });
+  const staged = join(staging, await stagedName());
+  try {
+    const shared =
+      (await works(copyFile(source, staged, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE))) ||
+      (await works(link(source, staged)));
+    return shared ? await place(staged, await sync(staged)) : undefined;
+  } catch (error) {
+    throw error instanceof HeadwaterError ? error : diskError(error, path, 'taken over');
+  } finally {
+    await rm(staged, { force: true });
+  }
+}
+
+async function works(sharing: Promise<void>): Promise<boolean> {
+  try {
+    await sharing;
+    return true;
+  } catch (error) {
+    if (cannot.has(codeOf(error) ?? '')) return false;
+    throw error;
+  }
+}
+
+async function sync(path: string): Promise<number> {
+  const handle = await open(path);
+  try {
+    await handle.sync();
+    return (await handle.stat()).size;
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,85 @@
+import type { Readable } from 'node:stream';
+import type { Digest } from './digest.ts';
+
+/**
+ * The bytes of a blob from `start` to `end`, both included, counted from 0 (RFC 9110, section 14.1.2). An end beyond
+ * the last byte means the last byte; a start beyond it is an error of kind `invalid`.
+ */
+export interface ByteRange {
+  start: number;
+  end: number;
+}
+
+/** A blob as its store knows it. */
+export interface BlobStat {
+  digest: Digest;
+  /** Bytes. */
+  size: number;
+  /** When the store took it in, or was last given it again. */
+  modified: Date;
+}
+
+/**
+ * How many bytes may follow a chunk before its memory is used again. Sources that read large files take turns with a
+ * few buffers: fresh ones for each chunk cost more than hashing it (page faults, garbage collection).
+ */
+export const chunkLifetime = 4 * 1024 * 1024;
+
+/** What the sender of a blob says of it before it comes. */
+export interface Expected {
+  /** Known only once the bytes have passed when a file is hashed on its way in: then a promise of it. */
+  digest: Digest | Promise<Digest>;
+  /** Bytes, when known. It helps a store to plan; a different number of bytes is refused. */
+  size?: number;
+}
+
+/**
+ * Where bytes are kept, named by their SHA-256. One suite of tests runs over every store
+ * (`test/blobs/store-suite.ts`).
+ *
+ * Errors are HeadwaterErrors: `not-found` (no such blob), `unavailable` (the store cannot be reached or failed),
+ * `no-space`, `invalid` (not the expected size).
+ */
+export interface BlobStore {
+  /** Makes the store ready and cleans away writes that a killed process abandoned. Call once before the rest. */
+  open(): Promise<void>;
+
+  /** Size and age of a blob, or undefined when there is none. Reads no bytes. */
+  stat(digest: Digest): Promise<BlobStat | undefined>;
+
+  /**
+   * The bytes of a blob, whole or a range of it. Resolves once the store has answered, so that a missing blob is
+   * known before anything is sent; a failure half way ends the stream with an error, never early.
+   */
+  read(digest: Digest, range?: ByteRange): Promise<Readable>;
+
+  /**
+   * Keeps a blob. Nothing of it can be seen until it is whole and durable; when the source fails, or when the
+   * promised digest is rejected, nothing stays. Does not hash: who calls has had the bytes hashed as they pass,
+   * and resolves `expected.digest` after the last byte with what they were (or rejects it).
+   * Writing a blob that exists is a success that changes no byte (it may renew `modified`); when its digest was
+   * known beforehand, the source may be left before its end.
+   * A chunk must not be changed before the source has handed over {@link chunkLifetime} more bytes.
+   */
+  write(source: AsyncIterable<Uint8Array>, expected: Expected): Promise<BlobStat>;
+
+  /**
+   * Takes a local file over without copying its bytes where the store can (a link on the same file system); the
+   * file stays where it is. The caller vouches for the digest. Returns undefined where the store cannot.
+   */
+  adopt?(path: string, digest: Digest): Promise<BlobStat | undefined>;
+
+  /** Removes a blob; one that is not there is a success. */
+  remove(digest: Digest): Promise<void>;
+
+  /** Every whole blob, in no particular order. */
+  list(): AsyncIterable<BlobStat>;
+
+  /** A link by which a client fetches the blob from the store itself, where the store can and is set to do so. */
+  presign?(digest: Digest, options: { expiresInSeconds: number; method: 'GET' | 'HEAD' }): Promise<string>;
+
+  /** Resolves when the store answers and can be written to. @throws HeadwaterError `unavailable`, saying why not */
+  check(): Promise<void>;
+
+  close(): Promise<void>;
+}

@@ -1,0 +1,208 @@
+import type { Stats } from 'node:fs';
+import { chmod, type FileHandle, open, rename, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { Readable } from 'node:stream';
+import { codeOf, HeadwaterError } from '../errors.ts';
+import { adoptFile } from './adopt-file.ts';
+import { blobKey, blobRoot, digestOfKey } from './blob-key.ts';
+import type { BlobStat, BlobStore, ByteRange, Expected } from './blob-store.ts';
+import type { Digest } from './digest.ts';
+import { Directories } from './directories.ts';
+import { entriesOf, removeFile, statOf, syncDirectory } from './disk.ts';
+import { diskError } from './disk-error.ts';
+import { FileRange } from './file-range.ts';
+import { Incoming } from './incoming.ts';
+import { StagedFile } from './staged-file.ts';
+import { isAbandoned } from './staged-name.ts';
+
+/**
+ * Blobs in a directory of a local file system: `blobs/sha256/ab/<hex>`. Several processes may use it at once.
+ *
+ * What is written goes to `staging/` first and gets its name when the disk has all of it. A blob's `modified` is
+ * its file's ctime: the mtime of an adopted file is older than the blob.
+ */
+export class DirectoryStore implements BlobStore {
+  readonly #root: string;
+  readonly #staging: string;
+  readonly #directories: Directories;
+
+  /** @param root the directory; made when it is not there */
+  constructor(root: string) {
+    this.#root = resolve(root);
+    this.#staging = join(this.#root, 'staging');
+    this.#directories = new Directories(this.#root);
+  }
+
+  async open(): Promise<void> {
+    await this.#directories.make(resolve(this.#root, blobRoot));
+    await this.#directories.make(this.#staging);
+    for (const { name } of await entriesOf(this.#staging)) {
+      const path = join(this.#staging, name);
+      const found = await statOf(path);
+      if (found !== undefined && (await isAbandoned(name, found.mtime))) await removeFile(path);
+    }
+  }
+
+  async stat(digest: Digest): Promise<BlobStat | undefined> {
+    const found = await statOf(this.#path(digest));
+    if (found !== undefined) return describe(digest, found);
+    await this.#checkRoot();
+    return undefined;
+  }
+
+  async read(digest: Digest, range?: ByteRange): Promise<Readable> {
+    const path = this.#path(digest);
+    const handle = await this.#openBlob(digest, path);
+    try {
+      const { size } = await handle.stat();
+      const start = range?.start ?? 0;
+      const stop = Math.min(size, (range?.end ?? size) + 1);
+      if (range !== undefined && start >= stop) {
+        throw new HeadwaterError('invalid', `blob sha256:${digest} has ${size} bytes: none from ${start}`);
+      }
+      if (start < stop) return new FileRange(handle, path, { start, stop });
+      await handle.close();
+      return Readable.from([], { objectMode: false });
+    } catch (error) {
+      await handle.close();
+      throw error instanceof HeadwaterError ? error : diskError(error, path, 'read');
+    }
+  }
+
+  async write(source: AsyncIterable<Uint8Array>, expected: Expected): Promise<BlobStat> {
+    const incoming = new Incoming(source, expected.size);
+    const digest = Promise.resolve(expected.digest);
+    // When the source fails, nobody waits for the digest any more.
+    digest.catch(() => undefined);
+    try {
+      if (typeof expected.digest === 'string') {
+        const present = await this.#renew(expected.digest, expected.size);
+        if (present !== undefined) return present;
+      }
+      return await this.#write(incoming, digest);
+    } finally {
+      incoming.leave();
+    }
+  }
+
+  async adopt(path: string, digest: Digest): Promise<BlobStat | undefined> {
+    return await adoptFile(
+      path,
+      this.#staging,
+      async (staged, size) => await this.#place(staged, size, digest),
+    );
+  }
+
+  async remove(digest: Digest): Promise<void> {
+    await removeFile(this.#path(digest));
+  }
+
+  async *list(): AsyncIterable<BlobStat> {
+    const top = join(this.#root, blobRoot);
+    for (const directory of await entriesOf(top)) {
+      if (!directory.isDirectory()) continue;
+      for (const file of await entriesOf(join(top, directory.name))) {
+        const digest = digestOfKey(`${blobRoot}${directory.name}/${file.name}`);
+        const found = digest === undefined ? undefined : await statOf(this.#path(digest));
+        if (digest !== undefined && found !== undefined) yield describe(digest, found);
+      }
+    }
+  }
+
+  async check(): Promise<void> {
+    try {
+      await this.#checkRoot();
+      const staged = await StagedFile.create(this.#staging);
+      try {
+        await staged.write(Buffer.from('ready?'));
+        await staged.finish();
+      } finally {
+        await staged.discard();
+      }
+    } catch (error) {
+      if (!(error instanceof HeadwaterError) || error.kind === 'unavailable') throw error;
+      throw new HeadwaterError('unavailable', error.message, { cause: error });
+    }
+  }
+
+  async close(): Promise<void> {}
+
+  async #write(incoming: Incoming, promised: Promise<Digest>): Promise<BlobStat> {
+    const staged = await StagedFile.create(this.#staging);
+    try {
+      for await (const chunk of incoming) await staged.write(chunk);
+      const finished = staged.finish();
+      finished.catch(() => undefined);
+      const digest = await promised;
+      await finished;
+      return await this.#place(staged.path, staged.size, digest);
+    } finally {
+      await staged.discard();
+    }
+  }
+
+  #path(digest: Digest): string {
+    return join(this.#root, blobKey(digest));
+  }
+
+  async #openBlob(digest: Digest, path: string): Promise<FileHandle> {
+    try {
+      return await open(path);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw diskError(error, path, 'read');
+    }
+    await this.#checkRoot();
+    throw new HeadwaterError('not-found', `blob sha256:${digest} is not in the store`);
+  }
+
+  /** Tells a missing blob from a file system that is not mounted. @throws HeadwaterError `unavailable` */
+  async #checkRoot(): Promise<void> {
+    const path = join(this.#root, blobRoot);
+    await stat(path).catch((error: unknown) => {
+      throw diskError(error, path, 'read');
+    });
+  }
+
+  /** Gives a staged file, which the disk has whole, the name of its blob, unless the blob is there already. */
+  async #place(staged: string, size: number, digest: Digest): Promise<BlobStat> {
+    const path = this.#path(digest);
+    const directory = dirname(path);
+    await this.#directories.make(directory);
+    if ((await this.#renew(digest, size)) === undefined) {
+      await rename(staged, path).catch(async (error: unknown) => {
+        if (codeOf(error) !== 'ENOENT') throw diskError(error, path, 'written');
+        // Somebody tidied empty directories away.
+        await this.#directories.remake(directory);
+        await rename(staged, path).catch((failure: unknown) => {
+          throw diskError(failure, path, 'written');
+        });
+      });
+    }
+    // Also for a blob that was there: its writer may still be about to do it.
+    await syncDirectory(directory);
+    const found = await statOf(path);
+    if (found !== undefined) return describe(digest, found);
+    throw new HeadwaterError('unavailable', `${path}: was removed as soon as it was written; try again`);
+  }
+
+  /** Renews a blob of `size` bytes (of any size when undefined); returns undefined when there is none. */
+  async #renew(digest: Digest, size: number | undefined): Promise<BlobStat | undefined> {
+    const path = this.#path(digest);
+    const found = await statOf(path);
+    if (found === undefined || (size !== undefined && found.size !== size)) return undefined;
+    try {
+      // Sets the file's ctime and nothing else: its mtime may be that of a file that was adopted.
+      await chmod(path, found.mode & 0o7777);
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return undefined;
+      // A file of another user stays as old as it is.
+      if (codeOf(error) !== 'EPERM') throw diskError(error, path, 'written');
+    }
+    const renewed = await statOf(path);
+    return renewed === undefined ? undefined : describe(digest, renewed);
+  }
+}
+
+function describe(digest: Digest, { size, ctime }: Stats): BlobStat {
+  return { digest, size, modified: ctime };
+}

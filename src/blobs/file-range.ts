@@ -1,0 +1,58 @@
+import type { FileHandle } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { HeadwaterError } from '../errors.ts';
+import { diskError } from './disk-error.ts';
+
+/** Bytes read at once. With 64 KiB, the default of streams, serving takes two to three times as long (measured). */
+const chunkSize = 1024 * 1024;
+
+/**
+ * The bytes of an open file from `start` up to but not including `stop`. Closes the file at the end, and when it is
+ * left. It ends with the last byte, without another read to find the end of the file: a client that has all
+ * bytes may hang up before that read is done, which would look like a broken download.
+ */
+export class FileRange extends Readable {
+  readonly #handle: FileHandle;
+  readonly #path: string;
+  readonly #stop: number;
+  #offset: number;
+
+  constructor(handle: FileHandle, path: string, range: { start: number; stop: number }) {
+    super({ highWaterMark: chunkSize });
+    this.#handle = handle;
+    this.#path = path;
+    this.#offset = range.start;
+    this.#stop = range.stop;
+  }
+
+  override _read(): void {
+    this.#readChunk().catch((error: unknown) => this.destroy(error as Error));
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    // Waits for a read that is under way.
+    this.#handle.close().then(
+      () => done(error),
+      (failure: unknown) => done(error ?? diskError(failure, this.#path, 'closed')),
+    );
+  }
+
+  async #readChunk(): Promise<void> {
+    const wanted = Math.min(chunkSize, this.#stop - this.#offset);
+    if (wanted === 0) {
+      this.push(null);
+      return;
+    }
+    const buffer = Buffer.allocUnsafeSlow(wanted);
+    const { bytesRead } = await this.#handle.read(buffer, 0, wanted, this.#offset).catch((error: unknown) => {
+      throw diskError(error, this.#path, 'read');
+    });
+    if (this.destroyed) return;
+    if (bytesRead === 0) {
+      throw new HeadwaterError('unavailable', `${this.#path}: became shorter while it was read`);
+    }
+    this.#offset += bytesRead;
+    this.push(bytesRead === wanted ? buffer : buffer.subarray(0, bytesRead));
+    if (this.#offset === this.#stop) this.push(null);
+  }
+}

@@ -1,0 +1,205 @@
+import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+import { HeadwaterError } from '../errors.ts';
+import { blobKey, blobRoot, digestOfKey } from './blob-key.ts';
+import type { BlobStat, BlobStore, ByteRange, Expected } from './blob-store.ts';
+import type { Digest } from './digest.ts';
+import { Incoming } from './incoming.ts';
+import { S3Bucket, type S3Object } from './s3-bucket.ts';
+import { S3Client } from './s3-client.ts';
+import { copyObject } from './s3-copy.ts';
+import { completeOptions, type S3Options, type S3Settings } from './s3-options.ts';
+import { S3Read } from './s3-read.ts';
+import { S3Sender, type Sent } from './s3-sender.ts';
+import { S3Uploads } from './s3-uploads.ts';
+import { Slots } from './slots.ts';
+import { abandonedAfter, isAbandoned, stagedName } from './staged-name.ts';
+
+/**
+ * Blobs in a bucket of an S3 service: `<prefix>blobs/sha256/ab/<hex>`. Several processes, on several machines, may
+ * use it at once.
+ *
+ * A blob of more than one part, whose digest is known only after its last byte, is sent to `<prefix>staging/` and
+ * copied to its key within the service.
+ */
+export class S3Store implements BlobStore {
+  readonly #settings: S3Settings;
+  readonly #client: S3Client;
+  readonly #bucket: S3Bucket;
+  readonly #uploads: S3Uploads;
+  readonly #slots: Slots;
+
+  /** @throws HeadwaterError `invalid`, naming the setting */
+  constructor(options: S3Options) {
+    this.#settings = completeOptions(options);
+    this.#client = new S3Client(this.#settings);
+    this.#bucket = new S3Bucket(this.#client);
+    this.#uploads = new S3Uploads(this.#client);
+    this.#slots = new Slots(this.#settings.parallel);
+  }
+
+  async open(): Promise<void> {
+    const { prefix, createBucket } = this.#settings;
+    const staging = `${prefix}staging/`;
+    await this.#bucket.reach(prefix, { create: createBucket });
+    for await (const { key, upload, started } of this.#uploads.list(staging)) {
+      if (await isAbandoned(key.slice(staging.length), started)) await this.#uploads.abort(key, upload);
+    }
+    for await (const { key, modified } of this.#bucket.objects(staging)) {
+      if (await isAbandoned(key.slice(staging.length), modified)) await this.#bucket.remove(key);
+    }
+    // Uploads and copies straight to a blob's key do not tell who makes them: their age decides.
+    for await (const { key, upload, started } of this.#uploads.list(prefix + blobRoot)) {
+      if (Date.now() - started.getTime() > abandonedAfter) await this.#uploads.abort(key, upload);
+    }
+  }
+
+  async stat(digest: Digest): Promise<BlobStat | undefined> {
+    const found = await this.#bucket.find(this.#key(digest));
+    return found === undefined ? undefined : describe(digest, found);
+  }
+
+  async read(digest: Digest, range?: ByteRange): Promise<Readable> {
+    const key = this.#key(digest);
+    const get = async (wanted?: ByteRange): Promise<IncomingMessage> => {
+      const response = await this.#bucket.get(key, wanted);
+      if (response !== undefined) return response;
+      throw new HeadwaterError('not-found', `blob sha256:${digest} is not in the store`);
+    };
+    const response = await get(range);
+    const start = range?.start ?? 0;
+    const stop = start + lengthOf(response);
+    if (start === stop) {
+      response.resume();
+      return Readable.from([], { objectMode: false });
+    }
+    return new S3Read(response, {
+      start,
+      stop,
+      reopen: (from, to) => get({ start: from, end: to - 1 }),
+      retry: this.#settings.retry,
+      explain: (error) => this.#client.explain(error),
+    });
+  }
+
+  async write(source: AsyncIterable<Uint8Array>, expected: Expected): Promise<BlobStat> {
+    const incoming = new Incoming(source, expected.size);
+    const known = typeof expected.digest === 'string' ? expected.digest : undefined;
+    const digest = Promise.resolve(expected.digest);
+    // When the source fails, nobody waits for the digest any more.
+    digest.catch(() => undefined);
+    try {
+      const present = known === undefined ? undefined : await this.#present(known, expected.size);
+      if (present !== undefined) return present;
+      const { partSize } = this.#settings;
+      const sender = new S3Sender(this.#uploads, this.#slots, { partSize, size: expected.size });
+      const sent = await sender.send(incoming, () => this.#target(known));
+      return sent.kind === 'whole' ? await this.#put(sent, await digest) : await this.#complete(sent, digest);
+    } finally {
+      incoming.leave();
+    }
+  }
+
+  async remove(digest: Digest): Promise<void> {
+    await this.#bucket.remove(this.#key(digest));
+  }
+
+  async *list(): AsyncIterable<BlobStat> {
+    const { prefix } = this.#settings;
+    for await (const object of this.#bucket.objects(prefix + blobRoot)) {
+      const digest = digestOfKey(object.key.slice(prefix.length));
+      if (digest !== undefined) yield describe(digest, object);
+    }
+  }
+
+  async presign(
+    digest: Digest,
+    options: { expiresInSeconds: number; method: 'GET' | 'HEAD' },
+  ): Promise<string> {
+    return await this.#bucket.presign(options.method, this.#key(digest), options.expiresInSeconds);
+  }
+
+  async check(): Promise<void> {
+    try {
+      await this.#bucket.probe(`${this.#settings.prefix}staging/${await stagedName()}`);
+    } catch (error) {
+      if (!(error instanceof HeadwaterError) || error.kind === 'unavailable') throw error;
+      throw new HeadwaterError('unavailable', error.message, { cause: error });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#client.close();
+  }
+
+  #key(digest: Digest): string {
+    return this.#settings.prefix + blobKey(digest);
+  }
+
+  /** Where an upload in parts goes: to the blob's key when that is known, for nothing is seen before it is complete. */
+  async #target(known: Digest | undefined): Promise<string> {
+    return known === undefined ? `${this.#settings.prefix}staging/${await stagedName()}` : this.#key(known);
+  }
+
+  /** The blob, when there is one of `size` bytes (of any size when undefined). */
+  async #present(digest: Digest, size: number | undefined): Promise<BlobStat | undefined> {
+    const found = await this.#bucket.head(this.#key(digest));
+    if (found === undefined || (size !== undefined && found.size !== size)) return undefined;
+    return describe(digest, found);
+  }
+
+  async #put(sent: Extract<Sent, { kind: 'whole' }>, digest: Digest): Promise<BlobStat> {
+    const present = await this.#present(digest, sent.size);
+    if (present !== undefined) return present;
+    await this.#bucket.put(this.#key(digest), sent.bytes, sent.sha256);
+    return await this.#written(digest, sent.size);
+  }
+
+  async #complete(sent: Extract<Sent, { kind: 'parts' }>, promised: Promise<Digest>): Promise<BlobStat> {
+    const { key, upload, parts, size } = sent;
+    let completed = false;
+    try {
+      const digest = await promised;
+      const present = await this.#present(digest, size);
+      if (present !== undefined) return present;
+      await this.#uploads.complete(key, upload, parts, size);
+      completed = true;
+      const target = this.#key(digest);
+      if (key !== target) {
+        const services = { bucket: this.#bucket, uploads: this.#uploads };
+        await copyObject(services, key, target, { size, limit: this.#settings.copyLimit });
+      }
+      return await this.#written(digest, size);
+    } finally {
+      await this.#tidy(key, completed ? undefined : upload);
+    }
+  }
+
+  /** Removes what an upload leaves. Should that fail, the next start of a store does it. */
+  async #tidy(key: string, upload: string | undefined): Promise<void> {
+    const staged = key.startsWith(`${this.#settings.prefix}staging/`);
+    if (upload !== undefined) await this.#uploads.abort(key, upload).catch(() => undefined);
+    else if (staged) await this.#bucket.remove(key).catch(() => undefined);
+  }
+
+  async #written(digest: Digest, size: number): Promise<BlobStat> {
+    const found = await this.#bucket.head(this.#key(digest));
+    if (found?.size === size) return describe(digest, found);
+    const seen = found === undefined ? 'gone' : `${found.size} bytes long`;
+    throw new HeadwaterError(
+      'unavailable',
+      `blob sha256:${digest}: ${size} bytes were written, but it is ${seen}: write it again`,
+    );
+  }
+}
+
+function lengthOf(response: IncomingMessage): number {
+  const length = Number(response.headers['content-length']);
+  if (Number.isSafeInteger(length)) return length;
+  response.destroy();
+  throw new HeadwaterError('unavailable', 'the S3 service does not tell how many bytes it sends');
+}
+
+function describe(digest: Digest, { size, modified }: S3Object): BlobStat {
+  return { digest, size, modified };
+}

@@ -1,0 +1,92 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { readFile, readlink } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { codeOf } from '../errors.ts';
+
+// A write that is under way has a name that tells which process makes it, so that what a killed process left can
+// be told from what a living one still needs, be it on this machine or on another one that shares the store.
+
+/** Milliseconds after which a write is taken for abandoned when its process cannot be looked at. */
+export const abandonedAfter = 24 * 60 * 60 * 1000;
+
+/** Where a process lives; {@link unknown} where the system does not tell. */
+interface Place {
+  /** Host name and machine id. */
+  machine: string;
+  /** Changes each time the kernel starts. */
+  boot: string;
+  /** Process ids mean something only within one: containers of one machine each have their own. */
+  namespace: string;
+}
+
+const unknown = '00000000';
+
+const name =
+  /^([0-9a-f]{8})\.([0-9a-f]{8})\.(\d+)\.(\d+)\.(\d+)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+let place: Promise<Place> | undefined;
+
+/** A name for one unfinished write of this process. */
+export async function stagedName(): Promise<string> {
+  const { machine, boot, namespace } = await here();
+  const start = (await startOf(process.pid)) ?? '0';
+  return `${machine}.${boot}.${namespace}.${process.pid}.${start}-${randomUUID()}`;
+}
+
+/**
+ * Whether a write was abandoned: its process has ended, or cannot be looked at and the write is old.
+ * Names that {@link stagedName} did not make are nobody's business here: never abandoned.
+ * @param modified when the write was last seen to move
+ */
+export async function isAbandoned(staged: string, modified: Date): Promise<boolean> {
+  const [, machine, boot, namespace, pid, start] = name.exec(staged) ?? [];
+  if (pid === undefined) return false;
+  const own = await here();
+  if (same(own.boot, boot) && same(own.namespace, namespace)) return (await startOf(Number(pid))) !== start;
+  // The same machine has been restarted since, which no process survives.
+  if (same(own.machine, machine) && own.boot !== unknown && own.boot !== boot) return true;
+  return Date.now() - modified.getTime() > abandonedAfter;
+}
+
+function same(own: string, other: string | undefined): boolean {
+  return own !== unknown && own === other;
+}
+
+function here(): Promise<Place> {
+  place ??= look();
+  return place;
+}
+
+async function look(): Promise<Place> {
+  const machineId = await readIfAny('/etc/machine-id');
+  const bootId = await readIfAny('/proc/sys/kernel/random/boot_id');
+  const link = await readlink('/proc/self/ns/pid').catch(() => '');
+  return {
+    machine: machineId === '' ? unknown : shortHash(`${hostname()}\n${machineId}`),
+    boot: bootId === '' ? unknown : shortHash(bootId),
+    namespace: /\d+/.exec(link)?.[0] ?? unknown,
+  };
+}
+
+async function readIfAny(path: string): Promise<string> {
+  return await readFile(path, 'utf8').catch(() => '');
+}
+
+function shortHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 8);
+}
+
+/** When a process was started, in ticks since the kernel was; undefined when it has ended (proc(5): stat). */
+async function startOf(pid: number): Promise<string | undefined> {
+  let stat: string;
+  try {
+    stat = await readFile(`/proc/${pid}/stat`, 'latin1');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ESRCH') return undefined;
+    throw error;
+  }
+  // The second field is the program's name in brackets and may hold anything: count from behind it.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [state] = fields;
+  return state === 'Z' || state === 'X' ? undefined : fields[19];
+}

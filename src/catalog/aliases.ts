@@ -1,0 +1,175 @@
+import type { Transaction } from 'kysely';
+import { HeadwaterError } from '../errors.ts';
+import type { Database } from './database.ts';
+import type { ProductKey } from './names.ts';
+import type { Tables } from './tables.ts';
+
+/**
+ * What an alias leads to: the products of one os, release and variant, one for each architecture. Clients pick
+ * theirs, and the newest version.
+ */
+export type Family = Pick<ProductKey, 'os' | 'release' | 'variant'>;
+
+export interface Alias extends Family {
+  name: string;
+  /** The names of the products it leads to. */
+  products: string[];
+  /** The streams they are in. */
+  streams: string[];
+}
+
+/** Reads and moves aliases. */
+export class Aliases {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async list(): Promise<Alias[]> {
+    return await this.#read();
+  }
+
+  async find(name: string): Promise<Alias | undefined> {
+    return (await this.#read(name))[0];
+  }
+
+  async #read(name?: string): Promise<Alias[]> {
+    const rows = await this.#database.reads
+      .selectFrom('aliases')
+      .leftJoin('products', (join) =>
+        join
+          .onRef('aliases.os', '=', 'products.os')
+          .onRef('aliases.release', '=', 'products.release')
+          .onRef('aliases.variant', '=', 'products.variant'),
+      )
+      .selectAll('aliases')
+      .select(['products.name as product', 'products.stream'])
+      .$if(name !== undefined, (select) => select.where('aliases.name', '=', name ?? ''))
+      .orderBy('aliases.name')
+      .orderBy('products.name')
+      .execute();
+    const aliases = new Map<string, Alias>();
+    for (const { product, stream, ...row } of rows) {
+      const alias = aliases.get(row.name) ?? { ...row, products: [], streams: [] };
+      if (product !== null) alias.products.push(product);
+      if (stream !== null && !alias.streams.includes(stream)) alias.streams.push(stream);
+      aliases.set(row.name, alias);
+    }
+    return [...aliases.values()];
+  }
+
+  /**
+   * Makes an alias lead to a family, from wherever it led before, in one step.
+   * @throws HeadwaterError `not-found` when the family has no product; `conflict` when the alias leads to products
+   * of another owner
+   */
+  async set(name: string, family: Family): Promise<void> {
+    await this.#database.change(async (transaction, revision) => {
+      const target = await familyOwner(transaction, family);
+      if (target === undefined) {
+        throw new HeadwaterError('not-found', `there is no product ${describe(family)}`);
+      }
+      const current = await findAlias(transaction, name);
+      const owner = current === undefined ? undefined : await familyOwner(transaction, current);
+      if (current !== undefined && owner !== undefined && owner !== target) {
+        throw new HeadwaterError(
+          'conflict',
+          `alias ${name} leads to ${describe(current)}, which is owned by ${owner}: choose another alias`,
+        );
+      }
+      await removeAlias(transaction, name, revision);
+      await giveAlias(transaction, name, family, revision);
+    });
+  }
+
+  /** @throws HeadwaterError `not-found` */
+  async unset(name: string): Promise<void> {
+    await this.#database.change(async (transaction, revision) => {
+      if ((await findAlias(transaction, name)) === undefined) {
+        throw new HeadwaterError('not-found', `there is no alias ${name}`);
+      }
+      await removeAlias(transaction, name, revision);
+    });
+  }
+}
+
+/**
+ * Part of a transaction: refuses an alias that leads to another family.
+ * @throws HeadwaterError `conflict`, naming what it leads to
+ */
+export async function assertFree(
+  transaction: Transaction<Tables>,
+  name: string,
+  family: Family,
+): Promise<void> {
+  const current = await findAlias(transaction, name);
+  if (current === undefined || sameFamily(current, family)) return;
+  throw new HeadwaterError(
+    'conflict',
+    `alias ${name} already leads to ${describe(current)}: choose another alias, or move it first with "alias set"`,
+  );
+}
+
+/**
+ * Part of a transaction: gives an alias to a family unless another one has it.
+ * @returns what it leads to instead, in words, when another one has it
+ */
+export async function giveAlias(
+  transaction: Transaction<Tables>,
+  name: string,
+  family: Family,
+  revision: number,
+): Promise<string | undefined> {
+  const current = await findAlias(transaction, name);
+  if (current !== undefined) return sameFamily(current, family) ? undefined : describe(current);
+  const { os, release, variant } = family;
+  await transaction.insertInto('aliases').values({ name, os, release, variant }).execute();
+  await touchFamily(transaction, family, revision);
+  return undefined;
+}
+
+async function removeAlias(transaction: Transaction<Tables>, name: string, revision: number): Promise<void> {
+  const current = await findAlias(transaction, name);
+  if (current === undefined) return;
+  await transaction.deleteFrom('aliases').where('name', '=', name).execute();
+  await touchFamily(transaction, current, revision);
+}
+
+async function findAlias(transaction: Transaction<Tables>, name: string) {
+  return await transaction.selectFrom('aliases').selectAll().where('name', '=', name).executeTakeFirst();
+}
+
+async function familyOwner(transaction: Transaction<Tables>, family: Family): Promise<string | undefined> {
+  const row = await transaction
+    .selectFrom('products')
+    .select('owner')
+    .where('os', '=', family.os)
+    .where('release', '=', family.release)
+    .where('variant', '=', family.variant)
+    .limit(1)
+    .executeTakeFirst();
+  return row?.owner;
+}
+
+async function touchFamily(
+  transaction: Transaction<Tables>,
+  family: Family,
+  revision: number,
+): Promise<void> {
+  await transaction
+    .updateTable('products')
+    .set({ revision })
+    .where('os', '=', family.os)
+    .where('release', '=', family.release)
+    .where('variant', '=', family.variant)
+    .execute();
+}
+
+function sameFamily(one: Family, other: Family): boolean {
+  return one.os === other.os && one.release === other.release && one.variant === other.variant;
+}
+
+function describe(family: Family): string {
+  return `${family.os}:${family.release}:*:${family.variant}`;
+}

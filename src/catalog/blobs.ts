@@ -1,0 +1,104 @@
+import type { Database } from './database.ts';
+
+/** What the catalog remembers of a blob, so that nobody has to look inside it twice. */
+export interface BlobRecord {
+  digest: string;
+  /** Bytes. */
+  size: number;
+  /** What it is, as JSON: the catalog does not read it. */
+  content: string;
+}
+
+/** The blobs that were looked into, and which of them nothing names any more. */
+export class Blobs {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async find(digest: string): Promise<BlobRecord | undefined> {
+    return await this.#database.reads
+      .selectFrom('blobs')
+      .select(['digest', 'size', 'content'])
+      .where('digest', '=', digest)
+      .executeTakeFirst();
+  }
+
+  /** Remembers a blob that is in the store, or marks it as in use: it will not be collected for the grace period. */
+  async record(blob: BlobRecord, now = new Date()): Promise<void> {
+    await this.#database.change(async (transaction) => {
+      await transaction
+        .insertInto('blobs')
+        .values({ ...blob, used_at: now.getTime() })
+        .onConflict((conflict) =>
+          conflict.column('digest').doUpdateSet({ used_at: now.getTime(), content: blob.content }),
+        )
+        .execute();
+    });
+  }
+
+  /** sha256(metadata bytes, then root bytes), when it was computed before. */
+  async fingerprint(metadata: string, root: string): Promise<string | undefined> {
+    const row = await this.#database.reads
+      .selectFrom('fingerprints')
+      .select('fingerprint')
+      .where('metadata', '=', metadata)
+      .where('root', '=', root)
+      .executeTakeFirst();
+    return row?.fingerprint;
+  }
+
+  async recordFingerprint(metadata: string, root: string, fingerprint: string): Promise<void> {
+    await this.#database.change(async (transaction) => {
+      await transaction
+        .insertInto('fingerprints')
+        .values({ metadata, root, fingerprint })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+    });
+  }
+
+  /** Blobs that no version names and that were last used before `before`. */
+  async unused(before: Date, limit: number): Promise<string[]> {
+    const rows = await this.#database.reads
+      .selectFrom('blobs')
+      .select('digest')
+      .where('used_at', '<', before.getTime())
+      .where('digest', 'not in', (select) => select.selectFrom('items').select('digest'))
+      .limit(limit)
+      .execute();
+    return rows.map((row) => row.digest);
+  }
+
+  /**
+   * Forgets a blob and removes its bytes, in one transaction, so that no publish can name it in between
+   * (`Versions.publish` looks each blob up in the store inside its own).
+   * @param removeBytes takes the bytes out of the store
+   * @returns false, and nothing is removed, when the blob was named or used again
+   */
+  async collect(digest: string, before: Date, removeBytes: () => Promise<void>): Promise<boolean> {
+    return await this.#database.change(async (transaction) => {
+      const named = await transaction
+        .selectFrom('items')
+        .select('digest')
+        .where('digest', '=', digest)
+        .limit(1)
+        .executeTakeFirst();
+      const used = await transaction
+        .selectFrom('blobs')
+        .select('digest')
+        .where('digest', '=', digest)
+        .where('used_at', '>=', before.getTime())
+        .executeTakeFirst();
+      if (named !== undefined || used !== undefined) return false;
+      await transaction.deleteFrom('blobs').where('digest', '=', digest).execute();
+      await transaction
+        .deleteFrom('fingerprints')
+        .where((where) => where.or([where('metadata', '=', digest), where('root', '=', digest)]))
+        .execute();
+      await removeBytes();
+      return true;
+    });
+  }
+}

@@ -1,0 +1,114 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { Kysely, Migrator, SqliteDialect, type Transaction } from 'kysely';
+import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
+import { migrations } from './migrations.ts';
+import type { Tables } from './tables.ts';
+
+/** How long a statement waits for another process's transaction, in milliseconds. */
+const busyTimeout = 10_000;
+
+/**
+ * The database of a catalog: one connection for changes and one for reading, so that a change that waits (for the
+ * blob store, for another process) holds up no reader.
+ */
+export class Database {
+  readonly reads: Kysely<Tables>;
+  readonly #writes: Kysely<Tables>;
+  readonly #reader: Sqlite.Database;
+
+  private constructor(writer: Sqlite.Database, reader: Sqlite.Database) {
+    this.#writes = new Kysely({ dialect: new SqliteDialect({ database: writer }) });
+    this.reads = new Kysely({ dialect: new SqliteDialect({ database: reader }) });
+    this.#reader = reader;
+  }
+
+  /**
+   * Opens the database file, makes it where there is none, and brings its schema up to date.
+   * @throws HeadwaterError `unavailable`, naming the file
+   */
+  static async open(file: string): Promise<Database> {
+    let database: Database;
+    try {
+      mkdirSync(dirname(file), { recursive: true });
+      database = new Database(connect(file), connect(file));
+    } catch (error) {
+      throw new HeadwaterError('unavailable', `catalog ${file}: cannot be opened: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+    const { error } = await database.#migrate();
+    if (error !== undefined) {
+      await database.close();
+      throw new HeadwaterError('unavailable', `catalog ${file}: ${messageOf(error)}`, { cause: error });
+    }
+    return database;
+  }
+
+  /**
+   * Changes the catalog in one transaction. It takes the next revision first, which makes writers, in this process
+   * and in others, wait for one another; nothing is visible to others before the end.
+   * @returns what `work` returns
+   * @throws HeadwaterError `unavailable` when another process holds the catalog, `no-space`; what `work` throws
+   */
+  async change<Result>(
+    work: (transaction: Transaction<Tables>, revision: number) => Promise<Result>,
+  ): Promise<Result> {
+    const changing = this.#writes.transaction().execute(async (transaction) => {
+      const { value } = await transaction
+        .updateTable('revision')
+        .set((expression) => ({ value: expression('value', '+', 1) }))
+        .where('id', '=', 1)
+        .returning('value')
+        .executeTakeFirstOrThrow();
+      return await work(transaction, value);
+    });
+    return await changing.catch((error: unknown) => {
+      throw explain(error);
+    });
+  }
+
+  /**
+   * A number that differs from the last one returned when anybody else, in any process, has changed the database
+   * since (https://www.sqlite.org/pragma.html#pragma_data_version). Costs microseconds.
+   */
+  dataVersion(): number {
+    return this.#reader.pragma('data_version', { simple: true }) as number;
+  }
+
+  async close(): Promise<void> {
+    await this.reads.destroy();
+    await this.#writes.destroy();
+  }
+
+  async #migrate() {
+    const migrator = new Migrator({
+      db: this.#writes,
+      provider: { getMigrations: () => Promise.resolve(migrations) },
+    });
+    return await migrator.migrateToLatest();
+  }
+}
+
+/** What the database failed with, as users know it (https://www.sqlite.org/rescode.html). */
+function explain(error: unknown): unknown {
+  const code = codeOf(error);
+  if (code === 'SQLITE_FULL') {
+    return new HeadwaterError('no-space', 'the catalog cannot grow: the disk of the data directory is full', {
+      cause: error,
+    });
+  }
+  if (code?.startsWith('SQLITE_BUSY') !== true) return error;
+  const message = `another process has kept the catalog for more than ${busyTimeout / 1000} s: try again`;
+  return new HeadwaterError('unavailable', message, { cause: error });
+}
+
+function connect(file: string): Sqlite.Database {
+  const connection = new Sqlite(file, { timeout: busyTimeout });
+  connection.pragma('journal_mode = WAL');
+  // A publish that was reported must survive a power failure (https://www.sqlite.org/pragma.html#pragma_synchronous).
+  connection.pragma('synchronous = FULL');
+  connection.pragma('foreign_keys = ON');
+  return connection;
+}

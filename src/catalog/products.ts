@@ -1,0 +1,216 @@
+import type { Selectable } from 'kysely';
+import type { Database } from './database.ts';
+import type { Item, ItemType, Product, ProductWithVersions, Version } from './model.ts';
+import type { ProductKey } from './names.ts';
+import type { Tables } from './tables.ts';
+
+/** Which products to read. */
+export interface ProductQuery {
+  stream?: string;
+  /** Only products whose name is greater than this. */
+  after?: string;
+  /** Only products whose name is at most this. */
+  upTo?: string;
+  /** Only these names. */
+  names?: string[];
+  /** Include versions that left the documents and are still fetchable; they are left out otherwise. */
+  removed?: boolean;
+}
+
+/** How many products are read at a time: what keeps memory bounded, however many there are. */
+const batchSize = 200;
+
+/** Reads products with what belongs to them. */
+export class Products {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** Products in the order of their names, each with its versions; those without a version are left out. */
+  async *each(query: ProductQuery = {}): AsyncGenerator<ProductWithVersions> {
+    let after = query.after;
+    for (;;) {
+      const rows = await this.#batch({ ...query, ...(after === undefined ? {} : { after }) });
+      for (const product of await this.#complete(rows, query.removed === true)) {
+        if (product.versions.length > 0) yield product;
+      }
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < batchSize) return;
+      after = last.name;
+    }
+  }
+
+  /** One product, with or without versions, or undefined. */
+  async find(name: string, options: { removed?: boolean } = {}): Promise<ProductWithVersions | undefined> {
+    const rows = await this.#database.reads
+      .selectFrom('products')
+      .selectAll()
+      .where('name', '=', name)
+      .execute();
+    return (await this.#complete(rows, options.removed === true))[0];
+  }
+
+  /** The products that an alias leads to, one for each architecture. */
+  async byAlias(alias: string): Promise<ProductWithVersions[]> {
+    const rows = await this.#database.reads
+      .selectFrom('products')
+      .innerJoin('aliases', (join) =>
+        join
+          .onRef('aliases.os', '=', 'products.os')
+          .onRef('aliases.release', '=', 'products.release')
+          .onRef('aliases.variant', '=', 'products.variant'),
+      )
+      .selectAll('products')
+      .where('aliases.name', '=', alias)
+      .orderBy('products.name')
+      .execute();
+    return await this.#complete(rows, false);
+  }
+
+  /** The products of a family, one for each architecture, with or without versions. */
+  async ofFamily(family: Pick<ProductKey, 'os' | 'release' | 'variant'>): Promise<Product[]> {
+    const rows = await this.#database.reads
+      .selectFrom('products')
+      .selectAll()
+      .where('os', '=', family.os)
+      .where('release', '=', family.release)
+      .where('variant', '=', family.variant)
+      .execute();
+    return rows.map(toProduct);
+  }
+
+  /** The names of the products that have an image whose fingerprint begins with `prefix`, with the serials. */
+  async byFingerprint(prefix: string): Promise<{ product: string; serial: string; fingerprint: string }[]> {
+    const rows = await this.#database.reads
+      .selectFrom('items')
+      .innerJoin('versions', 'versions.id', 'items.version_id')
+      .innerJoin('products', 'products.id', 'versions.product_id')
+      .select(['products.name as product', 'versions.serial', 'items.fingerprint'])
+      .where('items.fingerprint', '>=', prefix)
+      .where('items.fingerprint', '<', `${prefix}g`)
+      .where('versions.removed_at', 'is', null)
+      .orderBy('products.name')
+      .limit(100)
+      .execute();
+    return rows.map((row) => ({ ...row, fingerprint: row.fingerprint ?? '' }));
+  }
+
+  /** A file of a version by its place, also one that left the documents and is still fetchable. */
+  async file(
+    key: ProductKey,
+    serial: string,
+    file: string,
+  ): Promise<(Item & { stream: string; publishedAt: Date }) | undefined> {
+    const row = await this.#database.reads
+      .selectFrom('items')
+      .innerJoin('versions', 'versions.id', 'items.version_id')
+      .innerJoin('products', 'products.id', 'versions.product_id')
+      .selectAll('items')
+      .select(['products.stream', 'versions.published_at'])
+      .where('products.name', '=', `${key.os}:${key.release}:${key.architecture}:${key.variant}`)
+      .where('versions.serial', '=', serial)
+      .where('items.file', '=', file)
+      .executeTakeFirst();
+    if (row === undefined) return undefined;
+    return { ...toItem(row), stream: row.stream, publishedAt: new Date(row.published_at) };
+  }
+
+  /** The streams that have products. */
+  async streams(): Promise<string[]> {
+    const rows = await this.#database.reads
+      .selectFrom('products')
+      .select('stream')
+      .distinct()
+      .orderBy('stream')
+      .execute();
+    return rows.map((row) => row.stream);
+  }
+
+  async #batch(query: ProductQuery): Promise<Selectable<Tables['products']>[]> {
+    let select = this.#database.reads.selectFrom('products').selectAll().orderBy('name').limit(batchSize);
+    if (query.stream !== undefined) select = select.where('stream', '=', query.stream);
+    if (query.after !== undefined) select = select.where('name', '>', query.after);
+    if (query.upTo !== undefined) select = select.where('name', '<=', query.upTo);
+    if (query.names !== undefined) select = select.where('name', 'in', query.names);
+    return await select.execute();
+  }
+
+  async #complete(rows: Selectable<Tables['products']>[], removed: boolean): Promise<ProductWithVersions[]> {
+    if (rows.length === 0) return [];
+    const ids = rows.map((row) => row.id);
+    const itemRows = await this.#database.reads
+      .selectFrom('versions')
+      .innerJoin('items', 'items.version_id', 'versions.id')
+      .selectAll('items')
+      .select(['versions.product_id', 'versions.serial', 'versions.label', 'versions.published_at'])
+      .where('versions.product_id', 'in', ids)
+      .$if(!removed, (select) => select.where('versions.removed_at', 'is', null))
+      .orderBy('versions.product_id')
+      .orderBy('versions.serial')
+      .orderBy('items.file')
+      .execute();
+    const aliasRows = await this.#database.reads
+      .selectFrom('aliases')
+      .innerJoin('products', (join) =>
+        join
+          .onRef('aliases.os', '=', 'products.os')
+          .onRef('aliases.release', '=', 'products.release')
+          .onRef('aliases.variant', '=', 'products.variant'),
+      )
+      .select(['products.id', 'aliases.name'])
+      .where('products.id', 'in', ids)
+      .orderBy('aliases.name')
+      .execute();
+
+    const products = new Map<number, ProductWithVersions>(
+      rows.map((row) => [row.id, { ...toProduct(row), versions: [] }]),
+    );
+    for (const row of aliasRows) products.get(row.id)?.aliases.push(row.name);
+    let version: Version | undefined;
+    let versionId: number | undefined;
+    for (const row of itemRows) {
+      if (version === undefined || row.version_id !== versionId) {
+        versionId = row.version_id;
+        version = {
+          serial: row.serial,
+          label: row.label,
+          publishedAt: new Date(row.published_at),
+          items: [],
+        };
+        products.get(row.product_id)?.versions.push(version);
+      }
+      version.items.push(toItem(row));
+    }
+    return [...products.values()];
+  }
+}
+
+function toProduct(row: Selectable<Tables['products']>): Product {
+  return {
+    name: row.name,
+    os: row.os,
+    release: row.release,
+    architecture: row.architecture,
+    variant: row.variant,
+    stream: row.stream,
+    owner: row.owner,
+    osTitle: row.os_title,
+    releaseTitle: row.release_title,
+    ...(row.support_eol === null ? {} : { supportEol: row.support_eol }),
+    requirements: JSON.parse(row.requirements) as Record<string, string>,
+    aliases: [],
+  };
+}
+
+/** An item as its row tells it. */
+export function toItem(row: Selectable<Tables['items']>): Item {
+  return {
+    file: row.file,
+    type: row.type as ItemType,
+    digest: row.digest,
+    size: row.size,
+    ...(row.fingerprint === null ? {} : { fingerprint: row.fingerprint }),
+  };
+}

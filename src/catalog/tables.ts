@@ -1,0 +1,62 @@
+import type { Generated } from 'kysely';
+
+// Times are milliseconds since 1970; lists and maps are JSON in text columns; no column is a database's own type,
+// so that another SQL database can take SQLite's place.
+
+export interface Tables {
+  revision: { id: number; value: number };
+  products: {
+    id: Generated<number>;
+    name: string;
+    os: string;
+    release: string;
+    architecture: string;
+    variant: string;
+    stream: string;
+    owner: string;
+    os_title: string;
+    release_title: string;
+    support_eol: string | null;
+    requirements: string;
+    /** The revision in which anything that documents say of the product last changed. */
+    revision: number;
+  };
+  versions: {
+    id: Generated<number>;
+    product_id: number;
+    serial: string;
+    label: string;
+    published_at: number;
+    /** Set when it left the documents: it stays fetchable for the grace period. */
+    removed_at: number | null;
+  };
+  items: {
+    version_id: number;
+    file: string;
+    type: string;
+    digest: string;
+    size: number;
+    fingerprint: string | null;
+  };
+  aliases: { name: string; os: string; release: string; variant: string };
+  blobs: {
+    digest: string;
+    size: number;
+    /** What the file is (`image/content.ts`), as JSON. */
+    content: string;
+    /** When it was last sent or looked up to be published: garbage collection waits for the grace period after it. */
+    used_at: number;
+  };
+  fingerprints: { metadata: string; root: string; fingerprint: string };
+  tokens: {
+    id: string;
+    name: string;
+    hash: string;
+    actions: string;
+    streams: string | null;
+    created_at: number;
+    expires_at: number | null;
+    last_used_at: number | null;
+    revoked_at: number | null;
+  };
+}

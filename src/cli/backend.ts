@@ -1,0 +1,46 @@
+import type { Alias, Family } from '../catalog/aliases.ts';
+import type { ProductWithVersions } from '../catalog/model.ts';
+import type { Action, Token } from '../catalog/tokens.ts';
+import type { Progress, Published, PublishRequest } from '../publish/request.ts';
+
+/** What a token shall allow. */
+export interface TokenRequest {
+  name: string;
+  actions: Action[];
+  /** All when absent. */
+  streams?: string[];
+  expiresAt?: Date;
+}
+
+/**
+ * What commands act on: a data directory (`local-backend.ts`) or a server (`remote-backend.ts`).
+ * Errors are HeadwaterErrors.
+ */
+export interface Backend {
+  publish(request: PublishRequest, progress: Progress): Promise<Published>;
+
+  /** Products in the order of their names, with their versions, oldest first. */
+  products(): AsyncIterable<ProductWithVersions>;
+
+  /** The products that an alias leads to, one for each architecture; none when there is no such alias. */
+  productsByAlias(alias: string): Promise<ProductWithVersions[]>;
+
+  product(name: string): Promise<ProductWithVersions | undefined>;
+
+  /** The images whose fingerprint begins with these digits; no more than a hundred. */
+  imagesByFingerprint(prefix: string): Promise<{ product: string; serial: string; fingerprint: string }[]>;
+
+  /** Takes a version out of the documents. */
+  remove(product: string, serial: string): Promise<void>;
+
+  aliases(): Promise<Alias[]>;
+  setAlias(name: string, family: Family): Promise<void>;
+  unsetAlias(name: string): Promise<void>;
+
+  tokens(): Promise<Token[]>;
+  /** @returns the token, with the secret that is never shown again */
+  createToken(request: TokenRequest): Promise<{ token: Token; secret: string }>;
+  revokeToken(idOrName: string): Promise<void>;
+
+  close(): Promise<void>;
+}

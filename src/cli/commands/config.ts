@@ -1,0 +1,41 @@
+import type { Command } from 'commander';
+import { wantsJson } from '../global-options.ts';
+import { addExamples, collect } from '../help.ts';
+import { localConfig } from '../open-backend.ts';
+import type { Output } from '../output.ts';
+
+export function addConfigCommand(program: Command, output: Output): void {
+  const config = program
+    .command('config')
+    .summary('check the configuration')
+    .description('Check the configuration.');
+  const check = config
+    .command('check')
+    .summary('check the configuration and print what is in force')
+    .description(
+      'Check the configuration and print what is in force: flags win over the environment (HEADWATER_…), that over the file, that over the defaults. The output is a configuration file by itself. The files of a certificate are looked at too; the store and the data directory are not.',
+    )
+    .option('--set <key=value>', 'a setting, such as listen.port=9443 (repeatable)', collect)
+    .action(async (options: { set?: string[] }) => {
+      const { config: effective, file } = await localConfig(check, options.set ?? []);
+      const { effectiveSettings, effectiveYaml } = await import('../../config/effective.ts');
+      if (typeof effective.tls === 'object') {
+        const { readCertificate } = await import('../../http/certificate.ts');
+        await readCertificate(effective.tls);
+      }
+      if (wantsJson(check)) output.json({ file: file ?? null, settings: effectiveSettings(effective) });
+      else {
+        output.note(
+          file === undefined
+            ? 'There is no configuration file: these are the defaults, the environment and flags.'
+            : `${file} is valid.`,
+        );
+        output.line(effectiveYaml(effective));
+      }
+    });
+  addExamples(check, [
+    'headwater config check',
+    'headwater config check --config /etc/headwater/headwater.yaml',
+    'HEADWATER_LISTEN_PORT=9443 headwater config check --json',
+  ]);
+}

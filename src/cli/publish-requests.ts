@@ -1,0 +1,60 @@
+import { stat } from 'node:fs/promises';
+import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
+import { type BuildDirectory, readBuildDirectory } from '../publish/build-directory.ts';
+import type { PublishRequest } from '../publish/request.ts';
+
+/** What flags say of a version. */
+export type PublishFlags = Omit<PublishRequest, 'files' | 'osTitle'>;
+
+/**
+ * What to publish: one version made of all files, or one version for each directory.
+ * @throws HeadwaterError `usage` for files and directories at once, and what cannot be read
+ */
+export async function readPublishRequests(paths: string[], flags: PublishFlags): Promise<BuildDirectory[]> {
+  const kinds = await Promise.all(
+    paths.map(async (path) => ({ path, isDirectory: await isDirectory(path) })),
+  );
+  const directories = kinds.filter((kind) => kind.isDirectory).map(({ path }) => path);
+  if (directories.length === 0) {
+    return [
+      {
+        request: { ...flags, files: paths.map((path) => ({ from: 'disk', name: path, path })) },
+        warnings: [],
+      },
+    ];
+  }
+  if (directories.length < paths.length) {
+    throw new HeadwaterError(
+      'usage',
+      'files and directories: publish either the files of one version, or directories',
+    );
+  }
+  const product = {
+    ...optional('os', flags.os),
+    ...optional('release', flags.release),
+    ...optional('architecture', flags.architecture),
+    ...optional('variant', flags.variant),
+  };
+  return await Promise.all(
+    directories.map(async (directory) => {
+      const { request, warnings } = await readBuildDirectory(directory, { product });
+      const aliases = [...(request.aliases ?? []), ...(flags.aliases ?? [])];
+      const requirements = { ...request.requirements, ...flags.requirements };
+      return { request: { ...request, ...flags, aliases, requirements }, warnings };
+    }),
+  );
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT')
+      throw new HeadwaterError('not-found', `${path}: there is no such file or directory`);
+    throw new HeadwaterError('invalid', `${path}: cannot be read: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function optional<Key extends string>(key: Key, value: string | undefined): { [name in Key]?: string } {
+  return (value === undefined ? {} : { [key]: value }) as { [name in Key]?: string };
+}

@@ -1,0 +1,99 @@
+import type { ProductWithVersions } from '../catalog/model.ts';
+import { parseSerial } from '../catalog/names.ts';
+import { HeadwaterError } from '../errors.ts';
+import { parseArchitecture } from '../image/architecture.ts';
+import type { Backend } from './backend.ts';
+import { type VersionView, viewsOf } from './version-view.ts';
+
+/** What a reference names. */
+export interface Referent {
+  product: ProductWithVersions;
+  /** Of the product: all of them, oldest first, or the one that was named. */
+  versions: VersionView[];
+}
+
+/**
+ * Looks up what a REF names: an alias, `alias/architecture`, `os:release:architecture:variant` (each with `@serial`
+ * for one version), or six or more digits of a fingerprint.
+ * @returns at least one product, each with at least one version
+ * @throws HeadwaterError `not-found`; `conflict` when a fingerprint is too short to tell images apart
+ */
+export async function resolveReference(backend: Backend, reference: string): Promise<Referent[]> {
+  const [name = '', serialText, ...rest] = reference.split('@');
+  if (name === '' || rest.length > 0) throw unknown(reference);
+  const serial = serialText === undefined ? undefined : parseSerial(serialText);
+  const products = await findProducts(backend, name);
+  if (products.length === 0 && serial === undefined && /^[0-9a-f]{6,64}$/i.test(name)) {
+    return [await byFingerprint(backend, name.toLowerCase())];
+  }
+  if (products.length === 0) throw unknown(reference);
+  const referents = products
+    .map((product) => ({
+      product,
+      versions: viewsOf(product).filter((version) => serial === undefined || version.serial === serial),
+    }))
+    .filter(({ versions }) => versions.length > 0);
+  if (referents.length > 0) return referents;
+  const serials = products.flatMap((product) => product.versions.map((version) => version.serial));
+  throw new HeadwaterError(
+    'not-found',
+    serials.length === 0
+      ? `${name} has no versions`
+      : `${name} has no version ${serial}; it has ${[...new Set(serials)].join(', ')}`,
+  );
+}
+
+async function findProducts(backend: Backend, name: string): Promise<ProductWithVersions[]> {
+  const byAlias = await backend.productsByAlias(name);
+  if (byAlias.length > 0) return byAlias;
+  if (name.includes(':')) {
+    const product = await backend.product(productNameOf(name));
+    if (product !== undefined) return [product];
+  }
+  const [, alias, architecture] = /^(.+)\/([^/]+)$/.exec(name) ?? [];
+  if (alias === undefined || architecture === undefined) return [];
+  const wanted = architectureOf(architecture);
+  return (await backend.productsByAlias(alias)).filter((product) => product.architecture === wanted);
+}
+
+/** The product's name as the catalog writes it: lower case, and the architecture by its Debian name. */
+function productNameOf(text: string): string {
+  const [os = '', release = '', architecture = '', ...variant] = text.toLowerCase().split(':');
+  return [os, release, architectureOf(architecture) ?? architecture, ...variant].join(':');
+}
+
+function architectureOf(name: string): string | undefined {
+  try {
+    return parseArchitecture(name);
+  } catch {
+    return undefined;
+  }
+}
+
+async function byFingerprint(backend: Backend, prefix: string): Promise<Referent> {
+  const found = await backend.imagesByFingerprint(prefix);
+  const [first] = found;
+  if (first === undefined) throw unknown(prefix);
+  const other = found.find(({ product, serial }) => product !== first.product || serial !== first.serial);
+  if (other !== undefined) {
+    throw new HeadwaterError(
+      'conflict',
+      `${prefix} begins the fingerprints of ${found.length} images: ${found
+        .slice(0, 3)
+        .map(({ fingerprint }) => fingerprint.slice(0, prefix.length + 6))
+        .join(', ')}${found.length > 3 ? ', …' : ''}; give more digits`,
+    );
+  }
+  const product = await backend.product(first.product);
+  const versions =
+    product === undefined ? [] : viewsOf(product).filter(({ serial }) => serial === first.serial);
+  if (product === undefined || versions.length === 0) throw unknown(prefix);
+  return { product, versions };
+}
+
+function unknown(reference: string): HeadwaterError {
+  return new HeadwaterError(
+    'not-found',
+    `nothing is called ${JSON.stringify(reference)}: give an alias, alias/architecture, os:release:architecture:variant (each with @serial for one version) or 6 or more digits of a fingerprint; "headwater list" shows what there is`,
+  );
+}

@@ -1,0 +1,41 @@
+import { type Command, CommanderError } from 'commander';
+import { HeadwaterError } from '../errors.ts';
+import { exitCodeOf } from './exit-codes.ts';
+import { interruptionExitCode } from './interruption.ts';
+import { reportError, standardOutput } from './output.ts';
+import { createProgram } from './program.ts';
+
+/**
+ * Runs a command line.
+ * @param words what follows the program's name
+ * @returns the exit code
+ */
+export async function run(words: readonly string[]): Promise<number> {
+  const program = createProgram(standardOutput);
+  try {
+    await program.parseAsync(words, { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    const known = error instanceof CommanderError ? usageError(error, program, words) : error;
+    reportError(known, { json: words.includes('--json') });
+    return interruptionExitCode() ?? exitCodeOf(known);
+  }
+}
+
+/** What is wrong with a command line, and whose help says how it is right. */
+function usageError(error: CommanderError, program: Command, words: readonly string[]): HeadwaterError {
+  let command = program;
+  const path = ['headwater'];
+  for (const word of words) {
+    const next = command.commands.find((candidate) => candidate.name() === word);
+    if (next === undefined) continue;
+    command = next;
+    path.push(word);
+  }
+  const message =
+    error.code === 'commander.help'
+      ? 'which command?'
+      : error.message.replace(/^error: /, '').replaceAll('\n', ' ');
+  return new HeadwaterError('usage', `${message} ("${path.join(' ')} --help" tells more)`);
+}

@@ -1,0 +1,128 @@
+import { type ProductKey, productName } from '../catalog/names.ts';
+import { type ErrorKind, HeadwaterError } from '../errors.ts';
+import type { PublishRequest } from '../publish/request.ts';
+import { findVersions } from '../publish/tree.ts';
+import type { FoundRequest } from '../publish/tree-versions.ts';
+import type { TreeFailure } from '../publish/tree-walk.ts';
+import { watchTree } from '../publish/watch.ts';
+import type { Backend } from './backend.ts';
+import { interruption, throwIfInterrupted } from './interruption.ts';
+import type { Output } from './output.ts';
+import { ProgressBar } from './progress-bar.ts';
+
+export interface IndexOptions {
+  stream?: string;
+  copy?: boolean;
+  json: boolean;
+  output: Output;
+}
+
+/** What concerns everything that is still to come, not the version in hand. */
+const fatal: ReadonlySet<ErrorKind> = new Set([
+  'unavailable',
+  'no-space',
+  'unauthorized',
+  'forbidden',
+  'aborted',
+]);
+
+/** Publishes the versions of a tree, and says of each what became of it. */
+export class TreeIndexer {
+  readonly #backend: Backend;
+  readonly #options: IndexOptions;
+  /** The product that was last asked about, with the serials of its versions: a tree comes product by product. */
+  #last: { product: string; serials: Set<string> } | undefined;
+  readonly #count = { created: 0, unchanged: 0, known: 0, failed: 0 };
+
+  constructor(backend: Backend, options: IndexOptions) {
+    this.#backend = backend;
+    this.#options = options;
+  }
+
+  /**
+   * Publishes what the tree holds now.
+   * @throws HeadwaterError `invalid` at the end when some versions could not be taken; at once when none can
+   */
+  async index(directory: string): Promise<void> {
+    for await (const found of findVersions(directory, { known: (...version) => this.#isKnown(...version) })) {
+      throwIfInterrupted();
+      if ('error' in found) this.#fail(found);
+      else await this.#publishOrReport(found);
+    }
+    const { created, unchanged, known, failed } = this.#count;
+    const before = unchanged + known;
+    if (!this.#options.json) {
+      this.#options.output.note(`${created} published, ${before} published before, ${failed} failed`);
+    }
+    if (failed > 0) {
+      throw new HeadwaterError(
+        'invalid',
+        `${directory}: ${failed} of ${created + before + failed} versions failed`,
+      );
+    }
+  }
+
+  /** Publishes what the tree holds and what comes, until the signal is aborted. */
+  async watch(directory: string, signal: AbortSignal): Promise<void> {
+    await watchTree(directory, {
+      signal,
+      known: (...version) => this.#isKnown(...version),
+      onVersion: async (found) => {
+        try {
+          await this.#publish(found);
+        } catch (error) {
+          if (!interruption.aborted) throw error;
+        }
+      },
+      onError: (failure) => this.#fail(failure),
+    });
+  }
+
+  async #publishOrReport(found: FoundRequest): Promise<void> {
+    try {
+      await this.#publish(found);
+    } catch (error) {
+      if (!(error instanceof HeadwaterError) || fatal.has(error.kind)) throw error;
+      this.#fail({ path: found.path, error });
+    }
+  }
+
+  async #publish({ path, request, warnings }: FoundRequest): Promise<void> {
+    const { output, json } = this.#options;
+    for (const warning of warnings) output.warning(`${path}: ${warning}`);
+    const bar = new ProgressBar();
+    const published = await this.#backend
+      .publish(this.#adjust(request), bar.report)
+      .finally(() => bar.close());
+    this.#count[published.outcome] += 1;
+    if (this.#last?.product === published.product) this.#last.serials.add(published.serial);
+    for (const warning of published.warnings) output.warning(`${path}: ${warning}`);
+    if (json) output.json(published, 'line');
+    else output.line(`${published.product}@${published.serial} published`);
+  }
+
+  #adjust(request: PublishRequest): PublishRequest {
+    const { stream, copy } = this.#options;
+    const files = request.files.map((file) =>
+      copy === true && file.from === 'disk' ? { ...file, inPlace: false } : file,
+    );
+    return { ...request, files, ...(stream === undefined ? {} : { stream }) };
+  }
+
+  async #isKnown(key: ProductKey, serial: string): Promise<boolean> {
+    const product = productName(key);
+    if (this.#last?.product !== product) {
+      const found = await this.#backend.product(product);
+      this.#last = { product, serials: new Set(found?.versions.map((version) => version.serial)) };
+    }
+    const known = this.#last.serials.has(serial);
+    if (known) this.#count.known += 1;
+    return known;
+  }
+
+  #fail({ path, error }: TreeFailure): void {
+    this.#count.failed += 1;
+    const message = error.message.includes(path) ? error.message : `${path}: ${error.message}`;
+    this.#options.output.warning(message);
+  }
+}

@@ -1,0 +1,30 @@
+import { stringify } from 'yaml';
+import { writeDuration, writeSize } from './quantities.ts';
+import type { Config, ConfigInput } from './schema.ts';
+
+/** The configuration as a file would hold it; keys to the store are left out. */
+export function effectiveSettings(config: Config): ConfigInput {
+  const { storage } = config;
+  return {
+    listen: config.listen,
+    ...(config.publicUrl === undefined ? {} : { publicUrl: config.publicUrl }),
+    tls: config.tls,
+    dataDir: config.dataDir,
+    storage: storage.type === 's3' ? withoutCredentials(storage) : storage,
+    streams: config.streams,
+    gracePeriod: writeDuration(config.gracePeriod),
+    limits: { uploadSize: writeSize(config.limits.uploadSize) },
+    shutdownTimeout: writeDuration(config.shutdownTimeout),
+    log: config.log,
+  };
+}
+
+/** {@link effectiveSettings} as YAML. */
+export function effectiveYaml(config: Config): string {
+  return stringify(effectiveSettings(config)).trimEnd();
+}
+
+function withoutCredentials(storage: Extract<Config['storage'], { type: 's3' }>) {
+  const { credentials: _, partSize, ...settings } = storage;
+  return { ...settings, partSize: writeSize(partSize) };
+}

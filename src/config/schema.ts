@@ -1,0 +1,194 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { parseDuration, parseSize } from './quantities.ts';
+
+// The settings of Headwater. config/headwater.yaml documents each of them and must agree with this file
+// (test/config/documented.test.ts). Every message completes the sentence "KEY: expected …".
+
+/** How a setting that arrives as text (environment, flag) becomes a value, and what is done with it. */
+type Kind = 'text' | 'path' | 'whole' | 'boolean' | 'map';
+
+function leaf<Schema extends z.ZodType>(kind: Kind, schema: Schema): Schema {
+  return schema.meta({ kind });
+}
+
+function whole(least: number, most: number, what = '') {
+  const error = `expected ${what}a whole number from ${least} to ${most}`;
+  return leaf('whole', z.int({ error }).min(least, { error }).max(most, { error }));
+}
+
+function text(what: string, test: (value: string) => boolean) {
+  const error = `expected ${what}`;
+  return leaf('text', z.string({ error }).refine(test, { error }));
+}
+
+function choice<const Values extends readonly string[]>(values: Values) {
+  return leaf('text', z.enum(values, { error: `expected one of ${values.join(', ')}` }));
+}
+
+const boolean = leaf('boolean', z.boolean({ error: 'expected true or false' }));
+
+const path = (what: string) => {
+  const error = `expected the path of ${what}`;
+  return leaf('path', z.string({ error }).min(1, { error }));
+};
+
+/** Bytes. */
+function size(least: number, most: number, what: string) {
+  const error = `expected a size ${what}, such as 16MiB`;
+  return leaf(
+    'text',
+    z
+      .union([z.string(), z.number()], { error })
+      .transform((value) => parseSize(String(value)) ?? Number.NaN)
+      .refine((bytes) => bytes >= least && bytes <= most, { error }),
+  );
+}
+
+/** Milliseconds. */
+const duration = leaf(
+  'text',
+  z
+    .string({ error: 'expected a duration with its unit, such as 30s, 6h or 1d12h' })
+    .transform((value) => parseDuration(value) ?? Number.NaN)
+    // A timer of Node.js counts milliseconds in 32 bits.
+    .refine((milliseconds) => milliseconds >= 0 && milliseconds < 2 ** 31, {
+      error: 'expected a duration with its unit, such as 30s, 6h or 1d12h, of less than 24 days',
+    }),
+);
+
+const mebibyte = 2 ** 20;
+const tebibyte = 2 ** 40;
+
+const listen = z.strictObject({
+  /** `::` is every address of both families. */
+  address: text('an IP address or a host name, such as :: or 192.0.2.1', isHost).prefault('::'),
+  /** 0 lets the system choose a free one. */
+  port: whole(0, 65_535).prefault(8443),
+});
+
+const certificateFiles = z.strictObject({
+  /** PEM: the certificate, then those that lead to its authority. */
+  certificate: path('a PEM file with the certificate'),
+  /** PEM */
+  key: path("a PEM file with the certificate's private key"),
+});
+
+/** Where blobs are kept. */
+const storage = z.discriminatedUnion(
+  'type',
+  [
+    z.strictObject({ type: z.literal('directory') }),
+    z.strictObject({
+      type: z.literal('s3'),
+      endpoint: text(
+        'the address of the S3 service, such as https://s3.example.com',
+        (value) => isWebAddress(value) && new URL(value).pathname === '/',
+      ),
+      bucket: text('the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens', (value) =>
+        /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(value),
+      ),
+      region: text('the name of a region, such as eu-central-1', (value) =>
+        /^[\w-]+$/.test(value),
+      ).exactOptional(),
+      /** Put before every key; ends with a slash where keys shall look like a directory's. */
+      prefix: text(
+        'what the keys of blobs begin with, such as headwater/, without a slash at its start',
+        (value) => /^(?!\/)[\w!.*'()/-]{1,512}$/.test(value),
+      ).exactOptional(),
+      /** https://endpoint/bucket/key rather than https://bucket.endpoint/key */
+      pathStyle: boolean.prefault(true),
+      /** Answer requests for image files with a redirect to a presigned link. */
+      redirect: boolean.prefault(false),
+      /** Bytes; the limits are those of S3's multipart uploads. */
+      partSize: size(5 * mebibyte, 5 * 1024 * mebibyte, 'from 5MiB to 5GiB').prefault('8MiB'),
+      /** Parts of all uploads together that are sent at the same time. */
+      parallel: whole(1, 64).prefault(4),
+      createBucket: boolean.prefault(false),
+    }),
+  ],
+  { error: 'expected directory or s3' },
+);
+
+const streams = leaf(
+  'map',
+  z.record(
+    text(
+      'the name of a stream: letters in lower case, digits and . _ + ~ -',
+      (value) => /^[a-z0-9][a-z0-9._+~-]{0,63}$/.test(value) && !value.includes('..') && value !== 'index',
+    ),
+    z.strictObject(
+      {
+        /** Whether anyone may read it. A stream that is not listed is public. */
+        public: boolean,
+      },
+      { error: 'expected {public: true} or {public: false}' },
+    ),
+    { error: 'expected streams by their names, such as {images: {public: true}}' },
+  ),
+);
+
+export const schema = z.strictObject({
+  listen: listen.prefault({}),
+  /** Where clients reach the server, when that is not its own address; without a slash at its end. */
+  publicUrl: text('an address such as https://images.example.com', isWebAddress)
+    .transform((value) => value.replace(/\/+$/, ''))
+    .exactOptional(),
+  tls: z
+    .union([choice(['self-signed', 'off']), certificateFiles], {
+      error: 'expected self-signed, off, or the files as {certificate: FILE, key: FILE}',
+    })
+    .prefault('self-signed'),
+  dataDir: path('a directory').prefault('./data'),
+  storage: storage.prefault({ type: 'directory' }),
+  streams: streams.prefault({ images: { public: true } }),
+  /** Milliseconds that what left a document stays fetchable. */
+  gracePeriod: duration.prefault('6h'),
+  limits: z
+    .strictObject({
+      /** Bytes of one uploaded blob. */
+      uploadSize: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').prefault('64GiB'),
+    })
+    .prefault({}),
+  /** Milliseconds that requests have to end after the server was asked to stop. */
+  shutdownTimeout: duration.prefault('30s'),
+  log: z
+    .strictObject({
+      level: choice(['trace', 'debug', 'info', 'warn', 'error', 'silent']).prefault('info'),
+      /** `auto`: text on a terminal, JSON otherwise. */
+      format: choice(['auto', 'json', 'text']).prefault('auto'),
+    })
+    .prefault({}),
+});
+
+/** Keys to an S3 store. They come from the environment only, never from a file. */
+export interface S3Credentials {
+  accessKey: string;
+  secretKey: string;
+  sessionToken?: string;
+}
+
+type Settings = z.output<typeof schema>;
+/** Storage in a bucket, as the file says it. */
+export type S3Settings = Extract<Settings['storage'], { type: 's3' }>;
+
+/**
+ * The settings of a running Headwater: sizes in bytes, durations in milliseconds, paths absolute. `credentials` throws
+ * a HeadwaterError `invalid` when the environment has none.
+ */
+export type Config = Omit<Settings, 'storage'> & {
+  storage: { type: 'directory' } | (S3Settings & { credentials: S3Credentials });
+};
+
+/** The settings as a file holds them. */
+export type ConfigInput = z.input<typeof schema>;
+
+function isHost(value: string): boolean {
+  return isIP(value) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(value);
+}
+
+function isWebAddress(value: string): boolean {
+  if (!/^https?:\/\//.test(value) || !URL.canParse(value)) return false;
+  const { search, hash, username, password } = new URL(value);
+  return search === '' && hash === '' && username === '' && password === '';
+}

@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import { schema } from './schema.ts';
+
+/** One setting of the schema: a value, not a group of them. */
+export interface Setting {
+  /** `['listen', 'port']` */
+  path: string[];
+  /** `listen.port` */
+  key: string;
+  /** `HEADWATER_LISTEN_PORT` */
+  variable: string;
+  kind: 'text' | 'path' | 'whole' | 'boolean' | 'map';
+}
+
+/** Every setting once, in the order of the schema; those of all kinds of `tls` and `storage` are included. */
+export const settings: readonly Setting[] = unique([...collect(schema, [])]);
+
+const byKey = new Map(settings.map((setting) => [setting.key, setting]));
+
+/** The setting of a key such as `listen.port`, or undefined. */
+export function findSetting(key: string): Setting | undefined {
+  return byKey.get(key);
+}
+
+function unique(all: Setting[]): Setting[] {
+  return [...new Map(all.map((setting) => [setting.key, setting])).values()];
+}
+
+function* collect(type: z.core.$ZodType, path: string[]): Generator<Setting> {
+  const kind = z.globalRegistry.get(type)?.['kind'];
+  if (kind !== undefined) {
+    yield { path, key: path.join('.'), variable: variableOf(path), kind: kind as Setting['kind'] };
+  } else if (type instanceof z.ZodObject) {
+    for (const [name, member] of Object.entries(type.shape)) {
+      yield* collect(member as z.core.$ZodType, [...path, name]);
+    }
+  } else if (type instanceof z.ZodUnion) {
+    for (const option of type.options) yield* collect(option, path);
+  } else if (type instanceof z.ZodPrefault || type instanceof z.ZodExactOptional) {
+    yield* collect(type.unwrap() as z.core.$ZodType, path);
+  } else if (type instanceof z.ZodPipe) {
+    yield* collect(type.in, path);
+  } else if (type instanceof z.ZodLiteral) {
+    yield { path, key: path.join('.'), variable: variableOf(path), kind: 'text' };
+  } else {
+    throw new TypeError(`the schema of ${path.join('.')} is of a kind that no setting has`);
+  }
+}
+
+function variableOf(path: string[]): string {
+  const words = path.map((name) => name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase());
+  return `HEADWATER_${words.join('_')}`;
+}

@@ -1,0 +1,54 @@
+// Layers of settings: nested objects without a prototype, so that a key such as `__proto__` is a key like any other.
+
+export type Tree = { [key: string]: unknown };
+
+export function isTree(value: unknown): value is Tree {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A copy of `value` in which nothing is null: an empty entry of a YAML file is the same as none. */
+export function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (!isTree(value)) return value ?? undefined;
+  const copy = Object.create(null) as Tree;
+  for (const [key, member] of Object.entries(value)) copy[key] = withoutNulls(member);
+  return copy;
+}
+
+/** Puts a value at a path, making the objects on the way. */
+export function put(tree: Tree, path: readonly string[], value: unknown): void {
+  let place = tree;
+  for (const name of path.slice(0, -1)) {
+    const next = place[name];
+    place[name] = isTree(next) ? next : (Object.create(null) as Tree);
+    place = place[name] as Tree;
+  }
+  const last = path.at(-1);
+  if (last !== undefined) place[last] = value;
+}
+
+/** The value at a path, or undefined. */
+export function get(tree: unknown, path: readonly PropertyKey[]): unknown {
+  let place: unknown = tree;
+  for (const name of path) {
+    if (!isTree(place) || !Object.hasOwn(place, name)) return undefined;
+    place = place[String(name)];
+  }
+  return place;
+}
+
+/**
+ * Lays one layer over another: objects are merged, anything else is replaced. Of objects that name different types
+ * (`storage`) only the upper one stays.
+ */
+export function lay(upper: unknown, lower: unknown): unknown {
+  if (upper === undefined) return lower;
+  if (!isTree(upper) || !isTree(lower)) return upper;
+  const types = [upper['type'], lower['type']];
+  if (types.every((type) => typeof type === 'string') && types[0] !== types[1]) return upper;
+  const merged = Object.create(null) as Tree;
+  for (const key of new Set([...Object.keys(lower), ...Object.keys(upper)])) {
+    merged[key] = lay(upper[key], lower[key]);
+  }
+  return merged;
+}

@@ -1,0 +1,93 @@
+import type { Router } from '@koa/router';
+import type { Context } from 'koa';
+import type { ProductWithVersions } from '../../catalog/model.ts';
+import { HeadwaterError } from '../../errors.ts';
+import { type ApiParts, identityOf, parameter } from './parts.ts';
+
+/** How many products a page has unless the client asks for fewer. */
+const pageSize = 500;
+const filters = ['stream', 'os', 'release', 'architecture', 'variant'] as const;
+
+/** Reading: streams, products with their versions, images by fingerprint. */
+export function productRoutes(router: Router, { catalog, access }: ApiParts): void {
+  const visible = (context: Context) => (product: { stream: string }) =>
+    access.mayRead(identityOf(context), product.stream);
+
+  router.get('/streams', async (context) => {
+    const streams = await catalog.products.streams();
+    context.body = {
+      streams: streams
+        .filter((stream) => visible(context)({ stream }))
+        .map((name) => ({ name, public: access.isPublic(name) })),
+    };
+  });
+
+  router.get('/products', async (context) => {
+    const limit = limitOf(context);
+    const matching = filterOf(context);
+    const alias = single(context, 'alias');
+    if (alias !== undefined) {
+      const products = await catalog.products.byAlias(alias);
+      context.body = { products: products.filter(visible(context)).filter(matching) };
+      return;
+    }
+    const stream = single(context, 'stream');
+    const after = single(context, 'after');
+    const products: ProductWithVersions[] = [];
+    const query = { ...(stream === undefined ? {} : { stream }), ...(after === undefined ? {} : { after }) };
+    for await (const product of catalog.products.each(query)) {
+      if (!visible(context)(product) || !matching(product)) continue;
+      products.push(product);
+      if (products.length === limit) break;
+    }
+    const last = products.length === limit ? products.at(-1) : undefined;
+    context.body = { products, ...(last === undefined ? {} : { next: last.name }) };
+  });
+
+  router.get('/products/:product', async (context) => {
+    const name = parameter(context, 'product');
+    const product = await catalog.products.find(name);
+    if (product === undefined || !visible(context)(product)) {
+      throw new HeadwaterError('not-found', `there is no product ${name}`);
+    }
+    context.body = product;
+  });
+
+  router.get('/images/:fingerprint', async (context) => {
+    const prefix = parameter(context, 'fingerprint').toLowerCase();
+    if (!/^[0-9a-f]{6,64}$/.test(prefix)) {
+      throw new HeadwaterError('invalid', 'fingerprint: give 6 to 64 hexadecimal digits');
+    }
+    const images = await catalog.products.byFingerprint(prefix);
+    const readable = [];
+    for (const image of images) {
+      const product = await catalog.products.find(image.product);
+      if (product !== undefined && visible(context)(product)) readable.push(image);
+    }
+    context.body = { images: readable };
+  });
+}
+
+function single(context: Context, name: string): string | undefined {
+  const value = context.query[name];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+function limitOf(context: Context): number {
+  const text = single(context, 'limit');
+  if (text === undefined) return pageSize;
+  const limit = Number(text);
+  if (Number.isInteger(limit) && limit >= 1 && limit <= pageSize) return limit;
+  throw new HeadwaterError(
+    'invalid',
+    `limit ${JSON.stringify(text)}: expected a whole number from 1 to ${pageSize}`,
+  );
+}
+
+function filterOf(context: Context): (product: ProductWithVersions) => boolean {
+  const wanted = filters.flatMap((field) => {
+    const value = single(context, field);
+    return value === undefined ? [] : [{ field, value }];
+  });
+  return (product) => wanted.every(({ field, value }) => product[field] === value);
+}

@@ -1,0 +1,27 @@
+import { Router } from '@koa/router';
+import { aliasRoutes } from './aliases.ts';
+import { blobRoutes } from './blobs.ts';
+import { describeApi } from './openapi.ts';
+import type { ApiParts } from './parts.ts';
+import { productRoutes } from './products.ts';
+import { tokenRoutes } from './tokens.ts';
+import { versionRoutes } from './versions.ts';
+
+/** The routes under `/api/v1`; `openapi.ts` describes them. */
+export function createApi(parts: ApiParts): Router {
+  const router = new Router({ prefix: '/api/v1' });
+  router.use(async (context, next) => {
+    context.state['identity'] = await parts.access.identify(context.req);
+    context.set('Cache-Control', 'no-store');
+    await next();
+  });
+  router.get('/openapi.json', (context) => {
+    context.body = describeApi();
+  });
+  productRoutes(router, parts);
+  blobRoutes(router, parts);
+  versionRoutes(router, parts);
+  aliasRoutes(router, parts);
+  tokenRoutes(router, parts);
+  return router;
+}

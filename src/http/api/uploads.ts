@@ -1,0 +1,208 @@
+import { type FileHandle, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { join } from 'node:path';
+import type { Digest } from '../../blobs/digest.ts';
+import { codeOf, HeadwaterError } from '../../errors.ts';
+import type { KeptFile } from '../../publish/destination.ts';
+import type { LocalDestination } from '../../publish/local-destination.ts';
+import { openFile } from '../../publish/read-file.ts';
+
+/** Part of a blob, as the request announces it. */
+export interface Part {
+  /** Where its first byte stands in the blob. */
+  offset: number;
+  /** Bytes of the whole blob, when announced. */
+  total?: number;
+}
+
+/** The next part must begin elsewhere: where is told with the error. */
+export class WrongOffset extends HeadwaterError {
+  readonly offset: number;
+
+  constructor(offset: number) {
+    super(
+      'conflict',
+      `the upload goes on at byte ${offset}: send the rest with Content-Range, or the whole without`,
+    );
+    this.offset = offset;
+  }
+}
+
+/**
+ * Takes blobs in over HTTP. What arrived of a broken upload stays on the local disk, and the next request goes on
+ * from there.
+ */
+export class Uploads {
+  readonly #directory: string;
+  readonly #destination: LocalDestination;
+  readonly #limit: number;
+  readonly #active = new Set<Digest>();
+
+  /** @param limit the most bytes of a blob */
+  constructor(options: { directory: string; destination: LocalDestination; limit: number }) {
+    this.#directory = options.directory;
+    this.#destination = options.destination;
+    this.#limit = options.limit;
+  }
+
+  /** How many bytes of a blob arrived in uploads that broke. */
+  async offset(digest: Digest): Promise<number> {
+    return (await sizeOrNothing(this.#path(digest))) ?? 0;
+  }
+
+  /**
+   * Receives a blob or the rest of it, checks it and keeps it.
+   * @param metadata the metadata item that it is a root of: the fingerprint is computed as the bytes pass
+   * @throws WrongOffset; HeadwaterError `conflict` while another request uploads the same blob, `too-large`,
+   * `invalid` when the bytes are not the announced ones (then nothing of them stays), `aborted` when the client
+   * leaves (then they stay, for it to go on)
+   */
+  async receive(digest: Digest, part: Part, body: IncomingMessage, metadata?: KeptFile): Promise<KeptFile> {
+    if (this.#active.has(digest)) {
+      throw new HeadwaterError(
+        'conflict',
+        `blob sha256:${digest} is being uploaded by another request: try again later`,
+      );
+    }
+    this.#active.add(digest);
+    try {
+      return await this.#receive(digest, part, body, metadata);
+    } finally {
+      this.#active.delete(digest);
+    }
+  }
+
+  /** Removes what arrived of uploads that nobody went on with since `before`. */
+  async clean(before: Date): Promise<void> {
+    for (const name of await readdir(this.#directory).catch(() => [])) {
+      const path = join(this.#directory, name);
+      const { mtime } = await stat(path);
+      if (mtime < before && !this.#active.has(name as Digest)) await rm(path, { force: true });
+    }
+  }
+
+  async #receive(
+    digest: Digest,
+    part: Part,
+    body: IncomingMessage,
+    metadata: KeptFile | undefined,
+  ): Promise<KeptFile> {
+    this.#assertAllowed(part.total ?? 0);
+    const path = this.#path(digest);
+    const here = await this.offset(digest);
+    if (part.offset !== 0 && part.offset !== here) throw new WrongOffset(here);
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    const progress = { broken: false };
+    try {
+      const kept = await this.#destination.keep(
+        {
+          from: 'stream',
+          name: `blob sha256:${digest}`,
+          ...(part.total === undefined ? {} : { size: part.total }),
+          bytes: this.#arriving(path, part, body, progress),
+          landing: path,
+          expectedDigest: digest,
+        },
+        metadata === undefined ? {} : { metadata },
+      );
+      await rm(path, { force: true });
+      return kept;
+    } catch (error) {
+      const transient =
+        error instanceof HeadwaterError && (error.kind === 'unavailable' || error.kind === 'no-space');
+      if (!progress.broken && !transient) await rm(path, { force: true });
+      if (!body.destroyed) body.resume();
+      throw error;
+    }
+  }
+
+  /** The bytes that are here already, then those that arrive, written down as they pass. */
+  async *#arriving(
+    path: string,
+    part: Part,
+    body: IncomingMessage,
+    progress: { broken: boolean },
+  ): AsyncGenerator<Uint8Array> {
+    if (part.offset > 0) yield* (await openFile(path)).bytes;
+    const file = await openForWriting(path, part.offset);
+    let size = part.offset;
+    try {
+      for await (const chunk of received(body, progress)) {
+        size += chunk.length;
+        this.#assertAllowed(size);
+        if (part.total !== undefined && size > part.total) throw notAnnounced(size, part.total);
+        await writeAll(file, chunk);
+        yield chunk;
+      }
+    } finally {
+      await file.close();
+    }
+    if (part.total !== undefined && size < part.total) {
+      progress.broken = true;
+      throw notAnnounced(size, part.total);
+    }
+  }
+
+  #assertAllowed(size: number): void {
+    if (size <= this.#limit) return;
+    throw new HeadwaterError(
+      'too-large',
+      `a blob may have ${this.#limit} bytes at most (limits.uploadSize), not ${size}`,
+    );
+  }
+
+  #path(digest: Digest): string {
+    return join(this.#directory, digest);
+  }
+}
+
+function notAnnounced(size: number, total: number): HeadwaterError {
+  return new HeadwaterError('invalid', `the body made ${size} bytes of the ${total} that were announced`);
+}
+
+async function openForWriting(path: string, offset: number): Promise<FileHandle> {
+  try {
+    return await open(path, offset === 0 ? 'w' : 'a', 0o600);
+  } catch (error) {
+    throw diskError(error);
+  }
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  try {
+    await file.writeFile(chunk);
+  } catch (error) {
+    throw diskError(error);
+  }
+}
+
+function diskError(error: unknown): unknown {
+  if (codeOf(error) !== 'ENOSPC' && codeOf(error) !== 'EDQUOT') return error;
+  return new HeadwaterError(
+    'no-space',
+    'the disk for uploads is full: free some space in the data directory',
+    {
+      cause: error,
+    },
+  );
+}
+
+/** The body; when the client leaves before its end, that is no fault of the bytes. */
+async function* received(body: IncomingMessage, progress: { broken: boolean }): AsyncGenerator<Uint8Array> {
+  try {
+    // Left early, the body must stay open: its sender has yet to read the answer.
+    for await (const chunk of body.iterator({ destroyOnReturn: false })) yield chunk as Uint8Array;
+  } catch (error) {
+    progress.broken = true;
+    throw new HeadwaterError('aborted', 'the client left before the end of the body', { cause: error });
+  }
+}
+
+async function sizeOrNothing(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,43 @@
+import type { Router } from '@koa/router';
+import { parseDigest } from '../../blobs/digest.ts';
+import { HeadwaterError } from '../../errors.ts';
+import { publish } from '../../publish/publisher.ts';
+import type { PublishRequest } from '../../publish/request.ts';
+import { readBody } from './body.ts';
+import { type ApiParts, identityOf, parameter } from './parts.ts';
+import { versionBody } from './schemas.ts';
+
+/** Publishing versions of uploaded blobs, and removing them. */
+export function versionRoutes(router: Router, { catalog, destination, access, published }: ApiParts): void {
+  router.post('/versions', async (context) => {
+    access.demandAny(identityOf(context), 'publish');
+    const { files, ...said } = await readBody(context.req, versionBody);
+    access.demand(identityOf(context), 'publish', said.stream ?? 'images');
+    const request = {
+      ...(said as Omit<PublishRequest, 'files'>),
+      files: files.map(({ digest, name }) => ({
+        from: 'blob' as const,
+        name: name ?? digest,
+        digest: parseDigest(digest),
+      })),
+    };
+    const result = await publish(destination, request);
+    await published();
+    context.status = result.outcome === 'created' ? 201 : 200;
+    context.body = result;
+  });
+
+  router.delete('/products/:product/versions/:serial', async (context) => {
+    const identity = identityOf(context);
+    const name = parameter(context, 'product');
+    const product = await catalog.products.find(name);
+    if (product === undefined || !access.mayRead(identity, product.stream)) {
+      access.demandAny(identity, 'remove');
+      throw new HeadwaterError('not-found', `there is no product ${name}`);
+    }
+    access.demand(identity, 'remove', product.stream);
+    await catalog.versions.remove(name, parameter(context, 'serial'));
+    await published();
+    context.status = 204;
+  });
+}

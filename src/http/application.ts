@@ -1,0 +1,146 @@
+import type { RequestListener } from 'node:http';
+import type { Router } from '@koa/router';
+import Koa, { type Context } from 'koa';
+import type { BlobStore } from '../blobs/blob-store.ts';
+import type { Products } from '../catalog/products.ts';
+import type { Metrics } from '../ops/metrics.ts';
+import type { Access } from './access.ts';
+import { errorFunnel } from './errors.ts';
+import { requestIdHeader } from './front.ts';
+import type { Readiness } from './health.ts';
+import { pathSegments } from './request-path.ts';
+import type { DocumentsHandler } from './streams/documents-handler.ts';
+import { findImageFile, sendImageFile } from './streams/images.ts';
+import { readableAnywhere, sendDocument } from './streams/send-document.ts';
+
+export interface ApplicationParts {
+  access: Access;
+  documents: DocumentsHandler;
+  products: Products;
+  store: BlobStore;
+  readiness: Readiness;
+  metrics: Metrics;
+  api: Router;
+  /** Plain HTTP gives image files of public streams and sends everything else to https. */
+  plainIsLimited: boolean;
+  /** Answer image files with a link into the store. */
+  redirectToStore: boolean;
+  onDefect: (error: unknown, requestId: string) => void;
+}
+
+/** The koa application: everything but the listening. */
+export function createApplication(parts: ApplicationParts): RequestListener {
+  const application = new Koa();
+  // Broken connections are seen by the front; nothing is printed behind the log's back.
+  application.silent = true;
+  application.on('error', (error: Error & { code?: string }) => {
+    const gone = /^(ECONNRESET|EPIPE|ERR_STREAM_PREMATURE_CLOSE|HPE_\w+)$/.test(error.code ?? '');
+    if (!gone) parts.onDefect(error, '');
+  });
+  application.use(async (context, next) => {
+    context.state['requestId'] = context.get(requestIdHeader);
+    await next();
+  });
+  application.use(errorFunnel(parts.onDefect));
+  application.use(async (context, next) => {
+    if (parts.plainIsLimited && !('encrypted' in context.req.socket)) await plainRequest(parts, context);
+    else if (!(await readRequest(parts, context))) await next();
+  });
+  application.use(parts.api.routes());
+  application.use(parts.api.allowedMethods());
+  return application.callback();
+}
+
+/** Plain HTTP on the port of TLS: clients try it first for every image file. */
+async function plainRequest(parts: ApplicationParts, context: Context): Promise<void> {
+  const segments = pathSegments(context.req.url ?? '') ?? [];
+  if (segments[0] === 'images' && isRead(context)) {
+    const image = await findImageFile(parts.products, segments.slice(1));
+    if (image !== undefined && parts.access.isPublic(image.stream)) {
+      await sendImageFile(context, image, {
+        store: parts.store,
+        redirect: parts.redirectToStore,
+        shared: true,
+      });
+      return;
+    }
+  }
+  const host = context.get('Host');
+  if (!/^[\w.:[\]-]+$/.test(host)) {
+    context.status = 400;
+    context.body = 'this port speaks https\n';
+    return;
+  }
+  context.status = 308;
+  context.set('Location', `https://${host}${context.req.url}`);
+  context.body = 'this port speaks https\n';
+}
+
+/** @returns whether the path is one of those answered here */
+async function readRequest(parts: ApplicationParts, context: Context): Promise<boolean> {
+  const segments = pathSegments(context.req.url ?? '');
+  const [first, second] = segments ?? [];
+  if (segments?.length === 1 && isRead(context)) {
+    if (first === 'healthz') {
+      context.body = { status: 'ok' };
+      return true;
+    }
+    if (first === 'readyz') {
+      const problem = await parts.readiness.problem();
+      context.status = problem === undefined ? 200 : 503;
+      context.body = problem === undefined ? { status: 'ready' } : { status: 'unavailable', problem };
+      return true;
+    }
+    if (first === 'metrics') {
+      const { type, body } = await parts.metrics.text();
+      context.body = body;
+      context.type = type;
+      return true;
+    }
+  }
+  if (segments === undefined || (first !== 'images' && !(first === 'streams' && second === 'v1')))
+    return false;
+  if (context.method === 'OPTIONS') {
+    answerPreflight(context);
+    return true;
+  }
+  if (!isRead(context)) {
+    context.set('Allow', 'GET, HEAD, OPTIONS');
+    context.status = 405;
+    context.body = { error: { kind: 'usage', message: `${context.path} can only be read` } };
+    return true;
+  }
+  const identity = await parts.access.identify(context.req);
+  if (first === 'images') {
+    const image = await findImageFile(parts.products, segments.slice(1));
+    if (image === undefined || !parts.access.mayRead(identity, image.stream)) return true;
+    const shared = parts.access.isPublic(image.stream);
+    await sendImageFile(context, image, { store: parts.store, redirect: parts.redirectToStore, shared });
+    return true;
+  }
+  const document = await parts.documents.find(segments.join('/'), identity);
+  if (document === undefined) return true;
+  context.respond = false;
+  context.res.removeHeader('X-Request-Id');
+  sendDocument(context.req, context.res, document, {
+    shared: identity === undefined,
+    id: context.get(requestIdHeader),
+  });
+  return true;
+}
+
+/** A browser asks first when a page of another site sends headers of its own (https://fetch.spec.whatwg.org). */
+function answerPreflight(context: Context): void {
+  context.set(readableAnywhere);
+  context.set('Access-Control-Allow-Methods', 'GET, HEAD, OPTIONS');
+  context.set(
+    'Access-Control-Allow-Headers',
+    'Accept, Authorization, Cache-Control, If-None-Match, If-Range, Range',
+  );
+  context.set('Access-Control-Max-Age', '86400');
+  context.status = 204;
+}
+
+function isRead(context: Context): boolean {
+  return context.method === 'GET' || context.method === 'HEAD';
+}

@@ -1,0 +1,46 @@
+import type { Middleware } from 'koa';
+import { type ErrorKind, HeadwaterError } from '../errors.ts';
+
+/** The HTTP status of each kind of error (RFC 9110, section 15). */
+const statusOf: Record<ErrorKind, number> = {
+  usage: 400,
+  invalid: 422,
+  'not-found': 404,
+  conflict: 409,
+  unauthorized: 401,
+  forbidden: 403,
+  'too-large': 413,
+  'no-space': 507,
+  unavailable: 503,
+  aborted: 400,
+};
+
+/** The body of every error response of the API. */
+interface ErrorBody {
+  error: { kind: ErrorKind | 'internal'; message: string };
+}
+
+/** The one place where errors become responses. A defect of ours is logged whole and tells the client nothing. */
+export function errorFunnel(onDefect: (error: unknown, requestId: string) => void): Middleware {
+  return async (context, next) => {
+    try {
+      await next();
+      if (context.status === 404 && context.body === undefined) {
+        throw new HeadwaterError('not-found', `there is nothing at ${context.path}`);
+      }
+    } catch (error) {
+      const known = error instanceof HeadwaterError ? error : undefined;
+      if (known === undefined) onDefect(error, String(context.state['requestId']));
+      context.status = known === undefined ? 500 : statusOf[known.kind];
+      if (known?.kind === 'unauthorized')
+        context.set('WWW-Authenticate', 'Bearer realm="headwater", Basic realm="headwater"');
+      if (known?.kind === 'unavailable') context.set('Retry-After', '5');
+      context.remove('ETag');
+      context.remove('Cache-Control');
+      const message =
+        known?.message ??
+        `something went wrong here; the log says what, under request ${context.state['requestId']}`;
+      context.body = { error: { kind: known?.kind ?? 'internal', message } } satisfies ErrorBody;
+    }
+  };
+}

@@ -1,0 +1,125 @@
+import { Readable } from 'node:stream';
+import type { Context } from 'koa';
+import parseRange from 'range-parser';
+import type { BlobStore, ByteRange } from '../../blobs/blob-store.ts';
+import { parseDigest } from '../../blobs/digest.ts';
+import type { Item } from '../../catalog/model.ts';
+import type { Products } from '../../catalog/products.ts';
+import { HeadwaterError } from '../../errors.ts';
+import { catalogFile } from '../../streams/paths.ts';
+import { readableAnywhere } from './send-document.ts';
+
+/** How long a presigned link works, in seconds: long enough to begin a download, and a client follows it at once. */
+const presignedSeconds = 900;
+
+/** An image file that was asked for. */
+export interface ImageFile extends Item {
+  stream: string;
+  publishedAt: Date;
+}
+
+/** The image file at the segments of a path after `images`, or undefined. */
+export async function findImageFile(products: Products, segments: string[]): Promise<ImageFile | undefined> {
+  const [os, release, architecture, variant, serial, file] = segments;
+  if (segments.length !== 6 || os === undefined || release === undefined || architecture === undefined)
+    return undefined;
+  if (variant === undefined || serial === undefined || file === undefined) return undefined;
+  return await products.file(
+    { os, release, architecture, variant },
+    // Clients of other servers know serials with a colon.
+    serial.replace(/^(\d{8}_\d{2}):(\d{2})$/, '$1$2'),
+    catalogFile(file),
+  );
+}
+
+/**
+ * Answers GET or HEAD with an image file, whole or a range of it (RFC 9110, section 14). The file of a version never
+ * changes, so its SHA-256 is its entity tag and caches may keep it for ever.
+ */
+export async function sendImageFile(
+  context: Context,
+  image: ImageFile,
+  options: { store: BlobStore; redirect: boolean; shared: boolean },
+): Promise<void> {
+  const digest = parseDigest(image.digest);
+  const etag = `"${digest}"`;
+  context.set(readableAnywhere);
+  if (options.redirect && options.store.presign !== undefined) {
+    const method = context.method === 'HEAD' ? 'HEAD' : 'GET';
+    const link = await options.store.presign(digest, { expiresInSeconds: presignedSeconds, method });
+    context.set('Cache-Control', 'no-store');
+    context.status = 307;
+    context.redirect(link);
+    return;
+  }
+  context.set({
+    'Accept-Ranges': 'bytes',
+    'Cache-Control': `${options.shared ? 'public' : 'private'}, max-age=31536000, immutable`,
+    ETag: etag,
+    'Last-Modified': image.publishedAt.toUTCString(),
+    'Content-Type': 'application/octet-stream',
+  });
+  context.status = 200;
+  if (context.fresh) {
+    context.status = 304;
+    return;
+  }
+  const range = wantedRange(context, image, etag);
+  if (range === 'unsatisfiable') {
+    context.set('Content-Range', `bytes */${image.size}`);
+    context.status = 416;
+    context.body = '';
+    return;
+  }
+  const length = range === undefined ? image.size : range.end - range.start + 1;
+  if (range !== undefined) {
+    context.status = 206;
+    context.set('Content-Range', `bytes ${range.start}-${range.end}/${image.size}`);
+  }
+  if (context.method !== 'HEAD') {
+    // Awaited before any header is sent: a store that is down is a 503, never a 200 cut short.
+    const bytes = await open(options.store, image, range);
+    context.body = Readable.from(exactly(bytes, length), { objectMode: false, highWaterMark: 1024 * 1024 });
+    context.type = 'application/octet-stream';
+  }
+  context.length = length;
+}
+
+function wantedRange(
+  context: Context,
+  image: ImageFile,
+  etag: string,
+): ByteRange | 'unsatisfiable' | undefined {
+  const header = context.get('Range');
+  if (header === '' || !rangeStillMeant(context.get('If-Range'), image, etag)) return undefined;
+  const ranges = parseRange(image.size, header);
+  if (ranges === -1) return 'unsatisfiable';
+  // Of several ranges, or of something else than bytes, the whole may be sent instead (RFC 9110, section 14.2).
+  if (ranges === -2 || ranges.type !== 'bytes' || ranges.length !== 1) return undefined;
+  return ranges[0];
+}
+
+/** RFC 9110, section 13.1.5: a strong entity tag, or the exact date. */
+function rangeStillMeant(condition: string, image: ImageFile, etag: string): boolean {
+  return condition === '' || condition === etag || condition === image.publishedAt.toUTCString();
+}
+
+async function open(store: BlobStore, image: ImageFile, range: ByteRange | undefined): Promise<Readable> {
+  const digest = parseDigest(image.digest);
+  try {
+    return await store.read(digest, range);
+  } catch (error) {
+    if (!(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
+    throw new Error(`blob sha256:${digest} is in the catalog but not in the store`, { cause: error });
+  }
+}
+
+/** The bytes, and an error when there are fewer than announced: the connection then breaks, it does not end. */
+async function* exactly(bytes: Readable, length: number): AsyncGenerator<Uint8Array> {
+  let sent = 0;
+  for await (const chunk of bytes) {
+    sent += (chunk as Uint8Array).length;
+    yield chunk as Uint8Array;
+  }
+  if (sent !== length) throw new Error(`a blob ended after ${sent} of ${length} bytes`);
+}

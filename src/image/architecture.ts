@@ -1,0 +1,63 @@
+import { HeadwaterError } from '../errors.ts';
+
+/** An architecture by its Debian name, which is what simplestreams documents and image paths use. */
+export type Architecture = keyof typeof kernelNames;
+
+/** Debian name to the kernel's name, which is what metadata.yaml and the LXD API use (lxd `shared/osarch`). */
+const kernelNames = {
+  amd64: 'x86_64',
+  i386: 'i686',
+  arm64: 'aarch64',
+  armhf: 'armv7l',
+  armel: 'armv6l',
+  ppc64el: 'ppc64le',
+  ppc64: 'ppc64',
+  powerpc: 'ppc',
+  s390x: 's390x',
+  riscv64: 'riscv64',
+  riscv32: 'riscv32',
+  mips: 'mips',
+  mips64el: 'mips64',
+  loong64: 'loongarch64',
+} as const;
+
+/** Other names in use for the same architectures. */
+const otherNames: Record<string, Architecture> = {
+  x86: 'i386',
+  i486: 'i386',
+  i586: 'i386',
+  arm: 'armhf',
+  armv7: 'armhf',
+  armv8l: 'armhf',
+  armhfp: 'armhf',
+  armv6: 'armel',
+  ppc64le: 'ppc64el',
+  powerpc64: 'ppc64',
+  mips64: 'mips64el',
+};
+
+const byName = new Map<string, Architecture>(Object.entries(otherNames));
+for (const [debian, kernel] of Object.entries(kernelNames) as [Architecture, string][]) {
+  byName.set(debian, debian);
+  byName.set(kernel, debian);
+}
+
+/**
+ * The architecture that any of its names means (`x86_64`, `amd64`, `aarch64`, …).
+ * @throws HeadwaterError `invalid`, listing the names that are known
+ */
+export function parseArchitecture(name: string): Architecture {
+  const architecture = byName.get(name.toLowerCase());
+  if (architecture === undefined) {
+    throw new HeadwaterError(
+      'invalid',
+      `architecture ${JSON.stringify(name)} is not known: use one of ${Object.keys(kernelNames).join(', ')}`,
+    );
+  }
+  return architecture;
+}
+
+/** The kernel's name of an architecture: `x86_64` for `amd64`. */
+export function kernelName(architecture: Architecture): string {
+  return kernelNames[architecture];
+}

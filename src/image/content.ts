@@ -1,0 +1,46 @@
+import type { Architecture } from './architecture.ts';
+
+/** How a tarball is compressed, told by its first bytes. */
+export type Compression = 'none' | 'gzip' | 'xz' | 'zstd' | 'bzip2';
+
+/** What an image file holds: told by its bytes, whatever its name says. */
+export type Content =
+  /** A tarball with metadata.yaml and no root: the metadata item of a split image. */
+  | { kind: 'metadata'; compression: Compression; metadata: ImageMetadata }
+  /** A tarball with metadata.yaml and a root in it: `rootfs/` (container) or `rootfs.img` (virtual machine). */
+  | { kind: 'unified'; compression: Compression; metadata: ImageMetadata; type: ImageType }
+  /** A tarball of a root filesystem; `found` is what it says of itself. */
+  | { kind: 'rootfs-tarball'; compression: Compression; found: RootfsFacts }
+  /** A squashfs root filesystem. */
+  | { kind: 'squashfs'; compression: 'none' }
+  /** A qcow2 disk: the root of a virtual machine. */
+  | { kind: 'qcow2'; compression: 'none'; virtualSize: number };
+
+export type ImageType = 'container' | 'virtual-machine';
+
+/** metadata.yaml, as far as Headwater reads it (the image format of the LXD and Incus documentation). */
+export interface ImageMetadata {
+  architecture: Architecture;
+  /** Seconds since 1970. */
+  creationDate: number;
+  /** Seconds since 1970; undefined when the image does not expire. */
+  expiryDate?: number;
+  /** Every value as text, as the daemons read them. */
+  properties: Record<string, string>;
+  /** metadata.yaml itself, as text. */
+  source: string;
+}
+
+/** What a root filesystem says of itself; a field is absent where it says nothing. */
+export interface RootfsFacts {
+  /** `ID` of os-release. */
+  os?: string;
+  /** What people call the release: from os-release, by the rules in `os-release.ts`. */
+  release?: string;
+  /** `VERSION_ID` of os-release. */
+  version?: string;
+  /** `PRETTY_NAME` of os-release. */
+  title?: string;
+  /** From the ELF header of a well-known binary. */
+  architecture?: Architecture;
+}

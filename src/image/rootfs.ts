@@ -1,0 +1,114 @@
+import { posix } from 'node:path';
+import type { Architecture } from './architecture.ts';
+import type { RootfsFacts } from './content.ts';
+import { architectureOfProgram, elfHeaderLength } from './elf.ts';
+import { parseOsRelease } from './os-release.ts';
+import type { EntrySink, TarEntry } from './tar.ts';
+
+/** Where programs are. */
+const programFolders = new Set([
+  'bin',
+  'sbin',
+  'usr/bin',
+  'usr/sbin',
+  'lib/systemd',
+  'usr/lib/systemd',
+  'usr/local/bin',
+]);
+
+/**
+ * Programs that are the system's own, the surest first. One of another architecture may lie about (an emulator, a
+ * helper for 32-bit programs), but not under these names.
+ */
+const wellKnown = ['sh', 'bash', 'dash', 'busybox', 'init', 'systemd', 'env', 'ls', 'cat', 'true'];
+
+/** os-release is under 1 KiB; and no more files of its kind are kept than these. */
+const osReleaseLimit = 64 * 1024;
+const osReleaseFiles = 32;
+/** Links followed from one os-release to the next. */
+const linkLimit = 8;
+
+/** Finds out about a root filesystem while its tarball is walked, in whatever order its files come. */
+export class RootfsScan {
+  readonly #seen = new Set<string>();
+  readonly #files = new Map<string, Buffer[]>();
+  readonly #links = new Map<string, string>();
+  #architecture: Architecture | undefined;
+  #rank = Number.POSITIVE_INFINITY;
+
+  /** Whether what was walked is a root filesystem: it has a folder for programs and one of the other usual ones. */
+  get isRoot(): boolean {
+    const has = (...names: string[]) => names.some((name) => this.#seen.has(name));
+    return has('bin', 'usr/bin') && has('etc', 'usr');
+  }
+
+  /** What it says of itself. */
+  get facts(): RootfsFacts {
+    const osRelease = this.#osRelease();
+    return {
+      ...(osRelease === undefined ? {} : parseOsRelease(osRelease)),
+      ...(this.#architecture === undefined ? {} : { architecture: this.#architecture }),
+    };
+  }
+
+  /** @returns what takes the entry's bytes, where they are of interest */
+  visit(entry: TarEntry): EntrySink | undefined {
+    const [first = '', second] = entry.name.split('/', 2);
+    for (const name of second === undefined ? [first] : [first, `${first}/${second}`]) {
+      if (name === 'bin' || name === 'etc' || name === 'usr' || name === 'usr/bin') this.#seen.add(name);
+    }
+    const base = posix.basename(entry.name);
+    if (base.startsWith('os-release')) return this.#visitOsRelease(entry);
+    if (entry.type !== 'file' || entry.sparse) return undefined;
+    if (!programFolders.has(posix.dirname(entry.name))) return undefined;
+    const place = wellKnown.indexOf(base);
+    const rank = place === -1 ? wellKnown.length : place;
+    return rank < this.#rank ? this.#programSink(rank) : undefined;
+  }
+
+  #visitOsRelease(entry: TarEntry): EntrySink | undefined {
+    if (this.#files.size + this.#links.size >= osReleaseFiles) return undefined;
+    if (entry.linkName !== undefined && (entry.type === 'symlink' || entry.type === 'link')) {
+      // A symbolic link leads on from its own folder, a hard one is named from the top of the archive.
+      const from = entry.type === 'symlink' ? `/${posix.dirname(entry.name)}` : '/';
+      this.#links.set(entry.name, posix.resolve(from, entry.linkName).slice(1));
+      return undefined;
+    }
+    if (entry.type !== 'file' || entry.size > osReleaseLimit) return undefined;
+    const parts: Buffer[] = [];
+    this.#files.set(entry.name, parts);
+    return { write: (bytes) => void parts.push(Buffer.from(bytes)) };
+  }
+
+  #programSink(rank: number): EntrySink {
+    const head = Buffer.alloc(elfHeaderLength);
+    let length = 0;
+    return {
+      write: (bytes) => {
+        if (length === elfHeaderLength) return;
+        const part = bytes.subarray(0, elfHeaderLength - length);
+        head.set(part, length);
+        length += part.length;
+      },
+      end: () => {
+        const architecture = architectureOfProgram(head.subarray(0, length));
+        if (architecture === undefined) return;
+        this.#architecture = architecture;
+        this.#rank = rank;
+      },
+    };
+  }
+
+  /** The first os-release of the two places that os-release(5) names, links followed. */
+  #osRelease(): string | undefined {
+    for (const start of ['etc/os-release', 'usr/lib/os-release']) {
+      let name: string | undefined = start;
+      for (let followed = 0; name !== undefined && followed <= linkLimit; followed += 1) {
+        const parts = this.#files.get(name);
+        if (parts !== undefined) return Buffer.concat(parts).toString('utf8');
+        name = this.#links.get(name);
+      }
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,30 @@
+import { type Header, pack } from 'tar-stream';
+
+/** A member of an archive to be made. */
+export interface PackEntry {
+  name: string;
+  type: Header['type'];
+  mode: number;
+  mtime: Date;
+  /** Where a link leads. */
+  linkName?: string;
+  /** What a file holds. */
+  bytes?: Buffer;
+}
+
+/**
+ * Packs a small tar archive in memory, owned by root. The same entries always give the same bytes.
+ */
+export async function packTar(entries: PackEntry[]): Promise<Buffer> {
+  const archive = pack();
+  for (const { name, type, mode, mtime, linkName, bytes = Buffer.alloc(0) } of entries) {
+    const link = linkName === undefined ? {} : { linkname: linkName };
+    // tar-stream leaves the slash, by which older programs know a directory, to its caller.
+    const path = type === 'directory' ? `${name}/` : name;
+    archive.entry({ name: path, type, mode, mtime, ...link }, bytes);
+  }
+  archive.finalize();
+  const parts: Uint8Array[] = [];
+  for await (const bytes of archive) parts.push(bytes as Uint8Array);
+  return Buffer.concat(parts);
+}

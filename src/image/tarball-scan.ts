@@ -1,0 +1,163 @@
+import { HeadwaterError } from '../errors.ts';
+import type { Compression, Content, ImageMetadata } from './content.ts';
+import { metadataTarballLimit, metadataYamlLimit } from './limits.ts';
+import { parseMetadata } from './metadata.ts';
+import { isQcow2, Qcow2Examiner, qcow2HeadLength } from './qcow2.ts';
+import { RootfsScan } from './rootfs.ts';
+import type { EntrySink, TarEntry } from './tar.ts';
+
+/** Names at the top of an archive that a message lists. */
+const namesInMessage = 10;
+/** Bytes of such a name that a message shows. */
+const nameLength = 60;
+
+/** Finds out what kind of tarball it is while it is walked. */
+export class TarballScan {
+  readonly #root = new RootfsScan();
+  readonly #top = new Set<string>();
+  #metadata: ImageMetadata | undefined;
+  #container = false;
+  #virtualMachine = false;
+
+  /**
+   * @returns what takes the entry's bytes, where they are of interest
+   * @throws HeadwaterError `invalid` for an entry that no image can have
+   */
+  visit(entry: TarEntry): EntrySink | undefined {
+    const slash = entry.name.indexOf('/');
+    const first = slash === -1 ? entry.name : entry.name.slice(0, slash);
+    if (first !== '' && this.#top.size <= namesInMessage) {
+      this.#top.add(first.slice(0, nameLength) + (slash === -1 && entry.type !== 'directory' ? '' : '/'));
+    }
+    if (entry.name === 'metadata.yaml') return this.#visitMetadata(entry);
+    if (entry.name === 'rootfs.img') return this.#visitDisk(entry);
+    if (first === 'rootfs' && (slash !== -1 || entry.type === 'directory')) {
+      this.#container = true;
+      return undefined;
+    }
+    return this.#root.visit(entry);
+  }
+
+  /**
+   * What the tarball is, after its last entry.
+   * @param unpacked bytes that it has without compression
+   * @throws HeadwaterError `invalid` where it is nothing that images are made of
+   */
+  content(compression: Compression, unpacked: number): Content {
+    const metadata = this.#metadata;
+    if (metadata === undefined) {
+      if (this.#root.isRoot) return { kind: 'rootfs-tarball', compression, found: this.#root.facts };
+      throw new HeadwaterError(
+        'invalid',
+        `a tar archive without metadata.yaml, and no root filesystem: ${this.#describeTop()}`,
+      );
+    }
+    if (this.#container && this.#virtualMachine) {
+      throw new HeadwaterError(
+        'invalid',
+        'a unified tarball with both rootfs/ and rootfs.img: leave one of them out',
+      );
+    }
+    if (this.#container) return { kind: 'unified', compression, metadata, type: 'container' };
+    if (this.#virtualMachine) return { kind: 'unified', compression, metadata, type: 'virtual-machine' };
+    if (this.#root.isRoot) {
+      throw new HeadwaterError(
+        'invalid',
+        'metadata.yaml lies beside the root filesystem: in a unified tarball the root filesystem is below rootfs/',
+      );
+    }
+    if (unpacked > metadataTarballLimit) {
+      throw new HeadwaterError(
+        'invalid',
+        `a tarball with metadata.yaml and no root unpacks to ${unpacked} bytes: at most ${metadataTarballLimit} are allowed`,
+      );
+    }
+    return { kind: 'metadata', compression, metadata };
+  }
+
+  #visitMetadata(entry: TarEntry): EntrySink {
+    if (entry.type !== 'file' || entry.sparse) {
+      throw new HeadwaterError(
+        'invalid',
+        `metadata.yaml is no plain file in the archive (${entry.type ?? 'sparse'})`,
+      );
+    }
+    if (this.#metadata !== undefined) {
+      throw new HeadwaterError('invalid', 'metadata.yaml is in the archive twice');
+    }
+    if (entry.size > metadataYamlLimit) {
+      throw new HeadwaterError(
+        'invalid',
+        `metadata.yaml has ${entry.size} bytes: at most ${metadataYamlLimit} are allowed`,
+      );
+    }
+    const parts: Buffer[] = [];
+    return {
+      write: (bytes) => void parts.push(Buffer.from(bytes)),
+      end: () => {
+        this.#metadata = parseMetadata(decode(Buffer.concat(parts)));
+      },
+    };
+  }
+
+  /** The disk of a virtual machine: the daemons take qcow2 and nothing else. */
+  #visitDisk(entry: TarEntry): EntrySink {
+    if (entry.type !== 'file' || entry.sparse) {
+      throw new HeadwaterError(
+        'invalid',
+        entry.sparse
+          ? 'rootfs.img was packed with its holes left out: pack it without --sparse'
+          : `rootfs.img is no plain file in the archive (${entry.type})`,
+      );
+    }
+    this.#virtualMachine = true;
+    return new DiskSink();
+  }
+
+  #describeTop(): string {
+    const names = [...this.#top];
+    if (names.length === 0) return 'it is empty';
+    const shown = names.slice(0, namesInMessage).map((name) => JSON.stringify(name).slice(1, -1));
+    return `it has ${shown.join(', ')}${names.length > namesInMessage ? ', …' : ''} at its top`;
+  }
+}
+
+/** Checks rootfs.img as a disk on its own is checked. */
+class DiskSink implements EntrySink {
+  #head = Buffer.alloc(0);
+  #examiner: Qcow2Examiner | undefined;
+
+  write(bytes: Uint8Array): void {
+    if (this.#examiner !== undefined) {
+      this.#examiner.write(bytes);
+      return;
+    }
+    this.#head = Buffer.concat([this.#head, bytes]);
+    if (this.#head.length >= qcow2HeadLength) this.#begin();
+  }
+
+  end(): void {
+    this.#examiner ??= this.#begin();
+    this.#examiner.end();
+  }
+
+  #begin(): Qcow2Examiner {
+    if (!isQcow2(this.#head)) {
+      throw new HeadwaterError(
+        'invalid',
+        'rootfs.img is no qcow2 disk: convert it with qemu-img convert -O qcow2',
+      );
+    }
+    this.#examiner = new Qcow2Examiner(this.#head);
+    this.#examiner.write(this.#head);
+    return this.#examiner;
+  }
+}
+
+function decode(bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new HeadwaterError('invalid', 'metadata.yaml is no UTF-8 text', { cause: error });
+  }
+}

@@ -1,0 +1,121 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** What a request was, for its metrics. */
+export interface RequestSample {
+  /** Which of the server's surfaces answered: `documents`, `images`, `api`, `other`. */
+  surface: string;
+  method: string;
+  status: number;
+  /** Bytes of the body. */
+  bytes: number;
+  seconds: number;
+}
+
+const methods = new Set(['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE', 'OPTIONS']);
+
+/** What a request adds to. */
+interface Series {
+  requests: Counter.Internal;
+  bytes: Counter.Internal;
+  durations: Histogram.Internal<string>;
+}
+
+/** The server's metrics, for Prometheus. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #series = new Map<string, Series>();
+  readonly #requests: Counter;
+  readonly #bytes: Counter;
+  readonly #durations: Histogram;
+  readonly #storeErrors: Counter;
+  readonly #rendering: Histogram;
+
+  /** @param catalogSize asked when the metrics are read */
+  constructor(
+    catalogSize: () => Promise<{ products: number; versions: number; blobs: number; bytes: number }>,
+  ) {
+    const registers = [this.#registry];
+    collectDefaultMetrics({ register: this.#registry });
+    this.#requests = new Counter({
+      name: 'headwater_http_requests_total',
+      help: 'Requests answered.',
+      labelNames: ['surface', 'method', 'status'],
+      registers,
+    });
+    this.#bytes = new Counter({
+      name: 'headwater_http_response_bytes_total',
+      help: 'Bytes of bodies sent.',
+      labelNames: ['surface'],
+      registers,
+    });
+    this.#durations = new Histogram({
+      name: 'headwater_http_request_duration_seconds',
+      help: 'Time from a request to the end of its answer.',
+      labelNames: ['surface'],
+      buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600],
+      registers,
+    });
+    this.#storeErrors = new Counter({
+      name: 'headwater_store_errors_total',
+      help: 'Calls of the blob store that failed.',
+      labelNames: ['operation', 'kind'],
+      registers,
+    });
+    this.#rendering = new Histogram({
+      name: 'headwater_documents_render_seconds',
+      help: 'Time to bring the documents up to date after a change.',
+      buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
+      registers,
+    });
+    const gauges = (['products', 'versions', 'blobs', 'bytes'] as const).map((what) => ({
+      what,
+      gauge: new Gauge({
+        name: `headwater_catalog_${what}`,
+        help: what === 'bytes' ? 'Bytes of all blobs in the catalog.' : `The ${what} in the catalog.`,
+        registers: [],
+      }),
+    }));
+    for (const { gauge } of gauges) this.#registry.registerMetric(gauge);
+    this.#refreshGauges = async () => {
+      const size = await catalogSize();
+      for (const { what, gauge } of gauges) gauge.set(size[what]);
+    };
+  }
+
+  readonly #refreshGauges: () => Promise<void>;
+
+  observeRequest({ surface, method, status, bytes, seconds }: RequestSample): void {
+    const key = `${surface} ${method} ${status}`;
+    const series = this.#series.get(key) ?? this.#addSeries(key, surface, method, status);
+    series.requests.inc();
+    if (bytes > 0) series.bytes.inc(bytes);
+    series.durations.observe(seconds);
+  }
+
+  /** Looking a series up by its labels costs more than answering a small request does. */
+  #addSeries(key: string, surface: string, method: string, status: number): Series {
+    // A client chooses the method's name; a label must not take any text.
+    const known = methods.has(method);
+    const series = {
+      requests: this.#requests.labels({ surface, method: known ? method : 'other', status }),
+      bytes: this.#bytes.labels({ surface }),
+      durations: this.#durations.labels({ surface }),
+    };
+    if (known) this.#series.set(key, series);
+    return series;
+  }
+
+  observeStoreError(operation: string, kind: string): void {
+    this.#storeErrors.inc({ operation, kind });
+  }
+
+  observeRendering(seconds: number): void {
+    this.#rendering.observe(seconds);
+  }
+
+  /** All of them, as text (https://prometheus.io/docs/instrumenting/exposition_formats/). */
+  async text(): Promise<{ type: string; body: string }> {
+    await this.#refreshGauges();
+    return { type: this.#registry.contentType, body: await this.#registry.metrics() };
+  }
+}

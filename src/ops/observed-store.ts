@@ -1,0 +1,50 @@
+import type { Readable } from 'node:stream';
+import type { BlobStat, BlobStore, ByteRange, Expected } from '../blobs/blob-store.ts';
+import type { Digest } from '../blobs/digest.ts';
+import { HeadwaterError } from '../errors.ts';
+
+/** Told of each call that failed by a fault of the store (not: of the caller's, such as a missing blob). */
+export type OnStoreError = (operation: string, kind: string, error: unknown) => void;
+
+const callersFault = new Set(['not-found', 'invalid', 'aborted']);
+
+/** Wraps a store so that its failures are counted and logged. */
+export function observeStore(store: BlobStore, onError: OnStoreError): BlobStore {
+  const note = (operation: string, error: unknown) => {
+    const kind = error instanceof HeadwaterError ? error.kind : 'internal';
+    if (!callersFault.has(kind)) onError(operation, kind, error);
+  };
+  const observed = async <Result>(operation: string, call: Promise<Result>): Promise<Result> => {
+    try {
+      return await call;
+    } catch (error) {
+      note(operation, error);
+      throw error;
+    }
+  };
+  const { adopt, presign } = store;
+  return {
+    open: () => observed('open', store.open()),
+    stat: (digest: Digest) => observed('stat', store.stat(digest)),
+    read: async (digest: Digest, range?: ByteRange): Promise<Readable> => {
+      const bytes = await observed('read', store.read(digest, range));
+      bytes.once('error', (error) => note('read', error));
+      return bytes;
+    },
+    write: (source: AsyncIterable<Uint8Array>, expected: Expected): Promise<BlobStat> =>
+      observed('write', store.write(source, expected)),
+    ...(adopt === undefined
+      ? {}
+      : { adopt: (path: string, digest: Digest) => observed('adopt', adopt.call(store, path, digest)) }),
+    remove: (digest: Digest) => observed('remove', store.remove(digest)),
+    list: () => store.list(),
+    ...(presign === undefined
+      ? {}
+      : {
+          presign: (digest: Digest, options: { expiresInSeconds: number; method: 'GET' | 'HEAD' }) =>
+            observed('presign', presign.call(store, digest, options)),
+        }),
+    check: () => observed('check', store.check()),
+    close: () => store.close(),
+  };
+}

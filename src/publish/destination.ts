@@ -1,0 +1,62 @@
+import type { Digest } from '../blobs/digest.ts';
+import type { VersionDraft } from '../catalog/model.ts';
+import type { PublishOutcome } from '../catalog/versions.ts';
+import type { Content } from '../image/content.ts';
+import type { Progress, SourceFile } from './request.ts';
+
+/** A file that is not on the local disk: made by publishing itself (a metadata tarball, the disk out of a unified
+ * tarball), or arriving. */
+type MadeFile =
+  | { from: 'memory'; name: string; bytes: Uint8Array }
+  | {
+      from: 'stream';
+      name: string;
+      size?: number;
+      bytes: AsyncIterable<Uint8Array>;
+      /** Where the bytes lie as a file once they have passed: the store may take that over. */
+      landing?: string;
+      expectedDigest?: Digest;
+    };
+
+export type InputFile = SourceFile | MadeFile;
+
+/** A file that the destination has, and what it is. */
+export interface KeptFile {
+  /** What messages call it. */
+  name: string;
+  digest: Digest;
+  /** Bytes. */
+  size: number;
+  content: Content;
+  /** Set when it was not there before, and when that was noted: what a failed publish may take back. */
+  keptAt?: Date;
+}
+
+/**
+ * Where a publish goes: a data directory (`local-destination.ts`) or a server (`cli/remote-destination.ts`).
+ * The publisher decides what a version is; a destination keeps bytes and commits.
+ */
+export interface Destination {
+  /**
+   * Keeps a file, whole and checked, and tells what it is. Sending the same file again is cheap.
+   * @param options.metadata the metadata item of which the file is probably a root: its fingerprint is computed
+   * while the bytes pass
+   * @throws HeadwaterError `invalid` when it is no image file or not the expected one, and what stores throw
+   */
+  keep(file: InputFile, options?: { metadata?: KeptFile; progress?: Progress }): Promise<KeptFile>;
+
+  /** Takes back a file that a failed publish kept, unless something else has come to use it. */
+  discard(file: KeptFile): Promise<void>;
+
+  /** sha256(metadata bytes, then root bytes) of two files it has; reads them only when `keep` could not know. */
+  fingerprint(metadata: KeptFile, root: KeptFile): Promise<Digest>;
+
+  /** The bytes of a file, given as it was given to `keep`. */
+  open(file: SourceFile): Promise<AsyncIterable<Uint8Array>>;
+
+  /**
+   * Records the version. @param implied aliases to leave out when another product has them
+   * @throws HeadwaterError `conflict`
+   */
+  commit(draft: VersionDraft, implied: string[]): Promise<PublishOutcome>;
+}

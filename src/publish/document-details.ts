@@ -1,0 +1,93 @@
+import { type ProductKey, parseAlias, parseNamePart } from '../catalog/names.ts';
+import { HeadwaterError, messageOf } from '../errors.ts';
+import { parseArchitecture } from '../image/architecture.ts';
+import { impliedAliases } from './describe.ts';
+import type { PublishRequest } from './request.ts';
+import { text, textMapping, type Untyped } from './untyped-fields.ts';
+
+/** What a document says of a product, for all its versions. */
+export interface DocumentDetails {
+  said: Pick<PublishRequest, 'osTitle' | 'title' | 'eol' | 'aliases' | 'requirements'>;
+  warnings: string[];
+}
+
+/**
+ * Reads what a simplestreams document says of a product beside its name.
+ * @param where the product in messages
+ * @throws HeadwaterError `invalid` for a field of another type than clients parse
+ */
+export function readDetails(fields: Untyped, key: ProductKey, where: string): DocumentDetails {
+  const warnings: string[] = [];
+  const osTitle = text(fields, 'os', where);
+  const title = text(fields, 'release_title', where);
+  const eol = text(fields, 'support_eol', where);
+  const dated = eol === undefined || isDate(eol);
+  if (!dated) warnings.push(`${where}.support_eol: ${JSON.stringify(eol)} is no date and was left out`);
+  const aliases = readAliases(text(fields, 'aliases', where) ?? '', key, where, warnings);
+  // Older LXD reads only `lxd_requirements`, newer LXD prefers it, Incus reads only `requirements`.
+  const requirements = new Map([
+    ...textMapping(fields['requirements'], `${where}.requirements`),
+    ...textMapping(fields['lxd_requirements'], `${where}.lxd_requirements`),
+  ]);
+  return {
+    said: {
+      ...(osTitle === undefined ? {} : { osTitle }),
+      ...(title === undefined ? {} : { title }),
+      ...(eol === undefined || !dated ? {} : { eol }),
+      ...(aliases.length === 0 ? {} : { aliases }),
+      ...(requirements.size === 0 ? {} : { requirements: Object.fromEntries(requirements) }),
+    },
+    warnings,
+  };
+}
+
+/**
+ * Reads which product a simplestreams document means. Its fields say so; `os` may be a name for people to read
+ * (`Ubuntu Core`), and some tools write no variant: then the product's name says it, where it has four parts.
+ * @throws HeadwaterError `invalid`, naming the field
+ */
+export function readProductKey(name: string, fields: Untyped, where: string): ProductKey {
+  const parts = name.split(':');
+  const fromName = parts.length === 4 ? { os: parts[0], variant: parts[3] } : {};
+  const os = text(fields, 'distro', where) ?? text(fields, 'os', where);
+  const variant = text(fields, 'variant', where) ?? fromName.variant ?? 'default';
+  try {
+    return {
+      os: parseOs(os, fromName.os),
+      release: parseNamePart('release', text(fields, 'release', where) ?? ''),
+      architecture: parseArchitecture(text(fields, 'arch', where) ?? ''),
+      variant: parseNamePart('variant', variant),
+    };
+  } catch (error) {
+    if (messageOf(error).startsWith(where)) throw error;
+    throw new HeadwaterError('invalid', `${where}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function parseOs(said: string | undefined, fromName: string | undefined): string {
+  try {
+    return parseNamePart('os', said ?? fromName ?? '');
+  } catch (error) {
+    if (fromName === undefined) throw error;
+    return parseNamePart('os', fromName);
+  }
+}
+
+/** The aliases beside those that every product has anyway. Clients split them at commas. */
+function readAliases(commaList: string, key: ProductKey, where: string, warnings: string[]): string[] {
+  const own = impliedAliases(key);
+  const aliases = new Set<string>();
+  for (const alias of commaList.split(',').map((part) => part.trim())) {
+    if (alias === '' || own.includes(alias)) continue;
+    try {
+      aliases.add(parseAlias(alias));
+    } catch (error) {
+      warnings.push(`${where}.aliases: ${messageOf(error)}; it was left out`);
+    }
+  }
+  return [...aliases];
+}
+
+function isDate(day: string): boolean {
+  return /^\d{4}-\d{2}-\d{2}$/.test(day) && !Number.isNaN(Date.parse(`${day}T00:00:00Z`));
+}

@@ -1,0 +1,62 @@
+import { createHash, type Hash } from 'node:crypto';
+import type { Content } from '../image/content.ts';
+import type { Inspector } from '../image/inspect.ts';
+
+/** What to find out about bytes as they pass. */
+export interface Examine {
+  /** Their own SHA-256 and what they are. */
+  identify: boolean;
+  /** sha256(these bytes, then the ones that pass): the fingerprint of an image whose metadata these are. */
+  after?: Uint8Array;
+}
+
+/** What was found out: the fields that were asked for. */
+export interface Found {
+  digest?: string;
+  content?: Content;
+  fingerprint?: string;
+}
+
+/**
+ * Hashes bytes and looks inside them as they pass. It keeps no reference to a chunk once `update` has resolved.
+ * Runs wherever it is made: in a worker thread for large files, in place for small ones (`intake.ts`).
+ */
+export class Examination {
+  readonly #digest: Hash | undefined;
+  readonly #fingerprint: Hash | undefined;
+  readonly #inspector: Inspector | undefined;
+
+  private constructor(examine: Examine, inspector: Inspector | undefined) {
+    if (examine.identify) this.#digest = createHash('sha256');
+    if (examine.after !== undefined) this.#fingerprint = createHash('sha256').update(examine.after);
+    this.#inspector = inspector;
+  }
+
+  static async start(examine: Examine): Promise<Examination> {
+    if (!examine.identify) return new Examination(examine, undefined);
+    // A thread that only hashes has no use for everything that can look inside files.
+    const { createInspector } = await import('../image/inspect.ts');
+    return new Examination(examine, createInspector());
+  }
+
+  /** @throws HeadwaterError `invalid` as soon as the bytes cannot be an image file */
+  async update(chunk: Uint8Array): Promise<void> {
+    this.#digest?.update(chunk);
+    this.#fingerprint?.update(chunk);
+    await this.#inspector?.write(chunk);
+  }
+
+  /** @throws HeadwaterError `invalid` when the bytes are no whole image file */
+  async end(): Promise<Found> {
+    const content = await this.#inspector?.end();
+    return {
+      ...(this.#digest === undefined ? {} : { digest: this.#digest.digest('hex') }),
+      ...(content === undefined ? {} : { content }),
+      ...(this.#fingerprint === undefined ? {} : { fingerprint: this.#fingerprint.digest('hex') }),
+    };
+  }
+
+  abort(): void {
+    this.#inspector?.abort();
+  }
+}

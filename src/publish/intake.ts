@@ -1,0 +1,137 @@
+import { type Digest, parseDigest } from '../blobs/digest.ts';
+import { HeadwaterError } from '../errors.ts';
+import type { Content } from '../image/content.ts';
+import { Examination, type Examine, type Found } from './examination.ts';
+import { Ring, WorkerPool } from './ring.ts';
+
+/** Files up to this many bytes are examined where they are: cheaper than handing them to a thread. */
+const smallFile = 256 * 1024;
+
+/** What the bytes that passed were. */
+export interface Examined {
+  digest: Digest;
+  /** Bytes. */
+  size: number;
+  content: Content;
+  /** sha256(metadata bytes, then these bytes), when metadata was given. */
+  fingerprint?: Digest;
+}
+
+/** Bytes on their way from a source to a store. */
+export interface Passage {
+  /** The bytes, to be read once and to the end. They fail when the source fails or when they are no image file. */
+  bytes: AsyncIterable<Uint8Array>;
+  /** Settles after the last byte. A failure is also the failure of `bytes`, so nobody has to wait for both. */
+  examined: Promise<Examined>;
+}
+
+interface Sink {
+  put(chunk: Uint8Array): Promise<void>;
+  end(): Promise<Found[]>;
+  abort(): void;
+}
+
+/**
+ * The way in for bytes: hashes them and looks inside them while they pass, in worker threads unless there are few.
+ */
+export class Intake {
+  readonly #pool = new WorkerPool(4);
+
+  /**
+   * Lets bytes pass from `source` and examines them.
+   * @param options.metadata the bytes of the metadata item that they are a root of, for the fingerprint
+   * @param options.size how many bytes are expected, when known
+   */
+  pass(source: AsyncIterable<Uint8Array>, options: { metadata?: Uint8Array; size?: number } = {}): Passage {
+    let resolve: (examined: Examined) => void = () => undefined;
+    let reject: (error: unknown) => void = () => undefined;
+    const examined = new Promise<Examined>((onDone, onError) => {
+      resolve = onDone;
+      reject = onError;
+    });
+    examined.catch(() => undefined);
+    const sink = this.#sink(options);
+    return { bytes: passOn(source, sink, resolve, reject), examined };
+  }
+
+  /** sha256(metadata bytes, then root bytes) of bytes that are kept already. */
+  async fingerprint(metadata: Uint8Array, root: AsyncIterable<Uint8Array>): Promise<Digest> {
+    const ring = new Ring(this.#pool, [{ identify: false, after: metadata }]);
+    try {
+      for await (const chunk of root) await ring.put(chunk);
+    } catch (error) {
+      ring.abort();
+      throw error;
+    }
+    const [found] = await ring.end();
+    return parseDigest(found?.fingerprint ?? '');
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.close();
+  }
+
+  #sink(options: { metadata?: Uint8Array; size?: number }): Sink {
+    const after = options.metadata === undefined ? {} : { after: options.metadata };
+    if (options.size !== undefined && options.size <= smallFile) return inPlace({ identify: true, ...after });
+    // The two hashes of a root are two passes over its bytes: a thread each.
+    const examinations: Examine[] = [{ identify: true }];
+    if (options.metadata !== undefined) examinations.push({ identify: false, after: options.metadata });
+    return new Ring(this.#pool, examinations);
+  }
+}
+
+/**
+ * Examines few bytes when all of them are here. The xz library takes one stream at a time in a thread, so a sender
+ * that stops half way must not hold it up.
+ */
+function inPlace(examine: Examine): Sink {
+  const chunks: Uint8Array[] = [];
+  return {
+    put: async (chunk) => void chunks.push(Buffer.from(chunk)),
+    end: async () => {
+      const examination = await Examination.start(examine);
+      await examination.update(Buffer.concat(chunks));
+      return [await examination.end()];
+    },
+    abort: () => undefined,
+  };
+}
+
+async function* passOn(
+  source: AsyncIterable<Uint8Array>,
+  sink: Sink,
+  resolve: (examined: Examined) => void,
+  reject: (error: unknown) => void,
+): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  let ended = false;
+  let failure: unknown = new HeadwaterError('aborted', 'the receiver left before the end of the file');
+  try {
+    for await (const chunk of source) {
+      size += chunk.length;
+      await sink.put(chunk);
+      yield chunk;
+    }
+    ended = true;
+    resolve(toExamined(await sink.end(), size));
+  } catch (error) {
+    failure = error;
+    throw error;
+  } finally {
+    if (!ended) sink.abort();
+    // Without effect when it was resolved.
+    reject(failure);
+  }
+}
+
+function toExamined(found: Found[], size: number): Examined {
+  const { digest, content, fingerprint } = Object.assign({}, ...found) as Found;
+  if (digest === undefined || content === undefined) throw new Error('an examination found nothing');
+  return {
+    digest: parseDigest(digest),
+    size,
+    content,
+    ...(fingerprint === undefined ? {} : { fingerprint: parseDigest(fingerprint) }),
+  };
+}

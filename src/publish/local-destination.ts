@@ -1,0 +1,176 @@
+import type { BlobStore } from '../blobs/blob-store.ts';
+import { type Digest, parseDigest } from '../blobs/digest.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { VersionDraft } from '../catalog/model.ts';
+import type { PublishOutcome } from '../catalog/versions.ts';
+import { HeadwaterError } from '../errors.ts';
+import type { Content } from '../image/content.ts';
+import type { Destination, InputFile, KeptFile } from './destination.ts';
+import type { Examined, Intake, Passage } from './intake.ts';
+import { openFile } from './read-file.ts';
+import type { Progress, SourceFile } from './request.ts';
+
+/** Metadata tarballs are a few KiB; a larger one than this is not read into memory for the fingerprint. */
+const metadataLimit = 64 * 1024 * 1024;
+
+/** Publishes into a catalog and a blob store. */
+export class LocalDestination implements Destination {
+  readonly #catalog: Catalog;
+  readonly #store: BlobStore;
+  readonly #intake: Intake;
+
+  constructor(parts: { catalog: Catalog; store: BlobStore; intake: Intake }) {
+    this.#catalog = parts.catalog;
+    this.#store = parts.store;
+    this.#intake = parts.intake;
+  }
+
+  async keep(file: InputFile, options: { metadata?: KeptFile; progress?: Progress } = {}): Promise<KeptFile> {
+    if (file.from === 'blob') return await this.#kept(file.name, file.digest);
+    const { size, bytes } = await open(file);
+    const metadata = options.metadata === undefined ? undefined : await this.#load(options.metadata);
+    const passage = this.#intake.pass(reported(bytes, file.name, size, options.progress), {
+      ...(metadata === undefined ? {} : { metadata }),
+      ...(size === undefined ? {} : { size }),
+    });
+    const examined = await this.#take(file, passage, size).catch((error: unknown) => {
+      throw naming(file.name, error);
+    });
+    const { digest, content } = examined;
+    const isNew = (await this.#catalog.blobs.find(digest)) === undefined;
+    const keptAt = await this.#record(examined, options.metadata);
+    return { name: file.name, digest, size: examined.size, content, ...(isNew ? { keptAt } : {}) };
+  }
+
+  async discard({ digest, keptAt }: KeptFile): Promise<void> {
+    if (keptAt === undefined) return;
+    const after = new Date(keptAt.getTime() + 1);
+    await this.#catalog.blobs.collect(digest, after, () => this.#store.remove(digest));
+  }
+
+  async fingerprint(metadata: KeptFile, root: KeptFile): Promise<Digest> {
+    const known = await this.#catalog.blobs.fingerprint(metadata.digest, root.digest);
+    if (known !== undefined) return parseDigest(known);
+    const bytes = await this.#store.read(root.digest);
+    const fingerprint = await this.#intake.fingerprint(await this.#load(metadata), bytes);
+    await this.#catalog.blobs.recordFingerprint(metadata.digest, root.digest, fingerprint);
+    return fingerprint;
+  }
+
+  async open(file: SourceFile): Promise<AsyncIterable<Uint8Array>> {
+    if (file.from === 'blob') return await this.#store.read(file.digest);
+    return (await openFile(file.path)).bytes;
+  }
+
+  async commit(draft: VersionDraft, implied: string[]): Promise<PublishOutcome> {
+    return await this.#catalog.versions.publish(draft, implied, async ({ digest, size }) => {
+      const stat = await this.#store.stat(parseDigest(digest));
+      if (stat?.size === size) return;
+      throw new HeadwaterError(
+        'unavailable',
+        `blob sha256:${digest} is ${stat === undefined ? 'no longer' : 'not whole'} in the store: publish again`,
+      );
+    });
+  }
+
+  /** Remembers what the bytes of a blob in the store are, and the fingerprint they have with their metadata. */
+  async #record(examined: Examined, metadata: KeptFile | undefined): Promise<Date> {
+    const { digest, size, content, fingerprint } = examined;
+    const now = new Date();
+    await this.#catalog.blobs.record({ digest, size, content: JSON.stringify(content) }, now);
+    if (fingerprint !== undefined && metadata !== undefined) {
+      await this.#catalog.blobs.recordFingerprint(metadata.digest, digest, fingerprint);
+    }
+    return now;
+  }
+
+  async #take(file: InputFile, passage: Passage, size: number | undefined): Promise<Examined> {
+    const { examined, bytes } = passage;
+    const digest = examined.then((found) => asExpected(file, found));
+    // The store waits for it too; when the store fails first, nobody would.
+    digest.catch(() => undefined);
+    const lies = landing(file);
+    if (lies !== undefined) {
+      for await (const _ of bytes);
+      const known = { digest: await digest, size: (await examined).size };
+      const adopted = await this.#store.adopt?.(lies, known.digest);
+      if (adopted === undefined) await this.#store.write((await openFile(lies)).bytes, known);
+      return await examined;
+    }
+    await this.#store.write(bytes, { digest, ...(size === undefined ? {} : { size }) });
+    return await examined;
+  }
+
+  /** A blob that was kept before, as the catalog remembers it. */
+  async #kept(name: string, digest: Digest): Promise<KeptFile> {
+    const record = await this.#catalog.blobs.find(digest);
+    const stat = record === undefined ? undefined : await this.#store.stat(digest);
+    if (record === undefined || stat?.size !== record.size) {
+      throw new HeadwaterError('not-found', `blob sha256:${digest} (${name}) is not here: upload it first`);
+    }
+    await this.#catalog.blobs.record(record);
+    return { name, digest, size: record.size, content: JSON.parse(record.content) as Content };
+  }
+
+  async #load(metadata: KeptFile): Promise<Uint8Array> {
+    if (metadata.size > metadataLimit) {
+      throw new HeadwaterError(
+        'too-large',
+        `${metadata.name}: a metadata tarball of ${metadata.size} bytes; at most ${metadataLimit}`,
+      );
+    }
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of await this.#store.read(metadata.digest)) chunks.push(chunk as Uint8Array);
+    return Buffer.concat(chunks);
+  }
+}
+
+async function open(
+  file: Exclude<InputFile, { from: 'blob' }>,
+): Promise<{ size: number | undefined; bytes: AsyncIterable<Uint8Array> }> {
+  if (file.from === 'disk') return await openFile(file.path);
+  if (file.from === 'stream') return { size: file.size, bytes: file.bytes };
+  return {
+    size: file.bytes.length,
+    bytes: (async function* () {
+      yield file.bytes;
+    })(),
+  };
+}
+
+/** Where the bytes of a file lie, when the store may share them. */
+function landing(file: InputFile): string | undefined {
+  if (file.from === 'disk') return file.inPlace === true ? file.path : undefined;
+  return file.from === 'stream' ? file.landing : undefined;
+}
+
+function asExpected(file: InputFile, found: Examined): Digest {
+  const expected = 'expectedDigest' in file ? file.expectedDigest : undefined;
+  if (expected !== undefined && expected !== found.digest) {
+    throw new HeadwaterError(
+      'invalid',
+      `SHA-256 is ${found.digest}, but ${expected} was announced: the file is damaged or was replaced, fetch or build it again`,
+    );
+  }
+  return found.digest;
+}
+
+async function* reported(
+  bytes: AsyncIterable<Uint8Array>,
+  file: string,
+  total: number | undefined,
+  progress: Progress | undefined,
+): AsyncGenerator<Uint8Array> {
+  let done = 0;
+  for await (const chunk of bytes) {
+    yield chunk;
+    done += chunk.length;
+    progress?.({ file, done, ...(total === undefined ? {} : { total }) });
+  }
+}
+
+/** The error with the file's name in front, unless it has it. */
+function naming(name: string, error: unknown): unknown {
+  if (!(error instanceof HeadwaterError) || error.message.includes(name)) return error;
+  return new HeadwaterError(error.kind, `${name}: ${error.message}`, { cause: error });
+}

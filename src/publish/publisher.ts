@@ -1,0 +1,225 @@
+import type { Item, ItemType, VersionDraft } from '../catalog/model.ts';
+import { productName } from '../catalog/names.ts';
+import { HeadwaterError } from '../errors.ts';
+import type { Compression, Content } from '../image/content.ts';
+import { makeMetadataTarball } from '../image/metadata-tarball.ts';
+import { Attempt } from './attempt.ts';
+import { type CheckedRequest, checkRequest, type Description, describe, nameBareRoot } from './describe.ts';
+import type { Destination, KeptFile } from './destination.ts';
+import { sizeOf } from './read-file.ts';
+import type { Progress, Published, PublishRequest, SourceFile } from './request.ts';
+import { splitVirtualMachine } from './split-virtual-machine.ts';
+
+/** Where every publish starts, and the owner of what is published without a mirror or a client behind it. */
+const localOwner = 'local';
+
+/** The files of a version, told apart by what they are. */
+interface Parts {
+  metadata: KeptFile;
+  roots: KeptFile[];
+}
+
+/**
+ * Publishes one version: keeps its files, finds out what they are, names the version and commits it. Nothing can
+ * be seen of it before the end.
+ * @param options.owner who publishes (`VersionDraft.owner`)
+ * @throws HeadwaterError `invalid` (a file, a name or a combination that cannot be), `conflict`, and what stores throw
+ */
+export async function publish(
+  destination: Destination,
+  request: PublishRequest,
+  options: { owner?: string; progress?: Progress } = {},
+): Promise<Published> {
+  const checked = checkRequest(request);
+  if (request.files.length === 0) throw new HeadwaterError('invalid', 'there is no file to publish');
+  const attempt = new Attempt(destination);
+  try {
+    return await publishChecked(attempt, request, checked, options);
+  } catch (error) {
+    await attempt.takeBack();
+    throw error;
+  }
+}
+
+async function publishChecked(
+  destination: Destination,
+  request: PublishRequest,
+  checked: CheckedRequest,
+  options: { owner?: string; progress?: Progress },
+): Promise<Published> {
+  const kept = await keepAll(destination, request.files, options.progress);
+  const { unified, parts } = await arrange(destination, request.files, kept, checked);
+  const metadata = (unified ?? parts.metadata).content;
+  if (metadata.kind !== 'metadata' && metadata.kind !== 'unified') throw new Error('no metadata was found');
+  const description = describe(request, checked, metadata.metadata);
+  const items = unified === undefined ? await splitItems(destination, parts) : [combinedItem(unified)];
+  const draft: VersionDraft = {
+    product: description.product,
+    stream: description.stream,
+    owner: options.owner ?? localOwner,
+    details: description.details,
+    aliases: description.aliases,
+    serial: description.serial,
+    label: description.label,
+    items,
+  };
+  const { outcome, withheldAliases } = await destination.commit(draft, description.implied);
+  return published(description, items, outcome, withheldAliases);
+}
+
+/** Keeps the files, the smallest first: the metadata, whose bytes the fingerprint of the others begins with. */
+async function keepAll(
+  destination: Destination,
+  files: SourceFile[],
+  progress: Progress | undefined,
+): Promise<KeptFile[]> {
+  const sized = await Promise.all(
+    files.map(async (file) => ({ file, size: file.from === 'disk' ? await sizeOf(file.path) : 0 })),
+  );
+  sized.sort((one, other) => one.size - other.size);
+  const kept: KeptFile[] = [];
+  for (const { file } of sized) {
+    const metadata = kept.find(({ content }) => content.kind === 'metadata');
+    kept.push(
+      await destination.keep(file, {
+        ...(metadata === undefined ? {} : { metadata }),
+        ...(progress === undefined ? {} : { progress }),
+      }),
+    );
+  }
+  return kept;
+}
+
+/** Tells the files apart, and makes what is missing. */
+async function arrange(
+  destination: Destination,
+  sources: SourceFile[],
+  kept: KeptFile[],
+  checked: CheckedRequest,
+): Promise<{ unified: KeptFile; parts?: undefined } | { unified?: undefined; parts: Parts }> {
+  const unified = kept.find(({ content }) => content.kind === 'unified');
+  if (unified !== undefined) {
+    const other = kept.find((file) => file !== unified);
+    if (other !== undefined) {
+      throw new HeadwaterError(
+        'invalid',
+        `${unified.name} is a unified image, which is whole by itself: publish ${other.name} without it`,
+      );
+    }
+    if (unified.content.kind === 'unified' && unified.content.type === 'container') return { unified };
+    const source = sources.find((file) => file.name === unified.name);
+    if (source === undefined) throw new Error(`${unified.name} is not among the files`);
+    // Clients before Incus 7 take every unified image for a container, so a virtual machine is published split.
+    const { metadata, disk } = await splitVirtualMachine(destination, source, unified);
+    await destination.discard(unified);
+    return { parts: { metadata, roots: [disk] } };
+  }
+  const metadata = kept.filter(({ content }) => content.kind === 'metadata');
+  const roots = kept.filter(({ content }) => content.kind !== 'metadata');
+  const [first, second] = metadata;
+  if (second !== undefined) {
+    throw new HeadwaterError(
+      'invalid',
+      `${first?.name} and ${second.name} both are metadata tarballs: publish one`,
+    );
+  }
+  const [root] = roots;
+  if (root === undefined) {
+    throw new HeadwaterError(
+      'invalid',
+      `${first?.name} holds metadata only: publish it together with a root (squashfs, root tarball or qcow2 disk)`,
+    );
+  }
+  assertOneOfEach(roots);
+  return { parts: { metadata: first ?? (await makeMetadata(destination, root, checked)), roots } };
+}
+
+async function makeMetadata(
+  destination: Destination,
+  root: KeptFile,
+  checked: CheckedRequest,
+): Promise<KeptFile> {
+  const facts = root.content.kind === 'rootfs-tarball' ? root.content.found : {};
+  const name = nameBareRoot(root.name, checked, facts);
+  const bytes = await makeMetadataTarball(name);
+  return await destination.keep({ from: 'memory', name: `metadata for ${root.name}`, bytes });
+}
+
+async function splitItems(destination: Destination, { metadata, roots }: Parts): Promise<Item[]> {
+  const items: Item[] = [
+    { file: 'lxd.tar.xz', type: 'metadata', digest: metadata.digest, size: metadata.size },
+  ];
+  for (const root of roots) {
+    items.push({
+      ...rootItem(root.content),
+      digest: root.digest,
+      size: root.size,
+      fingerprint: await destination.fingerprint(metadata, root),
+    });
+  }
+  return items;
+}
+
+function combinedItem({ digest, size }: KeptFile): Item {
+  return { file: 'lxd_combined.tar.gz', type: 'combined', digest, size, fingerprint: digest };
+}
+
+const suffixes: Record<Compression, string> = {
+  none: '',
+  gzip: '.gz',
+  xz: '.xz',
+  zstd: '.zst',
+  bzip2: '.bz2',
+};
+
+function rootItem(content: Content): { file: string; type: ItemType } {
+  switch (content.kind) {
+    case 'squashfs':
+      return { file: 'rootfs.squashfs', type: 'squashfs' };
+    case 'qcow2':
+      return { file: 'disk.qcow2', type: 'disk-kvm.img' };
+    case 'rootfs-tarball':
+      // The daemons look at the bytes, so any compression may be listed as root.tar.xz; the name tells the truth.
+      return { file: `rootfs.tar${suffixes[content.compression]}`, type: 'root.tar.xz' };
+    default:
+      throw new Error(`${content.kind} is no root`);
+  }
+}
+
+function assertOneOfEach(roots: KeptFile[]): void {
+  const seen = new Map<string, KeptFile>();
+  for (const root of roots) {
+    const other = seen.get(root.content.kind);
+    if (other !== undefined) {
+      throw new HeadwaterError(
+        'invalid',
+        `${other.name} and ${root.name} are both a ${root.content.kind}: a version has one of each kind at most`,
+      );
+    }
+    seen.set(root.content.kind, root);
+  }
+}
+
+function published(
+  description: Description,
+  items: Item[],
+  outcome: Published['outcome'],
+  withheld: { alias: string; owner: string }[],
+): Published {
+  const left = new Set(withheld.map(({ alias }) => alias));
+  return {
+    outcome,
+    product: productName(description.product),
+    serial: description.serial,
+    stream: description.stream,
+    aliases: [...new Set([...description.implied, ...description.aliases])].filter(
+      (alias) => !left.has(alias),
+    ),
+    images: items.flatMap(({ file, type, size, fingerprint }) =>
+      fingerprint === undefined
+        ? []
+        : [{ type: type === 'disk-kvm.img' ? 'virtual-machine' : 'container', file, size, fingerprint }],
+    ),
+    warnings: withheld.map(({ alias, owner }) => `alias ${alias} leads to ${owner} and was left out`),
+  };
+}

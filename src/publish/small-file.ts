@@ -1,0 +1,72 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
+
+const mebibyte = 1024 * 1024;
+
+/**
+ * The text of a small file that describes images: checksums, a build definition, a document.
+ * @param path where it is, which is also what messages call it
+ * @param limit the most bytes it may have; it is held in memory whole
+ * @throws HeadwaterError `not-found`; `invalid` when it is larger, no regular file, or not UTF-8
+ */
+export async function readSmallFile(path: string, limit = mebibyte): Promise<string> {
+  const file = await openRegular(path);
+  try {
+    const { size } = await file.stat();
+    if (size > limit) {
+      throw new HeadwaterError('invalid', `${path}: ${size} bytes, at most ${limit} are read`);
+    }
+    // Read by size, not to the end: a file that grows meanwhile must not outgrow the limit.
+    const bytes = Buffer.alloc(size);
+    let filled = 0;
+    while (filled < size) {
+      const { bytesRead } = await file.read(bytes, filled, size - filled, filled);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, filled));
+  } catch (error) {
+    if (codeOf(error) === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
+      throw new HeadwaterError('invalid', `${path}: not UTF-8 text`, { cause: error });
+    }
+    throw fileFailure(path, error);
+  } finally {
+    await file.close();
+  }
+}
+
+async function openRegular(path: string): Promise<FileHandle> {
+  let file: FileHandle;
+  try {
+    // Without O_NONBLOCK, opening a named pipe waits until somebody writes to it.
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    throw fileFailure(path, error);
+  }
+  if ((await file.stat()).isFile()) return file;
+  await file.close();
+  throw new HeadwaterError('invalid', `${path}: not a regular file`);
+}
+
+/** What the failure of a file system call on `path` means to the person who named it. */
+export function fileFailure(path: string, error: unknown): Error {
+  if (error instanceof HeadwaterError) return error;
+  switch (codeOf(error)) {
+    case undefined:
+      return error instanceof Error ? error : new Error(messageOf(error));
+    case 'ENOENT':
+      return new HeadwaterError('not-found', `${path}: no such file or directory`, { cause: error });
+    case 'ENOTDIR':
+      return new HeadwaterError('invalid', `${path}: not a directory`, { cause: error });
+    case 'EACCES':
+    case 'EPERM':
+      return new HeadwaterError('invalid', `${path}: this user may not read it`, { cause: error });
+    case 'ELOOP':
+      return new HeadwaterError('invalid', `${path}: symbolic links that lead in a circle`, { cause: error });
+    default:
+      return new HeadwaterError('unavailable', `${path}: cannot be read: ${messageOf(error)}`, {
+        cause: error,
+      });
+  }
+}

@@ -1,0 +1,70 @@
+import type { Item, ItemType, ProductWithVersions, Version } from '../catalog/model.ts';
+import { faces, imagePath, streamPath } from './paths.ts';
+
+// Clients decode documents into fixed types, and one field of the wrong type makes them refuse the whole remote:
+// everything here is text but `size`, which is an integer.
+
+/** Where clients look for an image's fingerprint on the metadata item, by the root's ftype. */
+const fingerprintFields: Partial<Record<ItemType, string>> = {
+  squashfs: 'combined_squashfs_sha256',
+  'root.tar.xz': 'combined_rootxz_sha256',
+  'disk-kvm.img': 'combined_disk-kvm-img_sha256',
+};
+
+/** A product as it stands in a products document: `"name":{…}`. */
+export function renderProduct(product: ProductWithVersions): string {
+  const requirements = product.requirements;
+  const some = Object.keys(requirements).length > 0;
+  return `${JSON.stringify(product.name)}:${JSON.stringify({
+    aliases: product.aliases.join(','),
+    arch: product.architecture,
+    os: product.osTitle,
+    release: product.release,
+    release_title: product.releaseTitle,
+    ...(product.supportEol === undefined ? {} : { support_eol: product.supportEol }),
+    variant: product.variant,
+    // LXD 5.0.2 reads only the second, Incus only the first.
+    ...(some ? { requirements, lxd_requirements: requirements } : {}),
+    versions: Object.fromEntries(
+      product.versions.map((version) => [version.serial, renderVersion(product, version)]),
+    ),
+  })}`;
+}
+
+function renderVersion(product: ProductWithVersions, version: Version) {
+  const fingerprints: Record<string, string> = {};
+  for (const { type, fingerprint } of version.items) {
+    const field = fingerprintFields[type];
+    if (field !== undefined && fingerprint !== undefined) fingerprints[field] = fingerprint;
+  }
+  const items = version.items.flatMap((item: Item) =>
+    faces(item).map(({ ftype, file }) => [
+      ftype,
+      {
+        ftype,
+        path: imagePath(product, version.serial, file),
+        sha256: item.digest,
+        size: item.size,
+        ...(item.type === 'metadata' ? fingerprints : {}),
+      },
+    ]),
+  );
+  return { label: version.label, items: Object.fromEntries(items) };
+}
+
+/** What stands before and after the products in a products document. */
+export function productsFrame(stream: string): { before: string; between: string; after: string } {
+  const head = JSON.stringify({ content_id: stream, datatype: 'image-downloads', format: 'products:1.0' });
+  return { before: `${head.slice(0, -1)},"products":{`, between: ',', after: '}}' };
+}
+
+/** The index of some streams, each with the names of its products. Streams without products are left out. */
+export function renderIndex(streams: { name: string; products: string[] }[]): string {
+  const entries = streams
+    .filter(({ products }) => products.length > 0)
+    .map(({ name, products }) => [
+      name,
+      { datatype: 'image-downloads', format: 'products:1.0', path: streamPath(name), products },
+    ]);
+  return JSON.stringify({ format: 'index:1.0', index: Object.fromEntries(entries) });
+}

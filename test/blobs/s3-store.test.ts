@@ -1,0 +1,15 @@
+import { S3Store } from '../../src/blobs/s3-store.ts';
+import { describeWithCeph } from '../support/shared-ceph.ts';
+import { leftoversOf, s3Options } from './s3-fixture.ts';
+import { describeStore } from './store-suite.ts';
+
+describeWithCeph('on Ceph', (service) => {
+  describeStore('S3 store', async () => {
+    const options = s3Options(service());
+    return {
+      store: new S3Store(options),
+      leftovers: () => leftoversOf(service(), options),
+      dispose: () => Promise.resolve(),
+    };
+  });
+});

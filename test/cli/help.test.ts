@@ -1,0 +1,121 @@
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { describe, expect, test } from 'vitest';
+import { exitCodeOf } from '../../src/cli/exit-codes.ts';
+import { standardOutput } from '../../src/cli/output.ts';
+import { createProgram } from '../../src/cli/program.ts';
+import { settings } from '../../src/config/settings.ts';
+import { type ErrorKind, HeadwaterError } from '../../src/errors.ts';
+import { headwater } from './command-line.ts';
+
+interface Leaf {
+  path: string[];
+  command: Command;
+}
+
+/** Every command that does something: `token create`, but not `token`. */
+function leaves(command: Command, path: string[] = []): Leaf[] {
+  if (command.commands.length === 0) return [{ path, command }];
+  return command.commands.flatMap((child) => leaves(child, [...path, child.name()]));
+}
+
+const program = createProgram(standardOutput);
+const commands = leaves(program).map((leaf) => ({ ...leaf, name: leaf.path.join(' ') }));
+
+/** The help as it is printed, with what is added to its end. */
+function helpOf(command: Command): string {
+  const text: string[] = [];
+  command.configureOutput({ writeOut: (written) => text.push(written) });
+  command.outputHelp();
+  return text.join('');
+}
+
+describe('help', () => {
+  test('there are all commands', () => {
+    expect(commands.map(({ name }) => name)).toEqual([
+      'serve',
+      'publish',
+      'index',
+      'list',
+      'show',
+      'remove',
+      'alias set',
+      'alias unset',
+      'alias list',
+      'token create',
+      'token list',
+      'token revoke',
+      'config check',
+    ]);
+  });
+
+  test.each(commands)('of $name says what it does and gives examples', ({ name, command }) => {
+    const text = helpOf(command);
+    expect(text).toMatch(/^Usage: headwater .*\n\n[A-Z]/);
+    const examples = /\nExamples:\n((?: {2}.*\n)+)/.exec(text)?.[1] ?? '';
+    expect(examples).toContain(`headwater ${name}`);
+    expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(110);
+  });
+
+  test.each(commands)('the examples of $name are understood', ({ name, command }) => {
+    const lines = helpOf(command)
+      .split('\n')
+      .filter((line) => line.includes(`headwater ${name}`));
+    for (const line of lines.filter((candidate) => candidate.startsWith('  '))) {
+      for (const [flag] of line.matchAll(/(?<=\s)--[a-z-]+/g)) {
+        const known = [...command.options, ...program.options].map(({ long }) => long);
+        expect(known, line).toContain(flag);
+      }
+    }
+  });
+
+  test('of the program lists the commands, the options and the exit codes', async () => {
+    const { code, stdout, stderr } = await headwater(['--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const { stdout: ofList } = await headwater(['list', '--help']);
+    expect(ofList).toContain('\nExamples:\n  headwater list\n');
+    for (const name of new Set(commands.map(({ path }) => path[0]))) expect(stdout).toContain(`\n  ${name} `);
+    expect(stdout).toContain('Exit codes: 0 done');
+  });
+});
+
+describe('README.md', () => {
+  const text = readFileSync('README.md', 'utf8');
+  const section = /\n## Commands\n(.*?)\n## Settings\n/s.exec(text)?.[1] ?? '';
+
+  test.each(commands)('has $name with its options and an example', ({ path, name, command }) => {
+    expect(section).toMatch(new RegExp(`\n### .*${path.join('.*')}`));
+    expect(section).toContain(path.length === 1 ? `headwater ${name}` : (path[0] ?? ''));
+    for (const { long } of command.options) expect(section, name).toContain(`\`${long}`);
+  });
+
+  test('has the options of every command', () => {
+    for (const { long } of program.options) if (long !== '--version') expect(section).toContain(`\`${long}`);
+  });
+
+  test('has every setting, or the file that has it', () => {
+    const keys = new Set(
+      settings.map(({ path, key }) => (/^(tls|storage)$/.test(path[0] ?? '') ? path[0] : key)),
+    );
+    for (const key of keys) expect(text).toContain(`| \`${key}\` |`);
+  });
+
+  test('has every exit code', () => {
+    const kinds: Record<ErrorKind, true> = {
+      usage: true,
+      invalid: true,
+      'not-found': true,
+      conflict: true,
+      unauthorized: true,
+      forbidden: true,
+      'too-large': true,
+      'no-space': true,
+      unavailable: true,
+      aborted: true,
+    };
+    const codes = Object.keys(kinds).map((kind) => exitCodeOf(new HeadwaterError(kind as ErrorKind, '')));
+    for (const code of new Set([0, exitCodeOf(new Error('defect')), ...codes])) {
+      expect(section).toMatch(new RegExp(`\\| ${code} \\|`));
+    }
+  });
+});

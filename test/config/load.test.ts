@@ -1,0 +1,233 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseAssignments } from '../../src/config/layers.ts';
+import { loadConfig, type Overrides } from '../../src/config/load.ts';
+import { HeadwaterError } from '../../src/errors.ts';
+
+let directory: string;
+let file: string;
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'headwater-config-'));
+  file = join(directory, 'headwater.yaml');
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function load(yaml: string, env: NodeJS.ProcessEnv = {}, overrides: Overrides = {}) {
+  writeFileSync(file, yaml);
+  return loadConfig({ file, env, overrides });
+}
+
+/** The lines of the error that loading ends with. */
+function mistakes(yaml: string, env: NodeJS.ProcessEnv = {}): string[] {
+  try {
+    load(yaml, env);
+  } catch (error) {
+    expect(error).toBeInstanceOf(HeadwaterError);
+    expect((error as HeadwaterError).kind).toBe('invalid');
+    const [first = '', ...rest] = (error as HeadwaterError).message.split('\n');
+    return (rest.length === 0 ? [first] : rest).map((line) => line.trim().replace(`${directory}/`, ''));
+  }
+  throw new Error('the configuration was accepted');
+}
+
+const s3 = {
+  HEADWATER_STORAGE_TYPE: 's3',
+  HEADWATER_STORAGE_ENDPOINT: 'http://[::1]:7480',
+  HEADWATER_STORAGE_BUCKET: '123',
+};
+const keys = { HEADWATER_S3_ACCESS_KEY: 'access', HEADWATER_S3_SECRET_KEY: 'secret' };
+
+describe('values', () => {
+  test('there are defaults for everything', () => {
+    expect(loadConfig({ env: {} })).toEqual({
+      listen: { address: '::', port: 8443 },
+      tls: 'self-signed',
+      dataDir: resolve('data'),
+      storage: { type: 'directory' },
+      streams: { images: { public: true } },
+      gracePeriod: 6 * 3_600_000,
+      limits: { uploadSize: 64 * 2 ** 30 },
+      shutdownTimeout: 30_000,
+      log: { level: 'info', format: 'auto' },
+    });
+  });
+
+  test('an empty file and empty entries are the defaults', () => {
+    const defaults = loadConfig({ env: {} });
+    expect(load('')).toEqual(defaults);
+    expect(load('# nothing\n')).toEqual(defaults);
+    expect(load('listen:\nstorage:\nlog:\n  level:\n')).toEqual(defaults);
+  });
+
+  test('an empty variable is the same as none', () => {
+    expect(load('listen: {port: 1}', { HEADWATER_LISTEN_PORT: '' }).listen.port).toBe(1);
+  });
+
+  test('text from the environment becomes what the setting is', () => {
+    const config = load('', {
+      ...s3,
+      ...keys,
+      HEADWATER_STORAGE_PATH_STYLE: 'false',
+      HEADWATER_STORAGE_PARALLEL: '2',
+    });
+    expect(config.storage).toEqual({
+      type: 's3',
+      endpoint: 'http://[::1]:7480',
+      bucket: '123',
+      pathStyle: false,
+      redirect: false,
+      partSize: 8 * 2 ** 20,
+      parallel: 2,
+      createBucket: false,
+      credentials: { accessKey: 'access', secretKey: 'secret' },
+    });
+    expect(load('', { HEADWATER_STREAMS: '{internal: {public: false}}' }).streams).toEqual({
+      internal: { public: false },
+    });
+  });
+
+  test('of two kinds of storage or certificate, the upper one counts whole', () => {
+    const file = 'storage: {type: s3, endpoint: http://a, bucket: abc}\ntls: {certificate: c, key: k}';
+    expect(load(file, { HEADWATER_STORAGE_TYPE: 'directory' }).storage).toEqual({ type: 'directory' });
+    expect(load(file, { HEADWATER_TLS: 'off', HEADWATER_STORAGE_TYPE: 'directory' }).tls).toBe('off');
+    const tls = { HEADWATER_TLS_CERTIFICATE: '/c', HEADWATER_TLS_KEY: '/k' };
+    expect(load('tls: off', tls).tls).toEqual({ certificate: '/c', key: '/k' });
+  });
+
+  test('relative paths: of the file to its directory, all others to the current one', () => {
+    const yaml = 'dataDir: d\ntls: {certificate: tls/c, key: /k}';
+    expect(load(yaml).dataDir).toBe(join(directory, 'd'));
+    expect(load(yaml).tls).toEqual({ certificate: join(directory, 'tls/c'), key: '/k' });
+    expect(load(yaml, { HEADWATER_DATA_DIR: 'e' }).dataDir).toBe(resolve('e'));
+    expect(load(yaml, {}, { dataDir: 'f' }).dataDir).toBe(resolve('f'));
+  });
+
+  test('a public address loses the slash at its end', () => {
+    expect(load('publicUrl: https://example.com/images/').publicUrl).toBe('https://example.com/images');
+  });
+});
+
+describe('keys to the store', () => {
+  test('come from the environment, ours before those of AWS', () => {
+    const aws = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', AWS_SESSION_TOKEN: 'c' };
+    const credentials = (env: NodeJS.ProcessEnv) => {
+      const { storage } = load('', { ...s3, ...env });
+      return storage.type === 's3' ? storage.credentials : undefined;
+    };
+    expect(credentials({ ...aws, ...keys })).toEqual({ accessKey: 'access', secretKey: 'secret' });
+    expect(credentials(aws)).toEqual({ accessKey: 'a', secretKey: 'b', sessionToken: 'c' });
+    expect(() => credentials({})).toThrow('HEADWATER_S3_ACCESS_KEY');
+    expect(() => credentials({ ...aws, HEADWATER_S3_ACCESS_KEY: 'x' })).toThrow('only one of the two');
+  });
+
+  test('are missed only by those who use them', () => {
+    expect(load('', s3).storage.type).toBe('s3');
+  });
+});
+
+describe('mistakes', () => {
+  test('all are listed at once, each with its place, its key and what was expected', () => {
+    const yaml = [
+      'listen:',
+      '  prot: 1',
+      '  port: abc',
+      'tls: {certificate: x}',
+      'streams:',
+      '  A b: {public: true}',
+      '  ok: {}',
+      'gracePeriod: 6',
+      'limits: {uploadSize: lots}',
+      'log: {level: loud}',
+    ].join('\n');
+    expect(mistakes(yaml, { HEADWATER_LISTEN_ADDRESS: 'no host', HEADWATER_NONSENSE: '1' }).sort()).toEqual([
+      'HEADWATER_LISTEN_ADDRESS: listen.address: expected an IP address or a host name, such as :: or 192.0.2.1, but it is "no host"',
+      'HEADWATER_NONSENSE: no setting has this name; config/headwater.yaml lists those there are',
+      'headwater.yaml:10: log.level: expected one of trace, debug, info, warn, error, silent, but it is "loud"',
+      'headwater.yaml:2: listen.prot: there is no such setting',
+      'headwater.yaml:3: listen.port: expected a whole number from 0 to 65535, but it is "abc"',
+      "headwater.yaml:4: tls.key: expected the path of a PEM file with the certificate's private key, but it is missing",
+      'headwater.yaml:6: streams.A b: expected the name of a stream: letters in lower case, digits and . _ + ~ -',
+      'headwater.yaml:7: streams.ok.public: expected true or false, but it is missing',
+      'headwater.yaml:8: gracePeriod: expected a duration with its unit, such as 30s, 6h or 1d12h, but it is 6',
+      'headwater.yaml:9: limits.uploadSize: expected a size of at least 1 byte, such as 16MiB, but it is "lots"',
+    ]);
+  });
+
+  test.each([
+    ['listen: {port: 65536}', 'listen.port: expected a whole number'],
+    ['listen: {port: 8443.5}', 'listen.port: expected a whole number'],
+    ['listen: 8443', 'listen'],
+    ['tls: maybe', 'tls: expected self-signed, off, or the files'],
+    ['tls: {certificate: "", key: k}', 'tls.certificate: expected the path'],
+    ['dataDir: ""', 'dataDir: expected the path of a directory'],
+    ['dataDir: 7', 'dataDir: expected the path of a directory'],
+    ['storage: {type: tape}', 'storage.type: expected directory or s3, but it is "tape"'],
+    ['storage: {type: s3, endpoint: s3.example.com, bucket: abc}', 'storage.endpoint: expected the address'],
+    ['storage: {type: s3, endpoint: https://a/path, bucket: abc}', 'storage.endpoint: expected the address'],
+    [
+      'storage: {type: s3, endpoint: https://a, bucket: a/b}',
+      'storage.bucket: expected the name of a bucket',
+    ],
+    ['storage: {type: s3, endpoint: https://a, bucket: abc, prefix: /x}', 'storage.prefix: expected'],
+    [
+      'storage: {type: s3, endpoint: https://a, bucket: abc, partSize: 4MiB}',
+      'storage.partSize: expected a size from 5MiB',
+    ],
+    [
+      'storage: {type: s3, endpoint: https://a, bucket: abc, accessKey: x}',
+      'storage.accessKey: there is no such setting',
+    ],
+    ['storage: {type: directory, bucket: abc}', 'storage.bucket: there is no such setting'],
+    ['publicUrl: images.example.com', 'publicUrl: expected an address'],
+    ['publicUrl: https://me:secret@example.com', 'publicUrl: expected an address'],
+    ['streams: {index: {public: true}}', 'streams.index: expected the name of a stream'],
+    ['streams: {images: true}', 'streams.images: expected {public: true} or {public: false}, but it is true'],
+    ['gracePeriod: 25d', 'gracePeriod: expected a duration'],
+    ['__proto__: {a: 1}', '__proto__: there is no such setting'],
+  ])('%s', (yaml, message) => {
+    const found = mistakes(yaml);
+    expect(found).toHaveLength(1);
+    expect(found[0]).toContain(`headwater.yaml:1: ${message}`);
+  });
+
+  test('two variables that contradict each other', () => {
+    const found = mistakes('', { HEADWATER_TLS: 'off', HEADWATER_TLS_KEY: 'k' });
+    expect(found).toContain('HEADWATER_TLS and HEADWATER_TLS_KEY: only one of the two can be set');
+  });
+
+  test('variables that Kubernetes sets for a service of the name headwater are no mistakes', () => {
+    const service = {
+      HEADWATER_SERVICE_HOST: '10.0.0.1',
+      HEADWATER_SERVICE_PORT_HTTPS: '8443',
+      HEADWATER_PORT: 'tcp://10.0.0.1:8443',
+      HEADWATER_PORT_8443_TCP_ADDR: '10.0.0.1',
+    };
+    expect(load('', service).listen.port).toBe(8443);
+    expect(mistakes('', { HEADWATER_PORT: '9443' })[0]).toContain('HEADWATER_PORT: no setting has this name');
+  });
+
+  test('a file that is no YAML, or not settings, is named with its line', () => {
+    expect(mistakes('a: 1\nb: [')[0]).toMatch(/^headwater\.yaml:2: /);
+    expect(mistakes('log: {}\nlog: {}')[0]).toMatch(/^headwater\.yaml:2: .*unique/);
+    expect(mistakes('- listen')[0]).toContain('headwater.yaml: expected settings as "key: value" lines');
+    const ten = (name: string) => Array(10).fill(name).join(', ');
+    const bomb = [`a: &a [${ten('x')}]`, `b: &b [${ten('*a')}]`, `c: &c [${ten('*b')}]`, `d: [${ten('*c')}]`];
+    expect(mistakes(bomb.join('\n'))[0]).toContain('headwater.yaml: Excessive alias count');
+  });
+
+  test('a file that is not there', () => {
+    const missing = join(directory, 'missing.yaml');
+    expect(() => loadConfig({ file: missing, env: {} })).toThrow(`${missing}: there is no such file`);
+  });
+
+  test('a flag is named as it was given', () => {
+    const overrides = parseAssignments(['listen.port=x', 'no.such=1']) as Overrides;
+    expect(() => loadConfig({ overrides, env: {} })).toThrow(
+      /--set listen\.port: expected.*\n.*--set no: there is no such setting/,
+    );
+    expect(() => parseAssignments(['listen.port'])).toThrow('expected KEY=VALUE');
+  });
+});

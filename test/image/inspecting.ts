@@ -1,0 +1,37 @@
+import { HeadwaterError } from '../../src/errors.ts';
+import type { Content } from '../../src/image/content.ts';
+import { createInspector } from '../../src/image/inspect.ts';
+
+/**
+ * Lets an inspector look at bytes. Every chunk comes in the same piece of memory, which is written over as soon as
+ * the inspector has taken it, as its users do.
+ * @param sizes lengths of the chunks, over and over; all in one when left out
+ */
+export async function inspect(bytes: Uint8Array, sizes: number[] = [bytes.length]): Promise<Content> {
+  const inspector = createInspector();
+  const memory = Buffer.from(new SharedArrayBuffer(Math.max(1, ...sizes)));
+  try {
+    let at = 0;
+    for (let index = 0; at < bytes.length; index += 1) {
+      const chunk = bytes.subarray(at, at + Math.max(1, sizes[index % sizes.length] ?? 1));
+      memory.set(chunk);
+      await inspector.write(memory.subarray(0, chunk.length));
+      memory.fill(0xee);
+      at += chunk.length;
+    }
+    return await inspector.end();
+  } catch (error) {
+    inspector.abort();
+    throw error;
+  }
+}
+
+/** The message with which bytes are refused as invalid; any other outcome fails. */
+export async function refusal(bytes: Uint8Array, sizes?: number[]): Promise<string> {
+  const content = await inspect(bytes, sizes).catch((error: unknown) => {
+    if (error instanceof HeadwaterError && error.kind === 'invalid') return error;
+    throw error;
+  });
+  if (content instanceof HeadwaterError) return content.message;
+  throw new Error(`was taken for ${JSON.stringify(content)}`);
+}

@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { Catalog } from '../../src/catalog/catalog.ts';
+import type { VersionDraft } from '../../src/catalog/model.ts';
+
+/** A directory that goes when the test is over. */
+export async function scratchDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'headwater-test-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** An empty catalog on disk. */
+export async function scratchCatalog(): Promise<Catalog> {
+  return await openCatalog(join(await scratchDirectory(), 'catalog.db'));
+}
+
+/** A catalog on disk, closed when the test is over. */
+export async function openCatalog(file: string): Promise<Catalog> {
+  const catalog = await Catalog.open(file);
+  onTestFinished(() => catalog.close());
+  return catalog;
+}
+
+/** Says that every blob is in the store. */
+export const stored = () => Promise.resolve();
+
+/** A version of a split image, whose bytes are made up from its name and serial. */
+export function draft(
+  changes: Partial<VersionDraft> & { os?: string; architecture?: string } = {},
+): VersionDraft {
+  const { os = 'debian', architecture = 'amd64', ...rest } = changes;
+  const product = { os, release: 'bookworm', architecture, variant: 'default' };
+  const serial = rest.serial ?? '20260101_0000';
+  const name = JSON.stringify([rest.product ?? product, serial]);
+  return {
+    product,
+    stream: 'images',
+    owner: 'local',
+    details: { osTitle: 'Debian', releaseTitle: 'bookworm', requirements: {} },
+    aliases: [],
+    label: 'release',
+    items: [
+      { file: 'lxd.tar.xz', type: 'metadata', digest: sha256(`${name} metadata`), size: 700 },
+      {
+        file: 'rootfs.squashfs',
+        type: 'squashfs',
+        digest: sha256(`${name} root`),
+        size: 4096,
+        fingerprint: sha256(`${name} both`),
+      },
+    ],
+    ...rest,
+    serial,
+  };
+}
+
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

@@ -1,0 +1,42 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { run } from './command.ts';
+
+/** A file system of its own, mounted for a test; needs root. */
+export interface Mounted {
+  path: string;
+  /** Mounts it again with other options, such as `ro`. */
+  remount(options: string): Promise<void>;
+  unmount(): Promise<void>;
+}
+
+/** A small file system in memory. @param size as mount takes it, such as `8m` */
+export async function mountMemory(size: string): Promise<Mounted> {
+  const path = await mkdtemp(join(tmpdir(), 'headwater-mount-'));
+  await run('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'headwater-test', path]);
+  return mounted(path);
+}
+
+/** A file system that can share bytes between files: XFS, in a sparse file. */
+export async function mountXfs(): Promise<Mounted> {
+  const path = await mkdtemp(join(tmpdir(), 'headwater-mount-'));
+  const image = `${path}.image`;
+  await run('truncate', ['--size=512M', image]);
+  await run('mkfs.xfs', ['-q', '-m', 'reflink=1', image]);
+  await run('mount', ['-o', 'loop', image, path]);
+  // The mount keeps the file, nameless.
+  await rm(image);
+  return mounted(path);
+}
+
+function mounted(path: string): Mounted {
+  return {
+    path,
+    remount: async (options) => void (await run('mount', ['-o', `remount,${options}`, path])),
+    unmount: async () => {
+      await run('umount', [path]);
+      await rm(path, { recursive: true });
+    },
+  };
+}
