@@ -2,11 +2,12 @@ import { Aliases } from './aliases.ts';
 import { Blobs } from './blobs.ts';
 import { Changes } from './changes.ts';
 import { Database } from './database.ts';
+import { Mirrors } from './mirrors.ts';
 import { Products } from './products.ts';
 import { Tokens } from './tokens.ts';
 import { Versions } from './versions.ts';
 
-/** What exists: the record of every product, version, alias, blob and token. */
+/** What exists: the record of every product, version, alias, blob, token and mirror. */
 export class Catalog {
   readonly products: Products;
   readonly versions: Versions;
@@ -14,6 +15,7 @@ export class Catalog {
   readonly blobs: Blobs;
   readonly tokens: Tokens;
   readonly changes: Changes;
+  readonly mirrors: Mirrors;
   readonly #database: Database;
 
   private constructor(database: Database) {
@@ -24,6 +26,7 @@ export class Catalog {
     this.blobs = new Blobs(database);
     this.tokens = new Tokens(database);
     this.changes = new Changes(database);
+    this.mirrors = new Mirrors(database);
   }
 
   /**

@@ -212,5 +212,6 @@ export function toItem(row: Selectable<Tables['items']>): Item {
     digest: row.digest,
     size: row.size,
     ...(row.fingerprint === null ? {} : { fingerprint: row.fingerprint }),
+    ...(row.delta_base === null ? {} : { deltaBase: row.delta_base }),
   };
 }

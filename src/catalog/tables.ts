@@ -37,6 +37,8 @@ export interface Tables {
     digest: string;
     size: number;
     fingerprint: string | null;
+    /** On a delta: the serial of the version it leads from. */
+    delta_base: string | null;
   };
   aliases: { name: string; os: string; release: string; variant: string };
   blobs: {
@@ -58,5 +60,25 @@ export interface Tables {
     expires_at: number | null;
     last_used_at: number | null;
     revoked_at: number | null;
+  };
+  mirrors: {
+    name: string;
+    /** What the last complete run left for the next one, as JSON: the catalog does not read it. */
+    state: string | null;
+    next_run_at: number | null;
+    /** The process that runs it now. */
+    lease_holder: string | null;
+    lease_expires_at: number | null;
+  };
+  mirror_runs: {
+    id: Generated<number>;
+    mirror: string;
+    cause: string;
+    started_at: number;
+    finished_at: number | null;
+    outcome: string | null;
+    /** What it did, as JSON: the catalog does not read it. */
+    report: string | null;
+    error: string | null;
   };
 }

@@ -108,6 +108,7 @@ export class Versions {
         .where('removed_at', '<', before.getTime())
         .executeTakeFirst();
       if (numDeletedRows === 0n) return 0;
+      await forgetDeltas(transaction);
       await transaction
         .deleteFrom('products')
         .where('id', 'not in', (select) => select.selectFrom('versions').select('product_id'))
@@ -182,8 +183,31 @@ async function findVersion(transaction: Transaction<Tables>, productId: number, 
   return { ...row, items: items.map(toItem) };
 }
 
+/** Forgets the deltas whose base is gone: nobody can use them any more. */
+async function forgetDeltas(transaction: Transaction<Tables>): Promise<void> {
+  await transaction
+    .deleteFrom('items')
+    .where('delta_base', 'is not', null)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('versions')
+            .innerJoin('versions as base', 'base.product_id', 'versions.product_id')
+            .select('base.id')
+            .whereRef('versions.id', '=', 'items.version_id')
+            .whereRef('base.serial', '=', 'items.delta_base'),
+        ),
+      ),
+    )
+    .execute();
+}
+
 function assertSameFiles(draft: VersionDraft, existing: Item[]): void {
-  const list = (items: Item[]) => items.map((item) => `${item.type} ${item.digest}`).sort();
+  const list = (items: Item[]) =>
+    items
+      .filter((item) => item.deltaBase === undefined)
+      .map((item) => `${item.type} ${item.digest}`)
+      .sort();
   const [given, had] = [list(draft.items), list(existing)];
   if (given.join() === had.join()) return;
   throw new HeadwaterError(
@@ -239,6 +263,7 @@ async function insertVersion(
         digest: item.digest,
         size: item.size,
         fingerprint: item.fingerprint ?? null,
+        delta_base: item.deltaBase ?? null,
       })),
     )
     .execute();
