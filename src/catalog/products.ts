@@ -7,6 +7,7 @@ import type { Tables } from './tables.ts';
 /** Which products to read. */
 export interface ProductQuery {
   stream?: string;
+  owner?: string;
   /** Only products whose name is greater than this. */
   after?: string;
   /** Only products whose name is at most this. */
@@ -131,6 +132,7 @@ export class Products {
   async #batch(query: ProductQuery): Promise<Selectable<Tables['products']>[]> {
     let select = this.#database.reads.selectFrom('products').selectAll().orderBy('name').limit(batchSize);
     if (query.stream !== undefined) select = select.where('stream', '=', query.stream);
+    if (query.owner !== undefined) select = select.where('owner', '=', query.owner);
     if (query.after !== undefined) select = select.where('name', '>', query.after);
     if (query.upTo !== undefined) select = select.where('name', '<=', query.upTo);
     if (query.names !== undefined) select = select.where('name', 'in', query.names);

@@ -2,7 +2,7 @@ import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
 import { assertFree, giveAlias } from './aliases.ts';
 import type { Database } from './database.ts';
-import type { Item, VersionDraft } from './model.ts';
+import type { Item, ProductDetails, VersionDraft } from './model.ts';
 import { productName } from './names.ts';
 import { toItem } from './products.ts';
 import type { Tables } from './tables.ts';
@@ -68,6 +68,22 @@ export class Versions {
         await insertVersion(transaction, product.id, draft, now);
       }
       return { outcome: 'created', withheldAliases };
+    });
+  }
+
+  /**
+   * Changes what is said of a product, without a new version of it.
+   * @returns false when it is not the owner's
+   */
+  async redescribe(product: string, owner: string, details: ProductDetails): Promise<boolean> {
+    return await this.#database.change(async (transaction, revision) => {
+      const { numUpdatedRows } = await transaction
+        .updateTable('products')
+        .set({ ...detailColumns(details), revision })
+        .where('name', '=', product)
+        .where('owner', '=', owner)
+        .executeTakeFirst();
+      return numUpdatedRows > 0n;
     });
   }
 
@@ -225,15 +241,18 @@ async function updateProduct(
 ): Promise<void> {
   await transaction
     .updateTable('products')
-    .set({
-      os_title: draft.details.osTitle,
-      release_title: draft.details.releaseTitle,
-      support_eol: draft.details.supportEol ?? null,
-      requirements: JSON.stringify(draft.details.requirements),
-      revision,
-    })
+    .set({ ...detailColumns(draft.details), revision })
     .where('id', '=', id)
     .execute();
+}
+
+function detailColumns(details: ProductDetails) {
+  return {
+    os_title: details.osTitle,
+    release_title: details.releaseTitle,
+    support_eol: details.supportEol ?? null,
+    requirements: JSON.stringify(details.requirements),
+  };
 }
 
 async function insertVersion(
