@@ -6,6 +6,7 @@ import { type MirrorDefinition, mirrorSchema } from './mirror-schema.ts';
 import { readYamlFile } from './yaml-file.ts';
 
 /** What the name of a mirror may hold: it is part of the owner of products, and of names of variables. */
+const extension = '.yaml';
 const namePattern = /^[a-z0-9][a-z0-9-]{0,63}$/;
 
 /**
@@ -45,8 +46,10 @@ export function credentialVariables(name: string): { user: string; password: str
 function filesOf(directory: string): string[] {
   try {
     return readdirSync(directory)
-      .filter((name) => name.endsWith('.yaml') && !name.startsWith('.'))
-      .sort();
+      .filter((name) => name.endsWith(extension) && !name.startsWith('.'))
+      .map((name) => name.slice(0, -extension.length))
+      .sort()
+      .map((name) => name + extension);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return [];
     throw new HeadwaterError('invalid', `mirrorDir: ${directory} cannot be read: ${messageOf(error)}`, {
@@ -60,7 +63,7 @@ function readDefinition(
   schema: ReturnType<typeof mirrorSchema>,
   environment: NodeJS.ProcessEnv,
 ): MirrorDefinition {
-  const name = file.slice(file.lastIndexOf('/') + 1, -'.yaml'.length);
+  const name = file.slice(file.lastIndexOf('/') + 1, -extension.length);
   if (!namePattern.test(name)) {
     throw new HeadwaterError(
       'invalid',
@@ -70,9 +73,11 @@ function readDefinition(
   const layer = readYamlFile(file);
   const result = schema.safeParse(layer.values);
   if (!result.success) {
-    throw invalid(
-      result.error.issues.flatMap((issue) => describeIssue(issue, { merged: layer.values, layers: [layer] })),
+    const mistakes = result.error.issues.flatMap((issue) =>
+      describeIssue(issue, { merged: layer.values, layers: [layer] }),
     );
+    // What is missing has no line.
+    throw invalid(mistakes.map((mistake) => (mistake.startsWith(file) ? mistake : `${file}: ${mistake}`)));
   }
   const { keyring, ca, ...rest } = result.data;
   const credentials = credentialsOf(name, environment);

@@ -92,7 +92,7 @@ export function mirrorSchema(isSchedule: (text: string) => boolean) {
           /** What happens to versions that the upstream removed. */
           removed: choice(['keep', 'retire']).prefault('keep'),
         })
-        .prefault({}),
+        .prefault({ versions: 3 }),
       stream: streamName.prefault('images'),
       mode: choice(['scheduled', 'on-demand']).prefault('scheduled'),
       /** What is held of a mirror on demand. */

@@ -9,7 +9,7 @@ export interface HeldProduct {
   name: string;
   owner: string;
   stream: string;
-  versions: { serial: string; items: Pick<Item, 'type' | 'digest' | 'deltaBase'>[] }[];
+  versions: { serial: string; items: Pick<Item, 'type' | 'digest'>[] }[];
 }
 
 export interface PlanInput {
