@@ -1,5 +1,6 @@
 import { unwatchFile, watchFile } from 'node:fs';
 import { join } from 'node:path';
+import type { MirrorDefinition } from './config/mirror-schema.ts';
 import type { Config } from './config/schema.ts';
 import { messageOf } from './errors.ts';
 import { Access } from './http/access.ts';
@@ -12,6 +13,8 @@ import { type AnsweredRequest, createFront } from './http/front.ts';
 import { Readiness } from './http/health.ts';
 import { Listener } from './http/listener.ts';
 import { DocumentsHandler } from './http/streams/documents-handler.ts';
+import { mirrorHooks } from './mirror/log-runs.ts';
+import { MirrorService } from './mirror/service.ts';
 import { collectGarbage } from './ops/garbage-collection.ts';
 import { createLogger, type Logger } from './ops/log.ts';
 import { Metrics } from './ops/metrics.ts';
@@ -44,10 +47,13 @@ const roundsBetweenSweeps = 144;
 const uploadPatience = 24 * 3_600_000;
 
 /**
- * Starts a server: opens the data directory and the store, renders the documents, listens.
+ * Starts a server: opens the data directory and the store, renders the documents, listens, and runs the mirrors.
  * @throws HeadwaterError when the configuration names what is not there or cannot be used
  */
-export async function startServer(config: Config): Promise<RunningServer> {
+export async function startServer(
+  config: Config,
+  options: { mirrors?: MirrorDefinition[] } = {},
+): Promise<RunningServer> {
   const log = createLogger(config.log);
   const workspace = await openWorkspace(config, {
     observe: (store) =>
@@ -57,7 +63,12 @@ export async function startServer(config: Config): Promise<RunningServer> {
       }),
   });
   const { catalog, store, destination } = workspace;
-  const metrics = new Metrics(() => catalog.size());
+  const mirrors = new MirrorService(
+    options.mirrors ?? [],
+    { ...workspace, dataDir: config.dataDir },
+    mirrorHooks(log),
+  );
+  const metrics = new Metrics({ catalogSize: () => catalog.size(), mirrors: () => mirrors.statuses() });
   const documents = new Documents(catalog, {
     onError: (error) => log.error({ error }, 'the documents could not be rendered'),
     onRendered: ({ revision, milliseconds }) => {
@@ -83,7 +94,15 @@ export async function startServer(config: Config): Promise<RunningServer> {
     store,
     readiness: new Readiness(store, documents),
     metrics,
-    api: createApi({ catalog, store, destination, uploads, access, published: () => documents.refresh() }),
+    api: createApi({
+      catalog,
+      store,
+      destination,
+      uploads,
+      mirrors,
+      access,
+      published: () => documents.refresh(),
+    }),
     plainIsLimited,
     redirectToStore: config.storage.type === 's3' && config.storage.redirect,
     onDefect,
@@ -103,6 +122,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const port = await listener.listen(config.listen.address, config.listen.port);
   const stopWatching = certificate === undefined ? () => undefined : follow(certificate.paths, listener, log);
   const stopCollecting = collectRegularly(workspace, uploads, config, log);
+  await mirrors.start();
   log.info({ address: config.listen.address, port }, 'listening');
 
   const { address } = config.listen;
@@ -116,7 +136,9 @@ export async function startServer(config: Config): Promise<RunningServer> {
     close: async () => {
       log.info('stopping');
       stopWatching();
+      const mirrorsStopped = mirrors.stop();
       await listener.close(config.shutdownTimeout);
+      await mirrorsStopped;
       await stopCollecting();
       await documents.stop();
       await workspace.close();

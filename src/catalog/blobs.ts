@@ -25,6 +25,12 @@ export class Blobs {
       .executeTakeFirst();
   }
 
+  /** The digests of all of them. */
+  async digests(): Promise<Set<string>> {
+    const rows = await this.#database.reads.selectFrom('blobs').select('digest').execute();
+    return new Set(rows.map((row) => row.digest));
+  }
+
   /** Remembers a blob that is in the store, or marks it as in use: it will not be collected for the grace period. */
   async record(blob: BlobRecord, now = new Date()): Promise<void> {
     await this.#database.change(async (transaction) => {

@@ -38,7 +38,7 @@ export function loadMirrors(sources: {
 }
 
 /** Which variables hold the credentials of a mirror. */
-export function credentialVariables(name: string): { user: string; password: string } {
+function credentialVariables(name: string): { user: string; password: string } {
   const prefix = `HEADWATER_MIRROR_${name.toUpperCase().replaceAll('-', '_')}`;
   return { user: `${prefix}_USER`, password: `${prefix}_PASSWORD` };
 }

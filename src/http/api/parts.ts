@@ -1,6 +1,7 @@
 import type { Context } from 'koa';
 import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
+import type { MirrorService } from '../../mirror/service.ts';
 import type { LocalDestination } from '../../publish/local-destination.ts';
 import type { Access, Identity } from '../access.ts';
 import type { Uploads } from './uploads.ts';
@@ -11,6 +12,7 @@ export interface ApiParts {
   store: BlobStore;
   destination: LocalDestination;
   uploads: Uploads;
+  mirrors: MirrorService;
   access: Access;
   /** Resolves when what was just committed shows in the documents. */
   published: () => Promise<void>;

@@ -1,6 +1,7 @@
 import { Router } from '@koa/router';
 import { aliasRoutes } from './aliases.ts';
 import { blobRoutes } from './blobs.ts';
+import { mirrorRoutes } from './mirrors.ts';
 import { describeApi } from './openapi.ts';
 import type { ApiParts } from './parts.ts';
 import { productRoutes } from './products.ts';
@@ -22,6 +23,7 @@ export function createApi(parts: ApiParts): Router {
   blobRoutes(router, parts);
   versionRoutes(router, parts);
   aliasRoutes(router, parts);
+  mirrorRoutes(router, parts);
   tokenRoutes(router, parts);
   return router;
 }
