@@ -38,7 +38,7 @@ export class Downloader {
       ...(etag === null ? {} : { etag }),
       ...(lastModified === null ? {} : { lastModified }),
     };
-    return { changed: true, bytes: Buffer.from(await response.arrayBuffer()), validators };
+    return { changed: true, bytes: await whole(response), validators };
   }
 
   async *read(file: { path: string }): AsyncGenerator<Uint8Array> {
@@ -61,4 +61,18 @@ export class Downloader {
     const kind = response.status === 404 ? 'not-found' : 'unavailable';
     throw new HeadwaterError(kind, `${url}: the upstream answered ${response.status}`);
   }
+}
+
+/** The body of an answer, in one buffer from the beginning where its length is known: documents are large. */
+async function whole(response: Response): Promise<Buffer> {
+  const length = Number(response.headers.get('content-length') ?? Number.NaN);
+  if (response.body === null || !Number.isSafeInteger(length))
+    return Buffer.from(await response.arrayBuffer());
+  const bytes = Buffer.allocUnsafeSlow(length);
+  let filled = 0;
+  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+    bytes.set(chunk, filled);
+    filled += chunk.length;
+  }
+  return bytes.subarray(0, filled);
 }

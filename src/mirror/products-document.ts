@@ -3,6 +3,7 @@ import { HeadwaterError, messageOf } from '../errors.ts';
 import { parseArchitecture } from '../image/architecture.ts';
 import { readDetails } from '../publish/document-details.ts';
 import { mapping, text, type Untyped } from '../publish/untyped-fields.ts';
+import { assertEnd, jsonMembers, parse } from './json-members.ts';
 import type { OfferedProduct, Skips } from './offered.ts';
 import type { Selection } from './selection.ts';
 import { serialFromUpstream } from './serials.ts';
@@ -27,34 +28,69 @@ export interface Totals {
 /**
  * Reads a products document of an upstream, as tolerantly as clients do: what cannot be used is skipped and counted,
  * and everything else is taken.
- * @param document what the JSON of the document holds
+ * @param bytes the document, as JSON
  * @param where the document in messages
  * @param totals is added to
- * @returns the products of which something is selected
+ * @returns the products of which something is selected, and the document's own fields with the names of its products
  * @throws HeadwaterError `invalid` when it is no products document at all
  */
 export function readProducts(
-  document: unknown,
+  bytes: Uint8Array,
   where: string,
   options: ReadingOptions,
   totals: Totals,
-): OfferedProduct[] {
-  const top = mapping(document, where);
-  if (text(top, 'format', where) !== 'products:1.0') {
-    throw new HeadwaterError('invalid', `${where}: its format is not products:1.0`);
-  }
-  const offered: OfferedProduct[] = [];
-  for (const [name, value] of Object.entries(mapping(top['products'], `${where}: products`))) {
-    const at = `${where}: ${name}`;
-    try {
-      const product = readProduct(name, mapping(value, at), top, at, options, totals);
-      if (product !== undefined) offered.push(product);
-    } catch (error) {
-      if (!(error instanceof HeadwaterError)) throw error;
-      options.skips.add('the product is not understood', error.message);
+): { offered: OfferedProduct[]; fields: Untyped; names: Set<string> } {
+  try {
+    const { fields, place } = readFrame(bytes);
+    if (text(fields, 'format', where) !== 'products:1.0') {
+      throw new HeadwaterError('invalid', `${where}: its format is not products:1.0`);
     }
+    const offered: OfferedProduct[] = [];
+    const names = new Set<string>();
+    for (const { name, start, end } of place === undefined ? [] : jsonMembers(bytes, place)) {
+      names.add(name);
+      const value = parse(bytes, start, end);
+      const product = attempt(name, value, fields, `${where}: ${name}`, options, totals);
+      if (product !== undefined) offered.push(product);
+    }
+    return { offered, fields, names };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new HeadwaterError('invalid', `${where}: not JSON: ${error.message}`, { cause: error });
   }
-  return offered;
+}
+
+/** The document's own fields, and where its products begin. */
+function readFrame(bytes: Uint8Array): { fields: Untyped; place: number | undefined } {
+  const fields: Untyped = {};
+  let place: number | undefined;
+  const members = jsonMembers(bytes);
+  for (let step = members.next(); ; step = members.next()) {
+    if (step.done) {
+      assertEnd(bytes, step.value);
+      return { fields, place };
+    }
+    const { name, start, end } = step.value;
+    if (name === 'products') place = start;
+    else fields[name] = parse(bytes, start, end);
+  }
+}
+
+function attempt(
+  name: string,
+  value: unknown,
+  top: Untyped,
+  where: string,
+  options: ReadingOptions,
+  totals: Totals,
+): OfferedProduct | undefined {
+  try {
+    return readProduct(name, mapping(value, where), top, where, options, totals);
+  } catch (error) {
+    if (!(error instanceof HeadwaterError)) throw error;
+    options.skips.add('the product is not understood', error.message);
+    return undefined;
+  }
 }
 
 function readProduct(

@@ -3,6 +3,8 @@ import type { ProductWithVersions } from '../catalog/model.ts';
 import { productName } from '../catalog/names.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import { HeadwaterError } from '../errors.ts';
+import type { Untyped } from '../publish/untyped-fields.ts';
+import { dateOf, type IndexEntry } from './index-document.ts';
 import { type OfferedProduct, type Skipped, Skips } from './offered.ts';
 import { type HeldProduct, makePlan, type Plan } from './plan.ts';
 import { readProducts, type Totals } from './products-document.ts';
@@ -31,8 +33,12 @@ async function survey(definition: MirrorDefinition, documents: UpstreamDocuments
   const skips = new Skips();
   const totals: Totals = { products: 0, versions: 0 };
   const offered: OfferedProduct[] = [];
-  for await (const { path, content } of documents.read()) {
-    offered.push(...readProducts(content, path, { selection, variant, deltas, skips }, totals));
+  const outdated: string[] = [];
+  for await (const { path, bytes, expected } of documents.read()) {
+    const found = readProducts(bytes, path, { selection, variant, deltas, skips }, totals);
+    offered.push(...found.offered);
+    const problem = outdatedProblem(expected, found);
+    if (problem !== undefined) outdated.push(problem);
   }
   if (totals.versions > 0) selection.assertFieldsExist(file);
   const versions = offered.reduce((sum, product) => sum + product.versions.length, 0);
@@ -42,13 +48,29 @@ async function survey(definition: MirrorDefinition, documents: UpstreamDocuments
     selected: { products: offered.length, versions },
     skipped: skips.list(),
     warnings: [
-      ...documents.warnings,
+      ...outdated,
       ...selection
         .unmatched()
         .map((rule) => `${name}: rule ${rule} of select matches nothing of the upstream`),
     ],
-    whole: documents.warnings.length === 0,
+    whole: outdated.length === 0,
   };
+}
+
+/** Caches between us and the upstream may give an old document beside a new index. @returns what tells, if so */
+function outdatedProblem(
+  expected: IndexEntry,
+  { names, fields }: { names: ReadonlySet<string>; fields: Untyped },
+): string | undefined {
+  const { path } = expected;
+  const missing = expected.products.filter((name) => !names.has(name));
+  if (missing.length > 0) {
+    return `${path} is older than the index: it lacks ${missing.length} of its products, such as ${missing[0]}`;
+  }
+  const updated = dateOf(fields['updated']);
+  if (updated === undefined || expected.updated === undefined || updated >= expected.updated)
+    return undefined;
+  return `${path} is older than the index says: it is of ${updated.toISOString()}`;
 }
 
 /** Surveys an upstream and compares it with what is here. */

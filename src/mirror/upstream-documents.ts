@@ -1,6 +1,5 @@
 import { HeadwaterError, messageOf } from '../errors.ts';
-import type { Untyped } from '../publish/untyped-fields.ts';
-import { dateOf, type IndexEntry, readIndex } from './index-document.ts';
+import { type IndexEntry, readIndex } from './index-document.ts';
 import { type Verifier, withoutSignature } from './signature.ts';
 
 /** What tells whether a document has changed (RFC 9110, section 8.8). */
@@ -23,8 +22,10 @@ export type KnownDocuments = { path: string; validators: Validators }[];
 /** A document that was read. */
 export interface ReadDocument {
   path: string;
-  /** What its JSON holds. */
-  content: unknown;
+  /** JSON, verified. */
+  bytes: Uint8Array;
+  /** When it shall have been changed, and the products that it shall have, as the index says. */
+  expected: IndexEntry;
 }
 
 type Changed = { bytes: Uint8Array; validators: Validators };
@@ -38,7 +39,6 @@ export class UpstreamDocuments {
   readonly #source: DocumentSource;
   readonly #verifier: () => Promise<Verifier | undefined>;
   readonly #known: KnownDocuments = [];
-  readonly #warnings: string[] = [];
 
   /** @param parts.verifier undefined where unsigned documents are taken */
   constructor(parts: { source: DocumentSource; verifier: () => Promise<Verifier | undefined> }) {
@@ -75,9 +75,9 @@ export class UpstreamDocuments {
       try {
         for (const entry of entries) {
           if (done.has(entry.path)) continue;
-          const content = await this.#readProducts(entry, index.verifier);
+          const document = await this.#readProducts(entry, index.verifier);
           done.add(entry.path);
-          yield content;
+          yield document;
         }
         return;
       } catch (error) {
@@ -93,17 +93,12 @@ export class UpstreamDocuments {
     return this.#known;
   }
 
-  /** What looked odd: the documents do not belong together, so what they lack may not be gone. */
-  get warnings(): string[] {
-    return this.#warnings;
-  }
-
   async #readIndex(): Promise<{ entries: IndexEntry[]; verifier: Verifier | undefined }> {
     const verifier = await this.#verifier();
     for (const path of verifier === undefined ? plainIndexes : signedIndexes) {
       const found = await this.#find(path);
       if (found === undefined) continue;
-      const content = await this.#open(path, found, verifier);
+      const content = parse(await this.#verified(path, found.bytes, verifier), path);
       this.#known.length = 0;
       this.#known.push({ path, validators: found.validators });
       return { entries: readIndex(content, path), verifier };
@@ -114,26 +109,9 @@ export class UpstreamDocuments {
   async #readProducts(entry: IndexEntry, verifier: Verifier | undefined): Promise<ReadDocument> {
     const found = await this.#find(entry.path);
     if (found === undefined) throw new HeadwaterError('not-found', `the upstream has no ${entry.path}`);
-    const content = await this.#open(entry.path, found, verifier);
+    const bytes = await this.#verified(entry.path, found.bytes, verifier);
     this.#known.push({ path: entry.path, validators: found.validators });
-    this.#compare(entry, content);
-    return { path: entry.path, content };
-  }
-
-  /** Caches between us and the upstream may give an old document beside a new index. */
-  #compare(entry: IndexEntry, content: unknown): void {
-    if (typeof content !== 'object' || content === null) return;
-    const fields = content as Untyped;
-    const products = typeof fields['products'] === 'object' ? (fields['products'] ?? {}) : {};
-    const missing = entry.products.filter((name) => !Object.hasOwn(products, name));
-    const updated = dateOf(fields['updated']);
-    if (missing.length > 0) {
-      this.#warnings.push(
-        `${entry.path} is older than the index: it lacks ${missing.length} of its products, such as ${missing[0]}`,
-      );
-    } else if (updated !== undefined && entry.updated !== undefined && updated < entry.updated) {
-      this.#warnings.push(`${entry.path} is older than the index says (${updated.toISOString()})`);
-    }
+    return { path: entry.path, bytes, expected: entry };
   }
 
   /** @returns undefined when it is not there */
@@ -148,14 +126,12 @@ export class UpstreamDocuments {
     }
   }
 
-  async #open(path: string, { bytes }: Changed, verifier: Verifier | undefined): Promise<unknown> {
-    return parse(await this.#verified(path, bytes, verifier), path);
-  }
-
-  async #verified(path: string, bytes: Uint8Array, verifier: Verifier | undefined): Promise<string> {
-    const text = () => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
-    if (verifier === undefined) return withoutSignature(text());
-    if (text().startsWith('-----BEGIN PGP')) return await verifier.clearSigned(bytes, path);
+  async #verified(path: string, bytes: Uint8Array, verifier: Verifier | undefined): Promise<Uint8Array> {
+    const isSigned = Buffer.from(bytes.subarray(0, 100)).includes('-----BEGIN PGP');
+    if (verifier === undefined) {
+      return isSigned ? Buffer.from(withoutSignature(Buffer.from(bytes).toString('utf8'))) : bytes;
+    }
+    if (isSigned) return Buffer.from(await verifier.clearSigned(bytes, path));
     const signature = await this.#find(`${path}.gpg`);
     if (signature === undefined) {
       throw new HeadwaterError(
@@ -164,13 +140,13 @@ export class UpstreamDocuments {
       );
     }
     await verifier.detached(bytes, signature.bytes, path);
-    return text();
+    return bytes;
   }
 }
 
-function parse(text: string, path: string): unknown {
+function parse(bytes: Uint8Array, path: string): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')) as unknown;
   } catch (error) {
     throw new HeadwaterError('invalid', `${path}: not JSON: ${messageOf(error)}`, { cause: error });
   }

@@ -52,6 +52,7 @@ export function offeredBy(
   const skips = new Skips();
   const totals = { products: 0, versions: 0 };
   const { variant = 'default', deltas = true } = options;
-  const offered = readProducts(content, 'images.json', { selection, skips, variant, deltas }, totals);
+  const bytes = Buffer.from(JSON.stringify(content));
+  const { offered } = readProducts(bytes, 'images.json', { selection, skips, variant, deltas }, totals);
   return { offered, skips, totals, selection };
 }

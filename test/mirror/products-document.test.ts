@@ -134,5 +134,5 @@ test('what cannot be used is skipped and counted, and the rest is taken', () => 
 
 test('what is no products document is refused', () => {
   expect(() => offeredBy({ format: 'index:1.0' })).toThrow(/images\.json: its format is not products:1\.0/);
-  expect(() => offeredBy([])).toThrow(/images\.json: expected a mapping/);
+  expect(() => offeredBy([])).toThrow(/images\.json: not JSON/);
 });
