@@ -129,7 +129,6 @@ describe.each(stores)('a mirror into the $name store', (store) => {
       (await serials(product)).includes('20260203_0405'),
     );
     await until('the old version is retired', async () => (await serials(product)).length === 1);
-    const retired = Date.now();
     const isStored = async () =>
       (await fresh.contents(headwater.dataDirectory)).blobs.includes(
         `sha256/${old.sha256.slice(0, 2)}/${old.sha256}`,

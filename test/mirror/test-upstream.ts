@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import { makeSmallImage } from '../support/small-images.ts';
 import type { SigningKey } from './gpg.ts';
@@ -12,6 +13,8 @@ interface Offer {
   /** Changes what the document says of items, by ftype. */
   items?: Record<string, Record<string, unknown>>;
   version?: Record<string, unknown>;
+  /** Bytes of the root, about. */
+  size?: number;
 }
 
 interface Product {
@@ -27,6 +30,8 @@ export class TestUpstream {
   readonly products: Record<string, Product> = {};
   /** Every request, as `GET path status`. */
   readonly requests: string[] = [];
+  /** Bytes a millisecond that it sends; as fast as it can when left out. */
+  pace: number | undefined;
   /** Called before each request is answered. */
   onRequest: (path: string) => void = () => undefined;
 
@@ -44,7 +49,9 @@ export class TestUpstream {
       const status = bytes === undefined ? 404 : request.headers['if-none-match'] === etag ? 304 : 200;
       upstream.requests.push(`${request.method} ${path} ${status}`);
       response.writeHead(status, { ...(etag === '' ? {} : { ETag: etag }) });
-      response.end(status === 200 ? bytes : undefined);
+      if (status !== 200 || bytes === undefined) response.end();
+      else if (upstream.pace === undefined) response.end(bytes);
+      else void send(response, bytes, upstream.pace);
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const upstream = new TestUpstream(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
@@ -59,7 +66,12 @@ export class TestUpstream {
   async offer(name: string, serial: string, offer: Offer = {}): Promise<void> {
     const [os = 'debian', release = 'bookworm', arch = 'amd64', variant = 'default'] = name.split(':');
     const kernel = arch === 'arm64' ? 'aarch64' : 'x86_64';
-    const image = await makeSmallImage({ os, serial, size: 2000, properties: { architecture: kernel } });
+    const image = await makeSmallImage({
+      os,
+      serial,
+      size: offer.size ?? 2000,
+      properties: { architecture: kernel },
+    });
     const metadata = await readFile(image.metadata);
     const root = await readFile(image.root);
     await rm(image.directory, { recursive: true });
@@ -121,9 +133,24 @@ export class TestUpstream {
     return this.requests.splice(0).sort();
   }
 
+  /** SHA-256 of what is served at a path. */
+  digestOf(path: string): string {
+    return sha256(this.files.get(path) ?? Buffer.alloc(0));
+  }
+
   #put(path: string, content: unknown): void {
     this.files.set(path, Buffer.from(JSON.stringify(content)));
   }
+}
+
+/** Sends bytes slowly, until the client leaves. */
+async function send(response: http.ServerResponse, bytes: Buffer, pace: number): Promise<void> {
+  const step = 20;
+  for (let at = 0; at < bytes.length && !response.destroyed; at += pace * step) {
+    response.write(bytes.subarray(at, at + pace * step));
+    await sleep(step);
+  }
+  response.end();
 }
 
 function sha256(bytes: Buffer): string {
