@@ -1,4 +1,6 @@
+import type { Transaction } from 'kysely';
 import type { Database } from './database.ts';
+import type { Tables } from './tables.ts';
 
 /** What the catalog remembers of a blob, so that nobody has to look inside it twice. */
 export interface BlobRecord {
@@ -98,13 +100,18 @@ export class Blobs {
         .where('used_at', '>=', before.getTime())
         .executeTakeFirst();
       if (named !== undefined || used !== undefined) return false;
-      await transaction.deleteFrom('blobs').where('digest', '=', digest).execute();
-      await transaction
-        .deleteFrom('fingerprints')
-        .where((where) => where.or([where('metadata', '=', digest), where('root', '=', digest)]))
-        .execute();
+      await forgetBlob(transaction, digest);
       await removeBytes();
       return true;
     });
   }
+}
+
+/** Forgets that a blob is in the store, and the fingerprints it is part of. */
+export async function forgetBlob(transaction: Transaction<Tables>, digest: string): Promise<void> {
+  await transaction.deleteFrom('blobs').where('digest', '=', digest).execute();
+  await transaction
+    .deleteFrom('fingerprints')
+    .where((where) => where.or([where('metadata', '=', digest), where('root', '=', digest)]))
+    .execute();
 }

@@ -4,6 +4,7 @@ import { Changes } from './changes.ts';
 import { Database } from './database.ts';
 import { Mirrors } from './mirrors.ts';
 import { Products } from './products.ts';
+import { Sources } from './sources.ts';
 import { Tokens } from './tokens.ts';
 import { Versions } from './versions.ts';
 
@@ -16,6 +17,7 @@ export class Catalog {
   readonly tokens: Tokens;
   readonly changes: Changes;
   readonly mirrors: Mirrors;
+  readonly sources: Sources;
   readonly #database: Database;
 
   private constructor(database: Database) {
@@ -27,6 +29,7 @@ export class Catalog {
     this.tokens = new Tokens(database);
     this.changes = new Changes(database);
     this.mirrors = new Mirrors(database);
+    this.sources = new Sources(database);
   }
 
   /**

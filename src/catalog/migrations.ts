@@ -137,4 +137,19 @@ export const migrations: Record<string, Migration> = {
         .execute();
     },
   },
+  '0003_sources': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema
+        .createTable('sources')
+        .addColumn('digest', 'text', (column) => column.notNull())
+        .addColumn('mirror', 'text', (column) => column.notNull())
+        .addColumn('path', 'text', (column) => column.notNull())
+        .addColumn('size', 'integer', (column) => column.notNull())
+        .addColumn('recorded_at', 'integer', (column) => column.notNull())
+        .addColumn('asked_at', 'integer')
+        .addPrimaryKeyConstraint('sources_key', ['digest', 'mirror'])
+        .execute();
+      await db.schema.createIndex('sources_mirror').on('sources').column('mirror').execute();
+    },
+  },
 };

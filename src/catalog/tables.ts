@@ -70,6 +70,15 @@ export interface Tables {
     lease_holder: string | null;
     lease_expires_at: number | null;
   };
+  sources: {
+    digest: string;
+    mirror: string;
+    path: string;
+    size: number;
+    recorded_at: number;
+    /** When a client last asked for the blob. */
+    asked_at: number | null;
+  };
   mirror_runs: {
     id: Generated<number>;
     mirror: string;

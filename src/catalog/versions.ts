@@ -5,6 +5,7 @@ import type { Database } from './database.ts';
 import type { Item, ProductDetails, VersionDraft } from './model.ts';
 import { productName } from './names.ts';
 import { toItem } from './products.ts';
+import { forgetSources } from './sources.ts';
 import type { Tables } from './tables.ts';
 
 /**
@@ -123,6 +124,7 @@ export class Versions {
         .deleteFrom('versions')
         .where('removed_at', '<', before.getTime())
         .executeTakeFirst();
+      await forgetSources(transaction, before);
       if (numDeletedRows === 0n) return 0;
       await forgetDeltas(transaction);
       await transaction

@@ -1,23 +1,11 @@
 import { extname } from 'node:path';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Item, ItemType } from '../catalog/model.ts';
+import type { Source } from '../catalog/sources.ts';
 import { HeadwaterError } from '../errors.ts';
 import { impliedAliases } from '../publish/describe.ts';
 import type { OfferedDelta, OfferedFile, OfferedRoot } from './offered.ts';
 import type { PlannedVersion } from './plan.ts';
-
-/** Where a blob that is listed but not held can be had. */
-interface Source {
-  digest: string;
-  size: number;
-  mirror: string;
-  path: string;
-}
-
-/** Remembers where blobs can be had. */
-export interface Sources {
-  record(sources: Source[]): Promise<void>;
-}
 
 /**
  * Publishes a version whose files stay with the upstream until somebody asks for them: the document says what they
@@ -26,7 +14,7 @@ export interface Sources {
  */
 export async function publishListed(
   planned: PlannedVersion,
-  parts: { catalog: Catalog; sources: Sources; mirror: string; owner: string; stream: string },
+  parts: { catalog: Catalog; mirror: string; owner: string; stream: string },
 ): Promise<void> {
   const { key, details, version } = planned;
   const items = planned.files.map((file) => itemOf(file, planned));
@@ -36,7 +24,7 @@ export async function publishListed(
     mirror: parts.mirror,
     path: file.path,
   }));
-  await parts.sources.record(sources);
+  await parts.catalog.sources.record(sources);
   await parts.catalog.versions.publish(
     {
       product: key,

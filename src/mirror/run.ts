@@ -6,7 +6,7 @@ import { addVersions } from './carry-out.ts';
 import { followUpstream } from './follow-upstream.ts';
 import { HeldLease } from './lease.ts';
 import type { Plan } from './plan.ts';
-import { publishListed, type Sources } from './publish-listed.ts';
+import { publishListed } from './publish-listed.ts';
 import { fetchAndPublish } from './publish-planned.ts';
 import { emptyReport, type RunReport, type RunResult } from './report.ts';
 import { retiredSerials } from './retention.ts';
@@ -185,7 +185,6 @@ class Run {
         }
         await publishListed(planned, {
           catalog,
-          sources: sourcesOf(this.#parts),
           mirror: name,
           owner,
           stream,
@@ -212,11 +211,6 @@ class Run {
       }
     }
   }
-}
-
-function sourcesOf({ sources }: MirrorParts): Sources {
-  if (sources !== undefined) return sources;
-  throw new HeadwaterError('invalid', 'mode: on-demand is not ready yet: use "mode: scheduled"');
 }
 
 function interrupted(signal: AbortSignal): HeadwaterError {

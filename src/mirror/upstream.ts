@@ -7,7 +7,6 @@ import { HeadwaterError, messageOf } from '../errors.ts';
 import type { LocalDestination } from '../publish/local-destination.ts';
 import { Downloader } from './downloader.ts';
 import { BlobKeeper } from './keep-blob.ts';
-import type { Sources } from './publish-listed.ts';
 import { Verifier } from './signature.ts';
 import { UpstreamDocuments } from './upstream-documents.ts';
 
@@ -16,8 +15,6 @@ export interface MirrorParts {
   catalog: Catalog;
   store: BlobStore;
   destination: LocalDestination;
-  /** Where blobs can be had that are listed and not held. */
-  sources?: Sources;
   /** Where files lie that are being fetched: `dataDir`. */
   dataDir: string;
 }
