@@ -13,7 +13,9 @@ import { type AnsweredRequest, createFront } from './http/front.ts';
 import { Readiness } from './http/health.ts';
 import { Listener } from './http/listener.ts';
 import { DocumentsHandler } from './http/streams/documents-handler.ts';
+import { onDemandHooks } from './mirror/log-fetches.ts';
 import { mirrorHooks } from './mirror/log-runs.ts';
+import { OnDemandStore } from './mirror/on-demand-store.ts';
 import { MirrorService } from './mirror/service.ts';
 import { collectGarbage } from './ops/garbage-collection.ts';
 import { createLogger, type Logger } from './ops/log.ts';
@@ -63,11 +65,9 @@ export async function startServer(
       }),
   });
   const { catalog, store, destination } = workspace;
-  const mirrors = new MirrorService(
-    options.mirrors ?? [],
-    { ...workspace, dataDir: config.dataDir },
-    mirrorHooks(log),
-  );
+  const mirrorParts = { ...workspace, dataDir: config.dataDir };
+  const mirrors = new MirrorService(options.mirrors ?? [], mirrorParts, mirrorHooks(log));
+  const onDemand = new OnDemandStore(options.mirrors ?? [], mirrorParts, onDemandHooks(log));
   const metrics = new Metrics({ catalogSize: () => catalog.size(), mirrors: () => mirrors.statuses() });
   const documents = new Documents(catalog, {
     onError: (error) => log.error({ error }, 'the documents could not be rendered'),
@@ -91,7 +91,7 @@ export async function startServer(
     access,
     documents: handler,
     products: catalog.products,
-    store,
+    images: onDemand,
     readiness: new Readiness(store, documents),
     metrics,
     api: createApi({
@@ -121,7 +121,7 @@ export async function startServer(
   const listener = new Listener(front, certificate?.files);
   const port = await listener.listen(config.listen.address, config.listen.port);
   const stopWatching = certificate === undefined ? () => undefined : follow(certificate.paths, listener, log);
-  const stopCollecting = collectRegularly(workspace, uploads, config, log);
+  const stopCollecting = collectRegularly(workspace, { uploads, onDemand }, config, log);
   await mirrors.start();
   log.info({ address: config.listen.address, port }, 'listening');
 
@@ -139,6 +139,7 @@ export async function startServer(
       const mirrorsStopped = mirrors.stop();
       await listener.close(config.shutdownTimeout);
       await mirrorsStopped;
+      await onDemand.close();
       await stopCollecting();
       await documents.stop();
       await workspace.close();
@@ -197,7 +198,7 @@ function follow(paths: CertificatePaths, listener: Listener, log: Logger): () =>
 /** Collects garbage now and then; the first time at once, for what a killed process left. */
 function collectRegularly(
   { catalog, store }: Awaited<ReturnType<typeof openWorkspace>>,
-  uploads: Uploads,
+  { uploads, onDemand }: { uploads: Uploads; onDemand: OnDemandStore },
   config: Config,
   log: Logger,
 ): () => Promise<void> {
@@ -208,6 +209,7 @@ function collectRegularly(
       const strays = round++ % roundsBetweenSweeps === 0;
       const collected = await collectGarbage(catalog, store, { gracePeriod: config.gracePeriod, strays });
       await uploads.clean(new Date(Date.now() - uploadPatience));
+      await onDemand.evict();
       if (collected.versions + collected.blobs + collected.strays > 0)
         log.info(collected, 'garbage collected');
     } catch (error) {

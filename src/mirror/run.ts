@@ -5,6 +5,7 @@ import type { Progress } from '../publish/request.ts';
 import { addVersions } from './carry-out.ts';
 import { followUpstream } from './follow-upstream.ts';
 import { HeldLease } from './lease.ts';
+import { ownerOf } from './owner.ts';
 import type { Plan } from './plan.ts';
 import { publishListed } from './publish-listed.ts';
 import { emptyReport, type RunReport, type RunResult } from './report.ts';
@@ -12,11 +13,6 @@ import { retiredSerials } from './retention.ts';
 import { definitionMark, type MirrorState } from './state.ts';
 import { assertNotShrunk, type Survey, surveyAndPlan } from './survey.ts';
 import { type MirrorParts, type OpenUpstream, openUpstream } from './upstream.ts';
-
-/** Who owns what a mirror brings. */
-function ownerOf(mirror: string): string {
-  return `mirror:${mirror}`;
-}
 
 /** Why a mirror runs. */
 export type Cause = 'schedule' | 'catch-up' | 'manual';

@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import type { Context } from 'koa';
 import parseRange from 'range-parser';
-import type { BlobStore, ByteRange } from '../../blobs/blob-store.ts';
-import { parseDigest } from '../../blobs/digest.ts';
+import type { ByteRange } from '../../blobs/blob-store.ts';
+import { type Digest, parseDigest } from '../../blobs/digest.ts';
 import type { Item } from '../../catalog/model.ts';
 import type { Products } from '../../catalog/products.ts';
 import { HeadwaterError } from '../../errors.ts';
@@ -16,6 +16,18 @@ const presignedSeconds = 900;
 export interface ImageFile extends Item {
   stream: string;
   publishedAt: Date;
+}
+
+/** Where the bytes of image files come from. */
+export interface ImageBytes {
+  read(digest: Digest, range?: ByteRange): Promise<Readable>;
+  /** A link to the bytes; undefined where a client must get them through the server. */
+  presign?:
+    | ((
+        digest: Digest,
+        options: { expiresInSeconds: number; method: 'GET' | 'HEAD' },
+      ) => Promise<string | undefined>)
+    | undefined;
 }
 
 /** The image file at the segments of a path after `images`, or undefined. */
@@ -39,14 +51,16 @@ export async function findImageFile(products: Products, segments: string[]): Pro
 export async function sendImageFile(
   context: Context,
   image: ImageFile,
-  options: { store: BlobStore; redirect: boolean; shared: boolean },
+  options: { images: ImageBytes; redirect: boolean; shared: boolean },
 ): Promise<void> {
   const digest = parseDigest(image.digest);
   const etag = `"${digest}"`;
   context.set(readableAnywhere);
-  if (options.redirect && options.store.presign !== undefined) {
-    const method = context.method === 'HEAD' ? 'HEAD' : 'GET';
-    const link = await options.store.presign(digest, { expiresInSeconds: presignedSeconds, method });
+  const method = context.method === 'HEAD' ? 'HEAD' : 'GET';
+  const link = options.redirect
+    ? await options.images.presign?.(digest, { expiresInSeconds: presignedSeconds, method })
+    : undefined;
+  if (link !== undefined) {
     context.set('Cache-Control', 'no-store');
     context.status = 307;
     context.redirect(link);
@@ -78,7 +92,7 @@ export async function sendImageFile(
   }
   if (context.method !== 'HEAD') {
     // Awaited before any header is sent: a store that is down is a 503, never a 200 cut short.
-    const bytes = await open(options.store, image, range);
+    const bytes = await open(options.images, image, range);
     context.body = Readable.from(exactly(bytes, length), { objectMode: false, highWaterMark: 1024 * 1024 });
     context.type = 'application/octet-stream';
   }
@@ -104,10 +118,10 @@ function rangeStillMeant(condition: string, image: ImageFile, etag: string): boo
   return condition === '' || condition === etag || condition === image.publishedAt.toUTCString();
 }
 
-async function open(store: BlobStore, image: ImageFile, range: ByteRange | undefined): Promise<Readable> {
+async function open(images: ImageBytes, image: ImageFile, range: ByteRange | undefined): Promise<Readable> {
   const digest = parseDigest(image.digest);
   try {
-    return await store.read(digest, range);
+    return await images.read(digest, range);
   } catch (error) {
     if (!(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
     throw new Error(`blob sha256:${digest} is in the catalog but not in the store`, { cause: error });
