@@ -1,4 +1,5 @@
 import { benchCatalog } from './catalog.ts';
+import { benchMirror } from './mirror.ts';
 import { benchPublish } from './publish.ts';
 import { benchServe } from './serve.ts';
 
@@ -6,6 +7,7 @@ const benches: Record<string, () => Promise<void>> = {
   publish: benchPublish,
   serve: benchServe,
   catalog: benchCatalog,
+  mirror: benchMirror,
 };
 
 const wanted = process.argv.slice(2);
