@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, rm, stat } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Digest } from '../blobs/digest.ts';
 import type { Catalog } from '../catalog/catalog.ts';
-import { codeOf, HeadwaterError } from '../errors.ts';
+import { HeadwaterError } from '../errors.ts';
 import type { KeptFile } from '../publish/destination.ts';
 import type { LocalDestination } from '../publish/local-destination.ts';
 import { openFile } from '../publish/read-file.ts';
 import type { Progress } from '../publish/request.ts';
+import { Spool, spooled } from '../publish/spool.ts';
 import type { Downloader } from './downloader.ts';
 
 /** What arrives of smaller files, in bytes, is not written down: they are fetched again sooner. */
@@ -136,10 +137,10 @@ export class BlobKeeper {
     received: { bytes: number; broken: boolean },
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Uint8Array> {
-    const offset = landing === undefined ? 0 : await sizeOf(landing, size);
+    const offset = landing === undefined ? 0 : await spooled(landing, size);
     if (landing !== undefined && offset > 0) yield* (await openFile(landing)).bytes;
     if (landing !== undefined) await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    const spool = landing === undefined ? undefined : await open(landing, offset === 0 ? 'w' : 'a', 0o600);
+    const spool = landing === undefined ? undefined : await Spool.open(landing, offset);
     try {
       const reading = this.#downloader.read(
         { path, size },
@@ -147,12 +148,12 @@ export class BlobKeeper {
       );
       for await (const chunk of reading) {
         received.bytes += chunk.length;
-        await spool?.appendFile(chunk);
+        await spool?.write(chunk);
         yield chunk;
       }
     } catch (error) {
       received.broken = true;
-      throw diskFull(error);
+      throw error;
     } finally {
       await spool?.close();
     }
@@ -177,21 +178,4 @@ async function* checked(
   const found = hash.digest('hex');
   if (found === expected) return;
   throw new HeadwaterError('invalid', `${path}: its ${algorithm} is ${found}, but ${expected} was announced`);
-}
-
-/** Bytes of what arrived before; nothing when it is more than there can be. */
-async function sizeOf(path: string, most: number): Promise<number> {
-  try {
-    const { size } = await stat(path);
-    return size <= most ? size : 0;
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return 0;
-    throw error;
-  }
-}
-
-function diskFull(error: unknown): unknown {
-  if (codeOf(error) !== 'ENOSPC' && codeOf(error) !== 'EDQUOT') return error;
-  const message = 'the disk for downloads is full: free some space in the data directory';
-  return new HeadwaterError('no-space', message, { cause: error });
 }

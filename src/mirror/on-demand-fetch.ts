@@ -1,10 +1,11 @@
-import { mkdir, open, rm, stat } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../blobs/digest.ts';
 import type { Source } from '../catalog/sources.ts';
-import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
+import { HeadwaterError, messageOf } from '../errors.ts';
 import type { LocalDestination } from '../publish/local-destination.ts';
 import { openFile } from '../publish/read-file.ts';
+import { Spool, spooled } from '../publish/spool.ts';
 import type { Downloader } from './downloader.ts';
 import { GrowingFile } from './growing-file.ts';
 
@@ -43,7 +44,7 @@ export class OnDemandFetch {
   static async begin(source: Source & { digest: Digest }, parts: FetchParts): Promise<OnDemandFetch> {
     await mkdir(parts.directory, { recursive: true, mode: 0o700 });
     const landing = join(parts.directory, source.digest);
-    return new OnDemandFetch(source, landing, await lyingThere(landing, source.size), parts);
+    return new OnDemandFetch(source, landing, await spooled(landing, source.size), parts);
   }
 
   get received(): number {
@@ -74,27 +75,26 @@ export class OnDemandFetch {
     }
   }
 
-  /** The bytes that are here already, then those that arrive, written down before anybody gets them. */
+  /** The bytes that are here already, then those that arrive, written down as they pass. */
   async *#bytes(): AsyncGenerator<Uint8Array> {
     const { path, size } = this.source;
     const { downloader, signal } = this.#parts;
     const offset = this.#begunAt;
     if (offset > 0) yield* (await openFile(this.#landing)).bytes;
     try {
-      const landing = await open(this.#landing, offset === 0 ? 'w' : 'a', 0o600);
+      const spool = await Spool.open(this.#landing, offset, { onWritten: (bytes) => this.file.grow(bytes) });
       try {
         for await (const chunk of downloader.read({ path, size }, { offset, signal })) {
-          await landing.appendFile(chunk);
+          await spool.write(chunk);
           this.#received += chunk.length;
-          this.file.grow(chunk.length);
           yield chunk;
         }
       } finally {
-        await landing.close();
+        await spool.close();
       }
     } catch (error) {
       this.#broken = true;
-      throw explain(error);
+      throw error;
     }
   }
 }
@@ -106,21 +106,4 @@ interface FetchParts {
   /** Where what arrives lies until the store has it, also across restarts. */
   directory: string;
   signal: AbortSignal;
-}
-
-/** Bytes of what arrived before; nothing when it is more than there can be. */
-async function lyingThere(path: string, most: number): Promise<number> {
-  try {
-    const { size } = await stat(path);
-    return size <= most ? size : 0;
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return 0;
-    throw error;
-  }
-}
-
-function explain(error: unknown): unknown {
-  if (codeOf(error) !== 'ENOSPC' && codeOf(error) !== 'EDQUOT') return error;
-  const message = 'the disk for downloads is full: free some space in the data directory';
-  return new HeadwaterError('no-space', message, { cause: error });
 }

@@ -7,6 +7,9 @@ import { Ring, WorkerPool } from './ring.ts';
 /** Files up to this many bytes are examined where they are: cheaper than handing them to a thread. */
 const smallFile = 256 * 1024;
 
+/** Bytes of a slot of the rings of files that come beside others, so that many of them take little memory. */
+const sharedSlotSize = 1024 * 1024;
+
 /** What the bytes that passed were. */
 export interface Examined {
   digest: Digest;
@@ -35,7 +38,9 @@ interface Sink {
  * The way in for bytes: hashes them and looks inside them while they pass, in worker threads unless there are few.
  */
 export class Intake {
-  readonly #pool = new WorkerPool(4);
+  readonly #pool = new WorkerPool(8);
+  /** Files that threads are examining. */
+  #rings = 0;
 
   /**
    * Lets bytes pass from `source` and examines them.
@@ -74,11 +79,34 @@ export class Intake {
   #sink(options: { metadata?: Uint8Array; size?: number }): Sink {
     const after = options.metadata === undefined ? {} : { after: options.metadata };
     if (options.size !== undefined && options.size <= smallFile) return inPlace({ identify: true, ...after });
-    // The two hashes of a root are two passes over its bytes: a thread each.
-    const examinations: Examine[] = [{ identify: true }];
-    if (options.metadata !== undefined) examinations.push({ identify: false, after: options.metadata });
-    return new Ring(this.#pool, examinations);
+    // The two hashes of a root are two passes over its bytes: a thread each, unless other files keep threads busy.
+    const busy = this.#rings > 0;
+    const examinations: Examine[] = busy ? [{ identify: true, ...after }] : [{ identify: true }];
+    if (!busy && options.metadata !== undefined) {
+      examinations.push({ identify: false, after: options.metadata });
+    }
+    this.#rings += 1;
+    return counted(new Ring(this.#pool, examinations, busy ? sharedSlotSize : undefined), () => {
+      this.#rings -= 1;
+    });
   }
+}
+
+/** Tells, once, when a sink is done with. */
+function counted(sink: Sink, onDone: () => void): Sink {
+  let open = true;
+  const done = () => {
+    if (open) onDone();
+    open = false;
+  };
+  return {
+    put: (chunk) => sink.put(chunk),
+    end: () => sink.end().finally(done),
+    abort: () => {
+      sink.abort();
+      done();
+    },
+  };
 }
 
 /**

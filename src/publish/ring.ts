@@ -3,8 +3,8 @@ import { HeadwaterError } from '../errors.ts';
 import type { Examine, Found } from './examination.ts';
 import type { FromWorker, ToWorker } from './intake-worker.ts';
 
-/** Bytes of a slot. Large enough that a message per slot costs nothing beside hashing it. */
-const slotSize = 4 * 1024 * 1024;
+/** Bytes of a slot when nothing else is said. Large enough that a message per slot costs nothing beside hashing it. */
+const usualSlotSize = 4 * 1024 * 1024;
 /** Slots of a ring: how far the sender may run ahead of the examination. */
 const slotCount = 4;
 
@@ -56,7 +56,8 @@ function workerFile(): URL {
 export class Ring {
   readonly #pool: WorkerPool;
   readonly #workers: Worker[];
-  readonly #memory = new SharedArrayBuffer(slotCount * slotSize);
+  readonly #slotSize: number;
+  readonly #memory: SharedArrayBuffer;
   readonly #free: number[] = [];
   readonly #pending = new Array<number>(slotCount).fill(0);
   readonly #found: Promise<Found[]>;
@@ -65,8 +66,10 @@ export class Ring {
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(pool: WorkerPool, examinations: Examine[]) {
+  constructor(pool: WorkerPool, examinations: Examine[], slotSize = usualSlotSize) {
     this.#pool = pool;
+    this.#slotSize = slotSize;
+    this.#memory = new SharedArrayBuffer(slotCount * slotSize);
     for (let slot = 0; slot < slotCount; slot++) this.#free.push(slot);
     this.#workers = examinations.map((examine) => {
       const worker = pool.lend();
@@ -82,6 +85,7 @@ export class Ring {
 
   /** Copies bytes in; resolves when there is room for more. @throws what an examination failed with */
   async put(chunk: Uint8Array): Promise<void> {
+    const slotSize = this.#slotSize;
     let offset = 0;
     while (offset < chunk.length) {
       const slot = this.#slot ?? (await this.#takeSlot());

@@ -1,11 +1,12 @@
-import { type FileHandle, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import type { Digest } from '../../blobs/digest.ts';
-import { codeOf, HeadwaterError } from '../../errors.ts';
+import { HeadwaterError } from '../../errors.ts';
 import type { KeptFile } from '../../publish/destination.ts';
 import type { LocalDestination } from '../../publish/local-destination.ts';
 import { openFile } from '../../publish/read-file.ts';
+import { Spool, spooled } from '../../publish/spool.ts';
 
 /** Part of a blob, as the request announces it. */
 export interface Part {
@@ -47,7 +48,7 @@ export class Uploads {
 
   /** How many bytes of a blob arrived in uploads that broke. */
   async offset(digest: Digest): Promise<number> {
-    return (await sizeOrNothing(this.#path(digest))) ?? 0;
+    return await spooled(this.#path(digest));
   }
 
   /**
@@ -124,18 +125,18 @@ export class Uploads {
     progress: { broken: boolean },
   ): AsyncGenerator<Uint8Array> {
     if (part.offset > 0) yield* (await openFile(path)).bytes;
-    const file = await openForWriting(path, part.offset);
+    const spool = await Spool.open(path, part.offset);
     let size = part.offset;
     try {
       for await (const chunk of received(body, progress)) {
         size += chunk.length;
         this.#assertAllowed(size);
         if (part.total !== undefined && size > part.total) throw notAnnounced(size, part.total);
-        await writeAll(file, chunk);
+        await spool.write(chunk);
         yield chunk;
       }
     } finally {
-      await file.close();
+      await spool.close();
     }
     if (part.total !== undefined && size < part.total) {
       progress.broken = true;
@@ -160,33 +161,6 @@ function notAnnounced(size: number, total: number): HeadwaterError {
   return new HeadwaterError('invalid', `the body made ${size} bytes of the ${total} that were announced`);
 }
 
-async function openForWriting(path: string, offset: number): Promise<FileHandle> {
-  try {
-    return await open(path, offset === 0 ? 'w' : 'a', 0o600);
-  } catch (error) {
-    throw diskError(error);
-  }
-}
-
-async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
-  try {
-    await file.writeFile(chunk);
-  } catch (error) {
-    throw diskError(error);
-  }
-}
-
-function diskError(error: unknown): unknown {
-  if (codeOf(error) !== 'ENOSPC' && codeOf(error) !== 'EDQUOT') return error;
-  return new HeadwaterError(
-    'no-space',
-    'the disk for uploads is full: free some space in the data directory',
-    {
-      cause: error,
-    },
-  );
-}
-
 /** The body; when the client leaves before its end, that is no fault of the bytes. */
 async function* received(body: IncomingMessage, progress: { broken: boolean }): AsyncGenerator<Uint8Array> {
   try {
@@ -195,14 +169,5 @@ async function* received(body: IncomingMessage, progress: { broken: boolean }): 
   } catch (error) {
     progress.broken = true;
     throw new HeadwaterError('aborted', 'the client left before the end of the body', { cause: error });
-  }
-}
-
-async function sizeOrNothing(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
   }
 }
