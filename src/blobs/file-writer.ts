@@ -58,8 +58,7 @@ export class FileWriter {
     this.#gathered.push(chunk);
     this.#gatheredSize += chunk.length;
     if (this.#gatheredSize >= writeSize) await this.#flush();
-    else if (this.#onWritten !== undefined)
-      this.#timer ??= setTimeout(() => void this.#flushLate(), patience);
+    else if (this.#soon) this.#timer ??= setTimeout(() => void this.#flushLate(), patience);
   }
 
   /** Writes what is left. @throws HeadwaterError what the disk failed with */
@@ -79,7 +78,11 @@ export class FileWriter {
   async #flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    await this.#writing;
+    // Who waited for the same write may have begun the next one.
+    for (let before: unknown; before !== this.#writing; ) {
+      before = this.#writing;
+      await this.#writing;
+    }
     this.#throwFailure();
     const chunks = this.#gathered;
     const position = this.#size - this.#gatheredSize;
