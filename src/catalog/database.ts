@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import Sqlite from 'better-sqlite3';
 import { Kysely, Migrator, SqliteDialect, type Transaction } from 'kysely';
 import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
+import { Connection } from './connection.ts';
 import { migrations } from './migrations.ts';
 import type { Tables } from './tables.ts';
 
@@ -16,9 +16,9 @@ const busyTimeout = 10_000;
 export class Database {
   readonly reads: Kysely<Tables>;
   readonly #writes: Kysely<Tables>;
-  readonly #reader: Sqlite.Database;
+  readonly #reader: Connection;
 
-  private constructor(writer: Sqlite.Database, reader: Sqlite.Database) {
+  private constructor(writer: Connection, reader: Connection) {
     this.#writes = new Kysely({ dialect: new SqliteDialect({ database: writer }) });
     this.reads = new Kysely({ dialect: new SqliteDialect({ database: reader }) });
     this.#reader = reader;
@@ -32,7 +32,7 @@ export class Database {
     let database: Database;
     try {
       mkdirSync(dirname(file), { recursive: true });
-      database = new Database(connect(file), connect(file));
+      database = new Database(new Connection(file, busyTimeout), new Connection(file, busyTimeout));
     } catch (error) {
       throw new HeadwaterError('unavailable', `catalog ${file}: cannot be opened: ${messageOf(error)}`, {
         cause: error,
@@ -74,7 +74,7 @@ export class Database {
    * since (https://www.sqlite.org/pragma.html#pragma_data_version). Costs microseconds.
    */
   dataVersion(): number {
-    return this.#reader.pragma('data_version', { simple: true }) as number;
+    return this.#reader.dataVersion();
   }
 
   async close(): Promise<void> {
@@ -102,13 +102,4 @@ function explain(error: unknown): unknown {
   if (code?.startsWith('SQLITE_BUSY') !== true) return error;
   const message = `another process has kept the catalog for more than ${busyTimeout / 1000} s: try again`;
   return new HeadwaterError('unavailable', message, { cause: error });
-}
-
-function connect(file: string): Sqlite.Database {
-  const connection = new Sqlite(file, { timeout: busyTimeout });
-  connection.pragma('journal_mode = WAL');
-  // A publish that was reported must survive a power failure (https://www.sqlite.org/pragma.html#pragma_synchronous).
-  connection.pragma('synchronous = FULL');
-  connection.pragma('foreign_keys = ON');
-  return connection;
 }

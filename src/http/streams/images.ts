@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { Context } from 'koa';
 import parseRange from 'range-parser';
 import type { BlobStore, ByteRange } from '../../blobs/blob-store.ts';
@@ -7,6 +7,7 @@ import type { Item } from '../../catalog/model.ts';
 import type { Products } from '../../catalog/products.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { catalogFile } from '../../streams/paths.ts';
+import { sendBytes } from './send-bytes.ts';
 import { readableAnywhere } from './send-document.ts';
 
 /** How long a presigned link works, in seconds: long enough to begin a download, and a client follows it at once. */
@@ -76,13 +77,12 @@ export async function sendImageFile(
     context.status = 206;
     context.set('Content-Range', `bytes ${range.start}-${range.end}/${image.size}`);
   }
-  if (context.method !== 'HEAD') {
-    // Awaited before any header is sent: a store that is down is a 503, never a 200 cut short.
-    const bytes = await open(options.store, image, range);
-    context.body = Readable.from(exactly(bytes, length), { objectMode: false, highWaterMark: 1024 * 1024 });
-    context.type = 'application/octet-stream';
-  }
   context.length = length;
+  if (context.method === 'HEAD') return;
+  // Awaited before any header is sent: a store that is down is a 503, never a 200 cut short.
+  const bytes = await open(options.store, image, range);
+  context.respond = false;
+  await sendBytes(context.res, bytes, length);
 }
 
 function wantedRange(
@@ -112,14 +112,4 @@ async function open(store: BlobStore, image: ImageFile, range: ByteRange | undef
     if (!(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
     throw new Error(`blob sha256:${digest} is in the catalog but not in the store`, { cause: error });
   }
-}
-
-/** The bytes, and an error when there are fewer than announced: the connection then breaks, it does not end. */
-async function* exactly(bytes: Readable, length: number): AsyncGenerator<Uint8Array> {
-  let sent = 0;
-  for await (const chunk of bytes) {
-    sent += (chunk as Uint8Array).length;
-    yield chunk as Uint8Array;
-  }
-  if (sent !== length) throw new Error(`a blob ended after ${sent} of ${length} bytes`);
 }
