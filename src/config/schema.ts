@@ -103,7 +103,7 @@ const storage = z.discriminatedUnion(
       /** Bytes; the limits are those of S3's multipart uploads. */
       partSize: size(5 * mebibyte, 5 * 1024 * mebibyte, 'from 5MiB to 5GiB').prefault('8MiB'),
       /** Parts of all uploads together that are sent at the same time. */
-      parallel: whole(1, 64).prefault(4),
+      parallel: whole(1, 64).prefault(3),
       createBucket: boolean.prefault(false),
     }),
   ],
