@@ -1,22 +1,26 @@
-import { unwatchFile, watchFile } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Config } from './config/schema.ts';
 import { messageOf } from './errors.ts';
 import { Access } from './http/access.ts';
-import { machineAddresses } from './http/addresses.ts';
+import { machineAddresses, reachableAddresses } from './http/addresses.ts';
 import { createApi } from './http/api/router.ts';
 import { Uploads } from './http/api/uploads.ts';
 import { createApplication } from './http/application.ts';
-import { type CertificatePaths, ensureSelfSigned, readCertificate } from './http/certificate.ts';
 import { type AnsweredRequest, createFront } from './http/front.ts';
 import { Readiness } from './http/health.ts';
-import { Listener } from './http/listener.ts';
+import { Listener, type UpgradeListener } from './http/listener.ts';
+import { Events } from './http/registry/events.ts';
+import { Operations } from './http/registry/operations.ts';
+import { createRegistry } from './http/registry/router.ts';
+import { ServerCertificate } from './http/server-certificate.ts';
 import { DocumentsHandler } from './http/streams/documents-handler.ts';
 import { collectGarbage } from './ops/garbage-collection.ts';
 import { createLogger, type Logger } from './ops/log.ts';
 import { Metrics } from './ops/metrics.ts';
 import { observeStore } from './ops/observed-store.ts';
 import { Documents } from './streams/documents.ts';
+import { version } from './version.ts';
 import { openWorkspace } from './workspace.ts';
 
 /** A running server. */
@@ -35,8 +39,6 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** How often certificate files are looked at for a change, in milliseconds. */
-const certificateInterval = 2000;
 /** How often garbage is collected, and how many of those rounds pass between looks through the whole store. */
 const collectionInterval = 10 * 60_000;
 const roundsBetweenSweeps = 144;
@@ -67,7 +69,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
   });
   await documents.start();
 
-  const access = new Access(catalog.tokens, (stream) => config.streams[stream]?.public ?? true);
+  const access = new Access(catalog, (stream) => config.streams[stream]?.public ?? true);
   const uploads = new Uploads({
     directory: join(config.dataDir, 'uploads'),
     destination,
@@ -76,6 +78,30 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const handler = new DocumentsHandler(documents, access);
   const plainIsLimited = config.tls !== 'off';
   const onDefect = (error: unknown, id: string) => log.error({ id, err: error }, 'a request failed');
+  const certificate = await ServerCertificate.open(config);
+  const serverName = `${hostname()}-${await catalog.instance()}`;
+  const operations = new Operations({ location: serverName, onDefect });
+  const events = new Events({ access, operations });
+  const published = () => documents.refresh();
+  let port = config.listen.port;
+  const registry = createRegistry(
+    {
+      catalog,
+      store,
+      destination,
+      access,
+      operations,
+      information: {
+        name: serverName,
+        version,
+        addresses: () => reachableAddresses(config, port),
+        certificate: () => certificate,
+      },
+      uploadLimit: config.limits.uploadSize,
+      published,
+    },
+    onDefect,
+  );
   const application = createApplication({
     access,
     documents: handler,
@@ -83,7 +109,8 @@ export async function startServer(config: Config): Promise<RunningServer> {
     store,
     readiness: new Readiness(store, documents),
     metrics,
-    api: createApi({ catalog, store, destination, uploads, access, published: () => documents.refresh() }),
+    api: createApi({ catalog, store, destination, uploads, access, published }),
+    registry,
     plainIsLimited,
     redirectToStore: config.storage.type === 's3' && config.storage.redirect,
     onDefect,
@@ -98,10 +125,16 @@ export async function startServer(config: Config): Promise<RunningServer> {
     },
   });
 
-  const certificate = await openCertificate(config);
-  const listener = new Listener(front, certificate?.files);
-  const port = await listener.listen(config.listen.address, config.listen.port);
-  const stopWatching = certificate === undefined ? () => undefined : follow(certificate.paths, listener, log);
+  const upgrade: UpgradeListener = (...request) => void events.upgrade(...request);
+  const listener = new Listener(front, upgrade, certificate?.files);
+  port = await listener.listen(config.listen.address, config.listen.port);
+  const stopWatching = certificate?.follow({
+    onRenewed: (files) => {
+      listener.renew(files);
+      log.info({ certificate: certificate.paths.certificate }, 'certificate read again');
+    },
+    onProblem: (error) => log.warn({ error: messageOf(error) }, 'the changed certificate is not used'),
+  });
   const stopCollecting = collectRegularly(workspace, uploads, config, log);
   log.info({ address: config.listen.address, port }, 'listening');
 
@@ -115,8 +148,12 @@ export async function startServer(config: Config): Promise<RunningServer> {
       : { certificatePath: certificate.paths.certificate, fingerprint: certificate.fingerprint }),
     close: async () => {
       log.info('stopping');
-      stopWatching();
+      stopWatching?.();
+      const draining = setInterval(() => events.drain(), 100);
       await listener.close(config.shutdownTimeout);
+      clearInterval(draining);
+      events.close();
+      await operations.close();
       await stopCollecting();
       await documents.stop();
       await workspace.close();
@@ -145,31 +182,6 @@ function logRequest(log: Logger, request: AnsweredRequest): void {
     },
     'request',
   );
-}
-
-async function openCertificate(config: Config) {
-  if (config.tls === 'off') return undefined;
-  const paths = config.tls === 'self-signed' ? await ensureSelfSigned(config.dataDir) : config.tls;
-  const { x509, ...files } = await readCertificate(paths);
-  return { paths, files, fingerprint: x509.fingerprint256.replaceAll(':', '').toLowerCase() };
-}
-
-/** Uses a renewed certificate as soon as both its files are there and fit. */
-function follow(paths: CertificatePaths, listener: Listener, log: Logger): () => void {
-  const renew = async () => {
-    try {
-      listener.renew(await readCertificate(paths));
-      log.info({ certificate: paths.certificate }, 'certificate read again');
-    } catch (error) {
-      log.warn({ error: messageOf(error) }, 'the changed certificate is not used');
-    }
-  };
-  const files = [paths.certificate, paths.key];
-  for (const file of files)
-    watchFile(file, { interval: certificateInterval, persistent: false }, () => void renew());
-  return () => {
-    for (const file of files) unwatchFile(file);
-  };
 }
 
 /** Collects garbage now and then; the first time at once, for what a killed process left. */

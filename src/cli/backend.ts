@@ -1,14 +1,12 @@
 import type { Alias, Family } from '../catalog/aliases.ts';
 import type { ProductWithVersions } from '../catalog/model.ts';
-import type { Action, Token } from '../catalog/tokens.ts';
+import type { Rights } from '../catalog/rights.ts';
+import type { Token } from '../catalog/tokens.ts';
 import type { Progress, Published, PublishRequest } from '../publish/request.ts';
 
 /** What a token shall allow. */
-export interface TokenRequest {
+export interface TokenRequest extends Rights {
   name: string;
-  actions: Action[];
-  /** All when absent. */
-  streams?: string[];
   expiresAt?: Date;
 }
 

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { version } from '../version.ts';
 import { addAliasCommand } from './commands/alias.ts';
 import { addConfigCommand } from './commands/config.ts';
 import { addIndexCommand } from './commands/index-tree.ts';
@@ -10,7 +11,6 @@ import { addShowCommand } from './commands/show.ts';
 import { addTokenCommand } from './commands/token.ts';
 import { addGlobalOptions } from './global-options.ts';
 import type { Output } from './output.ts';
-import { version } from './version.ts';
 
 /** The command line of Headwater. Its errors are thrown; nothing in it ends the process. */
 export function createProgram(output: Output): Command {

@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http';
 import type { Router } from '@koa/router';
-import Koa, { type Context } from 'koa';
+import Koa, { type Context, type Middleware } from 'koa';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Products } from '../catalog/products.ts';
 import type { Metrics } from '../ops/metrics.ts';
@@ -21,6 +21,8 @@ export interface ApplicationParts {
   readiness: Readiness;
   metrics: Metrics;
   api: Router;
+  /** What the clients of LXD and Incus speak. */
+  registry: Middleware;
   /** Plain HTTP gives image files of public streams and sends everything else to https. */
   plainIsLimited: boolean;
   /** Answer image files with a link into the store. */
@@ -46,6 +48,7 @@ export function createApplication(parts: ApplicationParts): RequestListener {
     if (parts.plainIsLimited && !('encrypted' in context.req.socket)) await plainRequest(parts, context);
     else if (!(await readRequest(parts, context))) await next();
   });
+  application.use(parts.registry);
   application.use(parts.api.routes());
   application.use(parts.api.allowedMethods());
   return application.callback();

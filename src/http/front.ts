@@ -92,5 +92,6 @@ function bodyLength(response: ServerResponse, sent: number): number {
 function surfaceOf(target: string): string {
   if (/^\/+streams\//.test(target)) return 'documents';
   if (/^\/+images\//.test(target)) return 'images';
+  if (/^\/1\.0(\/|\?|$)/.test(target)) return 'registry';
   return /^\/+api\//.test(target) ? 'api' : 'other';
 }

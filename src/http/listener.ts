@@ -1,6 +1,7 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { createServer as createPortServer, type Server as PortServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
 
 /** How long a new connection may take to say its first byte, in milliseconds. */
@@ -14,6 +15,9 @@ export interface TlsFiles {
   key: string;
 }
 
+/** Takes a connection over that shall speak something else than HTTP. */
+export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
 /** A port that answers TLS and plain HTTP alike, or plain HTTP alone. */
 export class Listener {
   readonly #port: PortServer;
@@ -23,8 +27,12 @@ export class Listener {
   readonly #silent = new Map<Socket, number>();
   #sweeper: NodeJS.Timeout | undefined;
 
-  /** @param tls left out, the port speaks plain HTTP only */
-  constructor(handler: RequestListener, tls?: TlsFiles) {
+  /**
+   * @param upgrade gets the requests that want another protocol, where everything is answered: over TLS, if there is
+   * any
+   * @param tls left out, the port speaks plain HTTP only
+   */
+  constructor(handler: RequestListener, upgrade: UpgradeListener, tls?: TlsFiles) {
     const settings = {
       // Uploads of images take as long as they take; a header does not.
       requestTimeout: 0,
@@ -36,6 +44,7 @@ export class Listener {
     this.#plain = createServer(settings, handler);
     if (tls === undefined) {
       this.#port = this.#plain;
+      this.#plain.on('upgrade', upgrade);
     } else {
       this.#secure = createTlsServer(
         {
@@ -50,6 +59,7 @@ export class Listener {
         },
         handler,
       );
+      this.#secure.on('upgrade', upgrade);
       // A client that drops the handshake (LXD does, to look at the certificate) is no event.
       this.#secure.on('tlsClientError', (_error, socket) => socket.destroy());
       this.#port = createPortServer({ noDelay: true }, (socket) => this.#sort(socket));

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { parseNamePart } from '../../catalog/names.ts';
-import { type Action, actions, type Token } from '../../catalog/tokens.ts';
+import { type Action, actions } from '../../catalog/rights.ts';
+import type { Token } from '../../catalog/tokens.ts';
 import { parseDuration } from '../../config/quantities.ts';
 import { HeadwaterError } from '../../errors.ts';
 import type { TokenRequest } from '../backend.ts';

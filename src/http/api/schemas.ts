@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { actions } from '../../catalog/tokens.ts';
+import { actions } from '../../catalog/rights.ts';
 
 // The bodies that the API takes: routes check requests with them, and the OpenAPI document shows them.
 
