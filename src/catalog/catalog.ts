@@ -5,14 +5,20 @@ import { Changes } from './changes.ts';
 import { Clients } from './clients.ts';
 import { Database } from './database.ts';
 import type { Actor } from './note-change.ts';
+import { ImageAliases } from './image-aliases.ts';
+import { Images } from './images.ts';
 import { Products } from './products.ts';
+import { Pushed } from './pushed.ts';
 import { Tokens } from './tokens.ts';
 import { Versions } from './versions.ts';
 
 /** What exists: the record of every product, version, alias, blob, token and client. */
 export class Catalog {
   readonly products: Products;
+  readonly images: Images;
   readonly versions: Versions;
+  readonly pushed: Pushed;
+  readonly imageAliases: ImageAliases;
   readonly aliases: Aliases;
   readonly blobs: Blobs;
   readonly tokens: Tokens;
@@ -24,7 +30,10 @@ export class Catalog {
   private constructor(database: Database) {
     this.#database = database;
     this.products = new Products(database);
+    this.images = new Images(database);
     this.versions = new Versions(database);
+    this.pushed = new Pushed(database);
+    this.imageAliases = new ImageAliases(database);
     this.aliases = new Aliases(database);
     this.blobs = new Blobs(database);
     this.tokens = new Tokens(database);
