@@ -10,7 +10,9 @@ import { createApplication } from './http/application.ts';
 import { type AnsweredRequest, createFront } from './http/front.ts';
 import { Readiness } from './http/health.ts';
 import { Listener, type UpgradeListener } from './http/listener.ts';
+import { Enrollment } from './http/registry/enrollment.ts';
 import { Events } from './http/registry/events.ts';
+import { encodeJoinToken } from './http/registry/join-token.ts';
 import { Operations } from './http/registry/operations.ts';
 import { createRegistry } from './http/registry/router.ts';
 import { ServerCertificate } from './http/server-certificate.ts';
@@ -35,6 +37,8 @@ export interface RunningServer {
   fingerprint?: string;
   /** Whether Headwater made the certificate itself, so that clients have to be told to trust it. */
   selfSigned: boolean;
+  /** What goes on in the background. */
+  operations: Operations;
   /** Lets answers finish within the configured limit, then stops everything. */
   close(): Promise<void>;
 }
@@ -82,8 +86,10 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const serverName = `${hostname()}-${await catalog.instance()}`;
   const operations = new Operations({ location: serverName, onDefect });
   const events = new Events({ access, operations });
+  metrics.watch('headwater_registry_listeners', 'Clients that listen to events.', () => events.size);
   const published = () => documents.refresh();
   let port = config.listen.port;
+  const addresses = () => reachableAddresses(config, port);
   const registry = createRegistry(
     {
       catalog,
@@ -91,10 +97,11 @@ export async function startServer(config: Config): Promise<RunningServer> {
       destination,
       access,
       operations,
+      enrollment: new Enrollment({ sharedSecret: config.joinSecret, pushedTo: config.registry.stream }),
       information: {
         name: serverName,
         version,
-        addresses: () => reachableAddresses(config, port),
+        addresses,
         certificate: () => certificate,
       },
       uploadLimit: config.limits.uploadSize,
@@ -109,7 +116,17 @@ export async function startServer(config: Config): Promise<RunningServer> {
     store,
     readiness: new Readiness(store, documents),
     metrics,
-    api: createApi({ catalog, store, destination, uploads, access, published }),
+    api: createApi({
+      catalog,
+      store,
+      destination,
+      uploads,
+      access,
+      pushedTo: config.registry.stream,
+      joinToken: (token, secret) =>
+        encodeJoinToken(token, { secret, fingerprint: certificate?.fingerprint, addresses: addresses() }),
+      published,
+    }),
     registry,
     plainIsLimited,
     redirectToStore: config.storage.type === 's3' && config.storage.redirect,
@@ -143,6 +160,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
     addresses: address === '::' || address === '0.0.0.0' ? machineAddresses({ loopback: false }) : [address],
     port,
     selfSigned: config.tls === 'self-signed',
+    operations,
     ...(certificate === undefined
       ? {}
       : { certificatePath: certificate.paths.certificate, fingerprint: certificate.fingerprint }),
@@ -197,6 +215,7 @@ function collectRegularly(
     try {
       const strays = round++ % roundsBetweenSweeps === 0;
       const collected = await collectGarbage(catalog, store, { gracePeriod: config.gracePeriod, strays });
+      await catalog.audit.trim(config.limits.auditEntries);
       await uploads.clean(new Date(Date.now() - uploadPatience));
       if (collected.versions + collected.blobs + collected.strays > 0)
         log.info(collected, 'garbage collected');

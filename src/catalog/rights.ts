@@ -1,4 +1,5 @@
 import { HeadwaterError } from '../errors.ts';
+import { parseStream } from './names.ts';
 
 /** What a token or a client may be allowed. `admin` allows everything, tokens and clients included. */
 export const actions = ['read', 'publish', 'remove', 'admin'] as const;
@@ -28,6 +29,38 @@ export function rightsOf({ actions: allowed, streams, names }: Rights): Rights {
     ...(streams === undefined ? {} : { streams }),
     ...(names === undefined ? {} : { names }),
   };
+}
+
+/** What is asked for; what is left out is decided by {@link grant}. */
+export interface RightsRequest {
+  /** One of both at most. */
+  role?: Role;
+  actions?: Action[];
+  streams?: string[];
+  names?: string[];
+}
+
+/**
+ * The rights of a new token. For the HTTP API that is `read` and `publish` in all streams, for a client that joins the
+ * role `publish` in the stream for pushed images, as far as nothing else is asked for.
+ * @throws HeadwaterError `invalid`, naming the pattern or what contradicts
+ */
+export function grant(
+  purpose: 'api' | 'join',
+  request: RightsRequest,
+  options: { pushedTo: string },
+): Rights {
+  if (request.role !== undefined && request.actions !== undefined) {
+    throw new HeadwaterError('invalid', 'role and actions: give one of the two');
+  }
+  const role = request.role ?? (purpose === 'join' && request.actions === undefined ? 'publish' : undefined);
+  const streams =
+    request.streams ?? (purpose === 'join' && role === 'publish' ? [options.pushedTo] : undefined);
+  return rightsOf({
+    actions: role === undefined ? (request.actions ?? ['read', 'publish']) : [...roles[role]],
+    ...(streams === undefined ? {} : { streams: streams.map(parseStream) }),
+    ...(request.names === undefined ? {} : { names: request.names.map(parsePattern) }),
+  });
 }
 
 /** Rights as columns of a table. */

@@ -1,6 +1,8 @@
 import { Command } from 'commander';
 import { version } from '../version.ts';
 import { addAliasCommand } from './commands/alias.ts';
+import { addAuditCommand } from './commands/audit.ts';
+import { addClientCommand } from './commands/client.ts';
 import { addConfigCommand } from './commands/config.ts';
 import { addIndexCommand } from './commands/index-tree.ts';
 import { addListCommand } from './commands/list.ts';
@@ -31,6 +33,8 @@ export function createProgram(output: Output): Command {
   addRemoveCommand(program, output);
   addAliasCommand(program, output);
   addTokenCommand(program, output);
+  addClientCommand(program, output);
+  addAuditCommand(program, output);
   addConfigCommand(program, output);
   return program.addHelpText(
     'after',

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Client, Clients } from '../catalog/clients.ts';
+import { impliedAliases, type ProductKey, productName } from '../catalog/names.ts';
 import type { Actor } from '../catalog/note-change.ts';
 import { type Action, matchesPattern } from '../catalog/rights.ts';
 import type { Token, Tokens } from '../catalog/tokens.ts';
@@ -11,6 +12,14 @@ export type Known = ({ kind: 'token' } & Token) | ({ kind: 'client' } & Client);
 
 /** Who a request comes from: a token, a client, or anybody. */
 export type Identity = Known | undefined;
+
+/** What somebody wants to read or change, by the names that patterns may allow. */
+export interface Named {
+  /** A product is allowed by its name, and by the aliases that every such product gets. */
+  product?: ProductKey;
+  /** All of them must be allowed; to read, one is enough. */
+  aliases?: readonly string[];
+}
 
 /** Who may do what. */
 export class Access {
@@ -50,10 +59,13 @@ export class Access {
     return this.#isPublic(stream);
   }
 
-  /** @param names what the product is called: its name and its aliases; one that is allowed is enough */
-  mayRead(identity: Identity, stream: string, names?: readonly string[]): boolean {
-    if (this.#isPublic(stream)) return true;
-    return this.#allows(identity, 'read', stream) && isNamed(identity, names, 'some');
+  mayRead(identity: Identity, stream: string, named?: Named): boolean {
+    return this.#isPublic(stream) || this.mayReadHidden(identity, stream, named);
+  }
+
+  /** Like {@link mayRead}, for what is not for everybody even in a public stream. */
+  mayReadHidden(identity: Identity, stream: string, named?: Named): boolean {
+    return this.#allows(identity, 'read', stream) && isNamed(identity, named, 'some');
   }
 
   /**
@@ -66,10 +78,10 @@ export class Access {
 
   /**
    * @param stream the stream that is acted on; left out for what belongs to none
-   * @param names the names of what is acted on: all of them must be allowed
+   * @param named what is acted on: a product that is allowed, or aliases that all are
    * @throws HeadwaterError `unauthorized` for anybody, `forbidden` for somebody who may not
    */
-  demand(identity: Identity, action: Action, stream?: string, names?: readonly string[]): Known {
+  demand(identity: Identity, action: Action, stream?: string, named?: Named): Known {
     if (identity === undefined) {
       throw new HeadwaterError(
         'unauthorized',
@@ -81,10 +93,12 @@ export class Access {
       const where = stream === undefined ? '' : ` in the stream ${stream}`;
       throw new HeadwaterError('forbidden', `the ${kind} ${name} does not allow "${action}"${where}`);
     }
-    if (!isNamed(identity, names, 'every')) {
+    if (!isNamed(identity, named, 'every')) {
+      const { product, aliases = [] } = named ?? {};
+      const what = [...(product === undefined ? [] : [productName(product)]), ...aliases].join(', ');
       throw new HeadwaterError(
         'forbidden',
-        `the ${kind} ${name} is for the names ${identity.names?.join(', ')} only, not for ${names?.join(', ')}`,
+        `the ${kind} ${name} is for the names ${identity.names?.join(', ')} only, not for ${what || 'what has no name'}`,
       );
     }
     return identity;
@@ -99,6 +113,15 @@ export class Access {
   }
 }
 
+/** Whether somebody may do everything, everywhere. */
+export function isAdministrator(identity: Identity): boolean {
+  return (
+    identity?.actions.includes('admin') === true &&
+    identity.streams === undefined &&
+    identity.names === undefined
+  );
+}
+
 /** Who acts, for the audit log. */
 export function actorOf(identity: Identity, request: IncomingMessage): Actor {
   const who = identity === undefined ? 'anonymous' : `${identity.kind}:${identity.name}`;
@@ -107,10 +130,14 @@ export function actorOf(identity: Identity, request: IncomingMessage): Actor {
   return { who, from: address ?? 'a closed connection' };
 }
 
-function isNamed(identity: Identity, names: readonly string[] | undefined, many: 'some' | 'every'): boolean {
+function isNamed(identity: Identity, named: Named | undefined, many: 'some' | 'every'): boolean {
   const patterns = identity?.names;
-  if (patterns === undefined || names === undefined) return true;
-  return names[many]((name) => patterns.some((pattern) => matchesPattern(pattern, name)));
+  if (patterns === undefined || named === undefined) return true;
+  const isAllowed = (name: string) => patterns.some((pattern) => matchesPattern(pattern, name));
+  const { product, aliases = [] } = named;
+  if (product !== undefined && [productName(product), ...impliedAliases(product)].some(isAllowed))
+    return true;
+  return aliases.length > 0 && aliases[many](isAllowed);
 }
 
 function secretOf(header: string): string | undefined {

@@ -59,7 +59,7 @@ async function plainRequest(parts: ApplicationParts, context: Context): Promise<
   const segments = pathSegments(context.req.url ?? '') ?? [];
   if (segments[0] === 'images' && isRead(context)) {
     const image = await findImageFile(parts.products, segments.slice(1));
-    if (image !== undefined && parts.access.isPublic(image.stream)) {
+    if (image !== undefined && !image.hidden && parts.access.isPublic(image.stream)) {
       await sendImageFile(context, image, {
         store: parts.store,
         redirect: parts.redirectToStore,
@@ -116,8 +116,13 @@ async function readRequest(parts: ApplicationParts, context: Context): Promise<b
   const identity = await parts.access.identify(context.req);
   if (first === 'images') {
     const image = await findImageFile(parts.products, segments.slice(1));
-    if (image === undefined || !parts.access.mayRead(identity, image.stream)) return true;
-    const shared = parts.access.isPublic(image.stream);
+    if (image === undefined) return true;
+    const { access } = parts;
+    const allowed = image.hidden
+      ? access.mayReadHidden(identity, image.stream, {})
+      : access.mayRead(identity, image.stream, {});
+    if (!allowed) return true;
+    const shared = !image.hidden && access.isPublic(image.stream);
     await sendImageFile(context, image, { store: parts.store, redirect: parts.redirectToStore, shared });
     return true;
   }

@@ -93,13 +93,14 @@ export class Operation implements Progressing {
 
   report(metadata: Record<string, unknown>): void {
     if (this.ended) return;
-    this.#metadata = { ...this.#metadata, ...metadata };
+    this.#add(metadata);
     this.#touch();
   }
 
   /** The end, in one of three ways; only the first counts. */
   succeed(metadata: Record<string, unknown>): void {
-    this.report(metadata);
+    if (this.ended) return;
+    this.#add(metadata);
     this.#end('Success', '');
   }
 
@@ -127,6 +128,10 @@ export class Operation implements Progressing {
       err: this.#error,
       location: this.#location,
     };
+  }
+
+  #add(metadata: Record<string, unknown>): void {
+    this.#metadata = { ...this.#metadata, ...metadata };
   }
 
   #end(status: Status, error: string): void {

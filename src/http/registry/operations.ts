@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { HeadwaterError } from '../../errors.ts';
-import type { Identity, Known } from '../access.ts';
+import { type Identity, isAdministrator, type Known } from '../access.ts';
 import { Operation, type OperationOptions, type Progressing } from './operation.ts';
 
 /** How long an operation can be asked for after its end, in milliseconds. */
@@ -211,10 +211,6 @@ function audienceOf(identity: Known): string {
 function maySee(identity: Identity, operation: Operation): boolean {
   if (identity === undefined) return false;
   return isAdministrator(identity) || keyOf(identity) === keyOf(operation.identity);
-}
-
-function isAdministrator({ actions, streams }: Known): boolean {
-  return actions.includes('admin') && streams === undefined;
 }
 
 function keyOf({ kind, id }: Known): string {

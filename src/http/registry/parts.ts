@@ -1,8 +1,8 @@
-import type { Context } from 'koa';
 import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { LocalDestination } from '../../publish/local-destination.ts';
-import { type Access, actorOf, type Identity } from '../access.ts';
+import type { Access } from '../access.ts';
+import type { Enrollment } from './enrollment.ts';
 import type { Operations } from './operations.ts';
 import type { ServerInformation } from './server-information.ts';
 
@@ -13,6 +13,7 @@ export interface RegistryParts {
   destination: LocalDestination;
   access: Access;
   operations: Operations;
+  enrollment: Enrollment;
   information: ServerInformation;
   /** Bytes of one uploaded blob. */
   uploadLimit: number;
@@ -20,12 +21,4 @@ export interface RegistryParts {
   published: () => Promise<void>;
 }
 
-/** Who a request comes from. */
-export function identityOf(context: Context): Identity {
-  return context.state['identity'] as Identity;
-}
-
-/** The catalog, in whose audit log the client makes the changes. */
-export function catalogFor(context: Context, { catalog }: RegistryParts): Catalog {
-  return catalog.by(actorOf(identityOf(context), context.req));
-}
+export { catalogFor, destinationFor, identityOf } from '../acting.ts';

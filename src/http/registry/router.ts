@@ -2,6 +2,7 @@ import { Router } from '@koa/router';
 import type { Middleware } from 'koa';
 import { HeadwaterError } from '../../errors.ts';
 import { pathSegments } from '../request-path.ts';
+import { certificateRoutes } from './certificates.ts';
 import { registryErrors } from './errors.ts';
 import { operationRoutes } from './operation-routes.ts';
 import type { RegistryParts } from './parts.ts';
@@ -20,6 +21,7 @@ export function createRegistry(
 ): Middleware {
   const router = new Router();
   serverRoutes(router, parts);
+  certificateRoutes(router, parts);
   operationRoutes(router, parts);
   const routes = router.routes();
   const errors = registryErrors(onDefect, {
