@@ -1,6 +1,6 @@
 import type { Router } from '@koa/router';
+import { identityOf } from '../acting.ts';
 import { sync } from './envelope.ts';
-import { identityOf } from './parts.ts';
 
 /** What a server says of itself to the clients of LXD and Incus. */
 export interface ServerInformation {
