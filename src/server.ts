@@ -14,6 +14,8 @@ import { Enrollment } from './http/registry/enrollment.ts';
 import { Events } from './http/registry/events.ts';
 import { encodeJoinToken } from './http/registry/join-token.ts';
 import { Operations } from './http/registry/operations.ts';
+import { PullPolicy } from './http/registry/pull-policy.ts';
+import type { PushPolicy } from './http/registry/receiver.ts';
 import { createRegistry } from './http/registry/router.ts';
 import { ServerCertificate } from './http/server-certificate.ts';
 import { DocumentsHandler } from './http/streams/documents-handler.ts';
@@ -23,7 +25,7 @@ import { Metrics } from './ops/metrics.ts';
 import { observeStore } from './ops/observed-store.ts';
 import { Documents } from './streams/documents.ts';
 import { version } from './version.ts';
-import { openWorkspace } from './workspace.ts';
+import { openWorkspace, type Workspace } from './workspace.ts';
 
 /** A running server. */
 export interface RunningServer {
@@ -48,6 +50,9 @@ const collectionInterval = 10 * 60_000;
 const roundsBetweenSweeps = 144;
 /** What arrived of a broken upload waits this long for its client, in milliseconds. */
 const uploadPatience = 24 * 3_600_000;
+/** How long documents keep an alias that a client removed, which is the first half of moving it, in milliseconds. */
+const aliasPatience = 5000;
+const aliasInterval = 1000;
 
 /**
  * Starts a server: opens the data directory and the store, renders the documents, listens.
@@ -105,6 +110,11 @@ export async function startServer(config: Config): Promise<RunningServer> {
         certificate: () => certificate,
       },
       uploadLimit: config.limits.uploadSize,
+      pushes: pushPolicy(config),
+      pulls: new PullPolicy({
+        from: config.registry.pullFrom,
+        isOurs: (address, at) => at === port && machineAddresses({ loopback: true }).includes(address),
+      }),
       published,
     },
     onDefect,
@@ -152,6 +162,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
     },
     onProblem: (error) => log.warn({ error: messageOf(error) }, 'the changed certificate is not used'),
   });
+  const stopForgetting = forgetAliases(workspace, log);
   const stopCollecting = collectRegularly(workspace, uploads, config, log);
   log.info({ address: config.listen.address, port }, 'listening');
 
@@ -172,6 +183,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       clearInterval(draining);
       events.close();
       await operations.close();
+      await stopForgetting();
       await stopCollecting();
       await documents.stop();
       await workspace.close();
@@ -200,6 +212,37 @@ function logRequest(log: Logger, request: AnsweredRequest): void {
     },
     'request',
   );
+}
+
+function pushPolicy({ registry, limits }: Config): PushPolicy {
+  const { stream, keep, streamQuota, entryQuota } = registry;
+  return {
+    stream,
+    keep,
+    uploadLimit: limits.uploadSize,
+    quotas: {
+      ...(streamQuota === undefined ? {} : { stream: streamQuota }),
+      ...(entryQuota === undefined ? {} : { entry: entryQuota }),
+    },
+  };
+}
+
+/** Takes aliases out of the documents that clients removed and did not set anew. */
+function forgetAliases({ catalog }: Workspace, log: Logger): () => Promise<void> {
+  let running: Promise<unknown> = Promise.resolve();
+  const timer = setInterval(() => {
+    running = catalog.imageAliases.forget(new Date(Date.now() - aliasPatience)).catch((error: unknown) => {
+      log.warn(
+        { error: messageOf(error) },
+        'removed aliases stay in the documents; the next round tries again',
+      );
+    });
+  }, aliasInterval);
+  timer.unref();
+  return async () => {
+    clearInterval(timer);
+    await running;
+  };
 }
 
 /** Collects garbage now and then; the first time at once, for what a killed process left. */

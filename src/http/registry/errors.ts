@@ -48,7 +48,8 @@ export function registryErrors(
       const known = error instanceof HeadwaterError ? error : undefined;
       if (known === undefined) onDefect(error, String(context.state['requestId']));
       const identity = context.state['identity'] as Identity;
-      await drain(context.req, identity === undefined ? patienceWithStrangers : patienceWithKnown);
+      const patience = identity === undefined ? patienceWithStrangers : patienceWithKnown;
+      if (!(await drain(context.req, patience))) context.set('Connection', 'close');
       const status = known === undefined ? 500 : statusOf[known.kind];
       context.status = known instanceof PreconditionFailed ? 412 : status;
       context.remove('ETag');
@@ -64,9 +65,10 @@ export function registryErrors(
 /**
  * Reads the rest of a body and forgets it. A client that is answered while it still sends sees a broken pipe instead
  * of the answer.
+ * @returns whether the body came to its end
  */
-export async function drain(request: IncomingMessage, patience: Patience): Promise<void> {
-  if (request.complete || request.destroyed) return;
+export async function drain(request: IncomingMessage, patience: Patience): Promise<boolean> {
+  if (request.complete || request.destroyed) return true;
   await new Promise<void>((resolve) => {
     let left = patience.bytes;
     const timer = setTimeout(done, patience.milliseconds);
@@ -83,4 +85,5 @@ export async function drain(request: IncomingMessage, patience: Patience): Promi
     request.on('data', count).once('end', done).once('close', done).once('error', done);
     request.resume();
   });
+  return request.complete;
 }

@@ -2,11 +2,16 @@ import { Router } from '@koa/router';
 import type { Middleware } from 'koa';
 import { HeadwaterError } from '../../errors.ts';
 import { pathSegments } from '../request-path.ts';
+import { aliasRoutes } from './alias-routes.ts';
 import { certificateRoutes } from './certificates.ts';
 import { registryErrors } from './errors.ts';
+import { imageRoutes } from './image-routes.ts';
+import { incomingRoutes } from './incoming-routes.ts';
 import { operationRoutes } from './operation-routes.ts';
 import type { RegistryParts } from './parts.ts';
+import { Secrets } from './secrets.ts';
 import { serverRoutes } from './server-information.ts';
+import { VisibleImages } from './visible-images.ts';
 
 /** A client that was let in may send its upload to the end before it is told why it was refused. */
 const patienceMilliseconds = 3_600_000;
@@ -23,6 +28,10 @@ export function createRegistry(
   serverRoutes(router, parts);
   certificateRoutes(router, parts);
   operationRoutes(router, parts);
+  const images = new VisibleImages(parts);
+  aliasRoutes(router, { ...parts, images });
+  imageRoutes(router, { ...parts, images, secrets: new Secrets() });
+  incomingRoutes(router, parts);
   const routes = router.routes();
   const errors = registryErrors(onDefect, {
     bytes: parts.uploadLimit,
