@@ -7,6 +7,7 @@ import { machineAddresses, reachableAddresses } from './http/addresses.ts';
 import { createApi } from './http/api/router.ts';
 import { Uploads } from './http/api/uploads.ts';
 import { createApplication } from './http/application.ts';
+import { BodyWatch } from './http/body-watch.ts';
 import { type AnsweredRequest, createFront } from './http/front.ts';
 import { Readiness } from './http/health.ts';
 import { Listener, type UpgradeListener } from './http/listener.ts';
@@ -142,7 +143,9 @@ export async function startServer(config: Config): Promise<RunningServer> {
     redirectToStore: config.storage.type === 's3' && config.storage.redirect,
     onDefect,
   });
+  const bodies = new BodyWatch();
   const front = createFront({
+    bodies,
     documents: handler,
     application,
     plainIsLimited,
@@ -182,6 +185,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       await listener.close(config.shutdownTimeout);
       clearInterval(draining);
       events.close();
+      bodies.close();
       await operations.close();
       await stopForgetting();
       await stopCollecting();

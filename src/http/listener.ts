@@ -6,6 +6,8 @@ import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
 
 /** How long a new connection may take to say its first byte, in milliseconds. */
 const firstByteTimeout = 10_000;
+/** How long a client may take to shake hands, and then for the headers of a request, in milliseconds. */
+const usualTimeouts = { handshake: 10_000, headers: 30_000, look: 5000 };
 /** The first byte of a TLS handshake record (RFC 8446, section 5.1). */
 const handshakeRecord = 0x16;
 
@@ -32,11 +34,17 @@ export class Listener {
    * any
    * @param tls left out, the port speaks plain HTTP only
    */
-  constructor(handler: RequestListener, upgrade: UpgradeListener, tls?: TlsFiles) {
+  constructor(
+    handler: RequestListener,
+    upgrade: UpgradeListener,
+    tls?: TlsFiles,
+    timeouts: typeof usualTimeouts = usualTimeouts,
+  ) {
     const settings = {
-      // Uploads of images take as long as they take; a header does not.
+      // Uploads of images take as long as they take (body-watch.ts); a header does not.
       requestTimeout: 0,
-      headersTimeout: 30_000,
+      headersTimeout: timeouts.headers,
+      connectionsCheckingInterval: timeouts.look,
       keepAliveTimeout: 65_000,
       maxHeaderSize: 32 * 1024,
       noDelay: true,
@@ -53,6 +61,7 @@ export class Listener {
           key: tls.key,
           minVersion: 'TLSv1.3',
           ALPNProtocols: ['http/1.1'],
+          handshakeTimeout: timeouts.handshake,
           // Asked for, so that a client may say who it is; not demanded, and any one is taken.
           requestCert: true,
           rejectUnauthorized: false,
@@ -63,6 +72,8 @@ export class Listener {
       // A client that drops the handshake (LXD does, to look at the certificate) is no event.
       this.#secure.on('tlsClientError', (_error, socket) => socket.destroy());
       this.#port = createPortServer({ noDelay: true }, (socket) => this.#sort(socket));
+      // They get their connections from the port, and would not begin to look for slow headers without being told.
+      for (const server of [this.#plain, this.#secure]) server.emit('listening');
     }
   }
 
@@ -117,8 +128,10 @@ export class Listener {
     ]);
     clearInterval(idle);
     clearTimeout(cut);
-    this.#plain.closeAllConnections();
-    this.#secure?.closeAllConnections();
+    for (const server of [this.#plain, this.#secure]) {
+      server?.closeAllConnections();
+      server?.close();
+    }
   }
 
   #listen(address: string, port: number): Promise<number> {
