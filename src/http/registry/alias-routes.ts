@@ -5,6 +5,7 @@ import { parseAlias } from '../../catalog/names.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { readBody } from '../api/body.ts';
 import { parameter } from '../api/parts.ts';
+import { AliasMoves } from './alias-moves.ts';
 import { created, sync } from './envelope.ts';
 import { assertUnchanged, etagOf } from './etag.ts';
 import { isVirtualMachine } from './image-view.ts';
@@ -23,6 +24,7 @@ type ParameterContext = Context & { params: Record<string, string | undefined> }
 /** `/1.0/images/aliases`; a name may have slashes, encoded. */
 export function aliasRoutes(router: Router, parts: RegistryParts & { images: VisibleImages }): void {
   const { access, catalog, images, published } = parts;
+  const moves = new AliasMoves();
 
   const view = ({ name, description, image }: VisibleAlias) => ({
     name,
@@ -33,7 +35,7 @@ export function aliasRoutes(router: Router, parts: RegistryParts & { images: Vis
   const demandAlias = async (context: ParameterContext): Promise<VisibleAlias> => {
     const name = parameter(context, 'name');
     const found = await images.resolve(identityOf(context), name, agentArchitecture(context));
-    if (found === undefined) throw new HeadwaterError('not-found', 'Alias not found');
+    if (found === undefined) throw aliasNotFound();
     return found;
   };
   /** An alias by its own name that the client may change. */
@@ -76,7 +78,11 @@ export function aliasRoutes(router: Router, parts: RegistryParts & { images: Vis
   });
 
   router.get('/1.0/images/aliases/:name', async (context) => {
-    const found = view(await demandAlias(context));
+    const find = async () =>
+      await images.resolve(identityOf(context), parameter(context, 'name'), agentArchitecture(context));
+    const alias = await moves.settled(parameter(context, 'name'), identityOf(context), find);
+    if (alias === undefined) throw aliasNotFound();
+    const found = view(alias);
     sync(context, found, { etag: etagOf(found) });
   });
 
@@ -106,8 +112,13 @@ export function aliasRoutes(router: Router, parts: RegistryParts & { images: Vis
   router.delete('/1.0/images/aliases/:name', async (context) => {
     const { name } = await demandChange(context);
     await catalogFor(context, parts).imageAliases.remove(name);
+    moves.note(name, identityOf(context));
     sync(context, {});
   });
+}
+
+function aliasNotFound(): HeadwaterError {
+  return new HeadwaterError('not-found', 'Alias not found');
 }
 
 function pathOf(name: string): string {

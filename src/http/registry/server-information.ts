@@ -23,7 +23,6 @@ const extensions = [
   'image_types',
   'image_copy_profile',
   'image_force_refresh',
-  'images_push_relay',
 ];
 
 /** `GET /` and `GET /1.0`, with which every command of a client begins. */
