@@ -114,7 +114,9 @@ export async function startServer(config: Config): Promise<RunningServer> {
       pushes: pushPolicy(config),
       pulls: new PullPolicy({
         from: config.registry.pullFrom,
-        isOurs: (address, at) => at === port && machineAddresses({ loopback: true }).includes(address),
+        // The unspecified address leads to this machine, too.
+        isOurs: (address, at) =>
+          at === port && [...machineAddresses({ loopback: true }), '0.0.0.0', '::'].includes(address),
       }),
       published,
     },

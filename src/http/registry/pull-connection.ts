@@ -27,6 +27,8 @@ export function pullAgent(server: URL, options: { certificate: string; policy: P
   const connect = buildConnector({
     rejectUnauthorized: pinned === undefined,
     timeout: connectTimeout,
+    // A session that is taken up again shows no certificate.
+    maxCachedSessions: 0,
     lookup: (host: string, lookupOptions: LookupOptions, callback: LookupCallback) =>
       lookup(host, { ...lookupOptions, all: true }, (error, addresses) => {
         if (error !== null) return callback(error, []);
@@ -57,8 +59,8 @@ export function pullAgent(server: URL, options: { certificate: string; policy: P
           callback(error, null);
           return;
         }
-        const shown = (socket as TLSSocket).getPeerCertificate().raw;
-        if (pinned === undefined || pinned.raw.equals(shown)) {
+        const shown = (socket as TLSSocket).getPeerX509Certificate();
+        if (pinned === undefined || (shown !== undefined && pinned.raw.equals(shown.raw))) {
           callback(null, socket);
           return;
         }
