@@ -14,12 +14,13 @@ export interface Layer {
   origin(path: readonly PropertyKey[]): string;
 }
 
-/** Variables that begin with `HEADWATER_` and are no settings: the command line and the S3 keys use them. */
+/** Variables that begin with `HEADWATER_` and are no settings: options of the command line, and secrets. */
 const otherVariables = new Set([
   'HEADWATER_CONFIG',
   'HEADWATER_SERVER',
   'HEADWATER_TOKEN',
   'HEADWATER_CA',
+  'HEADWATER_JOIN_SECRET',
   'HEADWATER_S3_ACCESS_KEY',
   'HEADWATER_S3_SECRET_KEY',
 ]);

@@ -113,10 +113,7 @@ const storage = z.discriminatedUnion(
 const streams = leaf(
   'map',
   z.record(
-    text(
-      'the name of a stream: letters in lower case, digits and . _ + ~ -',
-      (value) => /^[a-z0-9][a-z0-9._+~-]{0,63}$/.test(value) && !value.includes('..') && value !== 'index',
-    ),
+    text('the name of a stream: letters in lower case, digits and . _ + ~ -', isStream),
     z.strictObject(
       {
         /** Whether anyone may read it. A stream that is not listed is public. */
@@ -148,6 +145,26 @@ export const schema = z.strictObject({
     .strictObject({
       /** Bytes of one uploaded blob. */
       uploadSize: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').prefault('64GiB'),
+      /** Entries of the audit log that are kept. */
+      auditEntries: whole(1000, 100_000_000).prefault(100_000),
+    })
+    .prefault({}),
+  registry: z
+    .strictObject({
+      /** Where images go that clients push. */
+      stream: text('the name of a stream, such as pushed', isStream).prefault('pushed'),
+      /** Versions that the product of an alias keeps. */
+      keep: whole(1, 1_000_000).prefault(10),
+      /** Bytes of pushed images: in a stream, and of one client or token. */
+      streamQuota: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').exactOptional(),
+      entryQuota: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').exactOptional(),
+      /** From where images may be pulled that clients have copied without --mode push. */
+      pullFrom: leaf(
+        'map',
+        z.array(text('an address or a network, such as 192.0.2.7 or 10.0.0.0/8', isNetwork), {
+          error: 'expected a list of addresses and networks, such as [10.0.0.0/8]',
+        }),
+      ).prefault([]),
     })
     .prefault({}),
   /** Milliseconds that requests have to end after the server was asked to stop. */
@@ -178,10 +195,26 @@ export type S3Settings = Extract<Settings['storage'], { type: 's3' }>;
  */
 export type Config = Omit<Settings, 'storage'> & {
   storage: { type: 'directory' } | (S3Settings & { credentials: S3Credentials });
+  /** A secret that lets every client in that knows it. It comes from the environment only. */
+  joinSecret?: string;
 };
 
 /** The settings as a file holds them. */
 export type ConfigInput = z.input<typeof schema>;
+
+function isStream(value: string): boolean {
+  return /^[a-z0-9][a-z0-9._+~-]{0,63}$/.test(value) && !value.includes('..') && value !== 'index';
+}
+
+function isNetwork(value: string): boolean {
+  const [address = '', prefix, ...rest] = value.split('/');
+  const bits = isIP(address) === 6 ? 128 : 32;
+  return (
+    isIP(address) !== 0 &&
+    rest.length === 0 &&
+    (prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits))
+  );
+}
 
 function isHost(value: string): boolean {
   return isIP(value) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(value);

@@ -2,7 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 
 /** What a request was, for its metrics. */
 export interface RequestSample {
-  /** Which of the server's surfaces answered: `documents`, `images`, `api`, `other`. */
+  /** Which of the server's surfaces answered: `documents`, `images`, `api`, `registry`, `other`. */
   surface: string;
   method: string;
   status: number;
@@ -83,6 +83,19 @@ export class Metrics {
   }
 
   readonly #refreshGauges: () => Promise<void>;
+
+  /** Adds a gauge that is asked when the metrics are read. */
+  watch(name: string, help: string, read: () => number): void {
+    const gauge = new Gauge({
+      name,
+      help,
+      registers: [],
+      collect() {
+        this.set(read());
+      },
+    });
+    this.#registry.registerMetric(gauge);
+  }
 
   observeRequest({ surface, method, status, bytes, seconds }: RequestSample): void {
     const key = `${surface} ${method} ${status}`;

@@ -45,6 +45,9 @@ describe('help', () => {
       'token create',
       'token list',
       'token revoke',
+      'client list',
+      'client revoke',
+      'audit',
       'config check',
     ]);
   });

@@ -6,19 +6,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { parseDigest } from '../../src/blobs/digest.ts';
 import { DirectoryStore } from '../../src/blobs/directory-store.ts';
-import { sendBytes } from '../../src/http/streams/send-bytes.ts';
+import { openBlob } from '../../src/http/blob-body.ts';
+import { sendBytes } from '../../src/http/send-bytes.ts';
 import { scratchDirectory } from '../support/catalog.ts';
 
 const hash = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
 /** A server that answers every request with what `open` gives; failures end in `failures`. */
-async function serve(open: (target: string) => Promise<{ bytes: Readable; length: number }>) {
+async function serve(
+  open: (target: string) => Promise<{ bytes: AsyncIterable<Uint8Array>; length: number }>,
+) {
   const failures: unknown[] = [];
   const server = createServer((request, response) => {
     void open(request.url ?? '')
       .then(async ({ bytes, length }) => {
         response.writeHead(200, { 'Content-Length': length });
-        await sendBytes(response, bytes, length);
+        await sendBytes(response, bytes);
       })
       .catch((error: unknown) => failures.push(error));
   });
@@ -78,8 +81,13 @@ test('downloads at once, fast, slow and left half way, each get their own bytes'
 });
 
 test('bytes that end early break the connection, and are an error', async () => {
+  const store = new DirectoryStore(await scratchDirectory());
+  await store.open();
+  const short = Buffer.alloc(100);
+  const digest = parseDigest(hash(short));
+  await store.write(Readable.from([short]), { digest });
   const { port, failures } = await serve(async () => ({
-    bytes: Readable.from([Buffer.alloc(100)]),
+    bytes: await openBlob(store, { digest, size: 1000 }),
     length: 1000,
   }));
   await expect(download(port, '/', 0)).rejects.toThrow('aborted');

@@ -59,6 +59,11 @@ export class Client {
     return await run(this.#command, args, this.#options());
   }
 
+  /** Like `run`, with a file as its standard input. */
+  async runWithInput(file: string, ...args: string[]): Promise<string> {
+    return await run('sh', ['-c', 'exec "$@" < "$0"', file, this.#command, ...args], this.#options());
+  }
+
   /** Runs the client, whatever becomes of it. */
   async attempt(...args: string[]): Promise<CommandResult> {
     return await attempt(this.#command, args, this.#options());

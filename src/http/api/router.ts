@@ -1,6 +1,8 @@
 import { Router } from '@koa/router';
 import { aliasRoutes } from './aliases.ts';
+import { auditRoutes } from './audit.ts';
 import { blobRoutes } from './blobs.ts';
+import { clientRoutes } from './clients.ts';
 import { describeApi } from './openapi.ts';
 import type { ApiParts } from './parts.ts';
 import { productRoutes } from './products.ts';
@@ -23,5 +25,7 @@ export function createApi(parts: ApiParts): Router {
   versionRoutes(router, parts);
   aliasRoutes(router, parts);
   tokenRoutes(router, parts);
+  clientRoutes(router, parts);
+  auditRoutes(router, parts);
   return router;
 }

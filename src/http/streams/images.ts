@@ -1,13 +1,12 @@
-import type { Readable } from 'node:stream';
 import type { Context } from 'koa';
 import parseRange from 'range-parser';
 import type { BlobStore, ByteRange } from '../../blobs/blob-store.ts';
 import { parseDigest } from '../../blobs/digest.ts';
 import type { Item } from '../../catalog/model.ts';
 import type { Products } from '../../catalog/products.ts';
-import { HeadwaterError } from '../../errors.ts';
 import { catalogFile } from '../../streams/paths.ts';
-import { sendBytes } from './send-bytes.ts';
+import { openBlob } from '../blob-body.ts';
+import { sendBytes } from '../send-bytes.ts';
 import { readableAnywhere } from './send-document.ts';
 
 /** How long a presigned link works, in seconds: long enough to begin a download, and a client follows it at once. */
@@ -17,6 +16,8 @@ const presignedSeconds = 900;
 export interface ImageFile extends Item {
   stream: string;
   publishedAt: Date;
+  /** Not for everybody, even in a public stream. */
+  hidden: boolean;
 }
 
 /** The image file at the segments of a path after `images`, or undefined. */
@@ -80,9 +81,9 @@ export async function sendImageFile(
   context.length = length;
   if (context.method === 'HEAD') return;
   // Awaited before any header is sent: a store that is down is a 503, never a 200 cut short.
-  const bytes = await open(options.store, image, range);
+  const bytes = await openBlob(options.store, { ...image, ...(range === undefined ? {} : { range }) });
   context.respond = false;
-  await sendBytes(context.res, bytes, length);
+  await sendBytes(context.res, bytes);
 }
 
 function wantedRange(
@@ -102,14 +103,4 @@ function wantedRange(
 /** RFC 9110, section 13.1.5: a strong entity tag, or the exact date. */
 function rangeStillMeant(condition: string, image: ImageFile, etag: string): boolean {
   return condition === '' || condition === etag || condition === image.publishedAt.toUTCString();
-}
-
-async function open(store: BlobStore, image: ImageFile, range: ByteRange | undefined): Promise<Readable> {
-  const digest = parseDigest(image.digest);
-  try {
-    return await store.read(digest, range);
-  } catch (error) {
-    if (!(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
-    throw new Error(`blob sha256:${digest} is in the catalog but not in the store`, { cause: error });
-  }
 }

@@ -1,32 +1,24 @@
 import type { ServerResponse } from 'node:http';
-import type { Readable } from 'node:stream';
-import { recycle } from '../../blobs/chunk-pool.ts';
+import { recycle } from '../blobs/chunk-pool.ts';
 
 /**
- * Sends bytes as the body of a response whose status and headers are set, no faster than the client takes them.
- * Once the headers are on their way nothing else can be answered: when the bytes fail, or end before `length` of
- * them, the connection breaks, so that the client never takes what it has for the whole.
+ * Sends bytes as the body of a response whose status and headers are set, no faster than the client takes them. The
+ * chunks must be nobody else's.
+ * Once the headers are on their way nothing else can be answered: when the bytes fail, the connection breaks, so that
+ * the client never takes what it has for the whole.
  * @throws what the bytes failed with; a client that leaves is no error
  */
-export async function sendBytes(response: ServerResponse, bytes: Readable, length: number): Promise<void> {
-  const left = () => void bytes.destroy();
-  response.once('close', left);
-  let sent = 0;
+export async function sendBytes(response: ServerResponse, bytes: AsyncIterable<Uint8Array>): Promise<void> {
   try {
-    for await (const chunk of bytes as AsyncIterable<Buffer>) {
-      sent += chunk.length;
+    for await (const chunk of bytes) {
       const ready = response.write(chunk, () => recycle(chunk));
       if (!ready && !(await drained(response))) return;
     }
-    if (sent !== length) throw new Error(`a blob ended after ${sent} of ${length} bytes`);
     response.end();
   } catch (error) {
     if (response.destroyed) return;
     response.destroy();
     throw error;
-  } finally {
-    response.off('close', left);
-    bytes.destroy();
   }
 }
 
