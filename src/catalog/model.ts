@@ -69,7 +69,7 @@ export interface Product extends ProductKey, ProductDetails {
 }
 
 /** An alias that is pinned to a version. */
-export interface Pin {
+interface Pin {
   alias: string;
   serial: string;
 }

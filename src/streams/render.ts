@@ -12,8 +12,9 @@ const fingerprintFields: Partial<Record<ItemType, string>> = {
 };
 
 /**
- * A product as it stands in a products document: `"name":{…}`. Aliases that are pinned to a version which is not its
- * newest follow in entries of their own, because clients take the newest version of whatever has the alias.
+ * A product as it stands in a products document: `"name":{…}`. A version that is not its newest and has aliases pinned
+ * to it stands in an entry of its own, because clients take the newest version of whatever has the alias; and only
+ * there, because they refuse an image that is listed twice ("More than one match").
  */
 export function renderProduct(product: ProductWithVersions): string {
   const newest = product.versions.at(-1)?.serial;
@@ -23,7 +24,8 @@ export function renderProduct(product: ProductWithVersions): string {
     if (serial === newest) aliases.push(alias);
     else pinned.set(serial, [...(pinned.get(serial) ?? []), alias]);
   }
-  const entries = [renderEntry(product.name, product, aliases.sort(), product.versions)];
+  const own = product.versions.filter(({ serial }) => !pinned.has(serial));
+  const entries = [renderEntry(product.name, product, aliases.sort(), own)];
   for (const version of product.versions) {
     const names = pinned.get(version.serial);
     if (names === undefined) continue;

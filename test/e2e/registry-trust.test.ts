@@ -1,6 +1,11 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Client, clients, emptyDaemons, trustedTls } from '../support/daemons.ts';
+import { digestOf, smallImage } from '../support/images.ts';
 import { Headwater } from './headwater.ts';
+import { joinRegistry } from './registry.ts';
 
 // The numbers are those of the acceptance cases for registries.
 
@@ -97,5 +102,45 @@ describe.each([
       expect(view.environment.addresses).toEqual([`127.0.0.1:${headwater.port}`]);
       expect((await joined()).map(({ name }) => name)).toEqual([`${client.name} 14`]);
     });
+  });
+});
+
+describe('two registries with one certificate', () => {
+  let source: Headwater;
+  let target: Headwater;
+  let scratch: string;
+
+  beforeAll(async () => {
+    scratch = await mkdtemp(path.join(tmpdir(), 'headwater-trust-'));
+    source = await Headwater.create();
+    await source.start();
+    const certificate = source.ownCertificate;
+    target = await Headwater.create({
+      tls: { certificate, key: certificate.replace(/crt$/, 'key') },
+      registry: { pullFrom: ['127.0.0.1'] },
+    });
+    await target.start(certificate);
+  });
+
+  afterAll(async () => {
+    await source.remove();
+    await target.remove();
+    await rm(scratch, { recursive: true, force: true });
+  });
+
+  test.each(clients)('27: an image is copied from one to the other with $name', async (client) => {
+    const [one, other] = [`one-${client.name}`, `other-${client.name}`];
+    await joinRegistry(client, source, one);
+    await joinRegistry(client, target, other);
+    const files = await smallImage(path.join(scratch, client.name), {
+      properties: { os: 'Debian', release: 'bookworm' },
+    });
+    await client.run('image', 'import', ...files, `${one}:`, '--alias', 'app');
+    const fingerprint = await digestOf(...files);
+    for (const mode of ['pull', 'relay']) {
+      await client.run('image', 'copy', `${one}:app`, `${other}:`, '--mode', mode, '--alias', `${mode}/app`);
+      expect((await client.images(other)).map((image) => image.fingerprint)).toEqual([fingerprint]);
+      await client.run('image', 'delete', `${other}:${fingerprint}`);
+    }
   });
 });

@@ -67,7 +67,7 @@ export function registryErrors(
  * of the answer.
  * @returns whether the body came to its end
  */
-export async function drain(request: IncomingMessage, patience: Patience): Promise<boolean> {
+async function drain(request: IncomingMessage, patience: Patience): Promise<boolean> {
   if (request.complete || request.destroyed) return true;
   await new Promise<void>((resolve) => {
     let left = patience.bytes;

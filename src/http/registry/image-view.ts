@@ -78,7 +78,7 @@ function expiry({ pushed, product }: Image): string {
   return product.supportEol === undefined ? never : `${product.supportEol}T00:00:00Z`;
 }
 
-export function architectureOf(image: Image): string {
+function architectureOf(image: Image): string {
   return kernelName(parseArchitecture(image.product.architecture));
 }
 

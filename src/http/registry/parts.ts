@@ -26,4 +26,4 @@ export interface RegistryParts {
   published: () => Promise<void>;
 }
 
-export { catalogFor, destinationFor, identityOf } from '../acting.ts';
+export { catalogFor, identityOf } from '../acting.ts';
