@@ -25,6 +25,8 @@ WORKDIR /opt/headwater
 COPY --from=build /src/package.json ./
 COPY --from=build /src/node_modules node_modules
 COPY --from=build /src/dist dist
+# Ready definitions of mirrors, disabled; HEADWATER_MIRROR_DIR names a directory of your own.
+COPY mirrors mirrors
 RUN chmod 0755 dist/main.js
 
 # The program's own files belong to root; the service can write to its data and nowhere else.

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import type { MirrorDefinition } from './config/mirror-schema.ts';
 import type { Config } from './config/schema.ts';
 import { messageOf } from './errors.ts';
 import { Access } from './http/access.ts';
@@ -20,6 +21,8 @@ import type { PushPolicy } from './http/registry/receiver.ts';
 import { createRegistry } from './http/registry/router.ts';
 import { ServerCertificate } from './http/server-certificate.ts';
 import { DocumentsHandler } from './http/streams/documents-handler.ts';
+import { mirrorHooks } from './mirror/log-runs.ts';
+import { MirrorService } from './mirror/service.ts';
 import { collectGarbage } from './ops/garbage-collection.ts';
 import { createLogger, type Logger } from './ops/log.ts';
 import { Metrics } from './ops/metrics.ts';
@@ -56,10 +59,13 @@ const aliasPatience = 5000;
 const aliasInterval = 1000;
 
 /**
- * Starts a server: opens the data directory and the store, renders the documents, listens.
+ * Starts a server: opens the data directory and the store, renders the documents, listens, and runs the mirrors.
  * @throws HeadwaterError when the configuration names what is not there or cannot be used
  */
-export async function startServer(config: Config): Promise<RunningServer> {
+export async function startServer(
+  config: Config,
+  options: { mirrors?: MirrorDefinition[] } = {},
+): Promise<RunningServer> {
   const log = createLogger(config.log);
   const workspace = await openWorkspace(config, {
     observe: (store) =>
@@ -69,7 +75,12 @@ export async function startServer(config: Config): Promise<RunningServer> {
       }),
   });
   const { catalog, store, destination } = workspace;
-  const metrics = new Metrics(() => catalog.size());
+  const mirrors = new MirrorService(
+    options.mirrors ?? [],
+    { ...workspace, dataDir: config.dataDir },
+    mirrorHooks(log),
+  );
+  const metrics = new Metrics({ catalogSize: () => catalog.size(), mirrors: () => mirrors.statuses() });
   const documents = new Documents(catalog, {
     onError: (error) => log.error({ error }, 'the documents could not be rendered'),
     onRendered: ({ revision, milliseconds }) => {
@@ -134,6 +145,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       store,
       destination,
       uploads,
+      mirrors,
       access,
       pushedTo: config.registry.stream,
       joinToken: (token, secret) =>
@@ -169,6 +181,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
   });
   const stopForgetting = forgetAliases(workspace, log);
   const stopCollecting = collectRegularly(workspace, uploads, config, log);
+  await mirrors.start();
   log.info({ address: config.listen.address, port }, 'listening');
 
   const { address } = config.listen;
@@ -183,6 +196,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
     close: async () => {
       log.info('stopping');
       stopWatching?.();
+      const mirrorsStopped = mirrors.stop();
       const draining = setInterval(() => events.drain(), 100);
       await listener.close(config.shutdownTimeout);
       clearInterval(draining);
@@ -190,6 +204,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
       bodies.close();
       await operations.close();
       await stopForgetting();
+      await mirrorsStopped;
       await stopCollecting();
       await documents.stop();
       await workspace.close();

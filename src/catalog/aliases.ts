@@ -98,6 +98,64 @@ export class Aliases {
     });
   }
 
+  /**
+   * Makes the aliases of one owner lead where they shall: those that lead to products of the same owner are moved,
+   * those that nobody has are given, and those of other owners are left alone.
+   * @param wanted families by alias; one without a product of the owner is passed over
+   * @param dropped aliases to take away where they lead to products of the owner
+   * @returns how many were changed, and which ones another owner has
+   */
+  async follow(
+    owner: string,
+    wanted: ReadonlyMap<string, Family>,
+    dropped: readonly string[],
+  ): Promise<{ changed: number; withheld: { alias: string; owner: string }[] }> {
+    const owners = new Map(
+      (
+        await this.#database.reads
+          .selectFrom('products')
+          .select(['os', 'release', 'variant', 'owner'])
+          .execute()
+      ).map((row) => [describeFamily(row), row.owner]),
+    );
+    const rows = await this.#database.reads.selectFrom('aliases').selectAll().execute();
+    const current = new Map(rows.map((row) => [row.name, row]));
+    const withheld: { alias: string; owner: string }[] = [];
+    const moves: [string, Family][] = [];
+    for (const [alias, family] of wanted) {
+      if (owners.get(describeFamily(family)) !== owner) continue;
+      const leads = current.get(alias);
+      if (leads !== undefined && sameFamily(leads, family)) continue;
+      const other = leads === undefined ? owner : owners.get(describeFamily(leads));
+      if (other !== undefined && other !== owner) withheld.push({ alias, owner: other });
+      else moves.push([alias, family]);
+    }
+    const gone = dropped.filter((alias) => {
+      const leads = current.get(alias);
+      return leads !== undefined && owners.get(describeFamily(leads)) === owner;
+    });
+    if (moves.length + gone.length === 0) return { changed: 0, withheld };
+    await this.#database.change(async (transaction, revision, note) => {
+      for (const alias of gone) {
+        await removeAlias(transaction, alias, revision);
+        await note({ action: 'alias.unset', subject: alias });
+      }
+      for (const [alias, family] of moves) {
+        // Somebody else may have taken it since.
+        const leads = await findAlias(transaction, alias);
+        const other = leads === undefined ? owner : ((await familyOwner(transaction, leads)) ?? owner);
+        if (other !== owner) {
+          withheld.push({ alias, owner: other });
+          continue;
+        }
+        await removeAlias(transaction, alias, revision);
+        await giveAlias(transaction, alias, family, revision);
+        await note({ action: 'alias.set', subject: alias, details: { to: describeFamily(family) } });
+      }
+    });
+    return { changed: moves.length + gone.length, withheld };
+  }
+
   /** @throws HeadwaterError `not-found` */
   async unset(name: string): Promise<void> {
     await this.#database.change(async (transaction, revision, note) => {

@@ -1,4 +1,6 @@
+import type { Transaction } from 'kysely';
 import type { Database } from './database.ts';
+import type { Tables } from './tables.ts';
 
 /** What the catalog remembers of a blob, so that nobody has to look inside it twice. */
 export interface BlobRecord {
@@ -23,6 +25,12 @@ export class Blobs {
       .select(['digest', 'size', 'content'])
       .where('digest', '=', digest)
       .executeTakeFirst();
+  }
+
+  /** The digests of all of them. */
+  async digests(): Promise<Set<string>> {
+    const rows = await this.#database.reads.selectFrom('blobs').select('digest').execute();
+    return new Set(rows.map((row) => row.digest));
   }
 
   /** Remembers a blob that is in the store, or marks it as in use: it will not be collected for the grace period. */
@@ -92,13 +100,18 @@ export class Blobs {
         .where('used_at', '>=', before.getTime())
         .executeTakeFirst();
       if (named !== undefined || used !== undefined) return false;
-      await transaction.deleteFrom('blobs').where('digest', '=', digest).execute();
-      await transaction
-        .deleteFrom('fingerprints')
-        .where((where) => where.or([where('metadata', '=', digest), where('root', '=', digest)]))
-        .execute();
+      await forgetBlob(transaction, digest);
       await removeBytes();
       return true;
     });
   }
+}
+
+/** Forgets that a blob is in the store, and the fingerprints it is part of. */
+export async function forgetBlob(transaction: Transaction<Tables>, digest: string): Promise<void> {
+  await transaction.deleteFrom('blobs').where('digest', '=', digest).execute();
+  await transaction
+    .deleteFrom('fingerprints')
+    .where((where) => where.or([where('metadata', '=', digest), where('root', '=', digest)]))
+    .execute();
 }

@@ -6,13 +6,15 @@ import { Clients } from './clients.ts';
 import { Database } from './database.ts';
 import { ImageAliases } from './image-aliases.ts';
 import { Images } from './images.ts';
+import { Mirrors } from './mirrors.ts';
 import type { Actor } from './note-change.ts';
 import { Products } from './products.ts';
 import { Pushed } from './pushed.ts';
+import { Sources } from './sources.ts';
 import { Tokens } from './tokens.ts';
 import { Versions } from './versions.ts';
 
-/** What exists: the record of every product, version, alias, blob, token and client. */
+/** What exists: the record of every product, version, alias, blob, token, client and mirror. */
 export class Catalog {
   readonly products: Products;
   readonly images: Images;
@@ -25,6 +27,8 @@ export class Catalog {
   readonly clients: Clients;
   readonly audit: Audit;
   readonly changes: Changes;
+  readonly mirrors: Mirrors;
+  readonly sources: Sources;
   readonly #database: Database;
 
   private constructor(database: Database) {
@@ -40,6 +44,8 @@ export class Catalog {
     this.clients = new Clients(database);
     this.audit = new Audit(database);
     this.changes = new Changes(database);
+    this.mirrors = new Mirrors(database);
+    this.sources = new Sources(database);
   }
 
   /**

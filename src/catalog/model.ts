@@ -12,7 +12,8 @@ export type ItemType =
   | 'combined-disk'
   | 'squashfs'
   | 'root.tar.xz'
-  | 'disk-kvm.img';
+  | 'disk-kvm.img'
+  | 'squashfs.vcdiff';
 
 /** A file of a version. */
 export interface Item {
@@ -25,9 +26,14 @@ export interface Item {
   size: number;
   /**
    * On a root: sha256(metadata bytes, then root bytes), which is what LXD and Incus call the image's fingerprint.
-   * On `combined`: the digest itself. Absent on `metadata`.
+   * On `combined`: the digest itself. Absent on `metadata` and on deltas.
    */
   fingerprint?: string;
+  /**
+   * On a delta (`squashfs.vcdiff`): the serial of the version whose squashfs it makes this version's of. It is
+   * announced only beside that version, and does not count when versions are compared.
+   */
+  deltaBase?: string;
 }
 
 /** What is said of a product beside its name; the newest publish wins. */

@@ -7,6 +7,7 @@ import type { Tables } from './tables.ts';
 /** Which products to read. */
 export interface ProductQuery {
   stream?: string;
+  owner?: string;
   /** Only products whose name is greater than this. */
   after?: string;
   /** Only products whose name is at most this. */
@@ -139,6 +140,7 @@ export class Products {
   async #batch(query: ProductQuery): Promise<Selectable<Tables['products']>[]> {
     let select = this.#database.reads.selectFrom('products').selectAll().orderBy('name').limit(batchSize);
     if (query.stream !== undefined) select = select.where('stream', '=', query.stream);
+    if (query.owner !== undefined) select = select.where('owner', '=', query.owner);
     if (query.after !== undefined) select = select.where('name', '>', query.after);
     if (query.upTo !== undefined) select = select.where('name', '<=', query.upTo);
     if (query.names !== undefined) select = select.where('name', 'in', query.names);
@@ -233,5 +235,6 @@ export function toItem(row: Selectable<Tables['items']>): Item {
     digest: row.digest,
     size: row.size,
     ...(row.fingerprint === null ? {} : { fingerprint: row.fingerprint }),
+    ...(row.delta_base === null ? {} : { deltaBase: row.delta_base }),
   };
 }

@@ -57,6 +57,8 @@ export interface Tables {
     digest: string;
     size: number;
     fingerprint: string | null;
+    /** On a delta: the serial of the version it leads from. */
+    delta_base: string | null;
   };
   aliases: {
     name: string;
@@ -117,4 +119,33 @@ export interface Tables {
   };
   /** One row: what tells this catalog from every other. */
   instance: { id: number; name: string };
+  mirrors: {
+    name: string;
+    /** What the last complete run left for the next one, as JSON: the catalog does not read it. */
+    state: string | null;
+    next_run_at: number | null;
+    /** The process that runs it now. */
+    lease_holder: string | null;
+    lease_expires_at: number | null;
+  };
+  sources: {
+    digest: string;
+    mirror: string;
+    path: string;
+    size: number;
+    recorded_at: number;
+    /** When a client last asked for the blob. */
+    asked_at: number | null;
+  };
+  mirror_runs: {
+    id: Generated<number>;
+    mirror: string;
+    cause: string;
+    started_at: number;
+    finished_at: number | null;
+    outcome: string | null;
+    /** What it did, as JSON: the catalog does not read it. */
+    report: string | null;
+    error: string | null;
+  };
 }

@@ -1,6 +1,6 @@
 import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
-import type { VersionDraft } from './model.ts';
+import type { ProductDetails, VersionDraft } from './model.ts';
 import { productName } from './names.ts';
 import { toItem } from './products.ts';
 import type { Tables } from './tables.ts';
@@ -76,16 +76,20 @@ export async function updateProduct(
 ): Promise<void> {
   await transaction
     .updateTable('products')
-    .set({
-      os_title: draft.details.osTitle,
-      release_title: draft.details.releaseTitle,
-      support_eol: draft.details.supportEol ?? null,
-      release_shown: draft.details.releaseShown ?? null,
-      requirements: JSON.stringify(draft.details.requirements),
-      revision,
-    })
+    .set({ ...detailColumns(draft.details), revision })
     .where('id', '=', id)
     .execute();
+}
+
+/** What is said of a product, as its row keeps it. */
+export function detailColumns(details: ProductDetails) {
+  return {
+    os_title: details.osTitle,
+    release_title: details.releaseTitle,
+    support_eol: details.supportEol ?? null,
+    release_shown: details.releaseShown ?? null,
+    requirements: JSON.stringify(details.requirements),
+  };
 }
 
 /** Part of a transaction: a new version of a product. @returns its id */
@@ -117,6 +121,7 @@ export async function insertVersion(
         digest: item.digest,
         size: item.size,
         fingerprint: item.fingerprint ?? null,
+        delta_base: item.deltaBase ?? null,
       })),
     )
     .execute();

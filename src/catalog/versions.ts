@@ -1,9 +1,12 @@
+import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
 import { assertFree, giveAlias } from './aliases.ts';
 import type { Database } from './database.ts';
-import type { Item, VersionDraft } from './model.ts';
+import type { Item, ProductDetails, VersionDraft } from './model.ts';
 import { productName } from './names.ts';
-import { claimProduct, findVersion, insertVersion, updateProduct } from './version-rows.ts';
+import { forgetSources } from './sources.ts';
+import type { Tables } from './tables.ts';
+import { claimProduct, detailColumns, findVersion, insertVersion, updateProduct } from './version-rows.ts';
 
 /**
  * Looks a blob up in the store and throws when it is not there whole. Runs inside the transaction that names the
@@ -75,6 +78,22 @@ export class Versions {
   }
 
   /**
+   * Changes what is said of a product, without a new version of it.
+   * @returns false when it is not the owner's
+   */
+  async redescribe(product: string, owner: string, details: ProductDetails): Promise<boolean> {
+    return await this.#database.change(async (transaction, revision) => {
+      const { numUpdatedRows } = await transaction
+        .updateTable('products')
+        .set({ ...detailColumns(details), revision })
+        .where('name', '=', product)
+        .where('owner', '=', owner)
+        .executeTakeFirst();
+      return numUpdatedRows > 0n;
+    });
+  }
+
+  /**
    * Takes a version out of the documents; its files stay fetchable until garbage collection forgets it.
    * @throws HeadwaterError `not-found`
    */
@@ -112,7 +131,9 @@ export class Versions {
         .deleteFrom('versions')
         .where('removed_at', '<', before.getTime())
         .executeTakeFirst();
+      await forgetSources(transaction, before);
       if (numDeletedRows === 0n) return 0;
+      await forgetDeltas(transaction);
       await transaction
         .deleteFrom('products')
         .where('id', 'not in', (select) => select.selectFrom('versions').select('product_id'))
@@ -136,8 +157,31 @@ export class Versions {
   }
 }
 
+/** Forgets the deltas whose base is gone: nobody can use them any more. */
+async function forgetDeltas(transaction: Transaction<Tables>): Promise<void> {
+  await transaction
+    .deleteFrom('items')
+    .where('delta_base', 'is not', null)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('versions')
+            .innerJoin('versions as base', 'base.product_id', 'versions.product_id')
+            .select('base.id')
+            .whereRef('versions.id', '=', 'items.version_id')
+            .whereRef('base.serial', '=', 'items.delta_base'),
+        ),
+      ),
+    )
+    .execute();
+}
+
 function assertSameFiles(draft: VersionDraft, existing: Item[]): void {
-  const list = (items: Item[]) => items.map((item) => `${item.type} ${item.digest}`).sort();
+  const list = (items: Item[]) =>
+    items
+      .filter((item) => item.deltaBase === undefined)
+      .map((item) => `${item.type} ${item.digest}`)
+      .sort();
   const [given, had] = [list(draft.items), list(existing)];
   if (given.join() === had.join()) return;
   throw new HeadwaterError(

@@ -6,6 +6,7 @@ import { addClientCommand } from './commands/client.ts';
 import { addConfigCommand } from './commands/config.ts';
 import { addIndexCommand } from './commands/index-tree.ts';
 import { addListCommand } from './commands/list.ts';
+import { addMirrorCommand } from './commands/mirror.ts';
 import { addPublishCommand } from './commands/publish.ts';
 import { addRemoveCommand } from './commands/remove.ts';
 import { addServeCommand } from './commands/serve.ts';
@@ -28,6 +29,7 @@ export function createProgram(output: Output): Command {
   addServeCommand(program, output);
   addPublishCommand(program, output);
   addIndexCommand(program, output);
+  addMirrorCommand(program, output);
   addListCommand(program, output);
   addShowCommand(program, output);
   addRemoveCommand(program, output);

@@ -11,6 +11,7 @@ export function effectiveSettings(config: Config): ConfigInput {
     tls: config.tls,
     dataDir: config.dataDir,
     storage: storage.type === 's3' ? withoutCredentials(storage) : storage,
+    mirrorDir: config.mirrorDir,
     streams: config.streams,
     gracePeriod: writeDuration(config.gracePeriod),
     limits: { uploadSize: writeSize(config.limits.uploadSize) },

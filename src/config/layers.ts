@@ -1,18 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { LineCounter, parse, parseDocument } from 'yaml';
-import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
+import { parse } from 'yaml';
+import { HeadwaterError, messageOf } from '../errors.ts';
+import { invalid, type Layer } from './issues.ts';
 import { findSetting, type Setting, settings } from './settings.ts';
-import { get, isTree, put, type Tree, withoutNulls } from './tree.ts';
-
-/** Settings from one place. */
-export interface Layer {
-  values: Tree;
-  /** What is wrong with the place itself, whatever the values. */
-  problems: string[];
-  /** What a message calls the place of a value: `headwater.yaml:3`, `HEADWATER_LISTEN_PORT`, `--set listen.port`. */
-  origin(path: readonly PropertyKey[]): string;
-}
+import { get, put, type Tree, withoutNulls } from './tree.ts';
+import { readYamlFile } from './yaml-file.ts';
 
 /** Variables that begin with `HEADWATER_` and are no settings: options of the command line, and secrets. */
 const otherVariables = new Set([
@@ -25,38 +17,17 @@ const otherVariables = new Set([
   'HEADWATER_S3_SECRET_KEY',
 ]);
 
+/** The credentials of mirrors (`mirror-definitions.ts`). */
+const mirrorVariable = /^HEADWATER_MIRROR_\w+_(USER|PASSWORD)$/;
+
 /**
  * The settings of a YAML file. Relative paths in it are relative to the directory of the file.
  * @throws HeadwaterError `invalid`, naming file and line
  */
 export function fileLayer(file: string): Layer {
-  const lines = new LineCounter();
-  const document = parseDocument(readText(file), { lineCounter: lines, prettyErrors: false });
-  const at = (offset: number) => `${file}:${lines.linePos(offset).line || 1}`;
-  const problems = [...document.errors, ...document.warnings];
-  if (problems.length > 0) {
-    throw invalid(problems.map((problem) => `${at(problem.pos[0])}: ${problem.message}`));
-  }
-  let content: unknown;
-  try {
-    content = withoutNulls(document.toJS() ?? {});
-  } catch (error) {
-    throw invalid([`${file}: ${messageOf(error)}`]);
-  }
-  if (!isTree(content)) throw invalid([`${file}: expected settings as "key: value" lines`]);
-  resolvePaths(content, dirname(resolve(file)));
-  return {
-    values: content,
-    problems: [],
-    origin(path) {
-      // The nearest part of the path that the file has: a missing key belongs to the line of its group.
-      for (let length = path.length; length > 0; length -= 1) {
-        const node = document.getIn(path.slice(0, length), true) as { range?: [number] } | undefined;
-        if (node?.range) return at(node.range[0]);
-      }
-      return file;
-    },
-  };
+  const layer = readYamlFile(file);
+  resolvePaths(layer.values, dirname(resolve(file)));
+  return layer;
 }
 
 /**
@@ -73,7 +44,7 @@ export function environmentLayer(environment: NodeJS.ProcessEnv): Layer {
   for (const [name, value = ''] of given) {
     const setting = byVariable.get(name);
     if (setting !== undefined) found.push([setting, value]);
-    else if (!otherVariables.has(name) && !isServiceLink(name, value)) {
+    else if (!otherVariables.has(name) && !mirrorVariable.test(name) && !isServiceLink(name, value)) {
       problems.push(`${name}: no setting has this name; config/headwater.yaml lists those there are`);
     }
   }
@@ -127,16 +98,6 @@ export function parseAssignments(assignments: readonly string[]): Tree {
   return overrides;
 }
 
-/** A HeadwaterError that lists all problems at once, one a line. */
-export function invalid(problems: string[]): HeadwaterError {
-  const [only] = problems;
-  const message =
-    problems.length === 1 && only !== undefined
-      ? only
-      : `the configuration has ${problems.length} mistakes:\n${problems.map((problem) => `  ${problem}`).join('\n')}`;
-  return new HeadwaterError('invalid', message);
-}
-
 /**
  * Kubernetes tells every container about a service named `headwater` in variables of its own
  * (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
@@ -165,17 +126,5 @@ function resolvePaths(values: Tree, directory: string): void {
     const value = get(values, path);
     if (kind === 'path' && typeof value === 'string' && value !== '')
       put(values, path, resolve(directory, value));
-  }
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    const reason =
-      codeOf(error) === 'ENOENT' ? 'there is no such file' : `cannot be read: ${messageOf(error)}`;
-    throw new HeadwaterError(codeOf(error) === 'ENOENT' ? 'not-found' : 'invalid', `${file}: ${reason}`, {
-      cause: error,
-    });
   }
 }

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { z } from 'zod';
 import { HeadwaterError } from '../errors.ts';
-import { environmentLayer, fileLayer, flagLayer, invalid, type Layer } from './layers.ts';
+import { describeIssue, invalid, type Layer } from './issues.ts';
+import { environmentLayer, fileLayer, flagLayer } from './layers.ts';
 import { type Config, type ConfigInput, type S3Credentials, type S3Settings, schema } from './schema.ts';
-import { get, isTree, lay, type Tree } from './tree.ts';
+import { lay, type Tree } from './tree.ts';
 
 /** Where settings come from: overrides (flags) win over the environment, that over the file, that over defaults. */
 export interface ConfigSources {
@@ -41,12 +41,13 @@ export function loadConfig(sources: ConfigSources): Config {
   const merged = layers.reduceRight<unknown>((lower, layer) => lay(layer.values, lower), {});
   const result = schema.safeParse(merged);
   const problems = layers.flatMap((layer) => layer.problems);
-  for (const issue of result.error?.issues ?? []) problems.push(...describe(issue, [], { merged, layers }));
+  for (const issue of result.error?.issues ?? []) problems.push(...describeIssue(issue, { merged, layers }));
   if (!result.success || problems.length > 0) throw invalid(problems);
   const { storage, ...settings } = result.data;
   return {
     ...settings,
     dataDir: resolve(settings.dataDir),
+    mirrorDir: resolve(settings.mirrorDir),
     storage: storage.type === 's3' ? withCredentials(storage, sources.env) : storage,
     ...joinSecret(sources.env),
   };
@@ -70,42 +71,6 @@ function joinSecret({ HEADWATER_JOIN_SECRET: secret }: NodeJS.ProcessEnv): { joi
   if (secret === undefined || secret === '') return {};
   if (secret.length >= 16) return { joinSecret: secret };
   throw new HeadwaterError('invalid', 'HEADWATER_JOIN_SECRET: expected 16 characters or more');
-}
-
-interface Read {
-  merged: unknown;
-  /** The uppermost first. */
-  layers: Layer[];
-}
-
-/** One line for each thing that is wrong. */
-function describe(issue: z.core.$ZodIssue, parents: PropertyKey[], read: Read): string[] {
-  const path = [...parents, ...issue.path];
-  const value = get(read.merged, path);
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => `${place([...path, key], read.layers)}: there is no such setting`);
-  }
-  if (issue.code === 'invalid_key') {
-    return issue.issues.map(({ message }) => `${place(path, read.layers)}: ${message}`);
-  }
-  // Of the ways to write `tls`, the one that was tried is the one with the same shape.
-  const nested = issue.code === 'invalid_union' && isTree(value) ? issue.errors.at(-1) : undefined;
-  if (nested !== undefined && nested.length > 0) {
-    return nested.flatMap((inner) => describe(inner, path, read));
-  }
-  const found = value === undefined ? 'it is missing' : `it is ${JSON.stringify(value)}`;
-  return [`${place(path, read.layers)}: ${issue.message}, but ${found}`];
-}
-
-/** Where a value comes from and its key: `headwater.yaml:3: listen.port`. */
-function place(path: PropertyKey[], layers: Layer[]): string {
-  const parent = path.slice(0, -1);
-  const layer =
-    layers.find(({ values }) => get(values, path) !== undefined) ??
-    layers.find(({ values }) => parent.length > 0 && get(values, parent) !== undefined);
-  const key = path.join('.');
-  const origin = layer?.origin(path);
-  return origin === undefined || origin.endsWith(` ${key}`) ? (origin ?? key) : `${origin}: ${key}`;
 }
 
 function readCredentials(environment: NodeJS.ProcessEnv): S3Credentials {

@@ -1,61 +1,21 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { parseDuration, parseSize } from './quantities.ts';
+import {
+  boolean,
+  choice,
+  duration,
+  isHost,
+  isWebAddress,
+  leaf,
+  path,
+  size,
+  streamName,
+  text,
+  whole,
+} from './fields.ts';
 
 // The settings of Headwater. config/headwater.yaml documents each of them and must agree with this file
-// (test/config/documented.test.ts). Every message completes the sentence "KEY: expected …".
-
-/** How a setting that arrives as text (environment, flag) becomes a value, and what is done with it. */
-type Kind = 'text' | 'path' | 'whole' | 'boolean' | 'map';
-
-function leaf<Schema extends z.ZodType>(kind: Kind, schema: Schema): Schema {
-  return schema.meta({ kind });
-}
-
-function whole(least: number, most: number, what = '') {
-  const error = `expected ${what}a whole number from ${least} to ${most}`;
-  return leaf('whole', z.int({ error }).min(least, { error }).max(most, { error }));
-}
-
-function text(what: string, test: (value: string) => boolean) {
-  const error = `expected ${what}`;
-  return leaf('text', z.string({ error }).refine(test, { error }));
-}
-
-function choice<const Values extends readonly string[]>(values: Values) {
-  return leaf('text', z.enum(values, { error: `expected one of ${values.join(', ')}` }));
-}
-
-const boolean = leaf('boolean', z.boolean({ error: 'expected true or false' }));
-
-const path = (what: string) => {
-  const error = `expected the path of ${what}`;
-  return leaf('path', z.string({ error }).min(1, { error }));
-};
-
-/** Bytes. */
-function size(least: number, most: number, what: string) {
-  const error = `expected a size ${what}, such as 16MiB`;
-  return leaf(
-    'text',
-    z
-      .union([z.string(), z.number()], { error })
-      .transform((value) => parseSize(String(value)) ?? Number.NaN)
-      .refine((bytes) => bytes >= least && bytes <= most, { error }),
-  );
-}
-
-/** Milliseconds. */
-const duration = leaf(
-  'text',
-  z
-    .string({ error: 'expected a duration with its unit, such as 30s, 6h or 1d12h' })
-    .transform((value) => parseDuration(value) ?? Number.NaN)
-    // A timer of Node.js counts milliseconds in 32 bits.
-    .refine((milliseconds) => milliseconds >= 0 && milliseconds < 2 ** 31, {
-      error: 'expected a duration with its unit, such as 30s, 6h or 1d12h, of less than 24 days',
-    }),
-);
+// (test/config/documented.test.ts).
 
 const mebibyte = 2 ** 20;
 const tebibyte = 2 ** 40;
@@ -113,7 +73,7 @@ const storage = z.discriminatedUnion(
 const streams = leaf(
   'map',
   z.record(
-    text('the name of a stream: letters in lower case, digits and . _ + ~ -', isStream),
+    streamName,
     z.strictObject(
       {
         /** Whether anyone may read it. A stream that is not listed is public. */
@@ -138,6 +98,8 @@ export const schema = z.strictObject({
     .prefault('self-signed'),
   dataDir: path('a directory').prefault('./data'),
   storage: storage.prefault({ type: 'directory' }),
+  /** Where the definitions of mirrors are (`mirror-schema.ts`). */
+  mirrorDir: path('a directory').prefault('./mirrors'),
   streams: streams.prefault({ images: { public: true } }),
   /** Milliseconds that what left a document stays fetchable. */
   gracePeriod: duration.prefault('6h'),
@@ -152,7 +114,7 @@ export const schema = z.strictObject({
   registry: z
     .strictObject({
       /** Where images go that clients push. */
-      stream: text('the name of a stream, such as pushed', isStream).prefault('pushed'),
+      stream: streamName.prefault('pushed'),
       /** Versions that the product of an alias keeps. */
       keep: whole(1, 1_000_000).prefault(10),
       /** Bytes of pushed images: in a stream, and of one client or token. */
@@ -202,10 +164,6 @@ export type Config = Omit<Settings, 'storage'> & {
 /** The settings as a file holds them. */
 export type ConfigInput = z.input<typeof schema>;
 
-function isStream(value: string): boolean {
-  return /^[a-z0-9][a-z0-9._+~-]{0,63}$/.test(value) && !value.includes('..') && value !== 'index';
-}
-
 function isNetwork(value: string): boolean {
   const [address = '', prefix, ...rest] = value.split('/');
   const bits = isIP(address) === 6 ? 128 : 32;
@@ -214,14 +172,4 @@ function isNetwork(value: string): boolean {
     rest.length === 0 &&
     (prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits))
   );
-}
-
-function isHost(value: string): boolean {
-  return isIP(value) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(value);
-}
-
-function isWebAddress(value: string): boolean {
-  if (!/^https?:\/\//.test(value) || !URL.canParse(value)) return false;
-  const { search, hash, username, password } = new URL(value);
-  return search === '' && hash === '' && username === '' && password === '';
 }

@@ -31,8 +31,9 @@ export function put(tree: Tree, path: readonly string[], value: unknown): void {
 export function get(tree: unknown, path: readonly PropertyKey[]): unknown {
   let place: unknown = tree;
   for (const name of path) {
-    if (!isTree(place) || !Object.hasOwn(place, name)) return undefined;
-    place = place[String(name)];
+    if (Array.isArray(place)) place = place[Number(name)];
+    else if (isTree(place) && Object.hasOwn(place, name)) place = place[String(name)];
+    else return undefined;
   }
   return place;
 }

@@ -14,7 +14,9 @@ export type Content =
   /** A squashfs root filesystem. */
   | { kind: 'squashfs'; compression: 'none' }
   /** A qcow2 disk: the root of a virtual machine. */
-  | { kind: 'qcow2'; compression: 'none'; virtualSize: number };
+  | { kind: 'qcow2'; compression: 'none'; virtualSize: number }
+  /** A delta that makes one squashfs of another. */
+  | { kind: 'vcdiff'; compression: 'none' };
 
 export type ImageType = 'container' | 'virtual-machine';
 

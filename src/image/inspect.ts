@@ -6,6 +6,7 @@ import { isQcow2, Qcow2Examiner } from './qcow2.ts';
 import { isSquashfs, SquashfsExaminer } from './squashfs.ts';
 import { isTarHeader } from './tar.ts';
 import { TarballExaminer } from './tarball-examiner.ts';
+import { isVcdiff, VcdiffExaminer } from './vcdiff.ts';
 
 /** Bytes that tell every kind of image file from the others: a whole tar header. */
 const headLength = 512;
@@ -73,13 +74,15 @@ class FileInspector implements Inspector {
 function recognise(head: Buffer): Examiner {
   if (isSquashfs(head)) return new SquashfsExaminer(head);
   if (isQcow2(head)) return new Qcow2Examiner(head);
+  if (isVcdiff(head)) return new VcdiffExaminer();
   const compression = detectCompression(head);
   if (compression !== 'none' || isTarHeader(head)) return new TarballExaminer(compression);
   throw new HeadwaterError('invalid', describeUnknown(head));
 }
 
 function describeUnknown(head: Buffer): string {
-  const expected = 'squashfs, qcow2, or a tar archive, plain or compressed with gzip, xz, zstd or bzip2';
+  const expected =
+    'squashfs, qcow2, a vcdiff delta, or a tar archive, plain or compressed with gzip, xz, zstd or bzip2';
   // The mark at the end of a boot sector (UEFI specification, "Legacy Master Boot Record").
   if (head.length === headLength && head.readUInt16LE(510) === 0xaa55) {
     return 'looks like a raw disk: convert it with qemu-img convert -O qcow2';

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { type MirrorSample, mirrorGauges } from './mirror-metrics.ts';
 
 /** What a request was, for its metrics. */
 export interface RequestSample {
@@ -30,10 +31,11 @@ export class Metrics {
   readonly #storeErrors: Counter;
   readonly #rendering: Histogram;
 
-  /** @param catalogSize asked when the metrics are read */
-  constructor(
-    catalogSize: () => Promise<{ products: number; versions: number; blobs: number; bytes: number }>,
-  ) {
+  /** @param sources asked when the metrics are read */
+  constructor(sources: {
+    catalogSize: () => Promise<{ products: number; versions: number; blobs: number; bytes: number }>;
+    mirrors: () => Promise<MirrorSample[]>;
+  }) {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
     this.#requests = new Counter({
@@ -76,9 +78,11 @@ export class Metrics {
       }),
     }));
     for (const { gauge } of gauges) this.#registry.registerMetric(gauge);
+    const showMirrors = mirrorGauges(this.#registry);
     this.#refreshGauges = async () => {
-      const size = await catalogSize();
+      const size = await sources.catalogSize();
       for (const { what, gauge } of gauges) gauge.set(size[what]);
+      showMirrors(await sources.mirrors());
     };
   }
 

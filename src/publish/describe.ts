@@ -74,12 +74,15 @@ export function checkRequest(request: PublishRequest): CheckedRequest {
 
 /**
  * Puts together what the request and metadata.yaml say of a version.
+ * @param options.requestWins what the request says is taken where metadata.yaml disagrees; only the architecture, which
+ * decides where an image can run, must be the same
  * @throws HeadwaterError `invalid` where they disagree, or where neither says enough
  */
 export function describe(
   request: PublishRequest,
   checked: CheckedRequest,
   metadata: ImageMetadata,
+  options: { requestWins?: boolean } = {},
 ): Description {
   const { properties } = metadata;
   const agree = <Text extends string>(
@@ -102,13 +105,15 @@ export function describe(
     }
     return value;
   };
-  const os = agree('os', checked.os, property(properties, 'os'));
-  const release = agree('release', checked.release, property(properties, 'release'));
-  const found = property(properties, 'variant');
+  const said = (field: 'os' | 'release' | 'variant') =>
+    options.requestWins === true && checked[field] !== undefined ? undefined : property(properties, field);
+  const os = agree('os', checked.os, said('os'));
+  const release = agree('release', checked.release, said('release'));
+  const found = said('variant');
   const variant =
     found === undefined ? (checked.variant ?? 'default') : agree('variant', checked.variant, found);
   const architecture = agree('architecture', checked.architecture, metadata.architecture);
-  assertPropertyArchitecture(properties['architecture'], architecture);
+  if (options.requestWins !== true) assertPropertyArchitecture(properties['architecture'], architecture);
   const product = { os, release, architecture, variant };
   return {
     product,

@@ -17,6 +17,19 @@ const localOwner = 'local';
 interface Parts {
   metadata: KeptFile;
   roots: KeptFile[];
+  deltas: KeptFile[];
+}
+
+/** How a publish is done. */
+interface PublishOptions {
+  /** Who publishes (`VersionDraft.owner`). */
+  owner?: string;
+  progress?: Progress;
+  /**
+   * The request is what an upstream's document says: it wins over metadata.yaml (`describe`), and aliases that another
+   * product has are left out instead of refused.
+   */
+  fromUpstream?: boolean;
 }
 
 interface PublishOptions {
@@ -59,20 +72,27 @@ async function publishChecked(
   const { unified, parts } = await arrange(destination, request.files, kept, checked);
   const metadata = (unified ?? parts.metadata).content;
   if (metadata.kind !== 'metadata' && metadata.kind !== 'unified') throw new Error('no metadata was found');
-  const description = describe(request, checked, metadata.metadata);
-  const items = unified === undefined ? await splitItems(destination, parts) : [combinedItem(unified)];
+  const { fromUpstream = false } = options;
+  const description = describe(request, checked, metadata.metadata, { requestWins: fromUpstream });
+  const items =
+    unified === undefined
+      ? [...(await splitItems(destination, parts)), ...deltaItems(parts.deltas, request.files)]
+      : [combinedItem(unified)];
   const draft: VersionDraft = {
     product: description.product,
     stream: description.stream,
     owner: options.owner ?? localOwner,
     details: description.details,
-    aliases: description.aliases,
+    aliases: fromUpstream ? [] : description.aliases,
     serial: description.serial,
     label: description.label,
     items,
   };
   options.permit?.(draft);
-  const { outcome, withheldAliases } = await destination.commit(draft, description.implied);
+  const { outcome, withheldAliases } = await destination.commit(
+    draft,
+    fromUpstream ? [...description.implied, ...description.aliases] : description.implied,
+  );
   return published(description, items, outcome, withheldAliases);
 }
 
@@ -121,10 +141,11 @@ async function arrange(
     // Clients before Incus 7 take every unified image for a container, so a virtual machine is published split.
     const { metadata, disk } = await splitVirtualMachine(destination, source, unified);
     await destination.discard(unified);
-    return { parts: { metadata, roots: [disk] } };
+    return { parts: { metadata, roots: [disk], deltas: [] } };
   }
   const metadata = kept.filter(({ content }) => content.kind === 'metadata');
-  const roots = kept.filter(({ content }) => content.kind !== 'metadata');
+  const deltas = kept.filter(({ content }) => content.kind === 'vcdiff');
+  const roots = kept.filter(({ content }) => content.kind !== 'metadata' && content.kind !== 'vcdiff');
   const [first, second] = metadata;
   if (second !== undefined) {
     throw new HeadwaterError(
@@ -133,6 +154,9 @@ async function arrange(
     );
   }
   const [root] = roots;
+  if (root === undefined && first === undefined) {
+    throw new HeadwaterError('invalid', `${deltas[0]?.name} is a delta: it needs the version that it makes`);
+  }
   if (root === undefined) {
     throw new HeadwaterError(
       'invalid',
@@ -140,7 +164,7 @@ async function arrange(
     );
   }
   assertOneOfEach(roots);
-  return { parts: { metadata: first ?? (await makeMetadata(destination, root, checked)), roots } };
+  return { parts: { metadata: first ?? (await makeMetadata(destination, root, checked)), roots, deltas } };
 }
 
 async function makeMetadata(
@@ -167,6 +191,20 @@ async function splitItems(destination: Destination, { metadata, roots }: Parts):
     });
   }
   return items;
+}
+
+function deltaItems(deltas: KeptFile[], sources: SourceFile[]): Item[] {
+  return deltas.map(({ name, digest, size }) => {
+    const source = sources.find((file) => file.name === name);
+    if (source?.from !== 'blob' || source.deltaBase === undefined) {
+      throw new HeadwaterError(
+        'invalid',
+        `${name} is a delta, and deltas are not published by hand: leave it out`,
+      );
+    }
+    const { deltaBase } = source;
+    return { file: `delta.${deltaBase}.vcdiff`, type: 'squashfs.vcdiff', digest, size, deltaBase };
+  });
 }
 
 function combinedItem({ digest, size }: KeptFile): Item {

@@ -12,7 +12,13 @@ export type SourceFile =
       /** SHA-256 that the file must have (from SHA256SUMS or an index); anything else is refused. */
       expectedDigest?: Digest;
     }
-  | { from: 'blob'; name: string; digest: Digest };
+  | {
+      from: 'blob';
+      name: string;
+      digest: Digest;
+      /** On a delta: the serial of the version whose squashfs it makes this version's of. */
+      deltaBase?: string;
+    };
 
 /**
  * What whoever publishes says. Everything but the files may be left out: it then comes from metadata.yaml, from

@@ -64,7 +64,12 @@ function renderVersion(product: ProductWithVersions, version: Version) {
     const field = fingerprintFields[type];
     if (field !== undefined && fingerprint !== undefined) fingerprints[field] = fingerprint;
   }
-  const items = version.items.flatMap((item: Item) =>
+  // A delta from a version that clients do not see is of no use to them.
+  const serials = new Set(product.versions.map(({ serial }) => serial));
+  const listed = version.items.filter(
+    ({ deltaBase }) => deltaBase === undefined || (deltaBase !== version.serial && serials.has(deltaBase)),
+  );
+  const items = listed.flatMap((item: Item) =>
     faces(item).map(({ ftype, file }) => [
       ftype,
       {
@@ -72,6 +77,7 @@ function renderVersion(product: ProductWithVersions, version: Version) {
         path: imagePath(product, version.serial, file),
         sha256: item.digest,
         size: item.size,
+        ...(item.deltaBase === undefined ? {} : { delta_base: item.deltaBase }),
         ...(item.type === 'metadata' ? fingerprints : {}),
       },
     ]),

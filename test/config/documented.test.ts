@@ -35,7 +35,11 @@ function documented(): Map<string, string> {
 describe('config/headwater.yaml', () => {
   test('is the defaults', () => {
     const defaults = loadConfig({ env: {} });
-    expect(loadConfig({ file: path, env: {} })).toEqual({ ...defaults, dataDir: resolve('config/data') });
+    expect(loadConfig({ file: path, env: {} })).toEqual({
+      ...defaults,
+      dataDir: resolve('config/data'),
+      mirrorDir: resolve('config/mirrors'),
+    });
   });
 
   test('documents every setting', () => {

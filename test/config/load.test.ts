@@ -46,6 +46,7 @@ describe('values', () => {
       listen: { address: '::', port: 8443 },
       tls: 'self-signed',
       dataDir: resolve('data'),
+      mirrorDir: resolve('mirrors'),
       storage: { type: 'directory' },
       streams: { images: { public: true } },
       gracePeriod: 6 * 3_600_000,

@@ -1,6 +1,7 @@
 import { Agent, type Dispatcher } from 'undici';
 import { onTestFinished } from 'vitest';
 import { loadConfig, type Overrides } from '../../src/config/load.ts';
+import type { MirrorDefinition } from '../../src/config/mirror-schema.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { publish } from '../../src/publish/publisher.ts';
 import type { Published, PublishRequest } from '../../src/publish/request.ts';
@@ -23,7 +24,11 @@ export class TestServer {
   }
 
   /** Starts one, which ends with the test. */
-  static async start(overrides: Overrides = {}, env: Record<string, string> = {}): Promise<TestServer> {
+  static async start(
+    overrides: Overrides = {},
+    env: Record<string, string> = {},
+    mirrors: MirrorDefinition[] = [],
+  ): Promise<TestServer> {
     const config = loadConfig({
       env,
       overrides: {
@@ -34,7 +39,7 @@ export class TestServer {
         ...overrides,
       },
     });
-    const server = await startServer(config);
+    const server = await startServer(config, { mirrors });
     const workspace = await openWorkspace(config);
     const agent = new Agent({ connect: { rejectUnauthorized: false } });
     const self = new TestServer(config, server, workspace, agent);

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { wantsJson } from '../global-options.ts';
 import { addExamples, collect } from '../help.ts';
 import { localConfig } from '../open-backend.ts';
+import { readMirrors } from '../open-mirrors.ts';
 import type { Output } from '../output.ts';
 
 export function addConfigCommand(program: Command, output: Output): void {
@@ -13,7 +14,7 @@ export function addConfigCommand(program: Command, output: Output): void {
     .command('check')
     .summary('check the configuration and print what is in force')
     .description(
-      'Check the configuration and print what is in force: flags win over the environment (HEADWATER_…), that over the file, that over the defaults. The output is a configuration file by itself. The files of a certificate are looked at too; the store and the data directory are not.',
+      'Check the configuration and print what is in force: flags win over the environment (HEADWATER_…), that over the file, that over the defaults. The output is a configuration file by itself. The files of a certificate and the definitions of mirrors are looked at too; the store and the data directory are not.',
     )
     .option('--set <key=value>', 'a setting, such as listen.port=9443 (repeatable)', collect)
     .action(async (options: { set?: string[] }) => {
@@ -23,13 +24,21 @@ export function addConfigCommand(program: Command, output: Output): void {
         const { readCertificate } = await import('../../http/certificate.ts');
         await readCertificate(effective.tls);
       }
-      if (wantsJson(check)) output.json({ file: file ?? null, settings: effectiveSettings(effective) });
-      else {
+      const mirrors = await readMirrors(effective);
+      const names = mirrors.filter(({ enabled }) => enabled).map(({ name }) => name);
+      if (wantsJson(check)) {
+        output.json({ file: file ?? null, settings: effectiveSettings(effective), mirrors: names });
+      } else {
         output.note(
           file === undefined
             ? 'There is no configuration file: these are the defaults, the environment and flags.'
             : `${file} is valid.`,
         );
+        if (mirrors.length > 0) {
+          output.note(
+            `${mirrors.length} mirrors are defined in ${effective.mirrorDir}; enabled: ${names.join(', ') || 'none'}.`,
+          );
+        }
         output.line(effectiveYaml(effective));
       }
     });

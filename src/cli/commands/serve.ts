@@ -5,6 +5,7 @@ import { signalExitCodes } from '../exit-codes.ts';
 import { wantsJson } from '../global-options.ts';
 import { addExamples, collect } from '../help.ts';
 import { localConfig } from '../open-backend.ts';
+import { readMirrors } from '../open-mirrors.ts';
 import type { Output } from '../output.ts';
 
 export function addServeCommand(program: Command, output: Output): void {
@@ -31,7 +32,7 @@ async function serve(config: Config, json: boolean, output: Output): Promise<voi
   // Before anything is said: whoever reads it may stop the server at once.
   const stopped = firstSignal();
   const { startServer } = await import('../../server.ts');
-  const server = await startServer(config);
+  const server = await startServer(config, { mirrors: await readMirrors(config) });
   if (json) {
     const { port, selfSigned, certificatePath, fingerprint } = server;
     const certificate = { certificate: certificatePath ?? null, fingerprint: fingerprint ?? null };

@@ -18,6 +18,7 @@ const parameters: Record<string, string> = {
   serial: 'The serial of a version: `YYYYMMDD_HHMM`.',
   fingerprint: 'The first 6 to 64 digits of the fingerprint of an image.',
   digest: '`sha256:` and 64 hexadecimal digits.',
+  mirror: 'The name of a mirror.',
   alias: 'An alias; its slashes are written as `%2F`.',
   token: 'The id or the name of a token.',
   client: 'The id, the name or 12 digits or more of the fingerprint of a client.',
@@ -105,6 +106,21 @@ const operations: Record<string, Operation> = {
     summary: 'Takes an alias away.',
     action: 'publish',
     answers: { 204: 'Done.', 404: 'There is none.' },
+  },
+  'GET /mirrors': {
+    summary: 'How the mirrors are doing: last run, last success and its age, next run, stale or not.',
+    action: 'admin',
+    answers: { 200: 'The mirrors.' },
+  },
+  'GET /mirrors/{mirror}': {
+    summary: 'How a mirror is doing, with its last runs.',
+    action: 'admin',
+    answers: { 200: 'The mirror.', 404: 'There is none.' },
+  },
+  'POST /mirrors/{mirror}/runs': {
+    summary: 'Starts a run of a mirror and does not wait for it.',
+    action: 'admin',
+    answers: { 202: 'It begins.', 404: 'There is none.', 409: 'It is running already, or is not enabled.' },
   },
   'GET /tokens': {
     summary: 'The tokens, without their secrets.',

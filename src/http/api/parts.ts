@@ -1,6 +1,7 @@
 import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Token } from '../../catalog/tokens.ts';
+import type { MirrorService } from '../../mirror/service.ts';
 import type { LocalDestination } from '../../publish/local-destination.ts';
 import type { Access } from '../access.ts';
 import type { Uploads } from './uploads.ts';
@@ -11,6 +12,7 @@ export interface ApiParts {
   store: BlobStore;
   destination: LocalDestination;
   uploads: Uploads;
+  mirrors: MirrorService;
   access: Access;
   /** The stream that images go into that clients push. */
   pushedTo: string;

@@ -3,6 +3,7 @@ import { aliasRoutes } from './aliases.ts';
 import { auditRoutes } from './audit.ts';
 import { blobRoutes } from './blobs.ts';
 import { clientRoutes } from './clients.ts';
+import { mirrorRoutes } from './mirrors.ts';
 import { describeApi } from './openapi.ts';
 import type { ApiParts } from './parts.ts';
 import { productRoutes } from './products.ts';
@@ -24,6 +25,7 @@ export function createApi(parts: ApiParts): Router {
   blobRoutes(router, parts);
   versionRoutes(router, parts);
   aliasRoutes(router, parts);
+  mirrorRoutes(router, parts);
   tokenRoutes(router, parts);
   clientRoutes(router, parts);
   auditRoutes(router, parts);

@@ -1,0 +1,212 @@
+import type { Command } from 'commander';
+import { HeadwaterError, messageOf } from '../../errors.ts';
+import type { RunResult } from '../../mirror/report.ts';
+import { wantsJson } from '../global-options.ts';
+import { addExamples } from '../help.ts';
+import { interruption, stopOnSignals } from '../interruption.ts';
+import { chooseMirrors, configuredMirrors, withMirrorParts } from '../open-mirrors.ts';
+import type { Output } from '../output.ts';
+
+interface RunFlags {
+  dryRun?: boolean;
+  force?: boolean;
+}
+
+export function addMirrorCommand(program: Command, output: Output): void {
+  const mirror = program
+    .command('mirror')
+    .summary('copy from upstream image servers')
+    .description(
+      'Copy from upstream image servers, as the files of the directory "mirrors" (mirrorDir) define it. Each command takes the name of a mirror; without one it means every mirror that is enabled.',
+    );
+  addList(mirror, output);
+  addPlan(mirror, output);
+  addRun(mirror, output);
+  addStatus(mirror, output);
+}
+
+function addList(mirror: Command, output: Output): void {
+  const command = mirror
+    .command('list')
+    .summary('list the mirrors that are defined')
+    .description('List the mirrors that are defined, enabled or not.')
+    .action(async () => {
+      const { definitions } = await configuredMirrors(command);
+      if (wantsJson(command)) {
+        output.json(
+          definitions.map(({ credentials, ...definition }) => ({
+            ...definition,
+            withCredentials: credentials !== undefined,
+          })),
+        );
+        return;
+      }
+      const { table } = await import('../table.ts');
+      output.line(
+        table(
+          [
+            { title: 'MIRROR', value: ({ name }) => name },
+            { title: 'ENABLED', value: ({ enabled }) => (enabled ? 'yes' : 'no') },
+            { title: 'UPSTREAM', value: ({ url }) => url },
+            { title: 'SIGNED', value: ({ keyring }) => (keyring === undefined ? 'no' : 'yes') },
+            { title: 'MODE', value: ({ mode }) => mode },
+            { title: 'STREAM', value: ({ stream }) => stream },
+            {
+              title: 'SCHEDULE',
+              value: ({ schedule, timezone }) => (schedule === undefined ? '-' : `${schedule} ${timezone}`),
+            },
+          ],
+          definitions,
+        ),
+      );
+    });
+  addExamples(command, ['headwater mirror list', 'headwater mirror list --json']);
+}
+
+function addPlan(mirror: Command, output: Output): void {
+  const command = mirror
+    .command('plan')
+    .summary('show what a run would do')
+    .description('Read what the upstream offers, and show what a run would add and retire. Changes nothing.')
+    .argument('[name]', 'a mirror')
+    .option('--force', 'do without maxShrink')
+    .action(async (name: string | undefined, flags: RunFlags) => {
+      stopOnSignals();
+      await plan(command, output, name, flags);
+    });
+  addExamples(command, ['headwater mirror plan ubuntu', 'headwater mirror plan --json']);
+}
+
+function addRun(mirror: Command, output: Output): void {
+  const command = mirror
+    .command('run')
+    .summary('bring here what the upstream offers')
+    .description(
+      'Bring here what the upstream offers and the definition selects, publish it, and retire what is outside "keep". A server that runs on the same data directory announces each version as soon as it is whole. A run that was interrupted goes on where it stopped.',
+    )
+    .argument('[name]', 'a mirror')
+    .option('--dry-run', 'show what would be done, as "mirror plan" does')
+    .option('--force', 'read everything anew, and do without maxShrink')
+    .action(async (name: string | undefined, flags: RunFlags) => {
+      stopOnSignals();
+      if (flags.dryRun === true) await plan(command, output, name, flags);
+      else await run(command, output, name, flags);
+    });
+  addExamples(command, [
+    'headwater mirror run ubuntu',
+    'headwater mirror run --dry-run',
+    'headwater mirror run ubuntu --force --json',
+  ]);
+}
+
+function addStatus(mirror: Command, output: Output): void {
+  const command = mirror
+    .command('status')
+    .summary('show how the mirrors are doing')
+    .description('Show how the mirrors are doing: the last run, the last success, the next run.')
+    .argument('[name]', 'a mirror')
+    .action(async (name: string | undefined) => {
+      const configured = await configuredMirrors(command);
+      const chosen = name === undefined ? configured.definitions : chooseMirrors(configured, name);
+      const { mirrorStatus } = await import('../../mirror/status.ts');
+      const { Catalog } = await import('../../catalog/catalog.ts');
+      const { join } = await import('node:path');
+      const catalog = await Catalog.open(join(configured.config.dataDir, 'catalog.db'));
+      try {
+        const statuses = await Promise.all(
+          chosen.map(async (definition) => await mirrorStatus(definition, catalog.mirrors)),
+        );
+        if (wantsJson(command)) {
+          output.json(statuses);
+          return;
+        }
+        const { statusTable } = await import('../mirror-views.ts');
+        output.line(statusTable(statuses));
+        for (const { name: stale, lastRun } of statuses.filter((status) => status.stale)) {
+          output.warning(
+            `mirror ${stale} is older than its maxAge${lastRun?.error ? `: ${lastRun.error}` : ''}`,
+          );
+        }
+      } finally {
+        await catalog.close();
+      }
+    });
+  addExamples(command, ['headwater mirror status', 'headwater mirror status ubuntu --json']);
+}
+
+async function plan(
+  command: Command,
+  output: Output,
+  name: string | undefined,
+  { force = false }: RunFlags,
+): Promise<void> {
+  const configured = await configuredMirrors(command);
+  const { planMirror } = await import('../../mirror/run.ts');
+  const { planJson, printPlan } = await import('../mirror-views.ts');
+  await withMirrorParts(configured.config, async (parts) => {
+    for (const definition of chooseMirrors(configured, name)) {
+      const planned = await planMirror(definition, parts, { force, signal: interruption });
+      if (wantsJson(command)) output.json(planJson(definition.name, planned), 'line');
+      else printPlan(output, definition.name, planned);
+    }
+  });
+}
+
+async function run(
+  command: Command,
+  output: Output,
+  name: string | undefined,
+  { force = false }: RunFlags,
+): Promise<void> {
+  const configured = await configuredMirrors(command);
+  const json = wantsJson(command);
+  const { runMirror } = await import('../../mirror/run.ts');
+  const problems: unknown[] = [];
+  await withMirrorParts(configured.config, async (parts) => {
+    for (const definition of chooseMirrors(configured, name)) {
+      const { MirrorProgress } = await import('../mirror-progress.ts');
+      const progress = new MirrorProgress();
+      try {
+        const result = await runMirror(definition, parts, {
+          cause: 'manual',
+          force,
+          signal: interruption,
+          onPlan: progress.onPlan,
+          progress: progress.report,
+        }).finally(() => progress.close());
+        await print(output, result, json);
+        if (result.error !== undefined) problems.push(result.error);
+        else if (result.outcome === 'partial') problems.push(incomplete(result));
+      } catch (error) {
+        problems.push(error);
+      }
+      if (interruption.aborted) break;
+    }
+  });
+  if (problems.length === 0) return;
+  // The others are mentioned; the first one decides the exit code.
+  for (const problem of problems.slice(1))
+    output.warning(problem instanceof Error ? problem.message : String(problem));
+  throw problems[0];
+}
+
+async function print(output: Output, result: RunResult & { error?: unknown }, json: boolean): Promise<void> {
+  const { error, ...rest } = result;
+  if (json) {
+    output.json({ ...rest, ...(error === undefined ? {} : { error: messageOf(error) }) }, 'line');
+    return;
+  }
+  const { printResult } = await import('../mirror-views.ts');
+  printResult(output, rest);
+}
+
+function incomplete({ mirror, report }: RunResult): HeadwaterError {
+  const what =
+    report.failures > 0
+      ? `${report.failures} of its versions failed`
+      : 'its documents do not belong together';
+  return new HeadwaterError(
+    'unavailable',
+    `mirror ${mirror} is not complete: ${what}; the next run tries again`,
+  );
+}

@@ -1,0 +1,84 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { parseDuration, parseSize } from './quantities.ts';
+
+// What the values of settings look like. Every message completes the sentence "KEY: expected …".
+
+/** How a setting that arrives as text (environment, flag) becomes a value, and what is done with it. */
+type Kind = 'text' | 'path' | 'whole' | 'boolean' | 'map';
+
+export function leaf<Schema extends z.ZodType>(kind: Kind, schema: Schema): Schema {
+  return schema.meta({ kind });
+}
+
+export function whole(least: number, most: number, what = '') {
+  const error = `expected ${what}a whole number from ${least} to ${most}`;
+  return leaf('whole', z.int({ error }).min(least, { error }).max(most, { error }));
+}
+
+export function text(what: string, test: (value: string) => boolean) {
+  const error = `expected ${what}`;
+  return leaf('text', z.string({ error }).refine(test, { error }));
+}
+
+export function choice<const Values extends readonly string[]>(values: Values) {
+  return leaf('text', z.enum(values, { error: `expected one of ${values.join(', ')}` }));
+}
+
+export const boolean = leaf('boolean', z.boolean({ error: 'expected true or false' }));
+
+export const path = (what: string) => {
+  const error = `expected the path of ${what}`;
+  return leaf('path', z.string({ error }).min(1, { error }));
+};
+
+/** Bytes. */
+export function size(least: number, most: number, what: string) {
+  const error = `expected a size ${what}, such as 16MiB`;
+  return leaf(
+    'text',
+    z
+      .union([z.string(), z.number()], { error })
+      .transform((value) => parseSize(String(value)) ?? Number.NaN)
+      .refine((bytes) => bytes >= least && bytes <= most, { error }),
+  );
+}
+
+/** Milliseconds. */
+export const duration = leaf(
+  'text',
+  z
+    .string({ error: 'expected a duration with its unit, such as 30s, 6h or 1d12h' })
+    .transform((value) => parseDuration(value) ?? Number.NaN)
+    // A timer of Node.js counts milliseconds in 32 bits.
+    .refine((milliseconds) => milliseconds >= 0 && milliseconds < 2 ** 31, {
+      error: 'expected a duration with its unit, such as 30s, 6h or 1d12h, of less than 24 days',
+    }),
+);
+
+/** Milliseconds; unlike a {@link duration}, also longer than a timer can count. */
+export const age = leaf(
+  'text',
+  z
+    .string({ error: 'expected a duration with its unit, such as 12h or 30d' })
+    .transform((value) => parseDuration(value) ?? Number.NaN)
+    .refine((milliseconds) => milliseconds > 0, {
+      error: 'expected a duration with its unit, such as 12h or 30d',
+    }),
+);
+
+/** The name of a stream. */
+export const streamName = text(
+  'the name of a stream: letters in lower case, digits and . _ + ~ -',
+  (value) => /^[a-z0-9][a-z0-9._+~-]{0,63}$/.test(value) && !value.includes('..') && value !== 'index',
+);
+
+export function isHost(value: string): boolean {
+  return isIP(value) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(value);
+}
+
+export function isWebAddress(value: string): boolean {
+  if (!/^https?:\/\//.test(value) || !URL.canParse(value)) return false;
+  const { search, hash, username, password } = new URL(value);
+  return search === '' && hash === '' && username === '' && password === '';
+}

@@ -1,0 +1,108 @@
+import { readdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
+import { describeIssue, invalid } from './issues.ts';
+import { type MirrorDefinition, mirrorSchema } from './mirror-schema.ts';
+import { readYamlFile } from './yaml-file.ts';
+
+/** What the name of a mirror may hold: it is part of the owner of products, and of names of variables. */
+const extension = '.yaml';
+const namePattern = /^[a-z0-9][a-z0-9-]{0,63}$/;
+
+/**
+ * Reads and checks the definitions of mirrors: each `*.yaml` of a directory, whose name is the mirror's. A directory
+ * that does not exist holds none.
+ * @param sources.env where credentials are: HEADWATER_MIRROR_<NAME>_USER and _PASSWORD
+ * @param sources.isSchedule tells whether a text is a schedule
+ * @returns in the order of their names
+ * @throws HeadwaterError `invalid`, with a line for every mistake in any of them: file, line, key, what was expected
+ */
+export function loadMirrors(sources: {
+  directory: string;
+  env: NodeJS.ProcessEnv;
+  isSchedule: (text: string) => boolean;
+}): MirrorDefinition[] {
+  const problems: string[] = [];
+  const schema = mirrorSchema(sources.isSchedule);
+  const definitions = filesOf(sources.directory).flatMap((file) => {
+    try {
+      return [readDefinition(join(sources.directory, file), schema, sources.env)];
+    } catch (error) {
+      if (!(error instanceof HeadwaterError)) throw error;
+      problems.push(error.message);
+      return [];
+    }
+  });
+  if (problems.length > 0) throw invalid(problems);
+  return definitions;
+}
+
+/** Which variables hold the credentials of a mirror. */
+function credentialVariables(name: string): { user: string; password: string } {
+  const prefix = `HEADWATER_MIRROR_${name.toUpperCase().replaceAll('-', '_')}`;
+  return { user: `${prefix}_USER`, password: `${prefix}_PASSWORD` };
+}
+
+function filesOf(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+      .filter((name) => name.endsWith(extension) && !name.startsWith('.'))
+      .map((name) => name.slice(0, -extension.length))
+      .sort()
+      .map((name) => name + extension);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw new HeadwaterError('invalid', `mirrorDir: ${directory} cannot be read: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function readDefinition(
+  file: string,
+  schema: ReturnType<typeof mirrorSchema>,
+  environment: NodeJS.ProcessEnv,
+): MirrorDefinition {
+  const name = file.slice(file.lastIndexOf('/') + 1, -extension.length);
+  if (!namePattern.test(name)) {
+    throw new HeadwaterError(
+      'invalid',
+      `${file}: the name of the file is that of the mirror: use letters in lower case, digits and -, at most 64`,
+    );
+  }
+  const layer = readYamlFile(file);
+  const result = schema.safeParse(layer.values);
+  if (!result.success) {
+    const mistakes = result.error.issues.flatMap((issue) =>
+      describeIssue(issue, { merged: layer.values, layers: [layer] }),
+    );
+    // What is missing has no line.
+    throw invalid(mistakes.map((mistake) => (mistake.startsWith(file) ? mistake : `${file}: ${mistake}`)));
+  }
+  const { keyring, ca, ...rest } = result.data;
+  const credentials = credentialsOf(name, environment);
+  const absolute = (path: string) => resolve(dirname(resolve(file)), path);
+  return {
+    ...rest,
+    name,
+    file,
+    ...(keyring === undefined ? {} : { keyring: absolute(keyring) }),
+    ...(ca === undefined ? {} : { ca: absolute(ca) }),
+    ...(credentials === undefined ? {} : { credentials }),
+  };
+}
+
+function credentialsOf(
+  name: string,
+  environment: NodeJS.ProcessEnv,
+): { user: string; password: string } | undefined {
+  const variables = credentialVariables(name);
+  const user = environment[variables.user];
+  const password = environment[variables.password];
+  if (!user && !password) return undefined;
+  if (user && password) return { user, password };
+  throw new HeadwaterError(
+    'invalid',
+    `${variables.user} and ${variables.password}: only one of the two is set; set both`,
+  );
+}

@@ -1,0 +1,152 @@
+import { z } from 'zod';
+import {
+  age,
+  boolean,
+  choice,
+  duration,
+  isWebAddress,
+  path,
+  size,
+  streamName,
+  text,
+  whole,
+} from './fields.ts';
+
+// The keys of a mirror's definition. The files in mirrors/ explain each of them.
+
+const pattern = text(
+  'a text to compare with, in which * and ? match anything, and which ! in front turns round',
+  (value) => value.replace(/^!/, '') !== '',
+);
+const patterns = z
+  .union([pattern, z.array(pattern).min(1)], { error: 'expected a pattern or a list of patterns' })
+  .transform((value) => (typeof value === 'string' ? [value] : value));
+
+/** Which images a rule takes: those for which each of its keys matches. */
+const rule = z.strictObject({
+  os: patterns.exactOptional(),
+  release: patterns.exactOptional(),
+  architecture: patterns.exactOptional(),
+  variant: patterns.exactOptional(),
+  /** `container` or `virtual-machine`. */
+  type: z
+    .union(
+      [choice(['container', 'virtual-machine']), z.array(choice(['container', 'virtual-machine'])).min(1)],
+      {
+        error: 'expected container, virtual-machine or a list of both',
+      },
+    )
+    .transform((value) => (typeof value === 'string' ? [value] : value))
+    .exactOptional(),
+  /** Of the root: `squashfs`, `root.tar.xz`, `disk-kvm.img`, … */
+  ftype: patterns.exactOptional(),
+  label: patterns.exactOptional(),
+  /** Any other field of the upstream's documents, of a product, a version or an item, by its name there. */
+  fields: z
+    .record(z.string(), patterns, { error: 'expected fields of the documents, such as {subarches: generic}' })
+    .exactOptional(),
+});
+
+const address = text('an address such as https://images.example.com', isWebAddress).transform((value) =>
+  value.replace(/\/+$/, ''),
+);
+
+const timezone = text('a time zone such as Europe/Berlin, or UTC', (value) => {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: value }) !== undefined;
+  } catch {
+    return false;
+  }
+});
+
+/** @param isSchedule tells whether a text is a schedule: the library that reads them belongs to the mirrors */
+export function mirrorSchema(isSchedule: (text: string) => boolean) {
+  return z
+    .strictObject({
+      enabled: boolean.prefault(true),
+      url: address,
+      /** Tried in their order where `url` does not give a file. */
+      fallback: z.array(address).prefault([]),
+      /** The OpenPGP keys, in a file, of which one must have signed the documents. */
+      keyring: path('a file of OpenPGP public keys').exactOptional(),
+      /** Takes documents that nobody signed. */
+      unsigned: z.literal(true, { error: 'expected true, or a keyring instead' }).exactOptional(),
+      /** Certificates, in PEM, that are trusted beside those of the system. */
+      ca: path('a PEM file with certificates').exactOptional(),
+      select: z
+        .array(rule, { error: 'expected a list of rules' })
+        .min(1, { error: 'expected a rule at least; without the key everything is taken' })
+        .prefault([{}]),
+      /** Given to products whose upstream has no variants. */
+      variant: text('the name of a variant, such as cloud', (value) =>
+        /^[a-z0-9][a-z0-9._+~-]{0,63}$/.test(value),
+      ).prefault('default'),
+      /** Take the deltas from versions that are held, too. */
+      deltas: boolean.prefault(true),
+      keep: z
+        .strictObject({
+          /** The newest so many of a product. */
+          versions: whole(1, 10_000).exactOptional(),
+          /** Milliseconds since the moment that the serial names. */
+          age: age.exactOptional(),
+          /** What happens to versions that the upstream removed. */
+          removed: choice(['keep', 'retire']).prefault('keep'),
+        })
+        .prefault({ versions: 3 }),
+      stream: streamName.prefault('images'),
+      mode: choice(['scheduled', 'on-demand']).prefault('scheduled'),
+      /** What is held of a mirror on demand. */
+      cache: z
+        .strictObject({
+          /** Milliseconds since it was last asked for. */
+          age: age.exactOptional(),
+          /** Bytes. */
+          size: size(1, 2 ** 53 - 1, 'of at least 1 byte').exactOptional(),
+        })
+        .exactOptional(),
+      schedule: text(
+        'a schedule such as "17 4 * * *" (minute, hour, day, month, weekday)',
+        isSchedule,
+      ).exactOptional(),
+      timezone: timezone.prefault('UTC'),
+      /** Milliseconds; each run starts later by a random part of it. */
+      jitter: duration.prefault('0s'),
+      /** Files that are fetched at the same time. */
+      concurrency: whole(1, 64).prefault(6),
+      /** Bytes a second, of all files together. */
+      bandwidth: size(1024, 2 ** 53 - 1, 'of at least 1KiB, for a second').exactOptional(),
+      /** Percent of the products or versions that may be gone since the last run. */
+      maxShrink: whole(0, 100).prefault(50),
+      /** Milliseconds since the last success after which the mirror is called stale. */
+      maxAge: age.exactOptional(),
+    })
+    .superRefine((definition, context) => {
+      const { keyring, unsigned, cache, mode } = definition;
+      const add = (key: string, message: string) =>
+        context.addIssue({ code: 'custom', path: [key], message });
+      if (keyring === undefined && unsigned === undefined) {
+        add(
+          'keyring',
+          'expected a file of OpenPGP public keys, or "unsigned: true" to take what nobody signed',
+        );
+      }
+      if (keyring !== undefined && unsigned !== undefined) {
+        add('unsigned', 'expected only one of keyring and unsigned');
+      }
+      if (cache !== undefined && mode !== 'on-demand') add('cache', 'expected only with "mode: on-demand"');
+    });
+}
+
+type Keys = z.output<ReturnType<typeof mirrorSchema>>;
+
+/** A rule: the patterns of each key that it names. */
+export type SelectRule = Keys['select'][number];
+
+/** A mirror, as its file defines it: sizes in bytes, durations in milliseconds, paths absolute. */
+export interface MirrorDefinition extends Keys {
+  /** The name of the file without `.yaml`. */
+  name: string;
+  file: string;
+  /** Of the upstream, from the environment. */
+  credentials?: { user: string; password: string };
+}

@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import { LineCounter, parseDocument } from 'yaml';
+import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
+import { invalid, type Layer } from './issues.ts';
+import { isTree, withoutNulls } from './tree.ts';
+
+/**
+ * Reads a YAML file of settings.
+ * @throws HeadwaterError `invalid`, naming file and line; `not-found`
+ */
+export function readYamlFile(file: string): Layer {
+  const lines = new LineCounter();
+  const document = parseDocument(readText(file), { lineCounter: lines, prettyErrors: false });
+  const at = (offset: number) => `${file}:${lines.linePos(offset).line || 1}`;
+  const problems = [...document.errors, ...document.warnings];
+  if (problems.length > 0) {
+    throw invalid(problems.map((problem) => `${at(problem.pos[0])}: ${problem.message}`));
+  }
+  let content: unknown;
+  try {
+    content = withoutNulls(document.toJS() ?? {});
+  } catch (error) {
+    throw invalid([`${file}: ${messageOf(error)}`]);
+  }
+  if (!isTree(content)) throw invalid([`${file}: expected settings as "key: value" lines`]);
+  return {
+    values: content,
+    problems: [],
+    origin(path) {
+      // The nearest part of the path that the file has: a missing key belongs to the line of its group.
+      for (let length = path.length; length > 0; length -= 1) {
+        const node = document.getIn(path.slice(0, length), true) as { range?: [number] } | undefined;
+        if (node?.range) return at(node.range[0]);
+      }
+      return file;
+    },
+  };
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const reason =
+      codeOf(error) === 'ENOENT' ? 'there is no such file' : `cannot be read: ${messageOf(error)}`;
+    throw new HeadwaterError(codeOf(error) === 'ENOENT' ? 'not-found' : 'invalid', `${file}: ${reason}`, {
+      cause: error,
+    });
+  }
+}

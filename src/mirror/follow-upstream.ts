@@ -1,0 +1,85 @@
+import type { Family } from '../catalog/aliases.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { ProductDetails, ProductWithVersions } from '../catalog/model.ts';
+import { productName } from '../catalog/names.ts';
+import { offeredAliases } from './alias-plan.ts';
+import type { OfferedProduct } from './offered.ts';
+import { type Keep, retiredSerials } from './retention.ts';
+import type { MirrorState } from './state.ts';
+
+/** What was changed, beside what was added. */
+interface Followed {
+  retired: number;
+  kept: number;
+  aliases: { changed: number; withheld: { alias: string; owner: string }[] };
+  /** For the next run. */
+  given: MirrorState['aliases'];
+}
+
+/**
+ * Brings what is here in line with what the upstream says, after its versions were fetched: details of products,
+ * aliases, and what is outside `keep`.
+ */
+export async function followUpstream(
+  catalog: Catalog,
+  owner: string,
+  offered: OfferedProduct[],
+  options: { keep: Keep; now: Date; before: MirrorState | undefined },
+): Promise<Followed> {
+  const byName = new Map(offered.map((product) => [productName(product.key), product]));
+  const followed: Followed = { retired: 0, kept: 0, aliases: { changed: 0, withheld: [] }, given: [] };
+  const held: ProductWithVersions[] = [];
+  for await (const product of catalog.products.each({ owner })) held.push(product);
+  for (const product of held) {
+    const said = byName.get(product.name);
+    if (said !== undefined) await redescribe(catalog, owner, product, said);
+    const serials = {
+      offered: new Set(said?.versions.map(({ serial }) => serial)),
+      held: new Set(product.versions.map(({ serial }) => serial)),
+    };
+    const retired = retiredSerials(serials, options.keep, options.now);
+    for (const serial of retired) await catalog.versions.remove(product.name, serial);
+    followed.retired += retired.length;
+    followed.kept += product.versions.length - retired.length;
+  }
+  const wanted = offeredAliases(offered);
+  followed.aliases = await catalog.aliases.follow(owner, wanted, dropped(options.before, wanted, offered));
+  return { ...followed, given: [...wanted] };
+}
+
+/** Aliases that the upstream gave before to a family that it still has, and gives no more. */
+function dropped(
+  before: MirrorState | undefined,
+  wanted: ReadonlyMap<string, Family>,
+  offered: OfferedProduct[],
+): string[] {
+  const families = new Set(offered.map(({ key }) => familyName(key)));
+  return (before?.aliases ?? [])
+    .filter(([alias, family]) => !wanted.has(alias) && families.has(familyName(family)))
+    .map(([alias]) => alias);
+}
+
+function familyName({ os, release, variant }: Family): string {
+  return `${os}:${release}:${variant}`;
+}
+
+async function redescribe(
+  catalog: Catalog,
+  owner: string,
+  product: ProductWithVersions,
+  { details }: OfferedProduct,
+): Promise<void> {
+  const next: ProductDetails = {
+    osTitle: details.osTitle ?? product.osTitle,
+    releaseTitle: details.title ?? product.releaseTitle,
+    ...(details.eol === undefined ? {} : { supportEol: details.eol }),
+    requirements: details.requirements ?? {},
+  };
+  const same =
+    next.osTitle === product.osTitle &&
+    next.releaseTitle === product.releaseTitle &&
+    next.supportEol === product.supportEol &&
+    JSON.stringify(Object.entries(next.requirements).sort()) ===
+      JSON.stringify(Object.entries(product.requirements).sort());
+  if (!same) await catalog.versions.redescribe(product.name, owner, next);
+}

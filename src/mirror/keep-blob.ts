@@ -1,0 +1,197 @@
+import { createHash } from 'node:crypto';
+import { mkdir, open, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BlobStore } from '../blobs/blob-store.ts';
+import type { Digest } from '../blobs/digest.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import { codeOf, HeadwaterError } from '../errors.ts';
+import type { KeptFile } from '../publish/destination.ts';
+import type { LocalDestination } from '../publish/local-destination.ts';
+import { openFile } from '../publish/read-file.ts';
+import type { Progress } from '../publish/request.ts';
+import type { Downloader } from './downloader.ts';
+
+/** What arrives of smaller files, in bytes, is not written down: they are fetched again sooner. */
+const leastSpooled = 1024 * 1024;
+
+/** A file of an upstream, by the best digest that its document gives. */
+interface ExpectedFile {
+  path: string;
+  size: number;
+  sha256?: Digest;
+  sha512?: string;
+  md5?: string;
+}
+
+interface KeepOptions {
+  /** The metadata item of which the file is a root: its fingerprint is computed while the bytes pass. */
+  metadata?: KeptFile;
+  progress?: Progress;
+  signal?: AbortSignal;
+}
+
+/** Brings files of an upstream here, whole and checked. What is here is not fetched. */
+export class BlobKeeper {
+  readonly #destination: LocalDestination;
+  readonly #store: BlobStore;
+  readonly #downloader: Downloader;
+  readonly #directory: string;
+  readonly #running = new Map<string, Promise<KeptFile & { fetched: number }>>();
+
+  /** @param parts.directory where what arrived of large files waits for the rest, also across restarts */
+  constructor(parts: {
+    destination: LocalDestination;
+    store: BlobStore;
+    catalog: Catalog;
+    downloader: Downloader;
+    directory: string;
+  }) {
+    this.#destination = parts.destination;
+    this.#store = parts.store;
+    this.#downloader = parts.downloader;
+    this.#directory = parts.directory;
+  }
+
+  /**
+   * Brings a file here. Wrong bytes are discarded, and fetched once more.
+   * @returns what it is, with the bytes that crossed the network
+   * @throws HeadwaterError `invalid` when the bytes are wrong again or no image file, and what downloading and stores
+   * throw
+   */
+  async keep(file: ExpectedFile, options: KeepOptions = {}): Promise<KeptFile & { fetched: number }> {
+    const key = file.sha256 ?? file.path;
+    const running = this.#running.get(key);
+    // Versions share files: who comes second waits for the first.
+    if (running !== undefined) return { ...(await running), fetched: 0 };
+    const keeping = this.#keep(file, options);
+    this.#running.set(key, keeping);
+    return await keeping.finally(() => this.#running.delete(key));
+  }
+
+  async #keep(file: ExpectedFile, options: KeepOptions): Promise<KeptFile & { fetched: number }> {
+    const held = await this.#held(file, options);
+    if (held !== undefined) {
+      options.progress?.({ file: file.path, done: file.size, total: file.size });
+      return { ...held, fetched: 0 };
+    }
+    try {
+      return await this.#fetch(file, options);
+    } catch (error) {
+      if (!(error instanceof HeadwaterError) || error.kind !== 'invalid') throw error;
+      return await this.#fetch(file, options);
+    }
+  }
+
+  /** The file, when its bytes are here. */
+  async #held(file: ExpectedFile, options: KeepOptions): Promise<KeptFile | undefined> {
+    const { path, size, sha256 } = file;
+    if (sha256 === undefined) return undefined;
+    try {
+      return await this.#destination.keep({ from: 'blob', name: path, digest: sha256 });
+    } catch (error) {
+      if (!(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
+    }
+    // A process was killed when the store had the bytes and the catalog did not know yet what they are.
+    const stored = await this.#store.stat(sha256);
+    if (stored?.size !== size) return undefined;
+    const bytes = await this.#store.read(sha256);
+    const { metadata } = options;
+    return await this.#destination.keep(
+      { from: 'stream', name: path, size, bytes, expectedDigest: sha256 },
+      metadata === undefined ? {} : { metadata },
+    );
+  }
+
+  async #fetch(file: ExpectedFile, options: KeepOptions): Promise<KeptFile & { fetched: number }> {
+    const { path, size, sha256 } = file;
+    const { metadata, progress, signal } = options;
+    const landing = sha256 !== undefined && size >= leastSpooled ? join(this.#directory, sha256) : undefined;
+    const received = { bytes: 0, broken: false };
+    try {
+      const kept = await this.#destination.keep(
+        {
+          from: 'stream',
+          name: path,
+          size,
+          bytes: checked(file, this.#arriving(file, landing, received, signal)),
+          ...(landing === undefined ? {} : { landing }),
+          ...(sha256 === undefined ? {} : { expectedDigest: sha256 }),
+        },
+        { ...(metadata === undefined ? {} : { metadata }), ...(progress === undefined ? {} : { progress }) },
+      );
+      if (landing !== undefined) await rm(landing, { force: true });
+      return { ...kept, fetched: received.bytes };
+    } catch (error) {
+      // What arrived before the upstream or the store failed is worth keeping; wrong bytes are not.
+      const isWrong = error instanceof HeadwaterError && error.kind === 'invalid' && !received.broken;
+      if (landing !== undefined && isWrong) await rm(landing, { force: true });
+      throw error;
+    }
+  }
+
+  /** The bytes that are here already, then those that arrive, written down as they pass. */
+  async *#arriving(
+    { path, size }: ExpectedFile,
+    landing: string | undefined,
+    received: { bytes: number; broken: boolean },
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Uint8Array> {
+    const offset = landing === undefined ? 0 : await sizeOf(landing, size);
+    if (landing !== undefined && offset > 0) yield* (await openFile(landing)).bytes;
+    if (landing !== undefined) await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    const spool = landing === undefined ? undefined : await open(landing, offset === 0 ? 'w' : 'a', 0o600);
+    try {
+      const reading = this.#downloader.read(
+        { path, size },
+        { offset, ...(signal === undefined ? {} : { signal }) },
+      );
+      for await (const chunk of reading) {
+        received.bytes += chunk.length;
+        await spool?.appendFile(chunk);
+        yield chunk;
+      }
+    } catch (error) {
+      received.broken = true;
+      throw diskFull(error);
+    } finally {
+      await spool?.close();
+    }
+  }
+}
+
+/** Checks the digest that a document gives in place of a SHA-256, as the bytes pass. */
+async function* checked(
+  { path, sha256, sha512, md5 }: ExpectedFile,
+  bytes: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const [algorithm, expected] = sha512 === undefined ? ['md5', md5] : ['sha512', sha512];
+  if (sha256 !== undefined || expected === undefined) {
+    yield* bytes;
+    return;
+  }
+  const hash = createHash(algorithm);
+  for await (const chunk of bytes) {
+    hash.update(chunk);
+    yield chunk;
+  }
+  const found = hash.digest('hex');
+  if (found === expected) return;
+  throw new HeadwaterError('invalid', `${path}: its ${algorithm} is ${found}, but ${expected} was announced`);
+}
+
+/** Bytes of what arrived before; nothing when it is more than there can be. */
+async function sizeOf(path: string, most: number): Promise<number> {
+  try {
+    const { size } = await stat(path);
+    return size <= most ? size : 0;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return 0;
+    throw error;
+  }
+}
+
+function diskFull(error: unknown): unknown {
+  if (codeOf(error) !== 'ENOSPC' && codeOf(error) !== 'EDQUOT') return error;
+  const message = 'the disk for downloads is full: free some space in the data directory';
+  return new HeadwaterError('no-space', message, { cause: error });
+}

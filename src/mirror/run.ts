@@ -1,0 +1,222 @@
+import type { RunOutcome } from '../catalog/mirrors.ts';
+import type { MirrorDefinition } from '../config/mirror-schema.ts';
+import { HeadwaterError, messageOf } from '../errors.ts';
+import type { Progress } from '../publish/request.ts';
+import { addVersions } from './carry-out.ts';
+import { followUpstream } from './follow-upstream.ts';
+import { HeldLease } from './lease.ts';
+import type { Plan } from './plan.ts';
+import { publishListed } from './publish-listed.ts';
+import { fetchAndPublish } from './publish-planned.ts';
+import { emptyReport, type RunReport, type RunResult } from './report.ts';
+import { retiredSerials } from './retention.ts';
+import { definitionMark, type MirrorState } from './state.ts';
+import { assertNotShrunk, type Survey, surveyAndPlan } from './survey.ts';
+import { type MirrorParts, type OpenUpstream, openUpstream } from './upstream.ts';
+
+/** Who owns what a mirror brings. */
+function ownerOf(mirror: string): string {
+  return `mirror:${mirror}`;
+}
+
+/** Why a mirror runs. */
+export type Cause = 'schedule' | 'catch-up' | 'manual';
+
+export interface RunOptions {
+  cause: Cause;
+  /** Read everything anew, and do without `maxShrink`. */
+  force?: boolean;
+  signal?: AbortSignal;
+  /** Told what will be done, before it is. */
+  onPlan?: (plan: Plan) => void;
+  progress?: Progress;
+  /** Told why a request is made once more. */
+  onRetry?: (reason: string) => void;
+}
+
+/**
+ * Runs a mirror: brings here what its upstream offers and its definition selects. Every run is recorded.
+ * @returns what it did; a run that could not go on is `failed`, and says why
+ * @throws HeadwaterError `conflict` while another run of the same mirror goes on, and nothing is recorded
+ */
+export async function runMirror(
+  definition: MirrorDefinition,
+  parts: MirrorParts,
+  options: RunOptions,
+): Promise<RunResult & { error?: unknown }> {
+  const { mirrors } = parts.catalog;
+  const lease = await HeldLease.take(mirrors, definition.name);
+  const startedAt = new Date();
+  const report = emptyReport();
+  try {
+    const id = await mirrors.begin(definition.name, options.cause, startedAt);
+    const signal = AbortSignal.any([lease.lost, ...(options.signal === undefined ? [] : [options.signal])]);
+    let outcome: RunOutcome;
+    let failure: { error?: unknown } = {};
+    try {
+      outcome = await new Run(definition, parts, { ...options, signal }, report).go();
+    } catch (error) {
+      outcome = signal.aborted ? 'interrupted' : 'failed';
+      failure = { error: signal.aborted && !(error instanceof HeadwaterError) ? interrupted(signal) : error };
+    }
+    const finishedAt = new Date();
+    const message = 'error' in failure ? { error: messageOf(failure.error) } : {};
+    await mirrors.finish(id, { outcome, report, ...message }, finishedAt);
+    return { mirror: definition.name, outcome, startedAt, finishedAt, report, ...failure };
+  } finally {
+    await lease.release();
+  }
+}
+
+/**
+ * What a run would do now. Changes nothing, and needs no lease.
+ * @throws HeadwaterError as a run may fail
+ */
+export async function planMirror(
+  definition: MirrorDefinition,
+  parts: MirrorParts,
+  options: Pick<RunOptions, 'force' | 'signal' | 'onRetry'> = {},
+): Promise<{ plan: Plan; survey: Survey }> {
+  const mark = await definitionMark(definition);
+  const upstream = await openUpstream(definition, parts, options);
+  try {
+    const found = await surveyAndPlan(
+      definition,
+      parts.catalog,
+      upstream.documents,
+      ownerOf(definition.name),
+    );
+    const before = (await parts.catalog.mirrors.state(definition.name)) as MirrorState | undefined;
+    if (options.force !== true) assertNotShrunk(definition, found.survey, before, mark);
+    return found;
+  } finally {
+    await upstream.close();
+  }
+}
+
+/** One run, once it has the lease. */
+class Run {
+  readonly #definition: MirrorDefinition;
+  readonly #parts: MirrorParts;
+  readonly #options: RunOptions & { signal: AbortSignal };
+  readonly #report: RunReport;
+  readonly #owner: string;
+
+  constructor(
+    definition: MirrorDefinition,
+    parts: MirrorParts,
+    options: RunOptions & { signal: AbortSignal },
+    report: RunReport,
+  ) {
+    this.#definition = definition;
+    this.#parts = parts;
+    this.#options = options;
+    this.#report = report;
+    this.#owner = ownerOf(definition.name);
+  }
+
+  async go(): Promise<RunOutcome> {
+    const definition = this.#definition;
+    const mark = await definitionMark(definition);
+    const before = (await this.#parts.catalog.mirrors.state(definition.name)) as MirrorState | undefined;
+    const upstream = await openUpstream(definition, this.#parts, this.#options);
+    try {
+      const known = before?.definition === mark && this.#options.force !== true ? before.documents : [];
+      if (!(await upstream.documents.haveChanged(known))) {
+        await this.#retireAged();
+        return 'unchanged';
+      }
+      return await this.#follow(upstream, before, mark);
+    } finally {
+      await upstream.close();
+    }
+  }
+
+  async #follow(upstream: OpenUpstream, before: MirrorState | undefined, mark: string): Promise<RunOutcome> {
+    const { catalog } = this.#parts;
+    const { name, keep } = this.#definition;
+    const report = this.#report;
+    const { survey, plan } = await surveyAndPlan(this.#definition, catalog, upstream.documents, this.#owner);
+    if (this.#options.force !== true) assertNotShrunk(this.#definition, survey, before, mark);
+    report.warnings = survey.warnings;
+    report.skipped = [...survey.skipped, ...plan.skipped];
+    report.stored = plan.stored;
+    this.#options.onPlan?.(plan);
+    // From here on the documents that were known are no longer all there is to do.
+    if (before !== undefined) await catalog.mirrors.setState(name, { ...before, documents: [] });
+
+    await this.#add(plan, upstream);
+    // Documents that do not belong together lack things that are not gone.
+    const kept = survey.whole ? keep : { ...keep, removed: 'keep' as const };
+    const followed = await followUpstream(catalog, this.#owner, survey.offered, {
+      keep: kept,
+      now: new Date(),
+      before,
+    });
+    report.retired = followed.retired;
+    report.kept = followed.kept - report.added;
+    report.aliases = followed.aliases;
+    const complete = report.failures === 0 && survey.whole;
+    const state: MirrorState = {
+      definition: mark,
+      documents: complete ? upstream.documents.known : [],
+      totals: survey.totals,
+      selected: survey.selected,
+      aliases: followed.given,
+    };
+    await catalog.mirrors.setState(name, state);
+    return complete ? 'success' : 'partial';
+  }
+
+  async #add(plan: Plan, upstream: OpenUpstream): Promise<void> {
+    const { destination, catalog } = this.#parts;
+    const { stream, mode, concurrency, name } = this.#definition;
+    const { signal, progress } = this.#options;
+    const owner = this.#owner;
+    const parts = { keeper: upstream.keeper, destination, owner, stream };
+    await addVersions(
+      plan.add,
+      async (planned) => {
+        if (mode === 'scheduled') {
+          return await fetchAndPublish(planned, parts, {
+            signal,
+            ...(progress === undefined ? {} : { progress }),
+          });
+        }
+        await publishListed(planned, {
+          catalog,
+          mirror: name,
+          owner,
+          stream,
+        });
+        return 0;
+      },
+      this.#report,
+      { parallel: mode === 'scheduled' ? concurrency : 1, signal },
+    );
+  }
+
+  /** Versions grow old without the upstream's doing. */
+  async #retireAged(): Promise<void> {
+    const { catalog } = this.#parts;
+    const { keep } = this.#definition;
+    if (keep.age === undefined) return;
+    for await (const { name, versions } of catalog.products.each({ owner: this.#owner })) {
+      const held = new Set(versions.map(({ serial }) => serial));
+      // What is still offered is not known, so the newest stays.
+      const offered = new Set([...held].sort().slice(-1));
+      for (const serial of retiredSerials({ offered, held }, { ...keep, removed: 'keep' }, new Date())) {
+        await catalog.versions.remove(name, serial);
+        this.#report.retired += 1;
+      }
+    }
+  }
+}
+
+function interrupted(signal: AbortSignal): HeadwaterError {
+  if (signal.reason instanceof HeadwaterError) return signal.reason;
+  return new HeadwaterError(
+    'aborted',
+    'interrupted: what was fetched is kept, and the next run goes on from there',
+  );
+}

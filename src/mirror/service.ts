@@ -1,0 +1,117 @@
+import type { RunRecord } from '../catalog/mirrors.ts';
+import type { MirrorDefinition } from '../config/mirror-schema.ts';
+import { HeadwaterError } from '../errors.ts';
+import type { RunResult } from './report.ts';
+import { type Cause, runMirror } from './run.ts';
+import { Schedule } from './schedule.ts';
+import { type MirrorStatus, mirrorStatus } from './status.ts';
+import type { MirrorParts } from './upstream.ts';
+
+/** Told of what mirrors do. */
+export interface MirrorHooks {
+  onFinished(result: RunResult & { error?: unknown }, cause: Cause): void;
+  /** A run that did not begin: another process has it, or the catalog cannot be written. */
+  onNotStarted(mirror: string, error: unknown): void;
+}
+
+/** The mirrors of a running server: runs them when it is time, or when somebody asks. */
+export class MirrorService {
+  readonly #definitions: ReadonlyMap<string, MirrorDefinition>;
+  readonly #parts: MirrorParts;
+  readonly #hooks: MirrorHooks;
+  readonly #schedules = new Map<string, Schedule>();
+  readonly #runs = new Map<string, Promise<void>>();
+  readonly #stopping = new AbortController();
+
+  constructor(definitions: MirrorDefinition[], parts: MirrorParts, hooks: MirrorHooks) {
+    this.#definitions = new Map(definitions.map((definition) => [definition.name, definition]));
+    this.#parts = parts;
+    this.#hooks = hooks;
+  }
+
+  /** Starts the schedules of the enabled mirrors, and the runs that were missed while no server was there. */
+  async start(): Promise<void> {
+    const { mirrors } = this.#parts.catalog;
+    for (const definition of this.#definitions.values()) {
+      const { name, enabled, schedule } = definition;
+      if (!enabled || schedule === undefined) continue;
+      const due = await mirrors.nextRun(name);
+      const [last] = await mirrors.runs(name, 1);
+      // One that never ran is due, and so is one that was killed.
+      const missed =
+        last === undefined || last.finishedAt === undefined || (due !== undefined && due <= new Date());
+      this.#schedules.set(
+        name,
+        new Schedule({ ...definition, schedule }, () => this.#launch(definition, 'schedule')),
+      );
+      await this.#noteNext(name);
+      if (missed) void this.#launch(definition, 'catch-up');
+    }
+  }
+
+  /** Stops the schedules and the runs; what was fetched is kept. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    for (const schedule of this.#schedules.values()) await schedule.stop();
+    await Promise.all(this.#runs.values());
+  }
+
+  async statuses(): Promise<MirrorStatus[]> {
+    const { mirrors } = this.#parts.catalog;
+    return await Promise.all(
+      [...this.#definitions.values()].map((definition) => mirrorStatus(definition, mirrors)),
+    );
+  }
+
+  /** @throws HeadwaterError `not-found` */
+  async status(name: string): Promise<MirrorStatus & { runs: RunRecord[] }> {
+    const definition = this.#find(name);
+    const { mirrors } = this.#parts.catalog;
+    return { ...(await mirrorStatus(definition, mirrors)), runs: await mirrors.runs(name, 20) };
+  }
+
+  /**
+   * Starts a run and does not wait for it.
+   * @throws HeadwaterError `not-found`; `conflict` when it is running, or not enabled
+   */
+  async begin(name: string): Promise<void> {
+    const definition = this.#find(name);
+    if (!definition.enabled) {
+      throw new HeadwaterError(
+        'conflict',
+        `mirror ${name} is not enabled: set "enabled: true" in ${definition.file}`,
+      );
+    }
+    if ((await mirrorStatus(definition, this.#parts.catalog.mirrors)).running) {
+      throw new HeadwaterError('conflict', `mirror ${name} is running already`);
+    }
+    void this.#launch(definition, 'manual');
+  }
+
+  #find(name: string): MirrorDefinition {
+    const definition = this.#definitions.get(name);
+    if (definition === undefined) throw new HeadwaterError('not-found', `there is no mirror ${name}`);
+    return definition;
+  }
+
+  /** Runs a mirror; whatever becomes of it is told to the hooks. */
+  async #launch(definition: MirrorDefinition, cause: Cause): Promise<void> {
+    const { name } = definition;
+    if (this.#stopping.signal.aborted || this.#runs.has(name)) return;
+    const run = (async () => {
+      try {
+        const { signal } = this.#stopping;
+        this.#hooks.onFinished(await runMirror(definition, this.#parts, { cause, signal }), cause);
+      } catch (error) {
+        this.#hooks.onNotStarted(name, error);
+      }
+      await this.#noteNext(name).catch((error: unknown) => this.#hooks.onNotStarted(name, error));
+    })();
+    this.#runs.set(name, run);
+    await run.finally(() => this.#runs.delete(name));
+  }
+
+  async #noteNext(name: string): Promise<void> {
+    await this.#parts.catalog.mirrors.setNextRun(name, this.#schedules.get(name)?.next());
+  }
+}

@@ -1,0 +1,55 @@
+import type { Mirrors, RunRecord } from '../catalog/mirrors.ts';
+import type { MirrorDefinition } from '../config/mirror-schema.ts';
+import type { RunReport } from './report.ts';
+
+/** How a mirror is doing. */
+export interface MirrorStatus {
+  name: string;
+  url: string;
+  enabled: boolean;
+  mode: MirrorDefinition['mode'];
+  stream: string;
+  schedule?: string;
+  timezone?: string;
+  /** Set while a server is there to run it. */
+  nextRun?: Date;
+  running: boolean;
+  lastRun?: Omit<RunRecord, 'report'> & { report?: RunReport };
+  /** When everything selected was held for the last time. */
+  lastSuccess?: Date;
+  /** Seconds since then. */
+  age?: number;
+  /** Seconds after which it is stale. */
+  maxAge?: number;
+  /** Whether it is enabled and older than `maxAge`, or never succeeded. */
+  stale: boolean;
+}
+
+/** Puts together how a mirror is doing, from what its runs recorded, in whichever process they were. */
+export async function mirrorStatus(
+  definition: MirrorDefinition,
+  mirrors: Mirrors,
+  now = new Date(),
+): Promise<MirrorStatus> {
+  const { name, url, enabled, mode, stream, schedule, timezone, maxAge } = definition;
+  const [lastRun] = await mirrors.runs(name, 1);
+  const lastSuccess = (await mirrors.lastSuccess(name))?.startedAt;
+  const lease = await mirrors.lease(name);
+  const nextRun = enabled && schedule !== undefined ? await mirrors.nextRun(name) : undefined;
+  const age = lastSuccess === undefined ? undefined : now.getTime() - lastSuccess.getTime();
+  return {
+    name,
+    url,
+    enabled,
+    mode,
+    stream,
+    ...(schedule === undefined ? {} : { schedule, timezone }),
+    ...(nextRun === undefined ? {} : { nextRun }),
+    running: lease !== undefined && lease.expiresAt > now,
+    ...(lastRun === undefined ? {} : { lastRun: lastRun as MirrorStatus['lastRun'] & object }),
+    ...(lastSuccess === undefined ? {} : { lastSuccess }),
+    ...(age === undefined ? {} : { age: Math.round(age / 1000) }),
+    ...(maxAge === undefined ? {} : { maxAge: Math.round(maxAge / 1000) }),
+    stale: enabled && maxAge !== undefined && (age === undefined || age > maxAge),
+  };
+}

@@ -1,0 +1,149 @@
+import type { Catalog } from '../catalog/catalog.ts';
+import type { ProductWithVersions } from '../catalog/model.ts';
+import { productName } from '../catalog/names.ts';
+import type { MirrorDefinition } from '../config/mirror-schema.ts';
+import { HeadwaterError } from '../errors.ts';
+import type { Untyped } from '../publish/untyped-fields.ts';
+import { dateOf, type IndexEntry } from './index-document.ts';
+import { type OfferedProduct, type Skipped, Skips } from './offered.ts';
+import { type HeldProduct, makePlan, type Plan } from './plan.ts';
+import { readProducts, type Totals } from './products-document.ts';
+import { Selection } from './selection.ts';
+import type { MirrorState } from './state.ts';
+import type { UpstreamDocuments } from './upstream-documents.ts';
+
+/** What an upstream offers. */
+export interface Survey {
+  offered: OfferedProduct[];
+  totals: Totals;
+  selected: Totals;
+  skipped: Skipped[];
+  warnings: string[];
+  /** Whether the documents belong together, so that what they lack is gone. */
+  whole: boolean;
+}
+
+/**
+ * Reads everything that an upstream offers, and selects.
+ * @throws HeadwaterError as `UpstreamDocuments.read`
+ */
+async function survey(definition: MirrorDefinition, documents: UpstreamDocuments): Promise<Survey> {
+  const { variant, deltas, file, name } = definition;
+  const selection = new Selection(definition.select);
+  const skips = new Skips();
+  const totals: Totals = { products: 0, versions: 0 };
+  const offered: OfferedProduct[] = [];
+  const outdated: string[] = [];
+  for await (const { path, bytes, expected } of documents.read()) {
+    const found = readProducts(bytes, path, { selection, variant, deltas, skips }, totals);
+    offered.push(...found.offered);
+    const problem = outdatedProblem(expected, found);
+    if (problem !== undefined) outdated.push(problem);
+  }
+  if (totals.versions > 0) selection.assertFieldsExist(file);
+  const versions = offered.reduce((sum, product) => sum + product.versions.length, 0);
+  return {
+    offered,
+    totals,
+    selected: { products: offered.length, versions },
+    skipped: skips.list(),
+    warnings: [
+      ...outdated,
+      ...selection
+        .unmatched()
+        .map((rule) => `${name}: rule ${rule} of select matches nothing of the upstream`),
+    ],
+    whole: outdated.length === 0,
+  };
+}
+
+/** Caches between us and the upstream may give an old document beside a new index. @returns what tells, if so */
+function outdatedProblem(
+  expected: IndexEntry,
+  { names, fields }: { names: ReadonlySet<string>; fields: Untyped },
+): string | undefined {
+  const { path } = expected;
+  const missing = expected.products.filter((name) => !names.has(name));
+  if (missing.length > 0) {
+    return `${path} is older than the index: it lacks ${missing.length} of its products, such as ${missing[0]}`;
+  }
+  const updated = dateOf(fields['updated']);
+  if (updated === undefined || expected.updated === undefined || updated >= expected.updated)
+    return undefined;
+  return `${path} is older than the index says: it is of ${updated.toISOString()}`;
+}
+
+/** Surveys an upstream and compares it with what is here. */
+export async function surveyAndPlan(
+  definition: MirrorDefinition,
+  catalog: Catalog,
+  documents: UpstreamDocuments,
+  owner: string,
+): Promise<{ survey: Survey; plan: Plan }> {
+  const found = await survey(definition, documents);
+  const stored = await catalog.blobs.digests();
+  const { stream, keep } = definition;
+  const plan = makePlan({
+    offered: found.offered,
+    held: await heldProducts(catalog, owner, found.offered),
+    owner,
+    stream,
+    keep: found.whole ? keep : { ...keep, removed: 'keep' },
+    now: new Date(),
+    isStored: (digest) => stored.has(digest),
+  });
+  return { survey: found, plan };
+}
+
+/**
+ * Refuses an upstream that suddenly offers far less than at the last run.
+ * @throws HeadwaterError `conflict`
+ */
+export function assertNotShrunk(
+  definition: MirrorDefinition,
+  found: Survey,
+  before: MirrorState | undefined,
+  mark: string,
+): void {
+  if (before === undefined) return;
+  const compare = (what: string, now: number, then: number) => {
+    if (now >= then * (1 - definition.maxShrink / 100)) return;
+    throw new HeadwaterError(
+      'conflict',
+      `mirror ${definition.name}: the upstream offers ${now} ${what}, and it offered ${then} before: that is more than ` +
+        `maxShrink (${definition.maxShrink} %) allows; when that is right, run it once with --force`,
+    );
+  };
+  compare('products', found.totals.products, before.totals.products);
+  compare('versions', found.totals.versions, before.totals.versions);
+  // What is selected can be compared only while the definition is the same.
+  if (before.definition !== mark) return;
+  compare('selected products', found.selected.products, before.selected.products);
+  compare('selected versions', found.selected.versions, before.selected.versions);
+}
+
+/** The products of the catalog that a plan has to know: those of the mirror, and others with the same names. */
+async function heldProducts(
+  catalog: Catalog,
+  owner: string,
+  offered: OfferedProduct[],
+): Promise<HeldProduct[]> {
+  const names = new Set(offered.map(({ key }) => productName(key)));
+  const held: HeldProduct[] = [];
+  for await (const product of catalog.products.each()) {
+    if (product.owner === owner || names.has(product.name)) held.push(slim(product));
+  }
+  return held;
+}
+
+function slim({ name, owner, stream, versions }: ProductWithVersions): HeldProduct {
+  return {
+    name,
+    owner,
+    stream,
+    versions: versions.map(({ serial, items }) => ({
+      serial,
+      items: items.map(({ type, digest }) => ({ type, digest })),
+    })),
+  };
+}

@@ -1,0 +1,81 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BlobStore } from '../blobs/blob-store.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { MirrorDefinition } from '../config/mirror-schema.ts';
+import { HeadwaterError, messageOf } from '../errors.ts';
+import type { LocalDestination } from '../publish/local-destination.ts';
+import { Downloader } from './downloader.ts';
+import { BlobKeeper } from './keep-blob.ts';
+import { Verifier } from './signature.ts';
+import { UpstreamDocuments } from './upstream-documents.ts';
+
+/** What a mirror works on. */
+export interface MirrorParts {
+  catalog: Catalog;
+  store: BlobStore;
+  destination: LocalDestination;
+  /** Where files lie that are being fetched: `dataDir`. */
+  dataDir: string;
+}
+
+/** An upstream that can be asked. */
+export interface OpenUpstream {
+  documents: UpstreamDocuments;
+  keeper: BlobKeeper;
+  close(): Promise<void>;
+}
+
+/**
+ * Makes ready what a mirror needs of its upstream; nothing is asked yet.
+ * @throws HeadwaterError `invalid` when a file that the definition names cannot be read
+ */
+export async function openUpstream(
+  definition: MirrorDefinition,
+  parts: MirrorParts,
+  options: { signal?: AbortSignal; onRetry?: (reason: string) => void },
+): Promise<OpenUpstream> {
+  const downloader = await openDownloader(definition, options);
+  const { keyring } = definition;
+  const documents = new UpstreamDocuments({
+    source: downloader,
+    verifier: async () => (keyring === undefined ? undefined : await Verifier.open(keyring)),
+  });
+  const { catalog, store, destination } = parts;
+  const directory = join(parts.dataDir, 'downloads');
+  const keeper = new BlobKeeper({ catalog, store, destination, downloader, directory });
+  return { documents, keeper, close: () => downloader.close() };
+}
+
+/** The connections to a mirror's upstream. @throws HeadwaterError `invalid` when its CA file cannot be read */
+async function openDownloader(
+  definition: MirrorDefinition,
+  options: { signal?: AbortSignal; onRetry?: (reason: string) => void } = {},
+): Promise<Downloader> {
+  const { url, fallback, credentials, concurrency, bandwidth } = definition;
+  const ca = definition.ca === undefined ? undefined : await readCa(definition, definition.ca);
+  return new Downloader(
+    {
+      bases: [url, ...fallback],
+      concurrency,
+      ...(ca === undefined ? {} : { ca }),
+      ...(credentials === undefined ? {} : { credentials }),
+      ...(bandwidth === undefined ? {} : { bandwidth }),
+    },
+    options,
+  );
+}
+
+async function readCa(definition: MirrorDefinition, file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new HeadwaterError(
+      'invalid',
+      `${definition.file}: ca: ${file} cannot be read: ${messageOf(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
