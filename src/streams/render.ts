@@ -65,10 +65,10 @@ function renderVersion(product: ProductWithVersions, version: Version) {
     if (field !== undefined && fingerprint !== undefined) fingerprints[field] = fingerprint;
   }
   // A delta from a version that clients do not see is of no use to them.
-  const serials = new Set(product.versions.map(({ serial }) => serial));
-  const listed = version.items.filter(
-    ({ deltaBase }) => deltaBase === undefined || (deltaBase !== version.serial && serials.has(deltaBase)),
-  );
+  const isListed = ({ deltaBase }: Item) =>
+    deltaBase === undefined ||
+    (deltaBase !== version.serial && product.versions.some(({ serial }) => serial === deltaBase));
+  const listed = version.items.filter(isListed);
   const items = listed.flatMap((item: Item) =>
     faces(item).map(({ ftype, file }) => [
       ftype,
