@@ -4,7 +4,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { build } from 'esbuild';
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
-const bundled = ['commander', 'kysely', 'yaml', 'zod'];
+const bundled = ['commander', 'kysely', 'node-cron', 'undici', 'yaml', 'zod'];
 
 rmSync('dist', { recursive: true, force: true });
 await build({

@@ -21,7 +21,9 @@ import type { PushPolicy } from './http/registry/receiver.ts';
 import { createRegistry } from './http/registry/router.ts';
 import { ServerCertificate } from './http/server-certificate.ts';
 import { DocumentsHandler } from './http/streams/documents-handler.ts';
+import { onDemandHooks } from './mirror/log-fetches.ts';
 import { mirrorHooks } from './mirror/log-runs.ts';
+import { OnDemandStore } from './mirror/on-demand-store.ts';
 import { MirrorService } from './mirror/service.ts';
 import { collectGarbage } from './ops/garbage-collection.ts';
 import { createLogger, type Logger } from './ops/log.ts';
@@ -75,11 +77,9 @@ export async function startServer(
       }),
   });
   const { catalog, store, destination } = workspace;
-  const mirrors = new MirrorService(
-    options.mirrors ?? [],
-    { ...workspace, dataDir: config.dataDir },
-    mirrorHooks(log),
-  );
+  const mirrorParts = { ...workspace, dataDir: config.dataDir };
+  const mirrors = new MirrorService(options.mirrors ?? [], mirrorParts, mirrorHooks(log));
+  const onDemand = new OnDemandStore(options.mirrors ?? [], mirrorParts, onDemandHooks(log));
   const metrics = new Metrics({ catalogSize: () => catalog.size(), mirrors: () => mirrors.statuses() });
   const documents = new Documents(catalog, {
     onError: (error) => log.error({ error }, 'the documents could not be rendered'),
@@ -110,7 +110,7 @@ export async function startServer(
   const registry = createRegistry(
     {
       catalog,
-      store,
+      imageBytes: onDemand,
       destination,
       access,
       operations,
@@ -137,7 +137,7 @@ export async function startServer(
     access,
     documents: handler,
     products: catalog.products,
-    store,
+    images: onDemand,
     readiness: new Readiness(store, documents),
     metrics,
     api: createApi({
@@ -180,7 +180,7 @@ export async function startServer(
     onProblem: (error) => log.warn({ error: messageOf(error) }, 'the changed certificate is not used'),
   });
   const stopForgetting = forgetAliases(workspace, log);
-  const stopCollecting = collectRegularly(workspace, uploads, config, log);
+  const stopCollecting = collectRegularly(workspace, { uploads, onDemand }, config, log);
   await mirrors.start();
   log.info({ address: config.listen.address, port }, 'listening');
 
@@ -205,6 +205,7 @@ export async function startServer(
       await operations.close();
       await stopForgetting();
       await mirrorsStopped;
+      await onDemand.close();
       await stopCollecting();
       await documents.stop();
       await workspace.close();
@@ -269,7 +270,7 @@ function forgetAliases({ catalog }: Workspace, log: Logger): () => Promise<void>
 /** Collects garbage now and then; the first time at once, for what a killed process left. */
 function collectRegularly(
   { catalog, store }: Awaited<ReturnType<typeof openWorkspace>>,
-  uploads: Uploads,
+  { uploads, onDemand }: { uploads: Uploads; onDemand: OnDemandStore },
   config: Config,
   log: Logger,
 ): () => Promise<void> {
@@ -281,6 +282,7 @@ function collectRegularly(
       const collected = await collectGarbage(catalog, store, { gracePeriod: config.gracePeriod, strays });
       await catalog.audit.trim(config.limits.auditEntries);
       await uploads.clean(new Date(Date.now() - uploadPatience));
+      await onDemand.evict();
       if (collected.versions + collected.blobs + collected.strays > 0)
         log.info(collected, 'garbage collected');
     } catch (error) {

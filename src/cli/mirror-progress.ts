@@ -9,9 +9,8 @@ const rateWindow = 10_000;
 const framesPerSecond = 8;
 const leastSize = 1024 * 1024;
 
-/** Shows how far a run has come, in total and for each file: on a terminal only, and on stderr. */
+/** Shows how far a run has come, in total and for each file, on stderr, which is a terminal. */
 export class MirrorProgress {
-  readonly #visible = process.stderr.isTTY === true;
   readonly #files = new Map<string, { bar: SingleBar | undefined; done: number }>();
   readonly #samples: { time: number; done: number }[] = [];
   #bars: MultiBar | undefined;
@@ -21,7 +20,7 @@ export class MirrorProgress {
 
   /** To be told what is planned. */
   readonly onPlan = (plan: Plan): void => {
-    if (!this.#visible || plan.fetch === 0) return;
+    if (plan.fetch === 0) return;
     this.#size = plan.fetch;
     this.#bars = new cliProgress.MultiBar({
       format: (options, params, payload) =>

@@ -1,8 +1,8 @@
 import type { RequestListener } from 'node:http';
 import type { Router } from '@koa/router';
 import Koa, { type Context, type Middleware } from 'koa';
-import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Products } from '../catalog/products.ts';
+import { HeadwaterError } from '../errors.ts';
 import type { Metrics } from '../ops/metrics.ts';
 import type { Access } from './access.ts';
 import { errorFunnel } from './errors.ts';
@@ -10,14 +10,14 @@ import { requestIdHeader } from './front.ts';
 import type { Readiness } from './health.ts';
 import { pathSegments } from './request-path.ts';
 import type { DocumentsHandler } from './streams/documents-handler.ts';
-import { findImageFile, sendImageFile } from './streams/images.ts';
+import { findImageFile, type ImageBytes, sendImageFile } from './streams/images.ts';
 import { readableAnywhere, sendDocument } from './streams/send-document.ts';
 
 export interface ApplicationParts {
   access: Access;
   documents: DocumentsHandler;
   products: Products;
-  store: BlobStore;
+  images: ImageBytes;
   readiness: Readiness;
   metrics: Metrics;
   api: Router;
@@ -37,7 +37,8 @@ export function createApplication(parts: ApplicationParts): RequestListener {
   application.silent = true;
   application.on('error', (error: Error & { code?: string }) => {
     const gone = /^(ECONNRESET|EPIPE|ERR_STREAM_PREMATURE_CLOSE|HPE_\w+)$/.test(error.code ?? '');
-    if (!gone) parts.onDefect(error, '');
+    // An upstream or a store that fails half way is told by those who read from it.
+    if (!gone && !(error instanceof HeadwaterError)) parts.onDefect(error, '');
   });
   application.use(async (context, next) => {
     context.state['requestId'] = context.get(requestIdHeader);
@@ -61,7 +62,7 @@ async function plainRequest(parts: ApplicationParts, context: Context): Promise<
     const image = await findImageFile(parts.products, segments.slice(1));
     if (image !== undefined && !image.hidden && parts.access.isPublic(image.stream)) {
       await sendImageFile(context, image, {
-        store: parts.store,
+        images: parts.images,
         redirect: parts.redirectToStore,
         shared: true,
       });
@@ -123,7 +124,7 @@ async function readRequest(parts: ApplicationParts, context: Context): Promise<b
       : access.mayRead(identity, image.stream, {});
     if (!allowed) return true;
     const shared = !image.hidden && access.isPublic(image.stream);
-    await sendImageFile(context, image, { store: parts.store, redirect: parts.redirectToStore, shared });
+    await sendImageFile(context, image, { images: parts.images, redirect: parts.redirectToStore, shared });
     return true;
   }
   const document = await parts.documents.find(segments.join('/'), identity);

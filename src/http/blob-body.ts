@@ -9,7 +9,7 @@ import { HeadwaterError } from '../errors.ts';
  * @returns its bytes, or the range of them; they fail when there are fewer than announced
  */
 export async function openBlob(
-  store: BlobStore,
+  store: Pick<BlobStore, 'read'>,
   blob: { digest: string; size: number; range?: ByteRange },
 ): Promise<AsyncGenerator<Uint8Array>> {
   const digest = parseDigest(blob.digest);

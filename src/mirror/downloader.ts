@@ -194,13 +194,17 @@ export class Downloader {
           : {
               authorization: `Basic ${Buffer.from(`${credentials.user}:${credentials.password}`).toString('base64')}`,
             };
-      const response = await this.#agent.request({
-        origin: url.origin,
-        path: url.pathname + url.search,
-        method: 'GET',
-        headers: { 'user-agent': 'headwater', ...headers, ...authorization },
-        ...(signal === undefined ? {} : { signal }),
-      });
+      const response = await this.#agent
+        .request({
+          origin: url.origin,
+          path: url.pathname + url.search,
+          method: 'GET',
+          headers: { 'user-agent': 'headwater', ...headers, ...authorization },
+          ...(signal === undefined ? {} : { signal }),
+        })
+        .catch((error: unknown) => {
+          throw explain(error, url.href);
+        });
       const { statusCode } = response;
       if (statusCode === 200 || statusCode === 206 || statusCode === 304) return response;
       await response.body.dump();
@@ -251,7 +255,7 @@ function explain(error: unknown, path: string): HeadwaterError {
   const reason = `${messageOf(error) || 'the connection failed'}${code === undefined ? '' : ` (${code})`}`;
   // A certificate that is not trusted will not be trusted the next time.
   const kind = /CERT|SELF_SIGNED|ALTNAME|UNABLE_TO_VERIFY/.test(code ?? '') ? 'invalid' : 'unavailable';
-  return new HeadwaterError(kind, `${path}: the upstream cannot be reached: ${reason}`, { cause: error });
+  return new HeadwaterError(kind, `${path}: the upstream does not answer: ${reason}`, { cause: error });
 }
 
 /** RFC 9110, section 13.1.5: without a strong validator, the digest of the whole tells whether parts fit. */

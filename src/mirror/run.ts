@@ -5,19 +5,14 @@ import type { Progress } from '../publish/request.ts';
 import { addVersions } from './carry-out.ts';
 import { followUpstream } from './follow-upstream.ts';
 import { HeldLease } from './lease.ts';
+import { ownerOf } from './owner.ts';
 import type { Plan } from './plan.ts';
 import { publishListed } from './publish-listed.ts';
-import { fetchAndPublish } from './publish-planned.ts';
 import { emptyReport, type RunReport, type RunResult } from './report.ts';
 import { retiredSerials } from './retention.ts';
 import { definitionMark, type MirrorState } from './state.ts';
 import { assertNotShrunk, type Survey, surveyAndPlan } from './survey.ts';
 import { type MirrorParts, type OpenUpstream, openUpstream } from './upstream.ts';
-
-/** Who owns what a mirror brings. */
-function ownerOf(mirror: string): string {
-  return `mirror:${mirror}`;
-}
 
 /** Why a mirror runs. */
 export type Cause = 'schedule' | 'catch-up' | 'manual';
@@ -180,6 +175,9 @@ class Run {
     const { stream, mode, concurrency, name } = this.#definition;
     const { signal, progress } = this.#options;
     const owner = this.#owner;
+    if (plan.add.length === 0) return;
+    // What publishing needs takes longer to load than a run takes that has nothing to publish.
+    const { fetchAndPublish } = await import('./publish-planned.ts');
     const parts = { keeper: upstream.keeper, destination, owner, stream };
     await addVersions(
       plan.add,

@@ -37,9 +37,12 @@ export class MirrorService {
       if (!enabled || schedule === undefined) continue;
       const due = await mirrors.nextRun(name);
       const [last] = await mirrors.runs(name, 1);
-      // One that never ran is due, and so is one that was killed.
+      // One that never ran is due, and so is one whose last run could not end.
       const missed =
-        last === undefined || last.finishedAt === undefined || (due !== undefined && due <= new Date());
+        last === undefined ||
+        last.finishedAt === undefined ||
+        last.outcome === 'interrupted' ||
+        (due !== undefined && due <= new Date());
       this.#schedules.set(
         name,
         new Schedule({ ...definition, schedule }, () => this.#launch(definition, 'schedule')),

@@ -48,7 +48,7 @@ export async function openUpstream(
 }
 
 /** The connections to a mirror's upstream. @throws HeadwaterError `invalid` when its CA file cannot be read */
-async function openDownloader(
+export async function openDownloader(
   definition: MirrorDefinition,
   options: { signal?: AbortSignal; onRetry?: (reason: string) => void } = {},
 ): Promise<Downloader> {

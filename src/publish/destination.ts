@@ -16,6 +16,8 @@ type MadeFile =
       /** Where the bytes lie as a file once they have passed: the store may take that over. */
       landing?: string;
       expectedDigest?: Digest;
+      /** Called when all bytes have passed and are the expected ones, before the store is done with them. */
+      onChecked?: () => void;
     };
 
 export type InputFile = SourceFile | MadeFile;

@@ -103,7 +103,11 @@ export class LocalDestination implements PushDestination {
 
   async #take(file: InputFile, passage: Passage, size: number | undefined): Promise<Examined> {
     const { examined, bytes } = passage;
-    const digest = examined.then((found) => asExpected(file, found));
+    const digest = examined.then((found) => {
+      const checked = asExpected(file, found);
+      if (file.from === 'stream') file.onChecked?.();
+      return checked;
+    });
     // The store waits for it too; when the store fails first, nobody would.
     digest.catch(() => undefined);
     const lies = landing(file);

@@ -107,7 +107,7 @@ describe.each(stores)('a mirror into the $name store', (store) => {
     await launchAll({ bookworm: '20260102_0304', trixie: '20260102_0304' });
     const failed = await headwater.attempt('mirror', 'run');
     expect(failed.code).toBe(7);
-    expect(failed.stderr).toContain(upstream.url);
+    expect(failed.stderr).toContain(`${upstream.url}/streams/v1/index.sjson: the upstream does not answer`);
     expect(await status()).toMatchObject({ stale: false, lastRun: { outcome: 'failed' } });
   });
 

@@ -26,8 +26,8 @@ export class TestServer {
   /** Starts one, which ends with the test. */
   static async start(
     overrides: Overrides = {},
-    env: Record<string, string> = {},
     mirrors: MirrorDefinition[] = [],
+    env: Record<string, string> = {},
   ): Promise<TestServer> {
     const config = loadConfig({
       env,

@@ -164,16 +164,14 @@ async function run(
   const problems: unknown[] = [];
   await withMirrorParts(configured.config, async (parts) => {
     for (const definition of chooseMirrors(configured, name)) {
-      const { MirrorProgress } = await import('../mirror-progress.ts');
-      const progress = new MirrorProgress();
+      const progress = await openProgress();
       try {
         const result = await runMirror(definition, parts, {
           cause: 'manual',
           force,
           signal: interruption,
-          onPlan: progress.onPlan,
-          progress: progress.report,
-        }).finally(() => progress.close());
+          ...(progress === undefined ? {} : { onPlan: progress.onPlan, progress: progress.report }),
+        }).finally(() => progress?.close());
         await print(output, result, json);
         if (result.error !== undefined) problems.push(result.error);
         else if (result.outcome === 'partial') problems.push(incomplete(result));
@@ -188,6 +186,13 @@ async function run(
   for (const problem of problems.slice(1))
     output.warning(problem instanceof Error ? problem.message : String(problem));
   throw problems[0];
+}
+
+/** On a terminal only; what draws there takes a while to load. */
+async function openProgress() {
+  if (process.stderr.isTTY !== true) return undefined;
+  const { MirrorProgress } = await import('../mirror-progress.ts');
+  return new MirrorProgress();
 }
 
 async function print(output: Output, result: RunResult & { error?: unknown }, json: boolean): Promise<void> {

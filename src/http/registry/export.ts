@@ -18,7 +18,7 @@ type Piece = { text: Buffer } | ImageItem;
 export async function sendExport(
   context: Context,
   image: Image,
-  parts: { catalog: Catalog; store: BlobStore },
+  parts: { catalog: Catalog; imageBytes: Pick<BlobStore, 'read'> },
 ): Promise<void> {
   const { fingerprint, metadata, root } = image;
   const suffix = async (item: ImageItem) => suffixOf(item, await contentOf(parts.catalog, item));
@@ -26,7 +26,7 @@ export async function sendExport(
     context.set('Content-Type', 'application/octet-stream');
     // Clients name the file they write by it.
     context.set('Content-Disposition', `inline;filename=${fingerprint}${await suffix(root)}`);
-    await send(context, [root], parts.store);
+    await send(context, [root], parts.imageBytes);
     return;
   }
   const boundary = randomBytes(30).toString('hex');
@@ -47,12 +47,12 @@ export async function sendExport(
     item,
   ]);
   context.set('Content-Type', `multipart/form-data; boundary=${boundary}`);
-  await send(context, [...pieces, text(`\r\n--${boundary}--\r\n`)], parts.store);
+  await send(context, [...pieces, text(`\r\n--${boundary}--\r\n`)], parts.imageBytes);
 }
 
-async function send(context: Context, pieces: Piece[], store: BlobStore): Promise<void> {
+async function send(context: Context, pieces: Piece[], imageBytes: Pick<BlobStore, 'read'>): Promise<void> {
   const opened = [];
-  for (const piece of pieces) opened.push('text' in piece ? [piece.text] : await openBlob(store, piece));
+  for (const piece of pieces) opened.push('text' in piece ? [piece.text] : await openBlob(imageBytes, piece));
   context.status = 200;
   context.length = pieces.reduce((sum, piece) => sum + ('text' in piece ? piece.text.length : piece.size), 0);
   context.respond = false;

@@ -11,7 +11,8 @@ import type { ServerInformation } from './server-information.ts';
 /** What the routes of the registry act on. */
 export interface RegistryParts {
   catalog: Catalog;
-  store: BlobStore;
+  /** Where the bytes of images come from. */
+  imageBytes: Pick<BlobStore, 'read'>;
   destination: LocalDestination;
   access: Access;
   operations: Operations;

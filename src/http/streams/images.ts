@@ -1,7 +1,8 @@
+import type { Readable } from 'node:stream';
 import type { Context } from 'koa';
 import parseRange from 'range-parser';
-import type { BlobStore, ByteRange } from '../../blobs/blob-store.ts';
-import { parseDigest } from '../../blobs/digest.ts';
+import type { ByteRange } from '../../blobs/blob-store.ts';
+import { type Digest, parseDigest } from '../../blobs/digest.ts';
 import type { Item } from '../../catalog/model.ts';
 import type { Products } from '../../catalog/products.ts';
 import { catalogFile } from '../../streams/paths.ts';
@@ -18,6 +19,18 @@ export interface ImageFile extends Item {
   publishedAt: Date;
   /** Not for everybody, even in a public stream. */
   hidden: boolean;
+}
+
+/** Where the bytes of image files come from. */
+export interface ImageBytes {
+  read(digest: Digest, range?: ByteRange): Promise<Readable>;
+  /** A link to the bytes; undefined where a client must get them through the server. */
+  presign?:
+    | ((
+        digest: Digest,
+        options: { expiresInSeconds: number; method: 'GET' | 'HEAD' },
+      ) => Promise<string | undefined>)
+    | undefined;
 }
 
 /** The image file at the segments of a path after `images`, or undefined. */
@@ -41,14 +54,16 @@ export async function findImageFile(products: Products, segments: string[]): Pro
 export async function sendImageFile(
   context: Context,
   image: ImageFile,
-  options: { store: BlobStore; redirect: boolean; shared: boolean },
+  options: { images: ImageBytes; redirect: boolean; shared: boolean },
 ): Promise<void> {
   const digest = parseDigest(image.digest);
   const etag = `"${digest}"`;
   context.set(readableAnywhere);
-  if (options.redirect && options.store.presign !== undefined) {
-    const method = context.method === 'HEAD' ? 'HEAD' : 'GET';
-    const link = await options.store.presign(digest, { expiresInSeconds: presignedSeconds, method });
+  const method = context.method === 'HEAD' ? 'HEAD' : 'GET';
+  const link = options.redirect
+    ? await options.images.presign?.(digest, { expiresInSeconds: presignedSeconds, method })
+    : undefined;
+  if (link !== undefined) {
     context.set('Cache-Control', 'no-store');
     context.status = 307;
     context.redirect(link);
@@ -81,7 +96,7 @@ export async function sendImageFile(
   context.length = length;
   if (context.method === 'HEAD') return;
   // Awaited before any header is sent: a store that is down is a 503, never a 200 cut short.
-  const bytes = await openBlob(options.store, { ...image, ...(range === undefined ? {} : { range }) });
+  const bytes = await openBlob(options.images, { ...image, ...(range === undefined ? {} : { range }) });
   context.respond = false;
   await sendBytes(context.res, bytes);
 }

@@ -16,7 +16,7 @@ const shared = 'a secret that is shared';
 let server: TestServer;
 
 beforeEach(async () => {
-  server = await TestServer.start({}, { HEADWATER_JOIN_SECRET: shared });
+  server = await TestServer.start({}, [], { HEADWATER_JOIN_SECRET: shared });
 });
 
 afterEach(async () => {

@@ -5,7 +5,7 @@ import { TestServer } from '../../support/server.ts';
 const shared = 'a secret that is shared';
 
 async function startWithSecret(): Promise<TestServer> {
-  return await TestServer.start({}, { HEADWATER_JOIN_SECRET: shared });
+  return await TestServer.start({}, [], { HEADWATER_JOIN_SECRET: shared });
 }
 
 describe('a client that nobody knows', () => {

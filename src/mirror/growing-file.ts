@@ -1,0 +1,152 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import type { ByteRange } from '../blobs/blob-store.ts';
+import { codeOf, HeadwaterError } from '../errors.ts';
+
+/** Bytes read at once. */
+const chunkSize = 1024 * 1024;
+
+/**
+ * A file that arrives while others read it, each at its own pace: its bytes lie on the disk, so that neither a slow
+ * reader nor many of them cost memory. Nobody gets its last byte before the whole has been found to be right; then
+ * a reader that reaches the end has the right bytes.
+ */
+export class GrowingFile {
+  readonly #path: string;
+  readonly #size: number;
+  #arrived: number;
+  #state: { kind: 'arriving' | 'right' } | { kind: 'failed'; error: Error } = { kind: 'arriving' };
+  #waiting: (() => void)[] = [];
+
+  /**
+   * @param path where its bytes lie; the file is there as soon as the first of them has arrived
+   * @param size bytes of the whole
+   * @param arrived bytes that are there already
+   */
+  constructor(path: string, size: number, arrived: number) {
+    this.#path = path;
+    this.#size = size;
+    this.#arrived = arrived;
+  }
+
+  /** Bytes that have arrived. */
+  get arrived(): number {
+    return this.#arrived;
+  }
+
+  /** More bytes were written to the file. */
+  grow(bytes: number): void {
+    this.#arrived += bytes;
+    this.#wake();
+  }
+
+  /** Every byte has arrived, and they are the right ones. */
+  succeed(): void {
+    if (this.#state.kind === 'arriving') this.#state = { kind: 'right' };
+    this.#wake();
+  }
+
+  /** It will not become whole: its readers fail with the error. Without effect once it was found to be right. */
+  fail(error: Error): void {
+    if (this.#state.kind === 'arriving') this.#state = { kind: 'failed', error };
+    this.#wake();
+  }
+
+  /** Resolves when something has arrived or everything is over. @throws what it failed with */
+  async begun(): Promise<void> {
+    while (this.#arrived === 0 && this.#state.kind === 'arriving') await this.#change();
+    if (this.#state.kind === 'failed') throw this.#state.error;
+  }
+
+  /**
+   * The bytes of the whole or of a range, as they come.
+   * @returns undefined when the file is gone: the store has taken it over, or it was wrong
+   * @throws HeadwaterError `invalid` when there are no bytes in the range
+   */
+  async read(range?: ByteRange): Promise<Readable | undefined> {
+    const start = range?.start ?? 0;
+    const stop = Math.min(this.#size, (range?.end ?? this.#size) + 1);
+    if (range !== undefined && start >= stop) {
+      throw new HeadwaterError('invalid', `a file of ${this.#size} bytes has none from ${start}`);
+    }
+    const handle = await openIfAny(this.#path);
+    if (handle === undefined) return undefined;
+    return new GrowingRange(handle, { start, stop }, (at) => this.#readable(at));
+  }
+
+  /** Resolves, when the byte at `at` may be read, with how far one may read. @throws what the file failed with */
+  async #readable(at: number): Promise<number> {
+    for (;;) {
+      if (this.#state.kind === 'failed') throw this.#state.error;
+      const end = this.#state.kind === 'right' ? this.#size : Math.min(this.#arrived, this.#size - 1);
+      if (end > at) return end;
+      await this.#change();
+    }
+  }
+
+  async #change(): Promise<void> {
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+}
+
+/** Bytes of a growing file from `start` up to but not including `stop`. Closes the file when it is left. */
+class GrowingRange extends Readable {
+  readonly #handle: FileHandle;
+  readonly #stop: number;
+  readonly #readable: (at: number) => Promise<number>;
+  #at: number;
+
+  constructor(
+    handle: FileHandle,
+    range: { start: number; stop: number },
+    readable: (at: number) => Promise<number>,
+  ) {
+    super({ highWaterMark: chunkSize });
+    this.#handle = handle;
+    this.#at = range.start;
+    this.#stop = range.stop;
+    this.#readable = readable;
+  }
+
+  override _read(): void {
+    this.#readChunk().catch((error: unknown) => this.destroy(error as Error));
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    // Waits for a read that is under way.
+    this.#handle.close().then(
+      () => done(error),
+      (failure: Error) => done(error ?? failure),
+    );
+  }
+
+  async #readChunk(): Promise<void> {
+    const end = this.#at === this.#stop ? this.#stop : await this.#readable(this.#at);
+    if (this.destroyed) return;
+    const wanted = Math.min(chunkSize, Math.min(end, this.#stop) - this.#at);
+    const buffer = Buffer.allocUnsafeSlow(wanted);
+    const { bytesRead } = await this.#handle.read(buffer, 0, wanted, this.#at);
+    if (this.destroyed) return;
+    if (bytesRead < Math.min(1, wanted)) {
+      throw new HeadwaterError('unavailable', 'a file that was being fetched became shorter');
+    }
+    this.#at += bytesRead;
+    if (bytesRead > 0) this.push(buffer.subarray(0, bytesRead));
+    if (this.#at === this.#stop) this.push(null);
+  }
+}
+
+async function openIfAny(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
