@@ -242,7 +242,7 @@ describe.each(clients)('with $name', (client) => {
     await client.run('image', 'show', remote(alias));
     const name = `launched-${alias}`;
     await client.run('launch', remote(alias), name);
-    expect(await client.run('exec', name, '--', 'cat', '/etc/debian_version')).toMatch(/^12/);
+    expect(await client.inside(name, 'cat', '/etc/debian_version')).toMatch(/^12/);
     await client.run('delete', '--force', name);
     await client.run('image', 'delete', remote(alias));
   });
