@@ -8,5 +8,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // Much of the time goes by in waiting: for retries, for processes, for a store.
+    maxWorkers: 4,
   },
 });

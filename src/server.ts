@@ -1,17 +1,25 @@
-import { unwatchFile, watchFile } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { MirrorDefinition } from './config/mirror-schema.ts';
 import type { Config } from './config/schema.ts';
 import { messageOf } from './errors.ts';
 import { Access } from './http/access.ts';
-import { machineAddresses } from './http/addresses.ts';
+import { machineAddresses, reachableAddresses } from './http/addresses.ts';
 import { createApi } from './http/api/router.ts';
 import { Uploads } from './http/api/uploads.ts';
 import { createApplication } from './http/application.ts';
-import { type CertificatePaths, ensureSelfSigned, readCertificate } from './http/certificate.ts';
+import { BodyWatch } from './http/body-watch.ts';
 import { type AnsweredRequest, createFront } from './http/front.ts';
 import { Readiness } from './http/health.ts';
-import { Listener } from './http/listener.ts';
+import { Listener, type UpgradeListener } from './http/listener.ts';
+import { Enrollment } from './http/registry/enrollment.ts';
+import { Events } from './http/registry/events.ts';
+import { encodeJoinToken } from './http/registry/join-token.ts';
+import { Operations } from './http/registry/operations.ts';
+import { PullPolicy } from './http/registry/pull-policy.ts';
+import type { PushPolicy } from './http/registry/receiver.ts';
+import { createRegistry } from './http/registry/router.ts';
+import { ServerCertificate } from './http/server-certificate.ts';
 import { DocumentsHandler } from './http/streams/documents-handler.ts';
 import { onDemandHooks } from './mirror/log-fetches.ts';
 import { mirrorHooks } from './mirror/log-runs.ts';
@@ -22,7 +30,8 @@ import { createLogger, type Logger } from './ops/log.ts';
 import { Metrics } from './ops/metrics.ts';
 import { observeStore } from './ops/observed-store.ts';
 import { Documents } from './streams/documents.ts';
-import { openWorkspace } from './workspace.ts';
+import { version } from './version.ts';
+import { openWorkspace, type Workspace } from './workspace.ts';
 
 /** A running server. */
 export interface RunningServer {
@@ -36,17 +45,20 @@ export interface RunningServer {
   fingerprint?: string;
   /** Whether Headwater made the certificate itself, so that clients have to be told to trust it. */
   selfSigned: boolean;
+  /** What goes on in the background. */
+  operations: Operations;
   /** Lets answers finish within the configured limit, then stops everything. */
   close(): Promise<void>;
 }
 
-/** How often certificate files are looked at for a change, in milliseconds. */
-const certificateInterval = 2000;
 /** How often garbage is collected, and how many of those rounds pass between looks through the whole store. */
 const collectionInterval = 10 * 60_000;
 const roundsBetweenSweeps = 144;
 /** What arrived of a broken upload waits this long for its client, in milliseconds. */
 const uploadPatience = 24 * 3_600_000;
+/** How long documents keep an alias that a client removed, which is the first half of moving it, in milliseconds. */
+const aliasPatience = 5000;
+const aliasInterval = 1000;
 
 /**
  * Starts a server: opens the data directory and the store, renders the documents, listens, and runs the mirrors.
@@ -78,7 +90,7 @@ export async function startServer(
   });
   await documents.start();
 
-  const access = new Access(catalog.tokens, (stream) => config.streams[stream]?.public ?? true);
+  const access = new Access(catalog, (stream) => config.streams[stream]?.public ?? true);
   const uploads = new Uploads({
     directory: join(config.dataDir, 'uploads'),
     destination,
@@ -87,6 +99,40 @@ export async function startServer(
   const handler = new DocumentsHandler(documents, access);
   const plainIsLimited = config.tls !== 'off';
   const onDefect = (error: unknown, id: string) => log.error({ id, err: error }, 'a request failed');
+  const certificate = await ServerCertificate.open(config);
+  const serverName = `${hostname()}-${await catalog.instance()}`;
+  const operations = new Operations({ location: serverName, onDefect });
+  const events = new Events({ access, operations });
+  metrics.watch('headwater_registry_listeners', 'Clients that listen to events.', () => events.size);
+  const published = () => documents.refresh();
+  let port = config.listen.port;
+  const addresses = () => reachableAddresses(config, port);
+  const registry = createRegistry(
+    {
+      catalog,
+      imageBytes: onDemand,
+      destination,
+      access,
+      operations,
+      enrollment: new Enrollment({ sharedSecret: config.joinSecret, pushedTo: config.registry.stream }),
+      information: {
+        name: serverName,
+        version,
+        addresses,
+        certificate: () => certificate,
+      },
+      uploadLimit: config.limits.uploadSize,
+      pushes: pushPolicy(config),
+      pulls: new PullPolicy({
+        from: config.registry.pullFrom,
+        // The unspecified address leads to this machine, too.
+        isOurs: (address, at) =>
+          at === port && [...machineAddresses({ loopback: true }), '0.0.0.0', '::'].includes(address),
+      }),
+      published,
+    },
+    onDefect,
+  );
   const application = createApplication({
     access,
     documents: handler,
@@ -101,13 +147,19 @@ export async function startServer(
       uploads,
       mirrors,
       access,
-      published: () => documents.refresh(),
+      pushedTo: config.registry.stream,
+      joinToken: (token, secret) =>
+        encodeJoinToken(token, { secret, fingerprint: certificate?.fingerprint, addresses: addresses() }),
+      published,
     }),
+    registry,
     plainIsLimited,
     redirectToStore: config.storage.type === 's3' && config.storage.redirect,
     onDefect,
   });
+  const bodies = new BodyWatch();
   const front = createFront({
+    bodies,
     documents: handler,
     application,
     plainIsLimited,
@@ -117,10 +169,17 @@ export async function startServer(
     },
   });
 
-  const certificate = await openCertificate(config);
-  const listener = new Listener(front, certificate?.files);
-  const port = await listener.listen(config.listen.address, config.listen.port);
-  const stopWatching = certificate === undefined ? () => undefined : follow(certificate.paths, listener, log);
+  const upgrade: UpgradeListener = (...request) => void events.upgrade(...request);
+  const listener = new Listener(front, upgrade, certificate?.files);
+  port = await listener.listen(config.listen.address, config.listen.port);
+  const stopWatching = certificate?.follow({
+    onRenewed: (files) => {
+      listener.renew(files);
+      log.info({ certificate: certificate.paths.certificate }, 'certificate read again');
+    },
+    onProblem: (error) => log.warn({ error: messageOf(error) }, 'the changed certificate is not used'),
+  });
+  const stopForgetting = forgetAliases(workspace, log);
   const stopCollecting = collectRegularly(workspace, { uploads, onDemand }, config, log);
   await mirrors.start();
   log.info({ address: config.listen.address, port }, 'listening');
@@ -130,14 +189,21 @@ export async function startServer(
     addresses: address === '::' || address === '0.0.0.0' ? machineAddresses({ loopback: false }) : [address],
     port,
     selfSigned: config.tls === 'self-signed',
+    operations,
     ...(certificate === undefined
       ? {}
       : { certificatePath: certificate.paths.certificate, fingerprint: certificate.fingerprint }),
     close: async () => {
       log.info('stopping');
-      stopWatching();
+      stopWatching?.();
       const mirrorsStopped = mirrors.stop();
+      const draining = setInterval(() => events.drain(), 100);
       await listener.close(config.shutdownTimeout);
+      clearInterval(draining);
+      events.close();
+      bodies.close();
+      await operations.close();
+      await stopForgetting();
       await mirrorsStopped;
       await onDemand.close();
       await stopCollecting();
@@ -170,28 +236,34 @@ function logRequest(log: Logger, request: AnsweredRequest): void {
   );
 }
 
-async function openCertificate(config: Config) {
-  if (config.tls === 'off') return undefined;
-  const paths = config.tls === 'self-signed' ? await ensureSelfSigned(config.dataDir) : config.tls;
-  const { x509, ...files } = await readCertificate(paths);
-  return { paths, files, fingerprint: x509.fingerprint256.replaceAll(':', '').toLowerCase() };
+function pushPolicy({ registry, limits }: Config): PushPolicy {
+  const { stream, keep, streamQuota, entryQuota } = registry;
+  return {
+    stream,
+    keep,
+    uploadLimit: limits.uploadSize,
+    quotas: {
+      ...(streamQuota === undefined ? {} : { stream: streamQuota }),
+      ...(entryQuota === undefined ? {} : { entry: entryQuota }),
+    },
+  };
 }
 
-/** Uses a renewed certificate as soon as both its files are there and fit. */
-function follow(paths: CertificatePaths, listener: Listener, log: Logger): () => void {
-  const renew = async () => {
-    try {
-      listener.renew(await readCertificate(paths));
-      log.info({ certificate: paths.certificate }, 'certificate read again');
-    } catch (error) {
-      log.warn({ error: messageOf(error) }, 'the changed certificate is not used');
-    }
-  };
-  const files = [paths.certificate, paths.key];
-  for (const file of files)
-    watchFile(file, { interval: certificateInterval, persistent: false }, () => void renew());
-  return () => {
-    for (const file of files) unwatchFile(file);
+/** Takes aliases out of the documents that clients removed and did not set anew. */
+function forgetAliases({ catalog }: Workspace, log: Logger): () => Promise<void> {
+  let running: Promise<unknown> = Promise.resolve();
+  const timer = setInterval(() => {
+    running = catalog.imageAliases.forget(new Date(Date.now() - aliasPatience)).catch((error: unknown) => {
+      log.warn(
+        { error: messageOf(error) },
+        'removed aliases stay in the documents; the next round tries again',
+      );
+    });
+  }, aliasInterval);
+  timer.unref();
+  return async () => {
+    clearInterval(timer);
+    await running;
   };
 }
 
@@ -208,6 +280,7 @@ function collectRegularly(
     try {
       const strays = round++ % roundsBetweenSweeps === 0;
       const collected = await collectGarbage(catalog, store, { gracePeriod: config.gracePeriod, strays });
+      await catalog.audit.trim(config.limits.auditEntries);
       await uploads.clean(new Date(Date.now() - uploadPatience));
       await onDemand.evict();
       if (collected.versions + collected.blobs + collected.strays > 0)

@@ -48,7 +48,7 @@ export class S3Store implements BlobStore {
     for await (const { key, modified } of this.#bucket.objects(staging)) {
       if (await isAbandoned(key.slice(staging.length), modified)) await this.#bucket.remove(key);
     }
-    // Uploads and copies straight to a blob's key do not tell who makes them: their age decides.
+    // Copies in pieces, to a blob's own key, do not tell who makes them: their age decides.
     for await (const { key, upload, started } of this.#uploads.list(prefix + blobRoot)) {
       if (Date.now() - started.getTime() > abandonedAfter) await this.#uploads.abort(key, upload);
     }
@@ -93,7 +93,7 @@ export class S3Store implements BlobStore {
       if (present !== undefined) return present;
       const { partSize } = this.#settings;
       const sender = new S3Sender(this.#uploads, this.#slots, { partSize, size: expected.size });
-      const sent = await sender.send(incoming, () => this.#target(known));
+      const sent = await sender.send(incoming, () => this.#stagingKey());
       return sent.kind === 'whole' ? await this.#put(sent, await digest) : await this.#complete(sent, digest);
     } finally {
       incoming.leave();
@@ -121,7 +121,7 @@ export class S3Store implements BlobStore {
 
   async check(): Promise<void> {
     try {
-      await this.#bucket.probe(`${this.#settings.prefix}staging/${await stagedName()}`);
+      await this.#bucket.probe(await this.#stagingKey());
     } catch (error) {
       if (!(error instanceof HeadwaterError) || error.kind === 'unavailable') throw error;
       throw new HeadwaterError('unavailable', error.message, { cause: error });
@@ -136,9 +136,12 @@ export class S3Store implements BlobStore {
     return this.#settings.prefix + blobKey(digest);
   }
 
-  /** Where an upload in parts goes: to the blob's key when that is known, for nothing is seen before it is complete. */
-  async #target(known: Digest | undefined): Promise<string> {
-    return known === undefined ? `${this.#settings.prefix}staging/${await stagedName()}` : this.#key(known);
+  /**
+   * Where an upload in parts goes, also of a blob whose key is known: an upload tells nothing but its key, and what a
+   * killed process left must be told from what a living one still sends.
+   */
+  async #stagingKey(): Promise<string> {
+    return `${this.#settings.prefix}staging/${await stagedName()}`;
   }
 
   /** The blob, when there is one of `size` bytes (of any size when undefined). */
@@ -164,11 +167,8 @@ export class S3Store implements BlobStore {
       if (present !== undefined) return present;
       await this.#uploads.complete(key, upload, parts, size);
       completed = true;
-      const target = this.#key(digest);
-      if (key !== target) {
-        const services = { bucket: this.#bucket, uploads: this.#uploads };
-        await copyObject(services, key, target, { size, limit: this.#settings.copyLimit });
-      }
+      const services = { bucket: this.#bucket, uploads: this.#uploads };
+      await copyObject(services, key, this.#key(digest), { size, limit: this.#settings.copyLimit });
       return await this.#written(digest, size);
     } finally {
       await this.#tidy(key, completed ? undefined : upload);
@@ -177,9 +177,8 @@ export class S3Store implements BlobStore {
 
   /** Removes what an upload leaves. Should that fail, the next start of a store does it. */
   async #tidy(key: string, upload: string | undefined): Promise<void> {
-    const staged = key.startsWith(`${this.#settings.prefix}staging/`);
-    if (upload !== undefined) await this.#uploads.abort(key, upload).catch(() => undefined);
-    else if (staged) await this.#bucket.remove(key).catch(() => undefined);
+    const tidied = upload === undefined ? this.#bucket.remove(key) : this.#uploads.abort(key, upload);
+    await tidied.catch(() => undefined);
   }
 
   async #written(digest: Digest, size: number): Promise<BlobStat> {

@@ -12,6 +12,9 @@ export type Family = Pick<ProductKey, 'os' | 'release' | 'variant'>;
 
 export interface Alias extends Family {
   name: string;
+  description: string;
+  /** The one version that it is pinned to, of one of the products; without, it follows the newest of each. */
+  pinned?: { product: string; serial: string };
   /** The names of the products it leads to. */
   products: string[];
   /** The streams they are in. */
@@ -43,15 +46,19 @@ export class Aliases {
           .onRef('aliases.release', '=', 'products.release')
           .onRef('aliases.variant', '=', 'products.variant'),
       )
-      .selectAll('aliases')
-      .select(['products.name as product', 'products.stream'])
+      .leftJoin('versions', 'versions.id', 'aliases.version_id')
+      .select(['aliases.name', 'aliases.os', 'aliases.release', 'aliases.variant', 'aliases.description'])
+      .select(['products.name as product', 'products.stream', 'products.id as product_id'])
+      .select(['versions.product_id as pinned_id', 'versions.serial'])
+      .where('aliases.removed_at', 'is', null)
       .$if(name !== undefined, (select) => select.where('aliases.name', '=', name ?? ''))
       .orderBy('aliases.name')
       .orderBy('products.name')
       .execute();
     const aliases = new Map<string, Alias>();
-    for (const { product, stream, ...row } of rows) {
-      const alias = aliases.get(row.name) ?? { ...row, products: [], streams: [] };
+    for (const { product, stream, product_id, pinned_id, serial, ...row } of rows) {
+      const alias: Alias = aliases.get(row.name) ?? { ...row, products: [], streams: [] };
+      if (serial !== null && product !== null && product_id === pinned_id) alias.pinned = { product, serial };
       if (product !== null) alias.products.push(product);
       if (stream !== null && !alias.streams.includes(stream)) alias.streams.push(stream);
       aliases.set(row.name, alias);
@@ -65,21 +72,29 @@ export class Aliases {
    * of another owner
    */
   async set(name: string, family: Family): Promise<void> {
-    await this.#database.change(async (transaction, revision) => {
+    await this.#database.change(async (transaction, revision, note) => {
       const target = await familyOwner(transaction, family);
       if (target === undefined) {
-        throw new HeadwaterError('not-found', `there is no product ${describe(family)}`);
+        throw new HeadwaterError('not-found', `there is no product ${describeFamily(family)}`);
       }
       const current = await findAlias(transaction, name);
       const owner = current === undefined ? undefined : await familyOwner(transaction, current);
       if (current !== undefined && owner !== undefined && owner !== target) {
         throw new HeadwaterError(
           'conflict',
-          `alias ${name} leads to ${describe(current)}, which is owned by ${owner}: choose another alias`,
+          `alias ${name} leads to ${describeFamily(current)}, which is owned by ${owner}: choose another alias`,
         );
       }
       await removeAlias(transaction, name, revision);
       await giveAlias(transaction, name, family, revision);
+      await note({
+        action: 'alias.set',
+        subject: name,
+        details: {
+          to: describeFamily(family),
+          ...(current === undefined ? {} : { from: describeFamily(current) }),
+        },
+      });
     });
   }
 
@@ -101,27 +116,30 @@ export class Aliases {
           .selectFrom('products')
           .select(['os', 'release', 'variant', 'owner'])
           .execute()
-      ).map((row) => [describe(row), row.owner]),
+      ).map((row) => [describeFamily(row), row.owner]),
     );
     const rows = await this.#database.reads.selectFrom('aliases').selectAll().execute();
     const current = new Map(rows.map((row) => [row.name, row]));
     const withheld: { alias: string; owner: string }[] = [];
     const moves: [string, Family][] = [];
     for (const [alias, family] of wanted) {
-      if (owners.get(describe(family)) !== owner) continue;
+      if (owners.get(describeFamily(family)) !== owner) continue;
       const leads = current.get(alias);
       if (leads !== undefined && sameFamily(leads, family)) continue;
-      const other = leads === undefined ? owner : owners.get(describe(leads));
+      const other = leads === undefined ? owner : owners.get(describeFamily(leads));
       if (other !== undefined && other !== owner) withheld.push({ alias, owner: other });
       else moves.push([alias, family]);
     }
     const gone = dropped.filter((alias) => {
       const leads = current.get(alias);
-      return leads !== undefined && owners.get(describe(leads)) === owner;
+      return leads !== undefined && owners.get(describeFamily(leads)) === owner;
     });
     if (moves.length + gone.length === 0) return { changed: 0, withheld };
-    await this.#database.change(async (transaction, revision) => {
-      for (const alias of gone) await removeAlias(transaction, alias, revision);
+    await this.#database.change(async (transaction, revision, note) => {
+      for (const alias of gone) {
+        await removeAlias(transaction, alias, revision);
+        await note({ action: 'alias.unset', subject: alias });
+      }
       for (const [alias, family] of moves) {
         // Somebody else may have taken it since.
         const leads = await findAlias(transaction, alias);
@@ -132,6 +150,7 @@ export class Aliases {
         }
         await removeAlias(transaction, alias, revision);
         await giveAlias(transaction, alias, family, revision);
+        await note({ action: 'alias.set', subject: alias, details: { to: describeFamily(family) } });
       }
     });
     return { changed: moves.length + gone.length, withheld };
@@ -139,11 +158,12 @@ export class Aliases {
 
   /** @throws HeadwaterError `not-found` */
   async unset(name: string): Promise<void> {
-    await this.#database.change(async (transaction, revision) => {
+    await this.#database.change(async (transaction, revision, note) => {
       if ((await findAlias(transaction, name)) === undefined) {
         throw new HeadwaterError('not-found', `there is no alias ${name}`);
       }
       await removeAlias(transaction, name, revision);
+      await note({ action: 'alias.unset', subject: name });
     });
   }
 }
@@ -161,7 +181,7 @@ export async function assertFree(
   if (current === undefined || sameFamily(current, family)) return;
   throw new HeadwaterError(
     'conflict',
-    `alias ${name} already leads to ${describe(current)}: choose another alias, or move it first with "alias set"`,
+    `alias ${name} already leads to ${describeFamily(current)}: choose another alias, or move it first with "alias set"`,
   );
 }
 
@@ -176,25 +196,43 @@ export async function giveAlias(
   revision: number,
 ): Promise<string | undefined> {
   const current = await findAlias(transaction, name);
-  if (current !== undefined) return sameFamily(current, family) ? undefined : describe(current);
+  if (current !== undefined) return sameFamily(current, family) ? undefined : describeFamily(current);
+  await removeAlias(transaction, name, revision);
   const { os, release, variant } = family;
   await transaction.insertInto('aliases').values({ name, os, release, variant }).execute();
   await touchFamily(transaction, family, revision);
   return undefined;
 }
 
-async function removeAlias(transaction: Transaction<Tables>, name: string, revision: number): Promise<void> {
-  const current = await findAlias(transaction, name);
-  if (current === undefined) return;
-  await transaction.deleteFrom('aliases').where('name', '=', name).execute();
-  await touchFamily(transaction, current, revision);
+/** Part of a transaction: removes an alias, also one that only lingers. */
+export async function removeAlias(
+  transaction: Transaction<Tables>,
+  name: string,
+  revision: number,
+): Promise<void> {
+  const removed = await transaction
+    .deleteFrom('aliases')
+    .where('name', '=', name)
+    .returningAll()
+    .executeTakeFirst();
+  if (removed !== undefined) await touchFamily(transaction, removed, revision);
 }
 
-async function findAlias(transaction: Transaction<Tables>, name: string) {
-  return await transaction.selectFrom('aliases').selectAll().where('name', '=', name).executeTakeFirst();
+/** Part of a transaction: an alias that is there, not one that was removed and only lingers in the documents. */
+export async function findAlias(transaction: Transaction<Tables>, name: string) {
+  return await transaction
+    .selectFrom('aliases')
+    .selectAll()
+    .where('name', '=', name)
+    .where('removed_at', 'is', null)
+    .executeTakeFirst();
 }
 
-async function familyOwner(transaction: Transaction<Tables>, family: Family): Promise<string | undefined> {
+/** Part of a transaction: who owns the products of a family; undefined when it has none. */
+export async function familyOwner(
+  transaction: Transaction<Tables>,
+  family: Family,
+): Promise<string | undefined> {
   const row = await transaction
     .selectFrom('products')
     .select('owner')
@@ -206,7 +244,8 @@ async function familyOwner(transaction: Transaction<Tables>, family: Family): Pr
   return row?.owner;
 }
 
-async function touchFamily(
+/** Part of a transaction: has the documents rendered anew, of every product of a family. */
+export async function touchFamily(
   transaction: Transaction<Tables>,
   family: Family,
   revision: number,
@@ -220,10 +259,11 @@ async function touchFamily(
     .execute();
 }
 
-function sameFamily(one: Family, other: Family): boolean {
+export function sameFamily(one: Family, other: Family): boolean {
   return one.os === other.os && one.release === other.release && one.variant === other.variant;
 }
 
-function describe(family: Family): string {
+/** A family in words. */
+export function describeFamily(family: Family): string {
   return `${family.os}:${family.release}:*:${family.variant}`;
 }

@@ -1,20 +1,31 @@
 import { Aliases } from './aliases.ts';
+import { Audit } from './audit.ts';
 import { Blobs } from './blobs.ts';
 import { Changes } from './changes.ts';
+import { Clients } from './clients.ts';
 import { Database } from './database.ts';
+import { ImageAliases } from './image-aliases.ts';
+import { Images } from './images.ts';
 import { Mirrors } from './mirrors.ts';
+import type { Actor } from './note-change.ts';
 import { Products } from './products.ts';
+import { Pushed } from './pushed.ts';
 import { Sources } from './sources.ts';
 import { Tokens } from './tokens.ts';
 import { Versions } from './versions.ts';
 
-/** What exists: the record of every product, version, alias, blob, token and mirror. */
+/** What exists: the record of every product, version, alias, blob, token, client and mirror. */
 export class Catalog {
   readonly products: Products;
+  readonly images: Images;
   readonly versions: Versions;
+  readonly pushed: Pushed;
+  readonly imageAliases: ImageAliases;
   readonly aliases: Aliases;
   readonly blobs: Blobs;
   readonly tokens: Tokens;
+  readonly clients: Clients;
+  readonly audit: Audit;
   readonly changes: Changes;
   readonly mirrors: Mirrors;
   readonly sources: Sources;
@@ -23,10 +34,15 @@ export class Catalog {
   private constructor(database: Database) {
     this.#database = database;
     this.products = new Products(database);
+    this.images = new Images(database);
     this.versions = new Versions(database);
+    this.pushed = new Pushed(database);
+    this.imageAliases = new ImageAliases(database);
     this.aliases = new Aliases(database);
     this.blobs = new Blobs(database);
     this.tokens = new Tokens(database);
+    this.clients = new Clients(database);
+    this.audit = new Audit(database);
     this.changes = new Changes(database);
     this.mirrors = new Mirrors(database);
     this.sources = new Sources(database);
@@ -38,6 +54,17 @@ export class Catalog {
    */
   static async open(file: string): Promise<Catalog> {
     return new Catalog(await Database.open(file));
+  }
+
+  /** The same catalog, in whose audit log `actor` makes the changes. */
+  by(actor: Actor): Catalog {
+    return new Catalog(this.#database.by(actor));
+  }
+
+  /** What tells this catalog from every other, made up when it was made. */
+  async instance(): Promise<string> {
+    const row = await this.#database.reads.selectFrom('instance').select('name').executeTakeFirstOrThrow();
+    return row.name;
   }
 
   /** How much there is: the sizes that `/metrics` shows. */

@@ -1,13 +1,23 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import Sqlite from 'better-sqlite3';
 import { Kysely, Migrator, SqliteDialect, type Transaction } from 'kysely';
 import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
+import { Connection } from './connection.ts';
 import { migrations } from './migrations.ts';
+import { type Actor, type AuditEvent, noteChange } from './note-change.ts';
 import type { Tables } from './tables.ts';
 
 /** How long a statement waits for another process's transaction, in milliseconds. */
 const busyTimeout = 10_000;
+
+/** Writes a change into the audit log, in the transaction that makes it. */
+export type Note = (event: AuditEvent) => Promise<void>;
+
+interface Connections {
+  reads: Kysely<Tables>;
+  writes: Kysely<Tables>;
+  reader: Connection;
+}
 
 /**
  * The database of a catalog: one connection for changes and one for reading, so that a change that waits (for the
@@ -16,12 +26,14 @@ const busyTimeout = 10_000;
 export class Database {
   readonly reads: Kysely<Tables>;
   readonly #writes: Kysely<Tables>;
-  readonly #reader: Sqlite.Database;
+  readonly #reader: Connection;
+  readonly #actor: Actor;
 
-  private constructor(writer: Sqlite.Database, reader: Sqlite.Database) {
-    this.#writes = new Kysely({ dialect: new SqliteDialect({ database: writer }) });
-    this.reads = new Kysely({ dialect: new SqliteDialect({ database: reader }) });
-    this.#reader = reader;
+  private constructor(connections: Connections, actor: Actor) {
+    this.reads = connections.reads;
+    this.#writes = connections.writes;
+    this.#reader = connections.reader;
+    this.#actor = actor;
   }
 
   /**
@@ -32,7 +44,13 @@ export class Database {
     let database: Database;
     try {
       mkdirSync(dirname(file), { recursive: true });
-      database = new Database(connect(file), connect(file));
+      const [writer, reader] = [new Connection(file, busyTimeout), new Connection(file, busyTimeout)];
+      const connections = {
+        writes: new Kysely<Tables>({ dialect: new SqliteDialect({ database: writer }) }),
+        reads: new Kysely<Tables>({ dialect: new SqliteDialect({ database: reader }) }),
+        reader,
+      };
+      database = new Database(connections, { who: 'headwater', from: 'this machine' });
     } catch (error) {
       throw new HeadwaterError('unavailable', `catalog ${file}: cannot be opened: ${messageOf(error)}`, {
         cause: error,
@@ -46,14 +64,20 @@ export class Database {
     return database;
   }
 
+  /** The same database, in whose audit log `actor` makes the changes. */
+  by(actor: Actor): Database {
+    return new Database({ reads: this.reads, writes: this.#writes, reader: this.#reader }, actor);
+  }
+
   /**
    * Changes the catalog in one transaction. It takes the next revision first, which makes writers, in this process
    * and in others, wait for one another; nothing is visible to others before the end.
+   * @param work is given `note`, which writes what it changes into the audit log
    * @returns what `work` returns
    * @throws HeadwaterError `unavailable` when another process holds the catalog, `no-space`; what `work` throws
    */
   async change<Result>(
-    work: (transaction: Transaction<Tables>, revision: number) => Promise<Result>,
+    work: (transaction: Transaction<Tables>, revision: number, note: Note) => Promise<Result>,
   ): Promise<Result> {
     const changing = this.#writes.transaction().execute(async (transaction) => {
       const { value } = await transaction
@@ -62,7 +86,7 @@ export class Database {
         .where('id', '=', 1)
         .returning('value')
         .executeTakeFirstOrThrow();
-      return await work(transaction, value);
+      return await work(transaction, value, (event) => noteChange(transaction, this.#actor, event));
     });
     return await changing.catch((error: unknown) => {
       throw explain(error);
@@ -74,7 +98,7 @@ export class Database {
    * since (https://www.sqlite.org/pragma.html#pragma_data_version). Costs microseconds.
    */
   dataVersion(): number {
-    return this.#reader.pragma('data_version', { simple: true }) as number;
+    return this.#reader.dataVersion();
   }
 
   async close(): Promise<void> {
@@ -102,13 +126,4 @@ function explain(error: unknown): unknown {
   if (code?.startsWith('SQLITE_BUSY') !== true) return error;
   const message = `another process has kept the catalog for more than ${busyTimeout / 1000} s: try again`;
   return new HeadwaterError('unavailable', message, { cause: error });
-}
-
-function connect(file: string): Sqlite.Database {
-  const connection = new Sqlite(file, { timeout: busyTimeout });
-  connection.pragma('journal_mode = WAL');
-  // A publish that was reported must survive a power failure (https://www.sqlite.org/pragma.html#pragma_synchronous).
-  connection.pragma('synchronous = FULL');
-  connection.pragma('foreign_keys = ON');
-  return connection;
 }

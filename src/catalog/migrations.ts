@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Kysely, Migration } from 'kysely';
 
 /** Every change of the schema, in order. One that was released is never edited: a new one follows it. */
@@ -150,6 +151,94 @@ export const migrations: Record<string, Migration> = {
         .addPrimaryKeyConstraint('sources_key', ['digest', 'mirror'])
         .execute();
       await db.schema.createIndex('sources_mirror').on('sources').column('mirror').execute();
+    },
+  },
+  '0010_clients': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema
+        .alterTable('tokens')
+        .addColumn('purpose', 'text', (column) => column.notNull().defaultTo('api'))
+        .execute();
+      await db.schema.alterTable('tokens').addColumn('names', 'text').execute();
+      await db.schema
+        .createTable('clients')
+        .addColumn('id', 'text', (column) => column.primaryKey())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('fingerprint', 'text', (column) => column.notNull())
+        .addColumn('certificate', 'text', (column) => column.notNull())
+        .addColumn('actions', 'text', (column) => column.notNull())
+        .addColumn('streams', 'text')
+        .addColumn('names', 'text')
+        .addColumn('created_at', 'integer', (column) => column.notNull())
+        .addColumn('last_used_at', 'integer')
+        .addColumn('revoked_at', 'integer')
+        .execute();
+      await db.schema.createIndex('clients_fingerprint').on('clients').column('fingerprint').execute();
+      await db.schema
+        .createTable('audit')
+        .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
+        .addColumn('at', 'integer', (column) => column.notNull())
+        .addColumn('who', 'text', (column) => column.notNull())
+        .addColumn('origin', 'text', (column) => column.notNull())
+        .addColumn('action', 'text', (column) => column.notNull())
+        .addColumn('subject', 'text', (column) => column.notNull())
+        .addColumn('details', 'text')
+        .execute();
+      await db.schema.createIndex('audit_who').on('audit').columns(['who', 'id']).execute();
+      await db.schema
+        .createTable('instance')
+        .addColumn('id', 'integer', (column) => column.primaryKey())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .execute();
+      await (db as Kysely<{ instance: { id: number; name: string } }>)
+        .insertInto('instance')
+        .values({ id: 1, name: randomBytes(4).toString('hex') })
+        .execute();
+    },
+  },
+  '0011_pushed': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema
+        .alterTable('versions')
+        .addColumn('hidden', 'integer', (column) => column.notNull().defaultTo(0))
+        .execute();
+      await db.schema.alterTable('products').addColumn('release_shown', 'text').execute();
+      await db.schema
+        .alterTable('aliases')
+        .addColumn('description', 'text', (column) => column.notNull().defaultTo(''))
+        .execute();
+      await db.schema
+        .alterTable('aliases')
+        .addColumn('version_id', 'integer', (column) => column.references('versions.id').onDelete('cascade'))
+        .execute();
+      await db.schema.alterTable('aliases').addColumn('removed_at', 'integer').execute();
+      await db.schema
+        .createIndex('aliases_version')
+        .on('aliases')
+        .column('version_id')
+        .where('version_id', 'is not', null)
+        .execute();
+      await db.schema
+        .createIndex('aliases_removed')
+        .on('aliases')
+        .column('removed_at')
+        .where('removed_at', 'is not', null)
+        .execute();
+      await db.schema
+        .createTable('pushed')
+        .addColumn('version_id', 'integer', (column) =>
+          column.primaryKey().references('versions.id').onDelete('cascade'),
+        )
+        .addColumn('properties', 'text', (column) => column.notNull())
+        .addColumn('profiles', 'text', (column) => column.notNull())
+        .addColumn('filename', 'text', (column) => column.notNull())
+        .addColumn('auto_update', 'integer', (column) => column.notNull())
+        .addColumn('created_at', 'integer', (column) => column.notNull())
+        .addColumn('expires_at', 'integer')
+        .addColumn('pushed_by', 'text', (column) => column.notNull())
+        .addColumn('bytes', 'integer', (column) => column.notNull())
+        .execute();
+      await db.schema.createIndex('pushed_by').on('pushed').column('pushed_by').execute();
     },
   },
 };

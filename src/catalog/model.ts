@@ -3,11 +3,13 @@ import type { ProductKey } from './names.ts';
 /**
  * The ftype of an item as simplestreams clients know it, but for two that are rendered twice, once for each family
  * of clients: `metadata` (`lxd.tar.xz` and `incus.tar.xz`) and `combined` (`lxd_combined.tar.gz` and
- * `incus_combined.tar.gz`).
+ * `incus_combined.tar.gz`), and one that is in no document: `combined-disk`, a virtual machine pushed as one tarball, which
+ * simplestreams clients would take for a container.
  */
 export type ItemType =
   | 'metadata'
   | 'combined'
+  | 'combined-disk'
   | 'squashfs'
   | 'root.tar.xz'
   | 'disk-kvm.img'
@@ -39,6 +41,8 @@ export interface ProductDetails {
   /** The distribution's name as people write it; the product name holds it in lower case. */
   osTitle: string;
   releaseTitle: string;
+  /** The release that documents name, where it is not the one in the product's name: of pushed images. */
+  releaseShown?: string;
   /** `YYYY-MM-DD` */
   supportEol?: string;
   /** Given to clients as image properties `requirements.*`. */
@@ -64,13 +68,24 @@ export interface Product extends ProductKey, ProductDetails {
   name: string;
   stream: string;
   owner: string;
+  /** The ones that follow its newest version. */
   aliases: string[];
+  /** The ones that stay with one of its versions. */
+  pins: Pin[];
+}
+
+/** An alias that is pinned to a version. */
+interface Pin {
+  alias: string;
+  serial: string;
 }
 
 export interface Version {
   serial: string;
   label: string;
   publishedAt: Date;
+  /** Documents do not list it, and only those who may read the stream by right may have it. */
+  hidden: boolean;
   items: Item[];
 }
 

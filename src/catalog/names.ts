@@ -18,6 +18,12 @@ export function productName(key: ProductKey): string {
   return `${key.os}:${key.release}:${key.architecture}:${key.variant}`;
 }
 
+/** The aliases every product has: `os/release/variant`, and `os/release` for the variant `default`. */
+export function impliedAliases({ os, release, variant }: ProductKey): string[] {
+  const full = `${os}/${release}/${variant}`;
+  return variant === 'default' ? [`${os}/${release}`, full] : [full];
+}
+
 /**
  * Checks one part of a product's name and gives it in lower case.
  * @param field what it is (`os`, `release`, `variant`, `stream`), for the message

@@ -16,6 +16,8 @@ export interface ProductQuery {
   names?: string[];
   /** Include versions that left the documents and are still fetchable; they are left out otherwise. */
   removed?: boolean;
+  /** As documents show them: without hidden versions, and with aliases that were removed a moment ago. */
+  forDocuments?: boolean;
 }
 
 /** How many products are read at a time: what keeps memory bounded, however many there are. */
@@ -34,7 +36,7 @@ export class Products {
     let after = query.after;
     for (;;) {
       const rows = await this.#batch({ ...query, ...(after === undefined ? {} : { after }) });
-      for (const product of await this.#complete(rows, query.removed === true)) {
+      for (const product of await this.#complete(rows, query)) {
         if (product.versions.length > 0) yield product;
       }
       const last = rows.at(-1);
@@ -50,7 +52,7 @@ export class Products {
       .selectAll()
       .where('name', '=', name)
       .execute();
-    return (await this.#complete(rows, options.removed === true))[0];
+    return (await this.#complete(rows, options))[0];
   }
 
   /** The products that an alias leads to, one for each architecture. */
@@ -65,9 +67,10 @@ export class Products {
       )
       .selectAll('products')
       .where('aliases.name', '=', alias)
+      .where('aliases.removed_at', 'is', null)
       .orderBy('products.name')
       .execute();
-    return await this.#complete(rows, false);
+    return await this.#complete(rows, {});
   }
 
   /** The products of a family, one for each architecture, with or without versions. */
@@ -103,19 +106,24 @@ export class Products {
     key: ProductKey,
     serial: string,
     file: string,
-  ): Promise<(Item & { stream: string; publishedAt: Date }) | undefined> {
+  ): Promise<(Item & { stream: string; publishedAt: Date; hidden: boolean }) | undefined> {
     const row = await this.#database.reads
       .selectFrom('items')
       .innerJoin('versions', 'versions.id', 'items.version_id')
       .innerJoin('products', 'products.id', 'versions.product_id')
       .selectAll('items')
-      .select(['products.stream', 'versions.published_at'])
+      .select(['products.stream', 'versions.published_at', 'versions.hidden'])
       .where('products.name', '=', `${key.os}:${key.release}:${key.architecture}:${key.variant}`)
       .where('versions.serial', '=', serial)
       .where('items.file', '=', file)
       .executeTakeFirst();
     if (row === undefined) return undefined;
-    return { ...toItem(row), stream: row.stream, publishedAt: new Date(row.published_at) };
+    return {
+      ...toItem(row),
+      stream: row.stream,
+      publishedAt: new Date(row.published_at),
+      hidden: row.hidden === 1,
+    };
   }
 
   /** The streams that have products. */
@@ -139,7 +147,10 @@ export class Products {
     return await select.execute();
   }
 
-  async #complete(rows: Selectable<Tables['products']>[], removed: boolean): Promise<ProductWithVersions[]> {
+  async #complete(
+    rows: Selectable<Tables['products']>[],
+    { removed = false, forDocuments = false }: Pick<ProductQuery, 'removed' | 'forDocuments'>,
+  ): Promise<ProductWithVersions[]> {
     if (rows.length === 0) return [];
     const ids = rows.map((row) => row.id);
     const itemRows = await this.#database.reads
@@ -147,8 +158,10 @@ export class Products {
       .innerJoin('items', 'items.version_id', 'versions.id')
       .selectAll('items')
       .select(['versions.product_id', 'versions.serial', 'versions.label', 'versions.published_at'])
+      .select('versions.hidden')
       .where('versions.product_id', 'in', ids)
       .$if(!removed, (select) => select.where('versions.removed_at', 'is', null))
+      .$if(forDocuments, (select) => select.where('versions.hidden', '=', 0))
       .orderBy('versions.product_id')
       .orderBy('versions.serial')
       .orderBy('items.file')
@@ -161,15 +174,20 @@ export class Products {
           .onRef('aliases.release', '=', 'products.release')
           .onRef('aliases.variant', '=', 'products.variant'),
       )
-      .select(['products.id', 'aliases.name'])
+      .leftJoin('versions', 'versions.id', 'aliases.version_id')
+      .select(['products.id', 'aliases.name', 'versions.product_id as pinned', 'versions.serial'])
       .where('products.id', 'in', ids)
+      .$if(!forDocuments, (select) => select.where('aliases.removed_at', 'is', null))
       .orderBy('aliases.name')
       .execute();
 
     const products = new Map<number, ProductWithVersions>(
       rows.map((row) => [row.id, { ...toProduct(row), versions: [] }]),
     );
-    for (const row of aliasRows) products.get(row.id)?.aliases.push(row.name);
+    for (const { id, name, pinned, serial } of aliasRows) {
+      if (serial === null) products.get(id)?.aliases.push(name);
+      else if (pinned === id) products.get(id)?.pins.push({ alias: name, serial });
+    }
     let version: Version | undefined;
     let versionId: number | undefined;
     for (const row of itemRows) {
@@ -179,6 +197,7 @@ export class Products {
           serial: row.serial,
           label: row.label,
           publishedAt: new Date(row.published_at),
+          hidden: row.hidden === 1,
           items: [],
         };
         products.get(row.product_id)?.versions.push(version);
@@ -200,9 +219,11 @@ function toProduct(row: Selectable<Tables['products']>): Product {
     owner: row.owner,
     osTitle: row.os_title,
     releaseTitle: row.release_title,
+    ...(row.release_shown === null ? {} : { releaseShown: row.release_shown }),
     ...(row.support_eol === null ? {} : { supportEol: row.support_eol }),
     requirements: JSON.parse(row.requirements) as Record<string, string>,
     aliases: [],
+    pins: [],
   };
 }
 

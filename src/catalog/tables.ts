@@ -18,6 +18,8 @@ export interface Tables {
     release_title: string;
     support_eol: string | null;
     requirements: string;
+    /** The release that documents name, where it is not the one in the product's name. */
+    release_shown: string | null;
     /** The revision in which anything that documents say of the product last changed. */
     revision: number;
   };
@@ -29,6 +31,24 @@ export interface Tables {
     published_at: number;
     /** Set when it left the documents: it stays fetchable for the grace period. */
     removed_at: number | null;
+    /** 1 when documents do not list it and only those who may read its stream may have it. */
+    hidden: Generated<number>;
+  };
+  /** What is known of a version that a client pushed, beside what every version has. */
+  pushed: {
+    version_id: number;
+    /** Image properties, as JSON. */
+    properties: string;
+    /** Names, as JSON. */
+    profiles: string;
+    filename: string;
+    auto_update: number;
+    created_at: number;
+    expires_at: number | null;
+    /** Whose quota it is on: `client:NAME` or `token:NAME`. */
+    pushed_by: string;
+    /** Of all its items. */
+    bytes: number;
   };
   items: {
     version_id: number;
@@ -40,7 +60,17 @@ export interface Tables {
     /** On a delta: the serial of the version it leads from. */
     delta_base: string | null;
   };
-  aliases: { name: string; os: string; release: string; variant: string };
+  aliases: {
+    name: string;
+    os: string;
+    release: string;
+    variant: string;
+    description: Generated<string>;
+    /** The version of the family that it is pinned to; it follows the newest when null. */
+    version_id: Generated<number | null>;
+    /** Set when it was removed by a client that may be about to set it anew: documents keep it a moment longer. */
+    removed_at: Generated<number | null>;
+  };
   blobs: {
     digest: string;
     size: number;
@@ -54,13 +84,41 @@ export interface Tables {
     id: string;
     name: string;
     hash: string;
+    /** `join`: used up by the client that joins with it. */
+    purpose: 'api' | 'join';
     actions: string;
     streams: string | null;
+    names: string | null;
     created_at: number;
     expires_at: number | null;
     last_used_at: number | null;
     revoked_at: number | null;
   };
+  clients: {
+    id: string;
+    name: string;
+    /** SHA-256 of the certificate. */
+    fingerprint: string;
+    /** PEM */
+    certificate: string;
+    actions: string;
+    streams: string | null;
+    names: string | null;
+    created_at: number;
+    last_used_at: number | null;
+    revoked_at: number | null;
+  };
+  audit: {
+    id: Generated<number>;
+    at: number;
+    who: string;
+    origin: string;
+    action: string;
+    subject: string;
+    details: string | null;
+  };
+  /** One row: what tells this catalog from every other. */
+  instance: { id: number; name: string };
   mirrors: {
     name: string;
     /** What the last complete run left for the next one, as JSON: the catalog does not read it. */

@@ -2,27 +2,23 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Selectable } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
 import type { Database } from './database.ts';
+import { lastUsedPrecision } from './last-used.ts';
+import { parseHolder, type Rights, toColumns, toRights } from './rights.ts';
 import type { Tables } from './tables.ts';
 
-/** What a token may allow. `admin` allows everything, tokens included. */
-export const actions = ['read', 'publish', 'remove', 'admin'] as const;
-export type Action = (typeof actions)[number];
-
 /** A bearer token, without its secret: only its hash is kept. */
-export interface Token {
+export interface Token extends Rights {
   id: string;
   name: string;
-  actions: Action[];
-  /** The streams it is for; all when absent. */
-  streams?: string[];
+  /** `join`: a client that shows it once is trusted from then on, by its certificate. */
+  purpose: Purpose;
   createdAt: Date;
   expiresAt?: Date;
   lastUsedAt?: Date;
   revokedAt?: Date;
 }
 
-/** How often `lastUsedAt` is written at most, in milliseconds: a busy token must not mean a write per request. */
-const lastUsedPrecision = 60_000;
+type Purpose = 'api' | 'join';
 
 /** Makes, checks and revokes tokens. */
 export class Tokens {
@@ -38,28 +34,31 @@ export class Tokens {
    * @throws HeadwaterError `conflict` when a token of that name is in force
    */
   async create(
-    options: { name: string; actions: Action[]; streams?: string[]; expiresAt?: Date },
+    options: Rights & { name: string; purpose?: Purpose; expiresAt?: Date },
     now = new Date(),
   ): Promise<{ token: Token; secret: string }> {
     const secret = `hw_${randomBytes(32).toString('base64url')}`;
     const id = randomBytes(6).toString('hex');
     const row = {
       id,
-      name: options.name,
+      name: parseHolder('token', options.name),
       hash: hashOf(secret),
-      actions: JSON.stringify(options.actions),
-      streams: options.streams === undefined ? null : JSON.stringify(options.streams),
+      purpose: options.purpose ?? 'api',
+      ...toColumns(options),
       created_at: now.getTime(),
       expires_at: options.expiresAt?.getTime() ?? null,
       last_used_at: null,
       revoked_at: null,
     };
-    await this.#database.change(async (transaction) => {
+    await this.#database.change(async (transaction, _revision, note) => {
       const taken = await transaction
         .selectFrom('tokens')
         .select('id')
         .where('name', '=', options.name)
         .where('revoked_at', 'is', null)
+        .where((where) =>
+          where.or([where('expires_at', 'is', null), where('expires_at', '>', now.getTime())]),
+        )
         .executeTakeFirst();
       if (taken !== undefined) {
         throw new HeadwaterError(
@@ -68,6 +67,11 @@ export class Tokens {
         );
       }
       await transaction.insertInto('tokens').values(row).execute();
+      await note({
+        action: 'token.create',
+        subject: row.name,
+        details: { id, purpose: row.purpose, ...toRights(row) },
+      });
     });
     return { token: toToken(row), secret };
   }
@@ -82,15 +86,19 @@ export class Tokens {
    * @throws HeadwaterError `not-found`
    */
   async revoke(idOrName: string, now = new Date()): Promise<void> {
-    await this.#database.change(async (transaction) => {
-      const { numUpdatedRows } = await transaction
+    await this.#database.change(async (transaction, _revision, note) => {
+      const revoked = await transaction
         .updateTable('tokens')
         .set({ revoked_at: now.getTime() })
         .where((where) => where.or([where('id', '=', idOrName), where('name', '=', idOrName)]))
         .where('revoked_at', 'is', null)
-        .executeTakeFirst();
-      if (numUpdatedRows === 0n) {
+        .returning(['id', 'name'])
+        .execute();
+      if (revoked.length === 0) {
         throw new HeadwaterError('not-found', `there is no token ${idOrName} in force`);
+      }
+      for (const { id, name } of revoked) {
+        await note({ action: 'token.revoke', subject: name, details: { id } });
       }
     });
   }
@@ -101,6 +109,7 @@ export class Tokens {
       .selectFrom('tokens')
       .selectAll()
       .where('hash', '=', hashOf(secret))
+      .where('purpose', '=', 'api')
       .executeTakeFirst();
     if (row === undefined || row.revoked_at !== null) return undefined;
     if (row.expires_at !== null && row.expires_at <= now.getTime()) return undefined;
@@ -118,7 +127,7 @@ export class Tokens {
 }
 
 // A secret of 256 random bits needs no slow hash: it cannot be guessed from its hash.
-function hashOf(secret: string): string {
+export function hashOf(secret: string): string {
   return createHash('sha256').update(secret).digest('hex');
 }
 
@@ -126,8 +135,8 @@ function toToken(row: Selectable<Tables['tokens']>): Token {
   return {
     id: row.id,
     name: row.name,
-    actions: JSON.parse(row.actions) as Action[],
-    ...(row.streams === null ? {} : { streams: JSON.parse(row.streams) as string[] }),
+    purpose: row.purpose,
+    ...toRights(row),
     createdAt: new Date(row.created_at),
     ...(row.expires_at === null ? {} : { expiresAt: new Date(row.expires_at) }),
     ...(row.last_used_at === null ? {} : { lastUsedAt: new Date(row.last_used_at) }),

@@ -4,9 +4,9 @@ import { assertFree, giveAlias } from './aliases.ts';
 import type { Database } from './database.ts';
 import type { Item, ProductDetails, VersionDraft } from './model.ts';
 import { productName } from './names.ts';
-import { toItem } from './products.ts';
 import { forgetSources } from './sources.ts';
 import type { Tables } from './tables.ts';
+import { claimProduct, detailColumns, findVersion, insertVersion, updateProduct } from './version-rows.ts';
 
 /**
  * Looks a blob up in the store and throws when it is not there whole. Runs inside the transaction that names the
@@ -43,8 +43,8 @@ export class Versions {
     assertStored: AssertStored,
     now = new Date(),
   ): Promise<PublishOutcome> {
-    return await this.#database.change(async (transaction, revision) => {
-      const product = await this.#claimProduct(transaction, draft);
+    return await this.#database.change(async (transaction, revision, note) => {
+      const product = await claimProduct(transaction, draft);
       const existing = await findVersion(transaction, product.id, draft.serial);
       if (existing !== undefined) {
         assertSameFiles(draft, existing.items);
@@ -68,6 +68,11 @@ export class Versions {
       } else {
         await insertVersion(transaction, product.id, draft, now);
       }
+      await note({
+        action: 'version.publish',
+        subject: `${productName(draft.product)}@${draft.serial}`,
+        details: { stream: draft.stream, aliases: draft.aliases },
+      });
       return { outcome: 'created', withheldAliases };
     });
   }
@@ -93,7 +98,7 @@ export class Versions {
    * @throws HeadwaterError `not-found`
    */
   async remove(product: string, serial: string, now = new Date()): Promise<void> {
-    await this.#database.change(async (transaction, revision) => {
+    await this.#database.change(async (transaction, revision, note) => {
       const row = await transaction
         .selectFrom('versions')
         .innerJoin('products', 'products.id', 'versions.product_id')
@@ -110,7 +115,9 @@ export class Versions {
         .set({ removed_at: now.getTime() })
         .where('id', '=', row.id)
         .execute();
+      await transaction.deleteFrom('aliases').where('version_id', '=', row.id).execute();
       await transaction.updateTable('products').set({ revision }).where('id', '=', row.product_id).execute();
+      await note({ action: 'version.remove', subject: `${product}@${serial}` });
     });
   }
 
@@ -148,57 +155,6 @@ export class Versions {
       return Number(numDeletedRows);
     });
   }
-
-  async #claimProduct(transaction: Transaction<Tables>, draft: VersionDraft): Promise<{ id: number }> {
-    const name = productName(draft.product);
-    const row = await transaction
-      .selectFrom('products')
-      .select(['id', 'stream', 'owner'])
-      .where('name', '=', name)
-      .executeTakeFirst();
-    if (row === undefined) {
-      return await transaction
-        .insertInto('products')
-        .values({
-          name,
-          ...draft.product,
-          stream: draft.stream,
-          owner: draft.owner,
-          os_title: draft.details.osTitle,
-          release_title: draft.details.releaseTitle,
-          support_eol: null,
-          requirements: '{}',
-          revision: 0,
-        })
-        .returning('id')
-        .executeTakeFirstOrThrow();
-    }
-    if (row.stream !== draft.stream) {
-      throw new HeadwaterError(
-        'conflict',
-        `product ${name} belongs to the stream ${row.stream}: publish it there, or give it another variant`,
-      );
-    }
-    if (row.owner !== draft.owner) {
-      throw new HeadwaterError(
-        'conflict',
-        `product ${name} is owned by ${row.owner}: publish under another os, release or variant`,
-      );
-    }
-    return row;
-  }
-}
-
-async function findVersion(transaction: Transaction<Tables>, productId: number, serial: string) {
-  const row = await transaction
-    .selectFrom('versions')
-    .select(['id', 'removed_at'])
-    .where('product_id', '=', productId)
-    .where('serial', '=', serial)
-    .executeTakeFirst();
-  if (row === undefined) return undefined;
-  const items = await transaction.selectFrom('items').selectAll().where('version_id', '=', row.id).execute();
-  return { ...row, items: items.map(toItem) };
 }
 
 /** Forgets the deltas whose base is gone: nobody can use them any more. */
@@ -233,59 +189,4 @@ function assertSameFiles(draft: VersionDraft, existing: Item[]): void {
     `product ${productName(draft.product)} already has a version ${draft.serial} with other files: ` +
       'a published version never changes, publish under a newer serial (--serial)',
   );
-}
-
-async function updateProduct(
-  transaction: Transaction<Tables>,
-  id: number,
-  draft: VersionDraft,
-  revision: number,
-): Promise<void> {
-  await transaction
-    .updateTable('products')
-    .set({ ...detailColumns(draft.details), revision })
-    .where('id', '=', id)
-    .execute();
-}
-
-function detailColumns(details: ProductDetails) {
-  return {
-    os_title: details.osTitle,
-    release_title: details.releaseTitle,
-    support_eol: details.supportEol ?? null,
-    requirements: JSON.stringify(details.requirements),
-  };
-}
-
-async function insertVersion(
-  transaction: Transaction<Tables>,
-  productId: number,
-  draft: VersionDraft,
-  now: Date,
-): Promise<void> {
-  const { id } = await transaction
-    .insertInto('versions')
-    .values({
-      product_id: productId,
-      serial: draft.serial,
-      label: draft.label,
-      published_at: now.getTime(),
-      removed_at: null,
-    })
-    .returning('id')
-    .executeTakeFirstOrThrow();
-  await transaction
-    .insertInto('items')
-    .values(
-      draft.items.map((item) => ({
-        version_id: id,
-        file: item.file,
-        type: item.type,
-        digest: item.digest,
-        size: item.size,
-        fingerprint: item.fingerprint ?? null,
-        delta_base: item.deltaBase ?? null,
-      })),
-    )
-    .execute();
 }

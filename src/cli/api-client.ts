@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { rootCertificates } from 'node:tls';
 import { Agent, type Dispatcher, request } from 'undici';
 import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
+import { version } from '../version.ts';
 import { type ApiResponse, connectionError, responseError } from './api-errors.ts';
-import { version } from './version.ts';
 
 /** Where the server is and what proves who calls. */
 export interface ApiTarget {

@@ -1,15 +1,23 @@
 import type { Alias, Family } from '../catalog/aliases.ts';
+import type { AuditEntry } from '../catalog/audit.ts';
+import type { Client } from '../catalog/clients.ts';
 import type { ProductWithVersions } from '../catalog/model.ts';
-import type { Action, Token } from '../catalog/tokens.ts';
+import type { RightsRequest } from '../catalog/rights.ts';
+import type { Token } from '../catalog/tokens.ts';
 import type { Progress, Published, PublishRequest } from '../publish/request.ts';
 
-/** What a token shall allow. */
-export interface TokenRequest {
+/** What a token shall be, and allow. */
+export interface TokenRequest extends RightsRequest {
   name: string;
-  actions: Action[];
-  /** All when absent. */
-  streams?: string[];
+  purpose: 'api' | 'join';
   expiresAt?: Date;
+}
+
+/** Which entries of the audit log are wanted. */
+export interface AuditRequest {
+  since?: Date;
+  who?: string;
+  limit: number;
 }
 
 /**
@@ -38,9 +46,15 @@ export interface Backend {
   unsetAlias(name: string): Promise<void>;
 
   tokens(): Promise<Token[]>;
-  /** @returns the token, with the secret that is never shown again */
+  /** @returns the token, with the secret that is never shown again; to join, the secret is what `remote add` takes */
   createToken(request: TokenRequest): Promise<{ token: Token; secret: string }>;
   revokeToken(idOrName: string): Promise<void>;
+
+  clients(): Promise<Client[]>;
+  revokeClient(reference: string): Promise<void>;
+
+  /** The newest entries of the audit log, the newest first. */
+  audit(request: AuditRequest): Promise<AuditEntry[]>;
 
   close(): Promise<void>;
 }

@@ -1,14 +1,19 @@
 import { existsSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Alias, Family } from '../catalog/aliases.ts';
+import type { AuditEntry } from '../catalog/audit.ts';
 import { Catalog } from '../catalog/catalog.ts';
+import type { Client } from '../catalog/clients.ts';
 import type { ProductWithVersions } from '../catalog/model.ts';
+import type { Actor } from '../catalog/note-change.ts';
+import { grant } from '../catalog/rights.ts';
 import type { Token } from '../catalog/tokens.ts';
 import type { Config } from '../config/schema.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { Progress, Published, PublishRequest } from '../publish/request.ts';
 import type { Workspace } from '../workspace.ts';
-import type { Backend, TokenRequest } from './backend.ts';
+import type { AuditRequest, Backend, TokenRequest } from './backend.ts';
 
 /** Works on a data directory, also while a server runs on it. The blob store is opened only when it is needed. */
 export class LocalBackend implements Backend {
@@ -33,7 +38,7 @@ export class LocalBackend implements Backend {
         `${config.dataDir} holds no data of Headwater: name the data directory with --data-dir or --config, or a server with --server`,
       );
     }
-    return new LocalBackend(config, await Catalog.open(file));
+    return new LocalBackend(config, (await Catalog.open(file)).by(commandLine()));
   }
 
   async publish(request: PublishRequest, progress: Progress): Promise<Published> {
@@ -42,7 +47,7 @@ export class LocalBackend implements Backend {
       const { openWorkspace } = await import('../workspace.ts');
       this.#workspace = await openWorkspace(this.#config);
     }
-    return await publish(this.#workspace.destination, request, { progress });
+    return await publish(this.#workspace.destination.by(commandLine()), request, { progress });
   }
 
   products(): AsyncIterable<ProductWithVersions> {
@@ -82,15 +87,70 @@ export class LocalBackend implements Backend {
   }
 
   async createToken(request: TokenRequest): Promise<{ token: Token; secret: string }> {
-    return await this.#catalog.tokens.create(request);
+    const { name, purpose, expiresAt, ...rights } = request;
+    const write = purpose === 'join' ? await this.#joinTokenWriter() : undefined;
+    const { token, secret } = await this.#catalog.tokens.create({
+      name,
+      purpose,
+      ...grant(purpose, rights, { pushedTo: this.#config.registry.stream }),
+      ...(expiresAt === undefined ? {} : { expiresAt }),
+    });
+    return { token, secret: write?.(token, secret) ?? secret };
   }
 
   async revokeToken(idOrName: string): Promise<void> {
     await this.#catalog.tokens.revoke(idOrName);
   }
 
+  async clients(): Promise<Client[]> {
+    return await this.#catalog.clients.list();
+  }
+
+  async revokeClient(reference: string): Promise<void> {
+    await this.#catalog.clients.revoke(reference);
+  }
+
+  async audit(request: AuditRequest): Promise<AuditEntry[]> {
+    return await this.#catalog.audit.list(request);
+  }
+
   async close(): Promise<void> {
     await this.#workspace?.close();
     await this.#catalog.close();
+  }
+
+  /** What a server with this configuration would write: its addresses and its certificate are known here, too. */
+  async #joinTokenWriter(): Promise<(token: Token, secret: string) => string> {
+    const { ServerCertificate } = await import('../http/server-certificate.ts');
+    const { reachableAddresses } = await import('../http/addresses.ts');
+    const { encodeJoinToken } = await import('../http/registry/join-token.ts');
+    const { port } = this.#config.listen;
+    if (port === 0 && this.#config.publicUrl === undefined) {
+      throw new HeadwaterError(
+        'invalid',
+        'listen.port is 0: only the server itself knows where it is, use --server',
+      );
+    }
+    const fingerprint = (await ServerCertificate.open(this.#config))?.fingerprint;
+    const addresses = reachableAddresses(this.#config, port);
+    const write = (token: Pick<Token, 'name' | 'expiresAt'>, secret: string) =>
+      encodeJoinToken(token, { secret, fingerprint, addresses });
+    // Before anything is made: it may not be possible here.
+    write({ name: '' }, '');
+    return write;
+  }
+}
+
+/** Who works here, for the audit log. */
+function commandLine(): Actor {
+  return { who: `local:${userName()}`, from: 'command line' };
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // In a container the user may have a number only.
+    return String(process.getuid?.());
   }
 }

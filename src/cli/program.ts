@@ -1,5 +1,8 @@
 import { Command } from 'commander';
+import { version } from '../version.ts';
 import { addAliasCommand } from './commands/alias.ts';
+import { addAuditCommand } from './commands/audit.ts';
+import { addClientCommand } from './commands/client.ts';
 import { addConfigCommand } from './commands/config.ts';
 import { addIndexCommand } from './commands/index-tree.ts';
 import { addListCommand } from './commands/list.ts';
@@ -11,7 +14,6 @@ import { addShowCommand } from './commands/show.ts';
 import { addTokenCommand } from './commands/token.ts';
 import { addGlobalOptions } from './global-options.ts';
 import type { Output } from './output.ts';
-import { version } from './version.ts';
 
 /** The command line of Headwater. Its errors are thrown; nothing in it ends the process. */
 export function createProgram(output: Output): Command {
@@ -33,6 +35,8 @@ export function createProgram(output: Output): Command {
   addRemoveCommand(program, output);
   addAliasCommand(program, output);
   addTokenCommand(program, output);
+  addClientCommand(program, output);
+  addAuditCommand(program, output);
   addConfigCommand(program, output);
   return program.addHelpText(
     'after',

@@ -1,15 +1,20 @@
 import type { Digest } from '../blobs/digest.ts';
 import type { Alias, Family } from '../catalog/aliases.ts';
+import type { AuditEntry } from '../catalog/audit.ts';
+import type { Client } from '../catalog/clients.ts';
 import type { ProductWithVersions, Version } from '../catalog/model.ts';
 import type { Token } from '../catalog/tokens.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { Progress, Published, PublishRequest, SourceFile } from '../publish/request.ts';
 import { ApiClient, type ApiTarget } from './api-client.ts';
-import type { Backend, TokenRequest } from './backend.ts';
+import type { AuditRequest, Backend, TokenRequest } from './backend.ts';
 import { hashFile, uploadBlob } from './blob-upload.ts';
 
 /** The largest smallest file that may be the metadata of the others, in bytes. */
 const metadataLimit = 1024 * 1024;
+
+/** Entries of the audit log that are asked for at once: what the server gives at most. */
+const auditPage = 500;
 
 /** Values as JSON has them: dates are text. */
 type Plain<Value> = { [Key in keyof Value]: Value[Key] extends Date | undefined ? string : Value[Key] };
@@ -120,6 +125,38 @@ export class RemoteBackend implements Backend {
     await this.#client.json({ method: 'DELETE', path: `tokens/${encodeURIComponent(idOrName)}` });
   }
 
+  async clients(): Promise<Client[]> {
+    const { clients } = await this.#client.json<{ clients: Plain<Client>[] }>({
+      method: 'GET',
+      path: 'clients',
+    });
+    return clients.map(toClient);
+  }
+
+  async revokeClient(reference: string): Promise<void> {
+    await this.#client.json({ method: 'DELETE', path: `clients/${encodeURIComponent(reference)}` });
+  }
+
+  async audit({ since, who, limit }: AuditRequest): Promise<AuditEntry[]> {
+    const entries: AuditEntry[] = [];
+    let before: number | undefined;
+    do {
+      const page: { entries: Plain<AuditEntry>[]; next?: number } = await this.#client.json({
+        method: 'GET',
+        path: 'audit',
+        query: {
+          limit: String(Math.min(limit - entries.length, auditPage)),
+          ...(since === undefined ? {} : { since: since.toISOString() }),
+          ...(who === undefined ? {} : { who }),
+          ...(before === undefined ? {} : { before: String(before) }),
+        },
+      });
+      entries.push(...page.entries.map((entry) => ({ ...entry, at: new Date(entry.at) })));
+      before = page.next;
+    } while (before !== undefined && entries.length < limit);
+    return entries;
+  }
+
   async close(): Promise<void> {
     await this.#client.close();
   }
@@ -135,6 +172,15 @@ function toProduct(product: PlainProduct): ProductWithVersions {
     publishedAt: new Date(version.publishedAt),
   }));
   return { ...product, versions };
+}
+
+function toClient({ createdAt, lastUsedAt, revokedAt, ...rest }: Plain<Client>): Client {
+  return {
+    ...rest,
+    createdAt: new Date(createdAt),
+    ...(lastUsedAt === undefined ? {} : { lastUsedAt: new Date(lastUsedAt) }),
+    ...(revokedAt === undefined ? {} : { revokedAt: new Date(revokedAt) }),
+  };
 }
 
 function toToken({ createdAt, expiresAt, lastUsedAt, revokedAt, ...rest }: Plain<Token>): Token {

@@ -6,12 +6,13 @@ import { findSetting, type Setting, settings } from './settings.ts';
 import { get, put, type Tree, withoutNulls } from './tree.ts';
 import { readYamlFile } from './yaml-file.ts';
 
-/** Variables that begin with `HEADWATER_` and are no settings: the command line and the S3 keys use them. */
+/** Variables that begin with `HEADWATER_` and are no settings: options of the command line, and secrets. */
 const otherVariables = new Set([
   'HEADWATER_CONFIG',
   'HEADWATER_SERVER',
   'HEADWATER_TOKEN',
   'HEADWATER_CA',
+  'HEADWATER_JOIN_SECRET',
   'HEADWATER_S3_ACCESS_KEY',
   'HEADWATER_S3_SECRET_KEY',
 ]);

@@ -49,6 +49,7 @@ export function loadConfig(sources: ConfigSources): Config {
     dataDir: resolve(settings.dataDir),
     mirrorDir: resolve(settings.mirrorDir),
     storage: storage.type === 's3' ? withCredentials(storage, sources.env) : storage,
+    ...joinSecret(sources.env),
   };
 }
 
@@ -63,6 +64,13 @@ function withCredentials(
       return readCredentials(environment);
     },
   };
+}
+
+/** The secret that clients may join with: long enough that nobody guesses it. */
+function joinSecret({ HEADWATER_JOIN_SECRET: secret }: NodeJS.ProcessEnv): { joinSecret?: string } {
+  if (secret === undefined || secret === '') return {};
+  if (secret.length >= 16) return { joinSecret: secret };
+  throw new HeadwaterError('invalid', 'HEADWATER_JOIN_SECRET: expected 16 characters or more');
 }
 
 function readCredentials(environment: NodeJS.ProcessEnv): S3Credentials {

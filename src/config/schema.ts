@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import {
   boolean,
@@ -62,7 +63,7 @@ const storage = z.discriminatedUnion(
       /** Bytes; the limits are those of S3's multipart uploads. */
       partSize: size(5 * mebibyte, 5 * 1024 * mebibyte, 'from 5MiB to 5GiB').prefault('8MiB'),
       /** Parts of all uploads together that are sent at the same time. */
-      parallel: whole(1, 64).prefault(4),
+      parallel: whole(1, 64).prefault(3),
       createBucket: boolean.prefault(false),
     }),
   ],
@@ -106,6 +107,26 @@ export const schema = z.strictObject({
     .strictObject({
       /** Bytes of one uploaded blob. */
       uploadSize: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').prefault('64GiB'),
+      /** Entries of the audit log that are kept. */
+      auditEntries: whole(1000, 100_000_000).prefault(100_000),
+    })
+    .prefault({}),
+  registry: z
+    .strictObject({
+      /** Where images go that clients push. */
+      stream: streamName.prefault('pushed'),
+      /** Versions that the product of an alias keeps. */
+      keep: whole(1, 1_000_000).prefault(10),
+      /** Bytes of pushed images: in a stream, and of one client or token. */
+      streamQuota: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').exactOptional(),
+      entryQuota: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').exactOptional(),
+      /** From where images may be pulled that clients have copied without --mode push. */
+      pullFrom: leaf(
+        'map',
+        z.array(text('an address or a network, such as 192.0.2.7 or 10.0.0.0/8', isNetwork), {
+          error: 'expected a list of addresses and networks, such as [10.0.0.0/8]',
+        }),
+      ).prefault([]),
     })
     .prefault({}),
   /** Milliseconds that requests have to end after the server was asked to stop. */
@@ -136,7 +157,19 @@ export type S3Settings = Extract<Settings['storage'], { type: 's3' }>;
  */
 export type Config = Omit<Settings, 'storage'> & {
   storage: { type: 'directory' } | (S3Settings & { credentials: S3Credentials });
+  /** A secret that lets every client in that knows it. It comes from the environment only. */
+  joinSecret?: string;
 };
 
 /** The settings as a file holds them. */
 export type ConfigInput = z.input<typeof schema>;
+
+function isNetwork(value: string): boolean {
+  const [address = '', prefix, ...rest] = value.split('/');
+  const bits = isIP(address) === 6 ? 128 : 32;
+  return (
+    isIP(address) !== 0 &&
+    rest.length === 0 &&
+    (prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits))
+  );
+}

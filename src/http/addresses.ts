@@ -1,4 +1,5 @@
 import { networkInterfaces } from 'node:os';
+import type { Config } from '../config/schema.ts';
 
 /**
  * The addresses of this machine that another one may reach it by.
@@ -12,4 +13,18 @@ export function machineAddresses(options: { loopback: boolean }): string[] {
     // A link-local address means nothing without the interface it is on.
     .filter((address) => !address.startsWith('fe80:'));
   return [...new Set(addresses)];
+}
+
+/** Where clients may reach a server that listens on `port`, as `host:port`. */
+export function reachableAddresses(
+  { publicUrl, listen }: Pick<Config, 'publicUrl' | 'listen'>,
+  port: number,
+): string[] {
+  if (publicUrl !== undefined) {
+    const { hostname: host, port: given, protocol } = new URL(publicUrl);
+    return [`${host}:${given || (protocol === 'https:' ? 443 : 80)}`];
+  }
+  const everywhere = listen.address === '::' || listen.address === '0.0.0.0';
+  const hosts = everywhere ? machineAddresses({ loopback: false }) : [listen.address];
+  return hosts.map((host) => `${host.includes(':') ? `[${host}]` : host}:${port}`);
 }

@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http';
 import type { Router } from '@koa/router';
-import Koa, { type Context } from 'koa';
+import Koa, { type Context, type Middleware } from 'koa';
 import type { Products } from '../catalog/products.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { Metrics } from '../ops/metrics.ts';
@@ -21,6 +21,8 @@ export interface ApplicationParts {
   readiness: Readiness;
   metrics: Metrics;
   api: Router;
+  /** What the clients of LXD and Incus speak. */
+  registry: Middleware;
   /** Plain HTTP gives image files of public streams and sends everything else to https. */
   plainIsLimited: boolean;
   /** Answer image files with a link into the store. */
@@ -47,6 +49,7 @@ export function createApplication(parts: ApplicationParts): RequestListener {
     if (parts.plainIsLimited && !('encrypted' in context.req.socket)) await plainRequest(parts, context);
     else if (!(await readRequest(parts, context))) await next();
   });
+  application.use(parts.registry);
   application.use(parts.api.routes());
   application.use(parts.api.allowedMethods());
   return application.callback();
@@ -57,7 +60,7 @@ async function plainRequest(parts: ApplicationParts, context: Context): Promise<
   const segments = pathSegments(context.req.url ?? '') ?? [];
   if (segments[0] === 'images' && isRead(context)) {
     const image = await findImageFile(parts.products, segments.slice(1));
-    if (image !== undefined && parts.access.isPublic(image.stream)) {
+    if (image !== undefined && !image.hidden && parts.access.isPublic(image.stream)) {
       await sendImageFile(context, image, {
         images: parts.images,
         redirect: parts.redirectToStore,
@@ -114,8 +117,13 @@ async function readRequest(parts: ApplicationParts, context: Context): Promise<b
   const identity = await parts.access.identify(context.req);
   if (first === 'images') {
     const image = await findImageFile(parts.products, segments.slice(1));
-    if (image === undefined || !parts.access.mayRead(identity, image.stream)) return true;
-    const shared = parts.access.isPublic(image.stream);
+    if (image === undefined) return true;
+    const { access } = parts;
+    const allowed = image.hidden
+      ? access.mayReadHidden(identity, image.stream, {})
+      : access.mayRead(identity, image.stream, {});
+    if (!allowed) return true;
+    const shared = !image.hidden && access.isPublic(image.stream);
     await sendImageFile(context, image, { images: parts.images, redirect: parts.redirectToStore, shared });
     return true;
   }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { RequestSample } from '../ops/metrics.ts';
+import type { BodyWatch } from './body-watch.ts';
 import type { DocumentsHandler } from './streams/documents-handler.ts';
 
 /** What is known of an answered request. */
@@ -33,8 +34,9 @@ export function createFront(parts: {
   onAnswered: (request: AnsweredRequest) => void;
   /** Plain HTTP beside TLS: only what the application lets through without it. */
   plainIsLimited: boolean;
+  bodies: BodyWatch;
 }): RequestListener {
-  const { documents, application, onAnswered, plainIsLimited } = parts;
+  const { documents, application, onAnswered, plainIsLimited, bodies } = parts;
   return (request, response) => {
     const started = performance.now();
     // It is gone from the request once the connection is closed.
@@ -64,6 +66,7 @@ export function createFront(parts: {
         return;
       }
     }
+    bodies.watch(request, response);
     response.setHeader('X-Request-Id', id);
     request.headers[requestIdHeader] = id;
     const before = socket.bytesWritten;
@@ -92,5 +95,6 @@ function bodyLength(response: ServerResponse, sent: number): number {
 function surfaceOf(target: string): string {
   if (/^\/+streams\//.test(target)) return 'documents';
   if (/^\/+images\//.test(target)) return 'images';
+  if (/^\/1\.0(\/|\?|$)/.test(target)) return 'registry';
   return /^\/+api\//.test(target) ? 'api' : 'other';
 }

@@ -1,10 +1,13 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { createServer as createPortServer, type Server as PortServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
 
 /** How long a new connection may take to say its first byte, in milliseconds. */
 const firstByteTimeout = 10_000;
+/** How long a client may take to shake hands, and then for the headers of a request, in milliseconds. */
+const usualTimeouts = { handshake: 10_000, headers: 30_000, look: 5000 };
 /** The first byte of a TLS handshake record (RFC 8446, section 5.1). */
 const handshakeRecord = 0x16;
 
@@ -13,6 +16,9 @@ export interface TlsFiles {
   certificate: string;
   key: string;
 }
+
+/** Takes a connection over that shall speak something else than HTTP. */
+export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 /** A port that answers TLS and plain HTTP alike, or plain HTTP alone. */
 export class Listener {
@@ -23,12 +29,22 @@ export class Listener {
   readonly #silent = new Map<Socket, number>();
   #sweeper: NodeJS.Timeout | undefined;
 
-  /** @param tls left out, the port speaks plain HTTP only */
-  constructor(handler: RequestListener, tls?: TlsFiles) {
+  /**
+   * @param upgrade gets the requests that want another protocol, where everything is answered: over TLS, if there is
+   * any
+   * @param tls left out, the port speaks plain HTTP only
+   */
+  constructor(
+    handler: RequestListener,
+    upgrade: UpgradeListener,
+    tls?: TlsFiles,
+    timeouts: typeof usualTimeouts = usualTimeouts,
+  ) {
     const settings = {
-      // Uploads of images take as long as they take; a header does not.
+      // Uploads of images take as long as they take (body-watch.ts); a header does not.
       requestTimeout: 0,
-      headersTimeout: 30_000,
+      headersTimeout: timeouts.headers,
+      connectionsCheckingInterval: timeouts.look,
       keepAliveTimeout: 65_000,
       maxHeaderSize: 32 * 1024,
       noDelay: true,
@@ -36,6 +52,7 @@ export class Listener {
     this.#plain = createServer(settings, handler);
     if (tls === undefined) {
       this.#port = this.#plain;
+      this.#plain.on('upgrade', upgrade);
     } else {
       this.#secure = createTlsServer(
         {
@@ -44,15 +61,19 @@ export class Listener {
           key: tls.key,
           minVersion: 'TLSv1.3',
           ALPNProtocols: ['http/1.1'],
+          handshakeTimeout: timeouts.handshake,
           // Asked for, so that a client may say who it is; not demanded, and any one is taken.
           requestCert: true,
           rejectUnauthorized: false,
         },
         handler,
       );
+      this.#secure.on('upgrade', upgrade);
       // A client that drops the handshake (LXD does, to look at the certificate) is no event.
       this.#secure.on('tlsClientError', (_error, socket) => socket.destroy());
       this.#port = createPortServer({ noDelay: true }, (socket) => this.#sort(socket));
+      // They get their connections from the port, and would not begin to look for slow headers without being told.
+      for (const server of [this.#plain, this.#secure]) server.emit('listening');
     }
   }
 
@@ -107,8 +128,10 @@ export class Listener {
     ]);
     clearInterval(idle);
     clearTimeout(cut);
-    this.#plain.closeAllConnections();
-    this.#secure?.closeAllConnections();
+    for (const server of [this.#plain, this.#secure]) {
+      server?.closeAllConnections();
+      server?.close();
+    }
   }
 
   #listen(address: string, port: number): Promise<number> {

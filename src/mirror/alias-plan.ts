@@ -1,5 +1,5 @@
 import type { Family } from '../catalog/aliases.ts';
-import { impliedAliases } from '../publish/describe.ts';
+import { impliedAliases } from '../catalog/names.ts';
 import type { OfferedProduct } from './offered.ts';
 
 /** Where each alias leads, by its name. */

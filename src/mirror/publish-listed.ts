@@ -1,9 +1,9 @@
 import { extname } from 'node:path';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Item, ItemType } from '../catalog/model.ts';
+import { impliedAliases } from '../catalog/names.ts';
 import type { Source } from '../catalog/sources.ts';
 import { HeadwaterError } from '../errors.ts';
-import { impliedAliases } from '../publish/describe.ts';
 import type { OfferedDelta, OfferedFile, OfferedRoot } from './offered.ts';
 import type { PlannedVersion } from './plan.ts';
 

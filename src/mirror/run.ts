@@ -36,9 +36,16 @@ export interface RunOptions {
  */
 export async function runMirror(
   definition: MirrorDefinition,
-  parts: MirrorParts,
+  workspace: MirrorParts,
   options: RunOptions,
 ): Promise<RunResult & { error?: unknown }> {
+  // The audit log says that the mirror did it.
+  const actor = { who: ownerOf(definition.name), from: 'this machine' };
+  const parts = {
+    ...workspace,
+    catalog: workspace.catalog.by(actor),
+    destination: workspace.destination.by(actor),
+  };
   const { mirrors } = parts.catalog;
   const lease = await HeldLease.take(mirrors, definition.name);
   const startedAt = new Date();

@@ -3,7 +3,7 @@ import { type MirrorSample, mirrorGauges } from './mirror-metrics.ts';
 
 /** What a request was, for its metrics. */
 export interface RequestSample {
-  /** Which of the server's surfaces answered: `documents`, `images`, `api`, `other`. */
+  /** Which of the server's surfaces answered: `documents`, `images`, `api`, `registry`, `other`. */
   surface: string;
   method: string;
   status: number;
@@ -87,6 +87,19 @@ export class Metrics {
   }
 
   readonly #refreshGauges: () => Promise<void>;
+
+  /** Adds a gauge that is asked when the metrics are read. */
+  watch(name: string, help: string, read: () => number): void {
+    const gauge = new Gauge({
+      name,
+      help,
+      registers: [],
+      collect() {
+        this.set(read());
+      },
+    });
+    this.#registry.registerMetric(gauge);
+  }
 
   observeRequest({ surface, method, status, bytes, seconds }: RequestSample): void {
     const key = `${surface} ${method} ${status}`;

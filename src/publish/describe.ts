@@ -1,5 +1,6 @@
 import type { ProductDetails } from '../catalog/model.ts';
 import {
+  impliedAliases,
   type ProductKey,
   parseAlias,
   parseNamePart,
@@ -176,12 +177,6 @@ export function nameBareRoot(
     osTitle: os,
     serial: checked.serial ?? serialOf(new Date()),
   };
-}
-
-/** The aliases every product has: `os/release/variant`, and `os/release` for the variant `default`. */
-export function impliedAliases({ os, release, variant }: ProductKey): string[] {
-  const full = `${os}/${release}/${variant}`;
-  return variant === 'default' ? [`${os}/${release}`, full] : [full];
 }
 
 function serialFrom(metadata: ImageMetadata): string {

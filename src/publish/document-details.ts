@@ -1,7 +1,6 @@
-import { type ProductKey, parseAlias, parseNamePart } from '../catalog/names.ts';
+import { impliedAliases, type ProductKey, parseAlias, parseNamePart } from '../catalog/names.ts';
 import { HeadwaterError, messageOf } from '../errors.ts';
 import { parseArchitecture } from '../image/architecture.ts';
-import { impliedAliases } from './describe.ts';
 import type { PublishRequest } from './request.ts';
 import { text, textMapping, type Untyped } from './untyped-fields.ts';
 

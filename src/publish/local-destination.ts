@@ -2,11 +2,14 @@ import type { BlobStore } from '../blobs/blob-store.ts';
 import { type Digest, parseDigest } from '../blobs/digest.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { VersionDraft } from '../catalog/model.ts';
+import type { Actor } from '../catalog/note-change.ts';
+import type { PushDraft, PushOutcome } from '../catalog/pushed.ts';
 import type { PublishOutcome } from '../catalog/versions.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { Content } from '../image/content.ts';
-import type { Destination, InputFile, KeptFile } from './destination.ts';
+import type { InputFile, KeptFile } from './destination.ts';
 import type { Examined, Intake, Passage } from './intake.ts';
+import type { PushDestination, PushLimits } from './push.ts';
 import { openFile } from './read-file.ts';
 import type { Progress, SourceFile } from './request.ts';
 
@@ -14,15 +17,22 @@ import type { Progress, SourceFile } from './request.ts';
 const metadataLimit = 64 * 1024 * 1024;
 
 /** Publishes into a catalog and a blob store. */
-export class LocalDestination implements Destination {
+export class LocalDestination implements PushDestination {
+  readonly #parts: { catalog: Catalog; store: BlobStore; intake: Intake };
   readonly #catalog: Catalog;
   readonly #store: BlobStore;
   readonly #intake: Intake;
 
   constructor(parts: { catalog: Catalog; store: BlobStore; intake: Intake }) {
+    this.#parts = parts;
     this.#catalog = parts.catalog;
     this.#store = parts.store;
     this.#intake = parts.intake;
+  }
+
+  /** The same place, where `actor` publishes as the audit log has it. */
+  by(actor: Actor): LocalDestination {
+    return new LocalDestination({ ...this.#parts, catalog: this.#catalog.by(actor) });
   }
 
   async keep(file: InputFile, options: { metadata?: KeptFile; progress?: Progress } = {}): Promise<KeptFile> {
@@ -63,14 +73,21 @@ export class LocalDestination implements Destination {
   }
 
   async commit(draft: VersionDraft, implied: string[]): Promise<PublishOutcome> {
-    return await this.#catalog.versions.publish(draft, implied, async ({ digest, size }) => {
-      const stat = await this.#store.stat(parseDigest(digest));
-      if (stat?.size === size) return;
-      throw new HeadwaterError(
-        'unavailable',
-        `blob sha256:${digest} is ${stat === undefined ? 'no longer' : 'not whole'} in the store: publish again`,
-      );
-    });
+    return await this.#catalog.versions.publish(draft, implied, (blob) => this.#assertStored(blob));
+  }
+
+  async commitPush(draft: PushDraft, limits: PushLimits): Promise<PushOutcome> {
+    const assertStored = (blob: { digest: string; size: number }) => this.#assertStored(blob);
+    return await this.#catalog.pushed.push(draft, { ...limits, assertStored });
+  }
+
+  async #assertStored({ digest, size }: { digest: string; size: number }): Promise<void> {
+    const stat = await this.#store.stat(parseDigest(digest));
+    if (stat?.size === size) return;
+    throw new HeadwaterError(
+      'unavailable',
+      `blob sha256:${digest} is ${stat === undefined ? 'no longer' : 'not whole'} in the store: publish again`,
+    );
   }
 
   /** Remembers what the bytes of a blob in the store are, and the fingerprint they have with their metadata. */

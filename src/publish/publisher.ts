@@ -1,13 +1,13 @@
-import type { Item, ItemType, VersionDraft } from '../catalog/model.ts';
+import type { Item, VersionDraft } from '../catalog/model.ts';
 import { productName } from '../catalog/names.ts';
 import { HeadwaterError } from '../errors.ts';
-import type { Compression, Content } from '../image/content.ts';
 import { makeMetadataTarball } from '../image/metadata-tarball.ts';
 import { Attempt } from './attempt.ts';
 import { type CheckedRequest, checkRequest, type Description, describe, nameBareRoot } from './describe.ts';
 import type { Destination, KeptFile } from './destination.ts';
 import { sizeOf } from './read-file.ts';
 import type { Progress, Published, PublishRequest, SourceFile } from './request.ts';
+import { rootItem } from './root-item.ts';
 import { splitVirtualMachine } from './split-virtual-machine.ts';
 
 /** Where every publish starts, and the owner of what is published without a mirror or a client behind it. */
@@ -32,10 +32,19 @@ interface PublishOptions {
   fromUpstream?: boolean;
 }
 
+interface PublishOptions {
+  /** Who publishes (`VersionDraft.owner`). */
+  owner?: string;
+  progress?: Progress;
+  /** Told what the version turned out to be, before it is committed; throws when it may not. */
+  permit?: (draft: Pick<VersionDraft, 'product' | 'stream' | 'aliases'>) => void;
+}
+
 /**
  * Publishes one version: keeps its files, finds out what they are, names the version and commits it. Nothing can
  * be seen of it before the end.
- * @throws HeadwaterError `invalid` (a file, a name or a combination that cannot be), `conflict`, and what stores throw
+ * @throws HeadwaterError `invalid` (a file, a name or a combination that cannot be), `conflict`, and what stores and
+ * `options.permit` throw
  */
 export async function publish(
   destination: Destination,
@@ -79,6 +88,7 @@ async function publishChecked(
     label: description.label,
     items,
   };
+  options.permit?.(draft);
   const { outcome, withheldAliases } = await destination.commit(
     draft,
     fromUpstream ? [...description.implied, ...description.aliases] : description.implied,
@@ -199,28 +209,6 @@ function deltaItems(deltas: KeptFile[], sources: SourceFile[]): Item[] {
 
 function combinedItem({ digest, size }: KeptFile): Item {
   return { file: 'lxd_combined.tar.gz', type: 'combined', digest, size, fingerprint: digest };
-}
-
-const suffixes: Record<Compression, string> = {
-  none: '',
-  gzip: '.gz',
-  xz: '.xz',
-  zstd: '.zst',
-  bzip2: '.bz2',
-};
-
-function rootItem(content: Content): { file: string; type: ItemType } {
-  switch (content.kind) {
-    case 'squashfs':
-      return { file: 'rootfs.squashfs', type: 'squashfs' };
-    case 'qcow2':
-      return { file: 'disk.qcow2', type: 'disk-kvm.img' };
-    case 'rootfs-tarball':
-      // The daemons look at the bytes, so any compression may be listed as root.tar.xz; the name tells the truth.
-      return { file: `rootfs.tar${suffixes[content.compression]}`, type: 'root.tar.xz' };
-    default:
-      throw new Error(`${content.kind} is no root`);
-  }
 }
 
 function assertOneOfEach(roots: KeptFile[]): void {

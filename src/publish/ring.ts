@@ -4,7 +4,7 @@ import type { Examine, Found } from './examination.ts';
 import type { FromWorker, ToWorker } from './intake-worker.ts';
 
 /** Bytes of a slot when nothing else is said. Large enough that a message per slot costs nothing beside hashing it. */
-const usualSlotSize = 4 * 1024 * 1024;
+const usualSlotSize = 2 * 1024 * 1024;
 /** Slots of a ring: how far the sender may run ahead of the examination. */
 const slotCount = 4;
 

@@ -23,8 +23,9 @@ const twins: Partial<Record<ItemType, [lxd: string, incus: string]>> = {
   combined: ['lxd_combined.tar.gz', 'incus_combined.tar.gz'],
 };
 
-/** The names under which clients find an item: its ftype and its file. */
+/** The names under which clients find an item: its ftype and its file. None for what documents do not list. */
 export function faces(item: Item): { ftype: string; file: string }[] {
+  if (item.type === 'combined-disk') return [];
   const names = twins[item.type];
   if (names === undefined) return [{ ftype: item.type, file: item.file }];
   return names.map((name) => ({ ftype: name, file: name }));

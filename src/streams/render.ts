@@ -11,22 +11,49 @@ const fingerprintFields: Partial<Record<ItemType, string>> = {
   'disk-kvm.img': 'combined_disk-kvm-img_sha256',
 };
 
-/** A product as it stands in a products document: `"name":{…}`. */
+/**
+ * A product as it stands in a products document: `"name":{…}`. A version that is not its newest and has aliases pinned
+ * to it stands in an entry of its own, because clients take the newest version of whatever has the alias; and only
+ * there, because they refuse an image that is listed twice ("More than one match").
+ */
 export function renderProduct(product: ProductWithVersions): string {
+  const newest = product.versions.at(-1)?.serial;
+  const pinned = new Map<string, string[]>();
+  const aliases = [...product.aliases];
+  for (const { alias, serial } of product.pins) {
+    if (serial === newest) aliases.push(alias);
+    else pinned.set(serial, [...(pinned.get(serial) ?? []), alias]);
+  }
+  const own = product.versions.filter(({ serial }) => !pinned.has(serial));
+  const entries = [renderEntry(product.name, product, aliases.sort(), own)];
+  for (const version of product.versions) {
+    const names = pinned.get(version.serial);
+    if (names === undefined) continue;
+    entries.push(renderEntry(`${product.name}:${version.serial}`, product, names, [version]));
+  }
+  return entries.join();
+}
+
+function renderEntry(
+  name: string,
+  product: ProductWithVersions,
+  aliases: string[],
+  versions: Version[],
+): string {
   const requirements = product.requirements;
   const some = Object.keys(requirements).length > 0;
-  return `${JSON.stringify(product.name)}:${JSON.stringify({
-    aliases: product.aliases.join(','),
+  return `${JSON.stringify(name)}:${JSON.stringify({
+    aliases: aliases.join(','),
     arch: product.architecture,
     os: product.osTitle,
-    release: product.release,
+    release: product.releaseShown ?? product.release,
     release_title: product.releaseTitle,
     ...(product.supportEol === undefined ? {} : { support_eol: product.supportEol }),
     variant: product.variant,
     // LXD 5.0.2 reads only the second, Incus only the first.
     ...(some ? { requirements, lxd_requirements: requirements } : {}),
     versions: Object.fromEntries(
-      product.versions.map((version) => [version.serial, renderVersion(product, version)]),
+      versions.map((version) => [version.serial, renderVersion(product, version)]),
     ),
   })}`;
 }
@@ -38,10 +65,10 @@ function renderVersion(product: ProductWithVersions, version: Version) {
     if (field !== undefined && fingerprint !== undefined) fingerprints[field] = fingerprint;
   }
   // A delta from a version that clients do not see is of no use to them.
-  const serials = new Set(product.versions.map(({ serial }) => serial));
-  const listed = version.items.filter(
-    ({ deltaBase }) => deltaBase === undefined || (deltaBase !== version.serial && serials.has(deltaBase)),
-  );
+  const isListed = ({ deltaBase }: Item) =>
+    deltaBase === undefined ||
+    (deltaBase !== version.serial && product.versions.some(({ serial }) => serial === deltaBase));
+  const listed = version.items.filter(isListed);
   const items = listed.flatMap((item: Item) =>
     faces(item).map(({ ftype, file }) => [
       ftype,

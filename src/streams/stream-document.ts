@@ -45,7 +45,11 @@ export class StreamDocument {
       between: await makePiece(between),
       after: await makePiece(after),
     };
-    return new StreamDocument(stream, await renderSections(products.each({ stream })), frame);
+    return new StreamDocument(
+      stream,
+      await renderSections(products.each({ stream, forDocuments: true })),
+      frame,
+    );
   }
 
   /** The names of its products, in order. */
@@ -67,7 +71,9 @@ export class StreamDocument {
       const section = this.#sections[index];
       if (names !== undefined) {
         const { stream } = this;
-        sections.push(...(await renderSections(products.each({ stream, names: [...names] }))));
+        sections.push(
+          ...(await renderSections(products.each({ stream, names: [...names], forDocuments: true }))),
+        );
       } else if (section !== undefined) {
         sections.push(section);
       }

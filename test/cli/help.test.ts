@@ -49,6 +49,9 @@ describe('help', () => {
       'token create',
       'token list',
       'token revoke',
+      'client list',
+      'client revoke',
+      'audit',
       'config check',
     ]);
   });

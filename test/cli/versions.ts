@@ -17,9 +17,11 @@ export function product(
     releaseTitle: '12 "Bookworm"',
     requirements: {},
     aliases: [`${key.os}/${key.release}`],
+    pins: [],
     versions: serials.map((serial) => ({
       serial,
       label: 'release',
+      hidden: false,
       publishedAt: new Date('2026-01-31T05:24:00Z'),
       items: [
         { file: 'lxd.tar.xz', type: 'metadata', digest: '0'.repeat(64), size: 700 },

@@ -68,7 +68,7 @@ describe('config/headwater.yaml', () => {
       type: 's3',
       region: 'eu-central-1',
       prefix: 'headwater/',
-      parallel: 4,
+      parallel: 3,
     });
   });
 });

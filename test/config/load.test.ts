@@ -50,7 +50,8 @@ describe('values', () => {
       storage: { type: 'directory' },
       streams: { images: { public: true } },
       gracePeriod: 6 * 3_600_000,
-      limits: { uploadSize: 64 * 2 ** 30 },
+      limits: { uploadSize: 64 * 2 ** 30, auditEntries: 100_000 },
+      registry: { stream: 'pushed', keep: 10, pullFrom: [] },
       shutdownTimeout: 30_000,
       log: { level: 'info', format: 'auto' },
     });
@@ -61,6 +62,13 @@ describe('values', () => {
     expect(load('')).toEqual(defaults);
     expect(load('# nothing\n')).toEqual(defaults);
     expect(load('listen:\nstorage:\nlog:\n  level:\n')).toEqual(defaults);
+  });
+
+  test('the secret that clients join with comes from the environment, and is no short one', () => {
+    expect(load('', { HEADWATER_JOIN_SECRET: 'long enough for all' }).joinSecret).toBe('long enough for all');
+    expect(load('', { HEADWATER_JOIN_SECRET: '' }).joinSecret).toBeUndefined();
+    expect(() => load('', { HEADWATER_JOIN_SECRET: 'short' })).toThrow('HEADWATER_JOIN_SECRET');
+    expect(() => load('joinSecret: long enough for all')).toThrow('joinSecret');
   });
 
   test('an empty variable is the same as none', () => {

@@ -67,7 +67,7 @@ describe.each(stores)('a mirror into the $name store', (store) => {
       for (const [release, serial] of Object.entries(expected)) {
         const name = `mirror-${release}`;
         await client.run('launch', '-q', `${remote}:Debian/${release}/default`, name);
-        expect(await client.run('exec', name, '--', 'cat', '/etc/os-release')).toContain('Debian');
+        expect(await client.inside(name, 'cat', '/etc/os-release')).toContain('Debian');
         expect(await client.run('config', 'get', name, 'image.serial')).toBe(`${serial}\n`);
         await client.run('delete', '--force', name);
       }

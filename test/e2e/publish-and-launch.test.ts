@@ -141,7 +141,7 @@ describe.each(stores)('images in the $name store', (store) => {
         const variant = form === 'squashfs' ? 'default' : form;
         const name = `run-${form}`;
         await client.run('launch', '-q', `${remote}:debian/bookworm/${variant}`, name);
-        const inside = (...command: string[]) => client.run('exec', name, '--', ...command);
+        const inside = (...command: string[]) => client.inside(name, ...command);
         expect(await inside('cat', '/etc/os-release')).toContain('VERSION_CODENAME=bookworm');
         expect((await inside('cat', '/proc/1/comm')).trim()).toBe('systemd');
         // Written by the image's templates, which the bare image got from Headwater.

@@ -120,7 +120,7 @@ describe('a server with a certificate that clients trust', () => {
       });
       const name = `beside-${client.name}`;
       await client.run('launch', '-q', `${remote}:debian/bookworm`, name);
-      expect(await client.run('exec', name, '--', 'hostname')).toBe(`${name}\n`);
+      expect(await client.inside(name, 'hostname')).toBe(`${name}\n`);
       await client.run('delete', '--force', name);
     });
   });
@@ -190,7 +190,7 @@ describe('a server with the certificate that it made itself', () => {
       const images = await client.images(remote);
       expect(images.map((image) => image.fingerprint)).toEqual([await digestOf(...first())]);
       await client.run('launch', '-q', `${remote}:debian/bookworm`, remote);
-      expect(await client.run('exec', remote, '--', 'hostname')).toBe(`${remote}\n`);
+      expect(await client.inside(remote, 'hostname')).toBe(`${remote}\n`);
       await client.run('delete', '--force', remote);
     });
   });

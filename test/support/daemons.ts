@@ -59,6 +59,20 @@ export class Client {
     return await run(this.#command, args, this.#options());
   }
 
+  /**
+   * Runs a command in an instance and gives what it printed. The command stays a moment after its end: on a busy machine
+   * daemons lose the output of one that is gone at once.
+   */
+  async inside(instance: string, ...command: string[]): Promise<string> {
+    const lingering = ['sh', '-c', '"$@"; code=$?; sleep 0.5; exit $code', 'sh', ...command];
+    return await this.run('exec', instance, '--', ...lingering);
+  }
+
+  /** Like `run`, with a file as its standard input. */
+  async runWithInput(file: string, ...args: string[]): Promise<string> {
+    return await run('sh', ['-c', 'exec "$@" < "$0"', file, this.#command, ...args], this.#options());
+  }
+
   /** Runs the client, whatever becomes of it. */
   async attempt(...args: string[]): Promise<CommandResult> {
     return await attempt(this.#command, args, this.#options());

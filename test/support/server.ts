@@ -24,9 +24,13 @@ export class TestServer {
   }
 
   /** Starts one, which ends with the test. */
-  static async start(overrides: Overrides = {}, mirrors: MirrorDefinition[] = []): Promise<TestServer> {
+  static async start(
+    overrides: Overrides = {},
+    mirrors: MirrorDefinition[] = [],
+    env: Record<string, string> = {},
+  ): Promise<TestServer> {
     const config = loadConfig({
-      env: {},
+      env,
       overrides: {
         dataDir: await scratchDirectory(),
         listen: { address: '127.0.0.1', port: 0 },

@@ -4,6 +4,8 @@ import { HeadwaterError } from '../../errors.ts';
 
 /** The most that a JSON body may have, in bytes. */
 const bodyLimit = 1024 * 1024;
+/** The longest that one may take to arrive, in milliseconds. */
+const bodyTimeout = 60_000;
 
 /**
  * Reads a JSON body and checks it.
@@ -15,10 +17,19 @@ export async function readBody<Schema extends z.ZodType>(
 ): Promise<z.infer<Schema>> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of request) {
-    length += (chunk as Buffer).length;
-    if (length > bodyLimit) throw new HeadwaterError('too-large', `the body is over ${bodyLimit} bytes`);
-    chunks.push(chunk as Buffer);
+  const timer = setTimeout(() => request.destroy(), bodyTimeout);
+  try {
+    // Left early, the body must stay open: its sender has yet to read the answer.
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      length += (chunk as Buffer).length;
+      if (length > bodyLimit) throw new HeadwaterError('too-large', `the body is over ${bodyLimit} bytes`);
+      chunks.push(chunk as Buffer);
+    }
+  } catch (error) {
+    if (error instanceof HeadwaterError) throw error;
+    throw new HeadwaterError('aborted', 'the client left before the end of the body', { cause: error });
+  } finally {
+    clearTimeout(timer);
   }
   let value: unknown;
   try {

@@ -21,6 +21,7 @@ const parameters: Record<string, string> = {
   mirror: 'The name of a mirror.',
   alias: 'An alias; its slashes are written as `%2F`.',
   token: 'The id or the name of a token.',
+  client: 'The id, the name or 12 digits or more of the fingerprint of a client.',
 };
 
 const filterParameters = {
@@ -127,15 +128,37 @@ const operations: Record<string, Operation> = {
     answers: { 200: 'The tokens.' },
   },
   'POST /tokens': {
-    summary: 'Makes a token. Its secret is shown this once.',
+    summary:
+      'Makes a token. Its secret is shown this once; to join, it is what `lxc remote add` and `incus remote add` take.',
     action: 'admin',
     body: tokenBody,
-    answers: { 201: 'The token and its secret.', 409: 'The name is taken.' },
+    answers: { 201: 'The token and its secret.', 409: 'The name is taken.', 422: 'A field is wrong.' },
   },
   'DELETE /tokens/{token}': {
     summary: 'Revokes a token.',
     action: 'admin',
     answers: { 204: 'Revoked.', 404: 'There is none in force.' },
+  },
+  'GET /clients': {
+    summary: 'The clients of LXD and Incus that have joined, those that were revoked included.',
+    action: 'admin',
+    answers: { 200: 'The clients.' },
+  },
+  'DELETE /clients/{client}': {
+    summary: 'Revokes a client.',
+    action: 'admin',
+    answers: { 204: 'Revoked.', 404: 'There is none in force.', 409: 'It names several.' },
+  },
+  'GET /audit': {
+    summary: 'Who changed what, from where and when, the newest first, a page at a time.',
+    action: 'admin',
+    query: {
+      since: 'Only from this time on.',
+      who: 'Only by them: `token:NAME`, `client:NAME` or `local:USER`.',
+      before: 'Only entries with a smaller id: `next` of the page before.',
+      limit: 'Entries on a page: 1 to 500.',
+    },
+    answers: { 200: 'A page; `next` is there when more follow.', 422: 'A parameter is wrong.' },
   },
 };
 

@@ -1,9 +1,9 @@
-import type { Context } from 'koa';
 import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
+import type { Token } from '../../catalog/tokens.ts';
 import type { MirrorService } from '../../mirror/service.ts';
 import type { LocalDestination } from '../../publish/local-destination.ts';
-import type { Access, Identity } from '../access.ts';
+import type { Access } from '../access.ts';
 import type { Uploads } from './uploads.ts';
 
 /** What the routes of the API act on. */
@@ -14,14 +14,15 @@ export interface ApiParts {
   uploads: Uploads;
   mirrors: MirrorService;
   access: Access;
+  /** The stream that images go into that clients push. */
+  pushedTo: string;
+  /** Writes the token that a client joins with, around its secret; throws where clients cannot join. */
+  joinToken: (token: Pick<Token, 'name' | 'expiresAt'>, secret: string) => string;
   /** Resolves when what was just committed shows in the documents. */
   published: () => Promise<void>;
 }
 
-/** Who a request comes from. */
-export function identityOf(context: Context): Identity {
-  return context.state['identity'] as Identity;
-}
+export { catalogFor, destinationFor, identityOf } from '../acting.ts';
 
 /** A part of the path, decoded. */
 export function parameter(context: { params: Record<string, string | undefined> }, name: string): string {

@@ -1,8 +1,9 @@
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
-import type { ProductWithVersions } from '../../catalog/model.ts';
+import type { Product, ProductWithVersions } from '../../catalog/model.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { type ApiParts, identityOf, parameter } from './parts.ts';
+import { single, wholeNumber } from './query.ts';
 
 /** How many products a page has unless the client asks for fewer. */
 const pageSize = 500;
@@ -10,20 +11,20 @@ const filters = ['stream', 'os', 'release', 'architecture', 'variant'] as const;
 
 /** Reading: streams, products with their versions, images by fingerprint. */
 export function productRoutes(router: Router, { catalog, access }: ApiParts): void {
-  const visible = (context: Context) => (product: { stream: string }) =>
-    access.mayRead(identityOf(context), product.stream);
+  const visible = (context: Context) => (product: Product) =>
+    access.mayRead(identityOf(context), product.stream, { product, aliases: product.aliases });
 
   router.get('/streams', async (context) => {
     const streams = await catalog.products.streams();
     context.body = {
       streams: streams
-        .filter((stream) => visible(context)({ stream }))
+        .filter((stream) => access.mayRead(identityOf(context), stream))
         .map((name) => ({ name, public: access.isPublic(name) })),
     };
   });
 
   router.get('/products', async (context) => {
-    const limit = limitOf(context);
+    const limit = wholeNumber(context, 'limit', { least: 1, most: pageSize }) ?? pageSize;
     const matching = filterOf(context);
     const alias = single(context, 'alias');
     if (alias !== undefined) {
@@ -66,22 +67,6 @@ export function productRoutes(router: Router, { catalog, access }: ApiParts): vo
     }
     context.body = { images: readable };
   });
-}
-
-function single(context: Context, name: string): string | undefined {
-  const value = context.query[name];
-  return Array.isArray(value) ? value[0] : value;
-}
-
-function limitOf(context: Context): number {
-  const text = single(context, 'limit');
-  if (text === undefined) return pageSize;
-  const limit = Number(text);
-  if (Number.isInteger(limit) && limit >= 1 && limit <= pageSize) return limit;
-  throw new HeadwaterError(
-    'invalid',
-    `limit ${JSON.stringify(text)}: expected a whole number from 1 to ${pageSize}`,
-  );
 }
 
 function filterOf(context: Context): (product: ProductWithVersions) => boolean {

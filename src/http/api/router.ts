@@ -1,6 +1,8 @@
 import { Router } from '@koa/router';
 import { aliasRoutes } from './aliases.ts';
+import { auditRoutes } from './audit.ts';
 import { blobRoutes } from './blobs.ts';
+import { clientRoutes } from './clients.ts';
 import { mirrorRoutes } from './mirrors.ts';
 import { describeApi } from './openapi.ts';
 import type { ApiParts } from './parts.ts';
@@ -25,5 +27,7 @@ export function createApi(parts: ApiParts): Router {
   aliasRoutes(router, parts);
   mirrorRoutes(router, parts);
   tokenRoutes(router, parts);
+  clientRoutes(router, parts);
+  auditRoutes(router, parts);
   return router;
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { actions } from '../../catalog/tokens.ts';
+import { actions } from '../../catalog/rights.ts';
 
 // The bodies that the API takes: routes check requests with them, and the OpenAPI document shows them.
 
@@ -31,9 +31,21 @@ export const aliasBody = z
   .strictObject({ os: text, release: text, variant: text })
   .meta({ description: 'What the alias leads to: the products of this os, release and variant.' });
 
-export const tokenBody = z.strictObject({
-  name: z.string().min(1).max(100),
-  actions: z.array(z.enum(actions)).min(1),
-  streams: z.array(text).min(1).optional().meta({ description: 'The streams it is for; all when left out.' }),
-  expiresAt: z.iso.datetime().optional(),
-});
+export const tokenBody = z
+  .strictObject({
+    name: z.string().min(1).max(100),
+    purpose: z.enum(['api', 'join']).default('api').meta({
+      description: 'api: a bearer token. join: a client joins with it, once, and is trusted from then on.',
+    }),
+    role: z.enum(['read', 'publish', 'admin']).exactOptional(),
+    actions: z.array(z.enum(actions)).min(1).exactOptional(),
+    streams: z.array(text).min(1).exactOptional().meta({ description: 'The streams it is for.' }),
+    names: z.array(text).min(1).max(100).exactOptional().meta({
+      description: 'Patterns of the aliases and products it is for, with * and ?; all when left out.',
+    }),
+    expiresAt: z.iso.datetime().exactOptional(),
+  })
+  .meta({
+    description:
+      'A token. What it allows is said by its role or its actions; when neither is, read and publish in all streams, or for a client that joins, the role publish in the stream for pushed images.',
+  });

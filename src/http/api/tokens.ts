@@ -1,11 +1,13 @@
 import type { Router } from '@koa/router';
-import { parseStream } from '../../catalog/names.ts';
+import { grant } from '../../catalog/rights.ts';
 import { readBody } from './body.ts';
-import { type ApiParts, identityOf, parameter } from './parts.ts';
+import { type ApiParts, catalogFor, identityOf, parameter } from './parts.ts';
 import { tokenBody } from './schemas.ts';
 
 /** Making, listing and revoking tokens; for `admin` only. */
-export function tokenRoutes(router: Router, { catalog, access }: ApiParts): void {
+export function tokenRoutes(router: Router, parts: ApiParts): void {
+  const { access, catalog, joinToken, pushedTo } = parts;
+
   router.get('/tokens', async (context) => {
     access.demand(identityOf(context), 'admin');
     context.body = { tokens: await catalog.tokens.list() };
@@ -13,18 +15,23 @@ export function tokenRoutes(router: Router, { catalog, access }: ApiParts): void
 
   router.post('/tokens', async (context) => {
     access.demand(identityOf(context), 'admin');
-    const { streams, expiresAt, ...body } = await readBody(context.req, tokenBody);
-    context.status = 201;
-    context.body = await catalog.tokens.create({
-      ...body,
-      ...(streams === undefined ? {} : { streams: streams.map(parseStream) }),
-      ...(expiresAt === undefined ? {} : { expiresAt: new Date(expiresAt) }),
+    const { name, purpose, expiresAt: expiry, ...request } = await readBody(context.req, tokenBody);
+    const expiresAt = expiry === undefined ? undefined : new Date(expiry);
+    // Before anything is made: it may not be possible here.
+    if (purpose === 'join') joinToken({ name }, '');
+    const { token, secret } = await catalogFor(context, parts).tokens.create({
+      name,
+      purpose,
+      ...grant(purpose, request, { pushedTo }),
+      ...(expiresAt === undefined ? {} : { expiresAt }),
     });
+    context.status = 201;
+    context.body = { token, secret: purpose === 'join' ? joinToken(token, secret) : secret };
   });
 
   router.delete('/tokens/:token', async (context) => {
     access.demand(identityOf(context), 'admin');
-    await catalog.tokens.revoke(parameter(context, 'token'));
+    await catalogFor(context, parts).tokens.revoke(parameter(context, 'token'));
     context.status = 204;
   });
 }

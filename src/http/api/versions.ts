@@ -4,11 +4,13 @@ import { HeadwaterError } from '../../errors.ts';
 import { publish } from '../../publish/publisher.ts';
 import type { PublishRequest } from '../../publish/request.ts';
 import { readBody } from './body.ts';
-import { type ApiParts, identityOf, parameter } from './parts.ts';
+import { type ApiParts, catalogFor, destinationFor, identityOf, parameter } from './parts.ts';
 import { versionBody } from './schemas.ts';
 
 /** Publishing versions of uploaded blobs, and removing them. */
-export function versionRoutes(router: Router, { catalog, destination, access, published }: ApiParts): void {
+export function versionRoutes(router: Router, parts: ApiParts): void {
+  const { catalog, access, published } = parts;
+
   router.post('/versions', async (context) => {
     access.demandAny(identityOf(context), 'publish');
     const { files, ...said } = await readBody(context.req, versionBody);
@@ -21,7 +23,12 @@ export function versionRoutes(router: Router, { catalog, destination, access, pu
         digest: parseDigest(digest),
       })),
     };
-    const result = await publish(destination, request);
+    const result = await publish(destinationFor(context, parts), request, {
+      permit: ({ product, stream, aliases }) => {
+        access.demand(identityOf(context), 'publish', stream, { product });
+        if (aliases.length > 0) access.demand(identityOf(context), 'publish', stream, { aliases });
+      },
+    });
     await published();
     context.status = result.outcome === 'created' ? 201 : 200;
     context.body = result;
@@ -35,8 +42,8 @@ export function versionRoutes(router: Router, { catalog, destination, access, pu
       access.demandAny(identity, 'remove');
       throw new HeadwaterError('not-found', `there is no product ${name}`);
     }
-    access.demand(identity, 'remove', product.stream);
-    await catalog.versions.remove(name, parameter(context, 'serial'));
+    access.demand(identity, 'remove', product.stream, { product, aliases: product.aliases });
+    await catalogFor(context, parts).versions.remove(name, parameter(context, 'serial'));
     await published();
     context.status = 204;
   });

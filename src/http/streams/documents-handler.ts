@@ -17,13 +17,16 @@ export class DocumentsHandler {
     this.#access = access;
   }
 
-  /** The document at a path, as far as the client may see it; undefined where there is none. */
+  /**
+   * The document at a path, as far as the client may see it; undefined where there is none. A document is read whole, so
+   * those whose rights are for some names only read none that is not public.
+   */
   async find(path: string, identity: Identity): Promise<Document | undefined> {
     if (path === indexPath) {
-      return await this.#documents.index((stream) => this.#access.mayRead(identity, stream));
+      return await this.#documents.index((stream) => this.#access.mayRead(identity, stream, {}));
     }
     const stream = streamTarget.exec(path)?.[1];
-    if (stream === undefined || !this.#access.mayRead(identity, stream)) return undefined;
+    if (stream === undefined || !this.#access.mayRead(identity, stream, {})) return undefined;
     return this.#documents.stream(stream);
   }
 

@@ -1,12 +1,13 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { Context } from 'koa';
 import parseRange from 'range-parser';
 import type { ByteRange } from '../../blobs/blob-store.ts';
 import { type Digest, parseDigest } from '../../blobs/digest.ts';
 import type { Item } from '../../catalog/model.ts';
 import type { Products } from '../../catalog/products.ts';
-import { HeadwaterError } from '../../errors.ts';
 import { catalogFile } from '../../streams/paths.ts';
+import { openBlob } from '../blob-body.ts';
+import { sendBytes } from '../send-bytes.ts';
 import { readableAnywhere } from './send-document.ts';
 
 /** How long a presigned link works, in seconds: long enough to begin a download, and a client follows it at once. */
@@ -16,6 +17,8 @@ const presignedSeconds = 900;
 export interface ImageFile extends Item {
   stream: string;
   publishedAt: Date;
+  /** Not for everybody, even in a public stream. */
+  hidden: boolean;
 }
 
 /** Where the bytes of image files come from. */
@@ -90,13 +93,12 @@ export async function sendImageFile(
     context.status = 206;
     context.set('Content-Range', `bytes ${range.start}-${range.end}/${image.size}`);
   }
-  if (context.method !== 'HEAD') {
-    // Awaited before any header is sent: a store that is down is a 503, never a 200 cut short.
-    const bytes = await open(options.images, image, range);
-    context.body = Readable.from(exactly(bytes, length), { objectMode: false, highWaterMark: 1024 * 1024 });
-    context.type = 'application/octet-stream';
-  }
   context.length = length;
+  if (context.method === 'HEAD') return;
+  // Awaited before any header is sent: a store that is down is a 503, never a 200 cut short.
+  const bytes = await openBlob(options.images, { ...image, ...(range === undefined ? {} : { range }) });
+  context.respond = false;
+  await sendBytes(context.res, bytes);
 }
 
 function wantedRange(
@@ -116,24 +118,4 @@ function wantedRange(
 /** RFC 9110, section 13.1.5: a strong entity tag, or the exact date. */
 function rangeStillMeant(condition: string, image: ImageFile, etag: string): boolean {
   return condition === '' || condition === etag || condition === image.publishedAt.toUTCString();
-}
-
-async function open(images: ImageBytes, image: ImageFile, range: ByteRange | undefined): Promise<Readable> {
-  const digest = parseDigest(image.digest);
-  try {
-    return await images.read(digest, range);
-  } catch (error) {
-    if (!(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
-    throw new Error(`blob sha256:${digest} is in the catalog but not in the store`, { cause: error });
-  }
-}
-
-/** The bytes, and an error when there are fewer than announced: the connection then breaks, it does not end. */
-async function* exactly(bytes: Readable, length: number): AsyncGenerator<Uint8Array> {
-  let sent = 0;
-  for await (const chunk of bytes) {
-    sent += (chunk as Uint8Array).length;
-    yield chunk as Uint8Array;
-  }
-  if (sent !== length) throw new Error(`a blob ended after ${sent} of ${length} bytes`);
 }

@@ -1,0 +1,69 @@
+import type { Selectable } from 'kysely';
+import type { Database } from './database.ts';
+import type { Actor, AuditEvent } from './note-change.ts';
+import type { Tables } from './tables.ts';
+
+export interface AuditEntry extends AuditEvent, Actor {
+  /** Grows with each entry. */
+  id: number;
+  at: Date;
+}
+
+/** The log of every change. */
+export class Audit {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /**
+   * Entries, the newest first.
+   * @param options.since only those of that moment and later
+   * @param options.before only those with a smaller id: where the page before ended
+   */
+  async list(options: { since?: Date; who?: string; before?: number; limit: number }): Promise<AuditEntry[]> {
+    const { since, who, before, limit } = options;
+    const rows = await this.#database.reads
+      .selectFrom('audit')
+      .selectAll()
+      .$if(since !== undefined, (select) => select.where('at', '>=', since?.getTime() ?? 0))
+      .$if(who !== undefined, (select) => select.where('who', '=', who ?? ''))
+      .$if(before !== undefined, (select) => select.where('id', '<', before ?? 0))
+      .orderBy('id', 'desc')
+      .limit(limit)
+      .execute();
+    return rows.map(toEntry);
+  }
+
+  /**
+   * Forgets the oldest entries.
+   * @param keep how many stay
+   */
+  async trim(keep: number): Promise<void> {
+    const first = await this.#database.reads
+      .selectFrom('audit')
+      .select('id')
+      .orderBy('id', 'desc')
+      .offset(keep)
+      .limit(1)
+      .executeTakeFirst();
+    if (first === undefined) return;
+    await this.#database.change(async (transaction) => {
+      await transaction.deleteFrom('audit').where('id', '<=', first.id).execute();
+    });
+  }
+}
+
+function toEntry(row: Selectable<Tables['audit']>): AuditEntry {
+  const { id, at, who, origin, action, subject, details } = row;
+  return {
+    id,
+    at: new Date(at),
+    who,
+    from: origin,
+    action,
+    subject,
+    ...(details === null ? {} : { details: JSON.parse(details) as Record<string, unknown> }),
+  };
+}

@@ -1,0 +1,38 @@
+import type { Selectable } from 'kysely';
+import type { Tables } from './tables.ts';
+
+/** What is known of an image that a client pushed, beside what every image has. */
+export interface PushedDetails {
+  properties: Record<string, string>;
+  profiles: string[];
+  /** The name that the sender gave it; empty when none was given. */
+  filename: string;
+  autoUpdate: boolean;
+  createdAt: Date;
+  expiresAt?: Date;
+  /** Whose quota it is on. */
+  pushedBy: string;
+}
+
+export function toDetails(row: Omit<Selectable<Tables['pushed']>, 'version_id' | 'bytes'>): PushedDetails {
+  return {
+    properties: JSON.parse(row.properties) as Record<string, string>,
+    profiles: JSON.parse(row.profiles) as string[],
+    filename: row.filename,
+    autoUpdate: row.auto_update === 1,
+    createdAt: new Date(row.created_at),
+    ...(row.expires_at === null ? {} : { expiresAt: new Date(row.expires_at) }),
+    pushedBy: row.pushed_by,
+  };
+}
+
+export function toRow(pushed: PushedDetails) {
+  return {
+    properties: JSON.stringify(pushed.properties),
+    profiles: JSON.stringify(pushed.profiles),
+    filename: pushed.filename,
+    auto_update: pushed.autoUpdate ? 1 : 0,
+    created_at: pushed.createdAt.getTime(),
+    expires_at: pushed.expiresAt?.getTime() ?? null,
+  };
+}

@@ -1,0 +1,174 @@
+import type { Transaction } from 'kysely';
+import { HeadwaterError } from '../errors.ts';
+import type { Family } from './aliases.ts';
+import { productName, serialOf } from './names.ts';
+import { toItem } from './products.ts';
+import type { Tables } from './tables.ts';
+import { claimProduct, insertVersion } from './version-rows.ts';
+
+// Parts of transactions that make, move and find versions of pushed images.
+
+/** A version by its place. */
+export interface VersionPlace {
+  /** The name of its product. */
+  product: string;
+  serial: string;
+}
+
+/** A version with what its place says. */
+export type PlacedVersion = Awaited<ReturnType<ReturnType<typeof placed>['executeTakeFirstOrThrow']>>;
+
+/**
+ * A version that was not removed.
+ * @throws HeadwaterError `not-found`
+ */
+export async function findPlaced(
+  transaction: Transaction<Tables>,
+  { product, serial }: VersionPlace,
+): Promise<PlacedVersion> {
+  const row = await placed(transaction)
+    .where('products.name', '=', product)
+    .where('versions.serial', '=', serial)
+    .executeTakeFirst();
+  if (row === undefined) throw new HeadwaterError('not-found', 'Image not found');
+  return row;
+}
+
+/** A version of a stream that has an image of this fingerprint and was not removed, or undefined. */
+export async function findImage(
+  transaction: Transaction<Tables>,
+  image: { fingerprint: string; stream: string; owner: string },
+): Promise<PlacedVersion | undefined> {
+  return await placed(transaction)
+    .innerJoin('items', 'items.version_id', 'versions.id')
+    .where('items.fingerprint', '=', image.fingerprint)
+    .where('products.stream', '=', image.stream)
+    .where('products.owner', '=', image.owner)
+    .orderBy('versions.id', 'desc')
+    .executeTakeFirst();
+}
+
+/** Whether a version is the newest of its product. */
+export async function isNewest(transaction: Transaction<Tables>, version: PlacedVersion): Promise<boolean> {
+  const newer = await transaction
+    .selectFrom('versions')
+    .select('id')
+    .where('product_id', '=', version.product_id)
+    .where('serial', '>', version.serial)
+    .where('removed_at', 'is', null)
+    .executeTakeFirst();
+  return newer === undefined;
+}
+
+/** The serial of a version that is pushed now: the present minute, or the one after the product's last. */
+export async function nextSerial(
+  transaction: Transaction<Tables>,
+  productId: number,
+  now: Date,
+): Promise<string> {
+  const { last } = await transaction
+    .selectFrom('versions')
+    .select((expression) => expression.fn.max<string | null>('serial').as('last'))
+    .where('product_id', '=', productId)
+    .executeTakeFirstOrThrow();
+  const present = serialOf(now);
+  if (last === null || last < present) return present;
+  const [year, month, day, hour, minute] = [
+    last.slice(0, 4),
+    last.slice(4, 6),
+    last.slice(6, 8),
+    last.slice(9, 11),
+    last.slice(11),
+  ];
+  return serialOf(new Date(Date.parse(`${year}-${month}-${day}T${hour}:${minute}:00Z`) + 60_000));
+}
+
+/**
+ * Puts a version into another family, as its newest: what it had stays fetchable at the old place for the grace
+ * period, as what was removed does.
+ * @returns the version in its new place
+ */
+export async function rehome(
+  transaction: Transaction<Tables>,
+  version: PlacedVersion,
+  family: Family,
+  options: { revision: number; now: Date },
+): Promise<PlacedVersion> {
+  const key = { ...family, architecture: version.architecture };
+  const product = await claimProduct(transaction, {
+    product: key,
+    stream: version.stream,
+    owner: version.owner,
+    details: { osTitle: version.os_title, releaseTitle: version.release_title, requirements: {} },
+  });
+  const items = await transaction
+    .selectFrom('items')
+    .selectAll()
+    .where('version_id', '=', version.id)
+    .execute();
+  const serial = await nextSerial(transaction, product.id, options.now);
+  const { label, hidden } = version;
+  const id = await insertVersion(
+    transaction,
+    product.id,
+    { serial, label, items: items.map(toItem), hidden: hidden === 1 },
+    new Date(version.published_at),
+  );
+  const details = await transaction
+    .selectFrom('pushed')
+    .selectAll()
+    .where('version_id', '=', version.id)
+    .executeTakeFirst();
+  if (details !== undefined) {
+    await transaction
+      .insertInto('pushed')
+      .values({ ...details, version_id: id })
+      .execute();
+  }
+  await transaction
+    .updateTable('aliases')
+    .set({ ...family, version_id: id })
+    .where('version_id', '=', version.id)
+    .execute();
+  await transaction
+    .updateTable('products')
+    .set({
+      os_title: version.os_title,
+      release_title: version.release_title,
+      release_shown: version.release_shown,
+      support_eol: version.support_eol,
+      requirements: version.requirements,
+      revision: options.revision,
+    })
+    .where('id', '=', product.id)
+    .execute();
+  await retire(transaction, version, options);
+  return await findPlaced(transaction, { product: productName(key), serial });
+}
+
+/** Takes a version out of the documents, with the aliases that are pinned to it. */
+export async function retire(
+  transaction: Transaction<Tables>,
+  version: { id: number; product_id: number },
+  { revision, now }: { revision: number; now: Date },
+): Promise<void> {
+  await transaction
+    .updateTable('versions')
+    .set({ removed_at: now.getTime() })
+    .where('id', '=', version.id)
+    .execute();
+  await transaction.deleteFrom('aliases').where('version_id', '=', version.id).execute();
+  await transaction.updateTable('products').set({ revision }).where('id', '=', version.product_id).execute();
+}
+
+function placed(transaction: Transaction<Tables>) {
+  return transaction
+    .selectFrom('versions')
+    .innerJoin('products', 'products.id', 'versions.product_id')
+    .select(['versions.id', 'versions.product_id', 'versions.serial', 'versions.label'])
+    .select(['versions.hidden', 'versions.published_at'])
+    .select(['products.name', 'products.os', 'products.release', 'products.variant', 'products.architecture'])
+    .select(['products.stream', 'products.owner', 'products.os_title', 'products.release_title'])
+    .select(['products.release_shown', 'products.support_eol', 'products.requirements'])
+    .where('versions.removed_at', 'is', null);
+}

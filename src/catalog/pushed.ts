@@ -1,0 +1,226 @@
+import type { Transaction } from 'kysely';
+import { HeadwaterError } from '../errors.ts';
+import { touchFamily } from './aliases.ts';
+import type { Database } from './database.ts';
+import type { Item, ProductDetails } from './model.ts';
+import { productName } from './names.ts';
+import { unnamedFamily } from './push-names.ts';
+import { familyOfAlias, pointAlias } from './pushed-aliases.ts';
+import { type PushedDetails, toDetails, toRow } from './pushed-details.ts';
+import { findImage, findPlaced, isNewest, nextSerial, retire, type VersionPlace } from './pushed-versions.ts';
+import { allowance, assertWithin, type QuotaScope, type Quotas } from './quotas.ts';
+import type { Tables } from './tables.ts';
+import { claimProduct, insertVersion, updateProduct } from './version-rows.ts';
+import type { AssertStored } from './versions.ts';
+
+/** A pushed image about to be recorded: all its blobs are in the store. */
+export interface PushDraft {
+  stream: string;
+  architecture: string;
+  details: ProductDetails;
+  /** The fingerprint of its one root. */
+  fingerprint: string;
+  items: Item[];
+  /** They lead to the image afterwards; the first names its product. */
+  aliases: { name: string; description?: string }[];
+  hidden: boolean;
+  pushed: PushedDetails;
+}
+
+/** What a push did. */
+export interface PushOutcome extends VersionPlace {
+  /** `unchanged`: the stream had the image already. */
+  outcome: 'created' | 'unchanged';
+}
+
+/** What an edit may change. */
+export interface Editable {
+  pushed: PushedDetails;
+  hidden: boolean;
+}
+
+/** Records images that clients push, and changes them. */
+export class Pushed {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /**
+   * Records a pushed image, all of it or nothing, as the newest version of the product of its first alias. Versions
+   * beyond the newest `keep` of that product are removed, unless an alias is pinned to them. An image that the stream
+   * has already stays where it is, and gets the aliases.
+   * @throws HeadwaterError `conflict` when an alias leads to what another owner has; `too-large`; and whatever
+   * `assertStored` throws
+   */
+  async push(
+    draft: PushDraft,
+    options: { assertStored: AssertStored; quotas: Quotas; keep?: number; now?: Date },
+  ): Promise<PushOutcome> {
+    const { now = new Date() } = options;
+    return await this.#database.change(async (transaction, revision, note) => {
+      const owner = pushOwner(draft.stream);
+      const known = await findImage(transaction, { ...draft, owner });
+      if (known !== undefined && known.hidden === 1 && !draft.hidden) {
+        await transaction.updateTable('versions').set({ hidden: 0 }).where('id', '=', known.id).execute();
+        await touchFamily(transaction, known, revision);
+      }
+      let version =
+        known ??
+        (await findPlaced(transaction, await this.#add(transaction, draft, { ...options, revision, now })));
+      for (const alias of draft.aliases) {
+        version = await pointAlias(transaction, alias, version, { revision, now });
+      }
+      if (options.keep !== undefined)
+        await prune(transaction, version.product_id, options.keep, { revision, now });
+      const place = { product: version.name, serial: version.serial };
+      const { fingerprint } = draft;
+      const aliases = draft.aliases.map(({ name }) => name);
+      await note({
+        action: 'image.push',
+        subject: `${place.product} ${place.serial}`,
+        details: { fingerprint, aliases, public: !draft.hidden },
+      });
+      return { ...place, outcome: known === undefined ? 'created' : 'unchanged' };
+    });
+  }
+
+  /** How many bytes may still be pushed, and what says so. */
+  async allowance(quotas: Quotas, scope: QuotaScope): Promise<{ bytes: number; reason: string }> {
+    return await allowance(this.#database.reads, quotas, scope);
+  }
+
+  /**
+   * Changes what is said of a pushed image.
+   * @param change is given what is said of it now, and gives what shall be; nothing can come between the two
+   * @throws HeadwaterError `not-found`; `conflict` for an image that was published, not pushed
+   */
+  async edit(place: VersionPlace, change: (current: Editable) => Editable): Promise<void> {
+    await this.#database.change(async (transaction, revision, note) => {
+      const version = await findPlaced(transaction, place);
+      const row = await transaction
+        .selectFrom('pushed')
+        .selectAll()
+        .where('version_id', '=', version.id)
+        .executeTakeFirst();
+      if (row === undefined) {
+        throw new HeadwaterError(
+          'conflict',
+          'this image was published, not pushed: what is said of it is part of its version and cannot be edited',
+        );
+      }
+      const { pushed, hidden } = change({ pushed: toDetails(row), hidden: version.hidden === 1 });
+      await transaction
+        .updateTable('pushed')
+        .set(toRow(pushed))
+        .where('version_id', '=', version.id)
+        .execute();
+      await transaction
+        .updateTable('versions')
+        .set({ hidden: hidden ? 1 : 0 })
+        .where('id', '=', version.id)
+        .execute();
+      await touchFamily(transaction, version, revision);
+      await note({
+        action: 'image.edit',
+        subject: `${place.product} ${place.serial}`,
+        details: { public: !hidden },
+      });
+    });
+  }
+
+  /**
+   * Removes the version of an image, and the aliases that lead to it and to nothing else.
+   * @throws HeadwaterError `not-found`
+   */
+  async remove(place: VersionPlace, now = new Date()): Promise<void> {
+    await this.#database.change(async (transaction, revision, note) => {
+      const version = await findPlaced(transaction, place);
+      const leads = await isNewest(transaction, version);
+      await retire(transaction, version, { revision, now });
+      const sibling = await transaction
+        .selectFrom('versions')
+        .innerJoin('products', 'products.id', 'versions.product_id')
+        .select('versions.id')
+        .where('products.os', '=', version.os)
+        .where('products.release', '=', version.release)
+        .where('products.variant', '=', version.variant)
+        .where('products.architecture', '!=', version.architecture)
+        .where('versions.removed_at', 'is', null)
+        .executeTakeFirst();
+      if (leads && sibling === undefined) {
+        await transaction
+          .deleteFrom('aliases')
+          .where('os', '=', version.os)
+          .where('release', '=', version.release)
+          .where('variant', '=', version.variant)
+          .where('version_id', 'is', null)
+          .execute();
+      }
+      await note({ action: 'image.delete', subject: `${place.product} ${place.serial}` });
+    });
+  }
+
+  async #add(
+    transaction: Transaction<Tables>,
+    draft: PushDraft,
+    {
+      assertStored,
+      quotas,
+      revision,
+      now,
+    }: { assertStored: AssertStored; quotas: Quotas; revision: number; now: Date },
+  ): Promise<VersionPlace> {
+    const { stream, items, pushed } = draft;
+    const bytes = items.reduce((sum, { size }) => sum + size, 0);
+    await assertWithin(transaction, quotas, { stream, pushedBy: pushed.pushedBy }, bytes);
+    for (const item of items) await assertStored(item);
+    const [first] = draft.aliases;
+    const family =
+      first === undefined
+        ? unnamedFamily(stream, draft.fingerprint)
+        : await familyOfAlias(transaction, first.name, stream);
+    const product = { ...family, architecture: draft.architecture };
+    const { id } = await claimProduct(transaction, { ...draft, product, owner: pushOwner(stream) });
+    await updateProduct(transaction, id, draft, revision);
+    const serial = await nextSerial(transaction, id, now);
+    const { hidden } = draft;
+    const version = await insertVersion(transaction, id, { serial, label: 'release', items, hidden }, now);
+    await transaction
+      .insertInto('pushed')
+      .values({ version_id: version, bytes, pushed_by: pushed.pushedBy, ...toRow(pushed) })
+      .execute();
+    return { product: productName(product), serial };
+  }
+}
+
+/** Who owns what is pushed to a stream: whoever may publish there shares it, as the members of a team do. */
+function pushOwner(stream: string): string {
+  return `stream:${stream}`;
+}
+
+/** Removes what is beyond the newest `keep` versions, but for those that aliases are pinned to. */
+async function prune(
+  transaction: Transaction<Tables>,
+  productId: number,
+  keep: number,
+  options: { revision: number; now: Date },
+): Promise<void> {
+  const live = await transaction
+    .selectFrom('versions')
+    .select(['id', 'product_id'])
+    .where('product_id', '=', productId)
+    .where('removed_at', 'is', null)
+    .orderBy('serial', 'desc')
+    .execute();
+  for (const version of live.slice(keep)) {
+    const pin = await transaction
+      .selectFrom('aliases')
+      .select('name')
+      .where('version_id', '=', version.id)
+      .where('removed_at', 'is', null)
+      .executeTakeFirst();
+    if (pin === undefined) await retire(transaction, version, options);
+  }
+}

@@ -1,0 +1,84 @@
+import type { Kysely, Transaction } from 'kysely';
+import { HeadwaterError } from '../errors.ts';
+import type { Tables } from './tables.ts';
+
+/** How many bytes of pushed images there may be. */
+export interface Quotas {
+  /** In the stream. */
+  stream?: number;
+  /** Pushed by one client or token. */
+  entry?: number;
+}
+
+/** Whose images and where. */
+export interface QuotaScope {
+  stream: string;
+  pushedBy: string;
+}
+
+/**
+ * How many bytes may still be pushed.
+ * @param database the catalog, or a transaction
+ */
+export async function allowance(
+  database: Kysely<Tables> | Transaction<Tables>,
+  quotas: Quotas,
+  scope: QuotaScope,
+): Promise<{ bytes: number; reason: string }> {
+  const rooms = [];
+  if (quotas.stream !== undefined) {
+    const used = await sum(database, 'products.stream', scope.stream);
+    rooms.push({
+      bytes: quotas.stream - used,
+      reason: quotaReason(`the stream ${scope.stream}`, quotas.stream, used),
+    });
+  }
+  if (quotas.entry !== undefined) {
+    const used = await sum(database, 'pushed.pushed_by', scope.pushedBy);
+    rooms.push({ bytes: quotas.entry - used, reason: quotaReason(scope.pushedBy, quotas.entry, used) });
+  }
+  rooms.sort((one, other) => one.bytes - other.bytes);
+  return rooms[0] ?? { bytes: Number.POSITIVE_INFINITY, reason: '' };
+}
+
+/**
+ * Part of a transaction: refuses what does not fit.
+ * @throws HeadwaterError `too-large`
+ */
+export async function assertWithin(
+  transaction: Transaction<Tables>,
+  quotas: Quotas,
+  scope: QuotaScope,
+  bytes: number,
+): Promise<void> {
+  const left = await allowance(transaction, quotas, scope);
+  if (bytes > left.bytes) throw overQuota(left.reason);
+}
+
+/** The error of a push that does not fit. */
+export function overQuota(reason: string): HeadwaterError {
+  return new HeadwaterError(
+    'too-large',
+    `the image does not fit: ${reason}; delete images that nobody needs`,
+  );
+}
+
+function quotaReason(whose: string, quota: number, used: number): string {
+  return `the quota of ${whose} is ${quota} bytes, of which ${used} are used`;
+}
+
+async function sum(
+  database: Kysely<Tables>,
+  column: 'products.stream' | 'pushed.pushed_by',
+  value: string,
+): Promise<number> {
+  const { used } = await database
+    .selectFrom('pushed')
+    .innerJoin('versions', 'versions.id', 'pushed.version_id')
+    .innerJoin('products', 'products.id', 'versions.product_id')
+    .select((expression) => expression.fn.sum<number | null>('pushed.bytes').as('used'))
+    .where(column, '=', value)
+    .where('versions.removed_at', 'is', null)
+    .executeTakeFirstOrThrow();
+  return used ?? 0;
+}

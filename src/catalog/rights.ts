@@ -1,0 +1,133 @@
+import { HeadwaterError } from '../errors.ts';
+import { parseStream } from './names.ts';
+
+/** What a token or a client may be allowed. `admin` allows everything, tokens and clients included. */
+export const actions = ['read', 'publish', 'remove', 'admin'] as const;
+export type Action = (typeof actions)[number];
+
+/** Actions that go together, by the name that people give. */
+export const roles = {
+  read: ['read'],
+  publish: ['read', 'publish', 'remove'],
+  admin: ['admin'],
+} as const satisfies Record<string, readonly Action[]>;
+export type Role = keyof typeof roles;
+
+/** What somebody may do, and where. */
+export interface Rights {
+  actions: Action[];
+  /** The streams it is for; all when absent. */
+  streams?: string[];
+  /** Patterns of aliases and products it is for ({@link matchesPattern}); all when absent. */
+  names?: string[];
+}
+
+/** The rights of somebody who has more than rights. */
+export function rightsOf({ actions: allowed, streams, names }: Rights): Rights {
+  return {
+    actions: allowed,
+    ...(streams === undefined ? {} : { streams }),
+    ...(names === undefined ? {} : { names }),
+  };
+}
+
+/** What is asked for; what is left out is decided by {@link grant}. */
+export interface RightsRequest {
+  /** One of both at most. */
+  role?: Role;
+  actions?: Action[];
+  streams?: string[];
+  names?: string[];
+}
+
+/**
+ * The rights of a new token. For the HTTP API that is `read` and `publish` in all streams, for a client that joins the
+ * role `publish` in the stream for pushed images, as far as nothing else is asked for.
+ * @throws HeadwaterError `invalid`, naming the pattern or what contradicts
+ */
+export function grant(
+  purpose: 'api' | 'join',
+  request: RightsRequest,
+  options: { pushedTo: string },
+): Rights {
+  if (request.role !== undefined && request.actions !== undefined) {
+    throw new HeadwaterError('invalid', 'role and actions: give one of the two');
+  }
+  const role = request.role ?? (purpose === 'join' && request.actions === undefined ? 'publish' : undefined);
+  const streams =
+    request.streams ?? (purpose === 'join' && role === 'publish' ? [options.pushedTo] : undefined);
+  return rightsOf({
+    actions: role === undefined ? (request.actions ?? ['read', 'publish']) : [...roles[role]],
+    ...(streams === undefined ? {} : { streams: streams.map(parseStream) }),
+    ...(request.names === undefined ? {} : { names: request.names.map(parsePattern) }),
+  });
+}
+
+/** Rights as columns of a table. */
+export interface RightsColumns {
+  actions: string;
+  streams: string | null;
+  names: string | null;
+}
+
+export function toColumns({ actions: allowed, streams, names }: Rights): RightsColumns {
+  return {
+    actions: JSON.stringify(allowed),
+    streams: streams === undefined ? null : JSON.stringify(streams),
+    names: names === undefined ? null : JSON.stringify(names),
+  };
+}
+
+export function toRights({ actions: allowed, streams, names }: RightsColumns): Rights {
+  return {
+    actions: JSON.parse(allowed) as Action[],
+    ...(streams === null ? {} : { streams: JSON.parse(streams) as string[] }),
+    ...(names === null ? {} : { names: JSON.parse(names) as string[] }),
+  };
+}
+
+/**
+ * Checks the name of a token or a client.
+ * @throws HeadwaterError `invalid`
+ */
+export function parseHolder(kind: 'token' | 'client', name: string): string {
+  if (name !== '' && name.length <= 100 && !/[\u0000-\u001f\u007f]/.test(name)) return name;
+  throw new HeadwaterError(
+    'invalid',
+    `the name of a ${kind}: use 1 to 100 characters, and no control characters`,
+  );
+}
+
+/**
+ * Checks a pattern of names.
+ * @throws HeadwaterError `invalid`
+ */
+export function parsePattern(text: string): string {
+  if (/^[A-Za-z0-9._+~:/*?-]{1,255}$/.test(text)) return text;
+  throw new HeadwaterError(
+    'invalid',
+    `name pattern ${JSON.stringify(text)}: use letters, digits and . _ + ~ : / -, with * for any characters and ? for one`,
+  );
+}
+
+/** Whether a pattern is of a name: `*` stands for any characters, slashes and colons too, `?` for one. */
+export function matchesPattern(pattern: string, name: string): boolean {
+  // Only the last star is ever gone back to, so that no pattern takes longer than their lengths multiplied.
+  let [at, star, resume] = [0, -1, 0];
+  for (let index = 0; index < name.length; ) {
+    const sign = pattern[at];
+    if (sign === '*') {
+      star = at++;
+      resume = index;
+    } else if (sign !== undefined && (sign === '?' || sign === name[index])) {
+      at++;
+      index++;
+    } else if (star >= 0) {
+      at = star + 1;
+      index = ++resume;
+    } else {
+      return false;
+    }
+  }
+  return /^\**$/.test(pattern.slice(at));
+}

@@ -1,0 +1,129 @@
+import type { Transaction } from 'kysely';
+import { HeadwaterError } from '../errors.ts';
+import type { ProductDetails, VersionDraft } from './model.ts';
+import { productName } from './names.ts';
+import { toItem } from './products.ts';
+import type { Tables } from './tables.ts';
+
+/** What a product is made from when it has its first version. */
+type ProductDraft = Pick<VersionDraft, 'product' | 'stream' | 'owner' | 'details'>;
+
+/**
+ * Part of a transaction: the product that a version is for, made where there is none.
+ * @throws HeadwaterError `conflict` when it belongs to another stream or owner
+ */
+export async function claimProduct(
+  transaction: Transaction<Tables>,
+  draft: ProductDraft,
+): Promise<{ id: number }> {
+  const name = productName(draft.product);
+  const row = await transaction
+    .selectFrom('products')
+    .select(['id', 'stream', 'owner'])
+    .where('name', '=', name)
+    .executeTakeFirst();
+  if (row === undefined) {
+    return await transaction
+      .insertInto('products')
+      .values({
+        name,
+        ...draft.product,
+        stream: draft.stream,
+        owner: draft.owner,
+        os_title: draft.details.osTitle,
+        release_title: draft.details.releaseTitle,
+        support_eol: null,
+        requirements: '{}',
+        revision: 0,
+      })
+      .returning('id')
+      .executeTakeFirstOrThrow();
+  }
+  if (row.stream !== draft.stream) {
+    throw new HeadwaterError(
+      'conflict',
+      `product ${name} belongs to the stream ${row.stream}: publish it there, or give it another variant`,
+    );
+  }
+  if (row.owner !== draft.owner) {
+    throw new HeadwaterError(
+      'conflict',
+      `product ${name} is owned by ${row.owner}: publish under another os, release or variant`,
+    );
+  }
+  return row;
+}
+
+/** Part of a transaction: a version with its items, also one that was removed. */
+export async function findVersion(transaction: Transaction<Tables>, productId: number, serial: string) {
+  const row = await transaction
+    .selectFrom('versions')
+    .select(['id', 'removed_at'])
+    .where('product_id', '=', productId)
+    .where('serial', '=', serial)
+    .executeTakeFirst();
+  if (row === undefined) return undefined;
+  const items = await transaction.selectFrom('items').selectAll().where('version_id', '=', row.id).execute();
+  return { ...row, items: items.map(toItem) };
+}
+
+/** Part of a transaction: what is said of a product, after a publish. */
+export async function updateProduct(
+  transaction: Transaction<Tables>,
+  id: number,
+  draft: Pick<VersionDraft, 'details'>,
+  revision: number,
+): Promise<void> {
+  await transaction
+    .updateTable('products')
+    .set({ ...detailColumns(draft.details), revision })
+    .where('id', '=', id)
+    .execute();
+}
+
+/** What is said of a product, as its row keeps it. */
+export function detailColumns(details: ProductDetails) {
+  return {
+    os_title: details.osTitle,
+    release_title: details.releaseTitle,
+    support_eol: details.supportEol ?? null,
+    release_shown: details.releaseShown ?? null,
+    requirements: JSON.stringify(details.requirements),
+  };
+}
+
+/** Part of a transaction: a new version of a product. @returns its id */
+export async function insertVersion(
+  transaction: Transaction<Tables>,
+  productId: number,
+  draft: Pick<VersionDraft, 'serial' | 'label' | 'items'> & { hidden?: boolean },
+  now: Date,
+): Promise<number> {
+  const { id } = await transaction
+    .insertInto('versions')
+    .values({
+      product_id: productId,
+      serial: draft.serial,
+      label: draft.label,
+      published_at: now.getTime(),
+      removed_at: null,
+      hidden: draft.hidden === true ? 1 : 0,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  await transaction
+    .insertInto('items')
+    .values(
+      draft.items.map((item) => ({
+        version_id: id,
+        file: item.file,
+        type: item.type,
+        digest: item.digest,
+        size: item.size,
+        fingerprint: item.fingerprint ?? null,
+        delta_base: item.deltaBase ?? null,
+      })),
+    )
+    .execute();
+  return id;
+}

@@ -1,0 +1,35 @@
+import type { Router } from '@koa/router';
+import { HeadwaterError } from '../../errors.ts';
+import { type ApiParts, identityOf } from './parts.ts';
+import { single, wholeNumber } from './query.ts';
+
+/** How many entries a page has unless the client asks for fewer. */
+const pageSize = 500;
+
+/** Who changed what; for `admin` only. */
+export function auditRoutes(router: Router, { access, catalog }: ApiParts): void {
+  router.get('/audit', async (context) => {
+    access.demand(identityOf(context), 'admin');
+    const limit = wholeNumber(context, 'limit', { least: 1, most: pageSize }) ?? pageSize;
+    const before = wholeNumber(context, 'before', { least: 1, most: Number.MAX_SAFE_INTEGER });
+    const who = single(context, 'who');
+    const since = single(context, 'since');
+    const entries = await catalog.audit.list({
+      limit,
+      ...(before === undefined ? {} : { before }),
+      ...(who === undefined ? {} : { who }),
+      ...(since === undefined ? {} : { since: parseMoment(since) }),
+    });
+    const last = entries.length === limit ? entries.at(-1) : undefined;
+    context.body = { entries, ...(last === undefined ? {} : { next: last.id }) };
+  });
+}
+
+function parseMoment(text: string): Date {
+  const moment = new Date(text);
+  if (/^\d{4}-\d{2}-\d{2}/.test(text) && !Number.isNaN(moment.getTime())) return moment;
+  throw new HeadwaterError(
+    'invalid',
+    `since ${JSON.stringify(text)}: expected a time such as 2026-01-31T05:24:00Z`,
+  );
+}

@@ -1,0 +1,27 @@
+import type { Context } from 'koa';
+import { HeadwaterError } from '../../errors.ts';
+
+/** A parameter of the query; the first where it is given several times. */
+export function single(context: Context, name: string): string | undefined {
+  const value = context.query[name];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+/**
+ * A parameter that is a whole number.
+ * @throws HeadwaterError `invalid`
+ */
+export function wholeNumber(
+  context: Context,
+  name: string,
+  range: { least: number; most: number },
+): number | undefined {
+  const text = single(context, name);
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= range.least && value <= range.most) return value;
+  throw new HeadwaterError(
+    'invalid',
+    `${name} ${JSON.stringify(text)}: expected a whole number from ${range.least} to ${range.most}`,
+  );
+}

@@ -1,0 +1,29 @@
+import { createHash } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+
+/** The certificate that a client showed when it connected. */
+export interface PeerCertificate {
+  /** SHA-256 of its DER form, in hexadecimal: what LXD and Incus call its fingerprint. */
+  fingerprint: string;
+  pem: string;
+}
+
+/** A connection has one certificate for all its requests. */
+const known = new WeakMap<Socket, PeerCertificate | 'none'>();
+
+/** The certificate of the client at the other end, which has proved that it has the key; nobody vouches for it. */
+export function peerCertificate(socket: Socket): PeerCertificate | undefined {
+  const found = known.get(socket) ?? read(socket);
+  known.set(socket, found);
+  return found === 'none' ? undefined : found;
+}
+
+function read(socket: Socket): PeerCertificate | 'none' {
+  const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+  if (certificate === undefined) return 'none';
+  return {
+    fingerprint: createHash('sha256').update(certificate.raw).digest('hex'),
+    pem: certificate.toString(),
+  };
+}

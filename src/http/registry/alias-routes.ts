@@ -1,0 +1,131 @@
+import type { Router } from '@koa/router';
+import type { Context } from 'koa';
+import { z } from 'zod';
+import { parseAlias } from '../../catalog/names.ts';
+import { HeadwaterError } from '../../errors.ts';
+import { readBody } from '../api/body.ts';
+import { parameter } from '../api/parts.ts';
+import { AliasMoves } from './alias-moves.ts';
+import { created, sync } from './envelope.ts';
+import { assertUnchanged, etagOf } from './etag.ts';
+import { isVirtualMachine } from './image-view.ts';
+import { catalogFor, identityOf, type RegistryParts } from './parts.ts';
+import type { VisibleAlias, VisibleImages } from './visible-images.ts';
+
+const entry = z.object({
+  name: z.string(),
+  description: z.string().optional(),
+  target: z.string(),
+});
+const change = z.object({ description: z.string().optional(), target: z.string().optional() });
+
+type ParameterContext = Context & { params: Record<string, string | undefined> };
+
+/** `/1.0/images/aliases`; a name may have slashes, encoded. */
+export function aliasRoutes(router: Router, parts: RegistryParts & { images: VisibleImages }): void {
+  const { access, catalog, images, published } = parts;
+  const moves = new AliasMoves();
+
+  const view = ({ name, description, image }: VisibleAlias) => ({
+    name,
+    description,
+    target: image.fingerprint,
+    type: isVirtualMachine(image) ? 'virtual-machine' : 'container',
+  });
+  const demandAlias = async (context: ParameterContext): Promise<VisibleAlias> => {
+    const name = parameter(context, 'name');
+    const found = await images.resolve(identityOf(context), name, agentArchitecture(context));
+    if (found === undefined) throw aliasNotFound();
+    return found;
+  };
+  /** An alias by its own name that the client may change. */
+  const demandChange = async (context: ParameterContext): Promise<VisibleAlias> => {
+    access.demandAny(identityOf(context), 'publish');
+    const found = await demandAlias(context);
+    access.demand(identityOf(context), 'publish', found.image.product.stream, { aliases: [found.name] });
+    return found;
+  };
+  const set = async (
+    context: ParameterContext,
+    alias: { name: string; description?: string; mayMove: boolean },
+    target: string,
+  ) => {
+    const identity = identityOf(context);
+    const { image } = await images.find(identity, target);
+    access.demand(identity, 'publish', image.product.stream, { aliases: [alias.name] });
+    const place = { product: image.product.name, serial: image.serial };
+    await catalogFor(context, parts).imageAliases.set(alias, place);
+    await published();
+  };
+
+  router.get('/1.0/images/aliases', async (context) => {
+    const whole = context.query['recursion'] === '1';
+    const identity = identityOf(context);
+    const seen = [];
+    for (const { name } of await catalog.aliases.list()) {
+      const found = await images.resolve(identity, name, agentArchitecture(context));
+      if (found !== undefined) seen.push(whole ? view(found) : pathOf(name));
+    }
+    sync(context, seen);
+  });
+
+  router.post('/1.0/images/aliases', async (context) => {
+    access.demandAny(identityOf(context), 'publish');
+    const { name: given, description = '', target } = await readBody(context.req, entry);
+    const name = parseAlias(given);
+    await set(context, { name, description, mayMove: false }, target);
+    created(context, pathOf(name));
+  });
+
+  router.get('/1.0/images/aliases/:name', async (context) => {
+    const find = async () =>
+      await images.resolve(identityOf(context), parameter(context, 'name'), agentArchitecture(context));
+    const alias = await moves.settled(parameter(context, 'name'), identityOf(context), find);
+    if (alias === undefined) throw aliasNotFound();
+    const found = view(alias);
+    sync(context, found, { etag: etagOf(found) });
+  });
+
+  const alter = async (context: ParameterContext) => {
+    const found = await demandChange(context);
+    assertUnchanged(context, etagOf(view(found)));
+    const { description = found.description, target = found.image.fingerprint } = await readBody(
+      context.req,
+      change,
+    );
+    await set(context, { name: found.name, description, mayMove: true }, target);
+    sync(context, {});
+  };
+  router.put('/1.0/images/aliases/:name', alter);
+  router.patch('/1.0/images/aliases/:name', alter);
+
+  router.post('/1.0/images/aliases/:name', async (context) => {
+    const { name, image } = await demandChange(context);
+    const given = await readBody(context.req, z.object({ name: z.string() }));
+    const newName = parseAlias(given.name);
+    access.demand(identityOf(context), 'publish', image.product.stream, { aliases: [newName] });
+    await catalogFor(context, parts).imageAliases.rename(name, newName);
+    await published();
+    created(context, pathOf(newName));
+  });
+
+  router.delete('/1.0/images/aliases/:name', async (context) => {
+    const { name } = await demandChange(context);
+    await catalogFor(context, parts).imageAliases.remove(name);
+    moves.note(name, identityOf(context));
+    sync(context, {});
+  });
+}
+
+function aliasNotFound(): HeadwaterError {
+  return new HeadwaterError('not-found', 'Alias not found');
+}
+
+function pathOf(name: string): string {
+  return `/1.0/images/aliases/${encodeURIComponent(name)}`;
+}
+
+/** The architecture of the client, which it names: `LXD 5.0.2 (Linux; x86_64; …)`. */
+function agentArchitecture(context: Context): string | undefined {
+  return /^(?:LXD|Incus) [^(]*\(Linux; ([\w-]+);/.exec(context.get('User-Agent'))?.[1];
+}

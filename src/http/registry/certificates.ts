@@ -1,0 +1,119 @@
+import type { Router } from '@koa/router';
+import type { Context } from 'koa';
+import { z } from 'zod';
+import type { Client } from '../../catalog/clients.ts';
+import { HeadwaterError } from '../../errors.ts';
+import { isAdministrator, type Known } from '../access.ts';
+import { readBody } from '../api/body.ts';
+import { peerCertificate } from '../peer-certificate.ts';
+import { created, sync } from './envelope.ts';
+import { catalogFor, identityOf, type RegistryParts } from './parts.ts';
+
+/**
+ * How a client asks to be trusted. LXD 5.0 sends what it was given as `password`, be it a secret or a token; Incus and
+ * newer LXD send it as `trust_token`.
+ */
+const certificateBody = z.object({
+  name: z.string().max(100).nullish(),
+  type: z.string().nullish(),
+  password: z.string().max(10_000).nullish(),
+  trust_token: z.string().max(10_000).nullish(),
+  token: z.boolean().nullish(),
+});
+
+/** `/1.0/certificates`: clients are let in, looked at and sent away. */
+export function certificateRoutes(router: Router, parts: RegistryParts): void {
+  const { catalog, enrollment } = parts;
+
+  router.post('/1.0/certificates', async (context) => {
+    const body = await readBody(context.req, certificateBody);
+    if (body.token === true) {
+      throw new HeadwaterError(
+        'invalid',
+        'join tokens are made with "headwater token create --join", or POST /api/v1/tokens',
+      );
+    }
+    if (body.type && body.type !== 'client') {
+      throw new HeadwaterError('invalid', `type ${JSON.stringify(body.type)}: only "client" is known here`);
+    }
+    // The one of the connection: that of the body is not proved to be the client's.
+    const certificate = peerCertificate(context.req.socket);
+    if (certificate === undefined) {
+      throw new HeadwaterError(
+        'invalid',
+        'the connection has no client certificate: there is nothing to trust',
+      );
+    }
+    const secret = body.trust_token || body.password || '';
+    const isTrusted = identityOf(context)?.kind === 'client';
+    if (secret !== '' || !isTrusted) {
+      await enrollment.join(catalogFor(context, parts), certificate, {
+        secret,
+        name: body.name ?? '',
+        address: context.req.socket.remoteAddress ?? '',
+      });
+    }
+    created(context, `/1.0/certificates/${certificate.fingerprint}`);
+  });
+
+  router.get('/1.0/certificates', async (context) => {
+    const clients = await visibleClients(context);
+    const recursion = context.query['recursion'] === '1';
+    sync(
+      context,
+      await Promise.all(
+        clients.map(async (client) =>
+          recursion ? await view(client) : `/1.0/certificates/${client.fingerprint}`,
+        ),
+      ),
+    );
+  });
+
+  router.get('/1.0/certificates/:fingerprint', async (context) => {
+    sync(context, await view(await findClient(context, context.params['fingerprint'])));
+  });
+
+  router.delete('/1.0/certificates/:fingerprint', async (context) => {
+    const client = await findClient(context, context.params['fingerprint']);
+    await catalogFor(context, parts).clients.revoke(client.id);
+    sync(context, {});
+  });
+
+  /** Administrators see all clients, others themselves. */
+  async function visibleClients(context: Context): Promise<Client[]> {
+    const identity = demandKnown(context);
+    const clients = (await catalog.clients.list()).filter(({ revokedAt }) => revokedAt === undefined);
+    return isAdministrator(identity)
+      ? clients
+      : clients.filter(({ id }) => identity.kind === 'client' && id === identity.id);
+  }
+
+  async function findClient(context: Context, prefix: string | undefined): Promise<Client> {
+    const clients = await visibleClients(context);
+    if (prefix === undefined || !/^[0-9a-f]{12,64}$/i.test(prefix)) {
+      throw new HeadwaterError('invalid', 'fingerprint: give 12 to 64 hexadecimal digits');
+    }
+    const [found, second] = clients.filter(({ fingerprint }) => fingerprint.startsWith(prefix.toLowerCase()));
+    if (found === undefined || second !== undefined) {
+      throw new HeadwaterError('not-found', 'Certificate not found');
+    }
+    return found;
+  }
+
+  function demandKnown(context: Context): Known {
+    const identity = identityOf(context);
+    if (identity === undefined) throw new HeadwaterError('forbidden', 'not authorized');
+    return identity;
+  }
+
+  async function view(client: Client) {
+    return {
+      name: client.name,
+      type: 'client',
+      restricted: client.streams !== undefined || client.names !== undefined,
+      projects: [],
+      certificate: (await catalog.clients.certificate(client.fingerprint)) ?? '',
+      fingerprint: client.fingerprint,
+    };
+  }
+}

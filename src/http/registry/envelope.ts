@@ -1,0 +1,40 @@
+import type { Context } from 'koa';
+import type { Operation } from './operation.ts';
+
+// The answers of the LXD API, as lxc and incus parse them
+// (https://documentation.ubuntu.com/lxd/stable-5.0/rest-api/#return-values).
+
+const empty = { status: '', status_code: 0, operation: '', error_code: 0, error: '', metadata: null };
+
+/** Answers with a value. */
+export function sync(context: Context, metadata: unknown, options: { etag?: string } = {}): void {
+  context.status = 200;
+  if (options.etag !== undefined) context.set('ETag', `"${options.etag}"`);
+  context.body = { ...empty, type: 'sync', status: 'Success', status_code: 200, metadata };
+}
+
+/** Answers that something was made. */
+export function created(context: Context, location: string): void {
+  context.status = 201;
+  context.set('Location', location);
+  context.body = { ...empty, type: 'sync', status: 'Created', status_code: 201 };
+}
+
+/** Answers that something goes on in the background. */
+export function async(context: Context, operation: Operation): void {
+  context.status = 202;
+  context.set('Location', operation.path);
+  context.body = {
+    ...empty,
+    type: 'async',
+    status: 'Operation created',
+    status_code: 100,
+    operation: operation.path,
+    metadata: operation.view(),
+  };
+}
+
+/** The body of an error. */
+export function failure(code: number, message: string) {
+  return { ...empty, type: 'error', error_code: code, error: message };
+}

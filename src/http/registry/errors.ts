@@ -1,0 +1,89 @@
+import type { IncomingMessage } from 'node:http';
+import type { Middleware } from 'koa';
+import { type ErrorKind, HeadwaterError } from '../../errors.ts';
+import type { Identity } from '../access.ts';
+import { failure } from './envelope.ts';
+
+/** The status that LXD answers with in such a case. It says 403 to whoever is not trusted, too. */
+const statusOf: Record<ErrorKind, number> = {
+  usage: 400,
+  invalid: 400,
+  'not-found': 404,
+  conflict: 409,
+  unauthorized: 403,
+  forbidden: 403,
+  'too-large': 413,
+  'no-space': 507,
+  unavailable: 503,
+  aborted: 400,
+};
+
+/** What is being changed was changed by somebody else since it was read (RFC 9110, section 15.5.13). */
+export class PreconditionFailed extends HeadwaterError {
+  constructor(message: string) {
+    super('conflict', message);
+  }
+}
+
+/** How much of a body is read that nobody wants any more, in bytes and milliseconds, so that its sender hears why. */
+export interface Patience {
+  bytes: number;
+  milliseconds: number;
+}
+
+const patienceWithStrangers: Patience = { bytes: 16 * 1024 * 1024, milliseconds: 10_000 };
+
+/** Where errors become answers of the LXD API. A defect of ours is logged whole and tells the client nothing. */
+export function registryErrors(
+  onDefect: (error: unknown, requestId: string) => void,
+  patienceWithKnown: Patience,
+): Middleware {
+  return async (context, next) => {
+    try {
+      await next();
+      if (context.status === 404 && context.body === undefined) {
+        throw new HeadwaterError('not-found', 'not found');
+      }
+    } catch (error) {
+      const known = error instanceof HeadwaterError ? error : undefined;
+      if (known === undefined) onDefect(error, String(context.state['requestId']));
+      const identity = context.state['identity'] as Identity;
+      const patience = identity === undefined ? patienceWithStrangers : patienceWithKnown;
+      if (!(await drain(context.req, patience))) context.set('Connection', 'close');
+      const status = known === undefined ? 500 : statusOf[known.kind];
+      context.status = known instanceof PreconditionFailed ? 412 : status;
+      context.remove('ETag');
+      context.remove('Location');
+      const message =
+        known?.message ??
+        `something went wrong here; the log says what, under request ${context.state['requestId']}`;
+      context.body = failure(context.status, message);
+    }
+  };
+}
+
+/**
+ * Reads the rest of a body and forgets it. A client that is answered while it still sends sees a broken pipe instead
+ * of the answer.
+ * @returns whether the body came to its end
+ */
+async function drain(request: IncomingMessage, patience: Patience): Promise<boolean> {
+  if (request.complete || request.destroyed) return true;
+  await new Promise<void>((resolve) => {
+    let left = patience.bytes;
+    const timer = setTimeout(done, patience.milliseconds);
+    function done() {
+      clearTimeout(timer);
+      request.off('data', count).off('end', done).off('close', done).off('error', done);
+      request.resume();
+      resolve();
+    }
+    function count(chunk: Buffer) {
+      left -= chunk.length;
+      if (left < 0) done();
+    }
+    request.on('data', count).once('end', done).once('close', done).once('error', done);
+    request.resume();
+  });
+  return request.complete;
+}

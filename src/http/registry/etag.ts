@@ -1,0 +1,20 @@
+import { createHash } from 'node:crypto';
+import type { Context } from 'koa';
+import { PreconditionFailed } from './errors.ts';
+
+/** The ETag of a value, without its quotes: of two that differ in anything, another. */
+export function etagOf(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex');
+}
+
+/**
+ * Checks what the client says it has read (RFC 9110, section 13.1.1); one that says nothing wants no check.
+ * @throws PreconditionFailed
+ */
+export function assertUnchanged(context: Context, etag: string): void {
+  const header = context.get('If-Match');
+  if (header === '' || header === '*') return;
+  const tags = header.split(',').map((tag) => tag.trim().replace(/^"(.*)"$/, '$1'));
+  if (tags.includes(etag)) return;
+  throw new PreconditionFailed('it was changed since you read it: read it again and repeat your change');
+}

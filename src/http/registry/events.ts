@@ -1,0 +1,125 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { HeadwaterError, messageOf } from '../../errors.ts';
+import type { Access, Known } from '../access.ts';
+import { failure } from './envelope.ts';
+import type { Operations } from './operations.ts';
+
+/** How often clients are asked whether they are still there, and still trusted, in milliseconds. */
+const checkInterval = 30_000;
+/** A client that leaves more than this unread is cut off, in bytes. */
+const unreadLimit = 4 * 1024 * 1024;
+/** Clients say nothing on this connection, in bytes. */
+const messageLimit = 1024;
+
+interface Listening {
+  socket: WebSocket;
+  identity: Known;
+  request: IncomingMessage;
+  answered: boolean;
+}
+
+/**
+ * `/1.0/events`: a WebSocket on which a client hears of every change of its operations. It stays open until the client
+ * leaves: clients take an early end for a failure of what they wait for.
+ */
+export class Events {
+  readonly #access: Access;
+  readonly #operations: Operations;
+  readonly #server = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: messageLimit,
+    clientTracking: false,
+  });
+  readonly #listening = new Set<Listening>();
+  readonly #timer: NodeJS.Timeout;
+  #closing = false;
+
+  constructor(parts: { access: Access; operations: Operations }) {
+    this.#access = parts.access;
+    this.#operations = parts.operations;
+    this.#timer = setInterval(() => void this.#check(), checkInterval).unref();
+  }
+
+  /** How many clients listen. */
+  get size(): number {
+    return this.#listening.size;
+  }
+
+  /** Answers a request to speak another protocol than HTTP on its connection. */
+  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    socket.on('error', () => socket.destroy());
+    try {
+      const [path] = (request.url ?? '').split('?');
+      if (path !== '/1.0/events' || request.headers.upgrade?.toLowerCase() !== 'websocket') {
+        throw new HeadwaterError('invalid', 'only /1.0/events speaks another protocol: WebSocket');
+      }
+      if (this.#closing) throw new HeadwaterError('unavailable', 'the server is stopping');
+      const identity = await this.#access.identify(request);
+      if (identity === undefined) throw new HeadwaterError('forbidden', 'not authorized');
+      this.#server.handleUpgrade(request, socket, head, (client) => this.#listen(client, identity, request));
+    } catch (error) {
+      refuse(socket, error);
+    }
+  }
+
+  /** Lets clients go as soon as nothing of theirs goes on, and takes no new ones. */
+  drain(): void {
+    this.#closing = true;
+    for (const { socket, identity } of this.#listening) {
+      if (!this.#operations.isBusy(identity)) socket.close(1001);
+    }
+  }
+
+  close(): void {
+    this.#closing = true;
+    clearInterval(this.#timer);
+    for (const { socket } of this.#listening) socket.terminate();
+  }
+
+  #listen(socket: WebSocket, identity: Known, request: IncomingMessage): void {
+    const listening = { socket, identity, request, answered: true };
+    const unsubscribe = this.#operations.subscribe(identity, (frame) => {
+      if (socket.bufferedAmount > unreadLimit) socket.terminate();
+      else socket.send(frame);
+    });
+    this.#listening.add(listening);
+    socket.on('pong', () => {
+      listening.answered = true;
+    });
+    // A connection that breaks is closed, too.
+    socket.on('error', () => socket.terminate());
+    socket.on('close', () => {
+      unsubscribe();
+      this.#listening.delete(listening);
+    });
+  }
+
+  /** Ends the connections of those that left without a word, and of those that are trusted no more. */
+  async #check(): Promise<void> {
+    for (const listening of this.#listening) {
+      const { socket, request, answered } = listening;
+      const identity = await this.#access.identify(request).catch(() => undefined);
+      if (!answered || identity === undefined) {
+        socket.terminate();
+        continue;
+      }
+      listening.answered = false;
+      socket.ping();
+    }
+  }
+}
+
+function refuse(socket: Duplex, error: unknown): void {
+  const kind = error instanceof HeadwaterError ? error.kind : undefined;
+  const status = kind === 'invalid' ? 400 : kind === 'unavailable' ? 503 : kind === undefined ? 500 : 403;
+  const body = JSON.stringify(
+    failure(status, kind === undefined ? 'something went wrong here' : messageOf(error)),
+  );
+  socket.end(
+    `HTTP/1.1 ${status} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
+      `Connection: close\r\n\r\n${body}`,
+  );
+}

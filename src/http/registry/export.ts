@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import type { Context } from 'koa';
+import type { BlobStore } from '../../blobs/blob-store.ts';
+import type { Catalog } from '../../catalog/catalog.ts';
+import type { Image, ImageItem } from '../../catalog/images.ts';
+import type { Content } from '../../image/content.ts';
+import { openBlob } from '../blob-body.ts';
+import { sendBytes } from '../send-bytes.ts';
+import { isVirtualMachine } from './image-view.ts';
+
+/** A stretch of an answer: text, or a blob. */
+type Piece = { text: Buffer } | ImageItem;
+
+/**
+ * Sends the files of an image: a unified tarball as it is, the two files of a split image as multipart, metadata first.
+ * The length is announced, so that clients show how far they are and see when the end is missing.
+ */
+export async function sendExport(
+  context: Context,
+  image: Image,
+  parts: { catalog: Catalog; imageBytes: Pick<BlobStore, 'read'> },
+): Promise<void> {
+  const { fingerprint, metadata, root } = image;
+  const suffix = async (item: ImageItem) => suffixOf(item, await contentOf(parts.catalog, item));
+  if (metadata === undefined) {
+    context.set('Content-Type', 'application/octet-stream');
+    // Clients name the file they write by it.
+    context.set('Content-Disposition', `inline;filename=${fingerprint}${await suffix(root)}`);
+    await send(context, [root], parts.imageBytes);
+    return;
+  }
+  const boundary = randomBytes(30).toString('hex');
+  const files = [
+    { field: 'metadata', name: `meta-${fingerprint}${await suffix(metadata)}`, item: metadata },
+    {
+      field: isVirtualMachine(image) ? 'rootfs.img' : 'rootfs',
+      name: `${fingerprint}${await suffix(root)}`,
+      item: root,
+    },
+  ];
+  const pieces: Piece[] = files.flatMap(({ field, name, item }, index) => [
+    text(
+      `${index === 0 ? '' : '\r\n'}--${boundary}\r\n` +
+        `Content-Disposition: form-data; name="${field}"; filename="${name}"\r\n` +
+        'Content-Type: application/octet-stream\r\n\r\n',
+    ),
+    item,
+  ]);
+  context.set('Content-Type', `multipart/form-data; boundary=${boundary}`);
+  await send(context, [...pieces, text(`\r\n--${boundary}--\r\n`)], parts.imageBytes);
+}
+
+async function send(context: Context, pieces: Piece[], imageBytes: Pick<BlobStore, 'read'>): Promise<void> {
+  const opened = [];
+  for (const piece of pieces) opened.push('text' in piece ? [piece.text] : await openBlob(imageBytes, piece));
+  context.status = 200;
+  context.length = pieces.reduce((sum, piece) => sum + ('text' in piece ? piece.text.length : piece.size), 0);
+  context.respond = false;
+  await sendBytes(context.res, joined(opened));
+}
+
+function text(characters: string): Piece {
+  return { text: Buffer.from(characters) };
+}
+
+async function* joined(
+  pieces: (Iterable<Uint8Array> | AsyncIterable<Uint8Array>)[],
+): AsyncGenerator<Uint8Array> {
+  for (const piece of pieces) yield* piece;
+}
+
+async function contentOf(catalog: Catalog, { digest }: ImageItem): Promise<Content | undefined> {
+  const record = await catalog.blobs.find(digest);
+  return record === undefined ? undefined : (JSON.parse(record.content) as Content);
+}
+
+const tarSuffixes = { none: '.tar', gzip: '.tar.gz', xz: '.tar.xz', zstd: '.tar.zst', bzip2: '.tar.bz2' };
+
+function suffixOf({ type }: ImageItem, content: Content | undefined): string {
+  if (type === 'squashfs') return '.squashfs';
+  if (type === 'disk-kvm.img') return '.qcow2';
+  return tarSuffixes[content?.compression ?? 'xz'];
+}

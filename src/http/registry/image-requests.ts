@@ -1,0 +1,122 @@
+import type { Context } from 'koa';
+import { z } from 'zod';
+import { parseAlias } from '../../catalog/names.ts';
+import { HeadwaterError } from '../../errors.ts';
+import { type Access, actorOf } from '../access.ts';
+import { readBody } from '../api/body.ts';
+import { async } from './envelope.ts';
+import { parseExpiry } from './image-view.ts';
+import type { Operations } from './operations.ts';
+import { identityOf } from './parts.ts';
+import { Pull, type PullSource } from './pull.ts';
+import type { PullPolicy } from './pull-policy.ts';
+import type { PushTickets } from './push-tickets.ts';
+import type { Receiver, Said } from './receiver.ts';
+import { plainName } from './upload-headers.ts';
+
+const text = z.string().default('');
+
+/** The body of `POST /1.0/images` when it is no image itself (`api.ImagesPost` of LXD and Incus). */
+const imageRequest = z.object({
+  filename: text,
+  public: z.boolean().default(false),
+  auto_update: z.boolean().default(false),
+  properties: z.record(z.string(), z.string()).nullish(),
+  expires_at: z.string().optional(),
+  profiles: z.array(z.string()).nullish(),
+  aliases: z.array(z.object({ name: z.string(), description: text })).nullish(),
+  source: z.object({
+    type: text,
+    mode: text,
+    fingerprint: text,
+    alias: text,
+    server: text,
+    protocol: text,
+    certificate: text,
+    secret: text,
+    project: text,
+  }),
+});
+
+/** Answers a request for an image: one that a daemon will push, or one to be pulled from a daemon. */
+export async function requestImage(
+  context: Context,
+  parts: {
+    access: Access;
+    operations: Operations;
+    receiver: Receiver;
+    tickets: PushTickets;
+    pulls: PullPolicy;
+  },
+): Promise<void> {
+  const { access, operations, receiver, tickets, pulls } = parts;
+  const identity = access.demandAny(identityOf(context), 'publish');
+  const { source, ...request } = await readBody(context.req, imageRequest);
+  const said = toSaid(request);
+  receiver.permit(identity, said.aliases);
+  if (source.type === 'url') {
+    throw new HeadwaterError(
+      'invalid',
+      'images are not taken from addresses of the web: download it and use "image import"',
+    );
+  }
+  if (source.type !== '' && source.type !== 'image') {
+    throw new HeadwaterError(
+      'invalid',
+      `there are no instances here to publish (source.type ${JSON.stringify(source.type)}): publish on your own server, then use "image copy --mode push"`,
+    );
+  }
+  if (source.mode === 'push') {
+    const fingerprint = source.fingerprint.toLowerCase();
+    if (!/^[0-9a-f]{64}$/.test(fingerprint)) {
+      throw new HeadwaterError('invalid', 'source.fingerprint: expected 64 hexadecimal digits');
+    }
+    async(context, tickets.issue(identity, { ...said, fingerprint }));
+    return;
+  }
+  if (source.mode !== 'pull' && source.mode !== '') {
+    throw new HeadwaterError('invalid', `source.mode ${JSON.stringify(source.mode)}: expected push or pull`);
+  }
+  const pull = new Pull(source satisfies PullSource, pulls);
+  const actor = actorOf(identity, context.req);
+  const operation = operations.start({
+    description: 'Downloading image',
+    identity,
+    work: async (progressing) => {
+      const { signal } = progressing;
+      const found = await pull.open(signal, (progress) =>
+        progressing.report({ download_progress: progress }),
+      );
+      try {
+        const whole: Said = {
+          ...said,
+          properties: { ...found.properties, ...said.properties },
+          ...((said.expiresAt ?? found.expiresAt) ? { expiresAt: said.expiresAt ?? found.expiresAt } : {}),
+          filename: said.filename || plainName(found.filename),
+          fingerprint: found.fingerprint,
+        };
+        const image = await receiver.receive(found.files, whole, { identity, actor, signal });
+        return { fingerprint: image.fingerprint, size: String(image.size) };
+      } finally {
+        await pull.close();
+      }
+    },
+  });
+  async(context, operation);
+}
+
+function toSaid(request: Omit<z.infer<typeof imageRequest>, 'source'>): Said {
+  const expiresAt = request.expires_at === undefined ? undefined : parseExpiry(request.expires_at);
+  return {
+    aliases: (request.aliases ?? []).map(({ name, description }) => ({
+      name: parseAlias(name),
+      description,
+    })),
+    public: request.public,
+    properties: request.properties ?? {},
+    profiles: request.profiles ?? ['default'],
+    filename: plainName(request.filename),
+    autoUpdate: request.auto_update,
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+  };
+}

@@ -1,0 +1,197 @@
+import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
+import type { Router } from '@koa/router';
+import type { Context } from 'koa';
+import { z } from 'zod';
+import { HeadwaterError } from '../../errors.ts';
+import { readBody } from '../api/body.ts';
+import { parameter } from '../api/parts.ts';
+import { async, sync } from './envelope.ts';
+import { assertUnchanged, etagOf } from './etag.ts';
+import { sendExport } from './export.ts';
+import { type EditableView, editable, formatExpiry, parseExpiry } from './image-view.ts';
+import { catalogFor, identityOf, type RegistryParts } from './parts.ts';
+import type { Secrets } from './secrets.ts';
+import { namesOf, type VisibleImages } from './visible-images.ts';
+
+const edit = z.object({
+  auto_update: z.boolean().optional(),
+  properties: z.record(z.string(), z.string()).nullish(),
+  public: z.boolean().optional(),
+  expires_at: z.string().optional(),
+  profiles: z.array(z.string()).nullish(),
+});
+
+/** `/1.0/images`: reading, editing and removing. */
+export function imageRoutes(
+  router: Router,
+  parts: RegistryParts & { images: VisibleImages; secrets: Secrets },
+): void {
+  const { access, images, operations, secrets, published } = parts;
+  const find = async (context: Context & { params: Record<string, string | undefined> }) => {
+    const { secret } = context.query;
+    const unlocked = typeof secret === 'string' ? secrets.fingerprintOf(secret) : undefined;
+    return await images.find(
+      identityOf(context),
+      parameter(context, 'fingerprint'),
+      unlocked === undefined ? {} : { unlocked },
+    );
+  };
+  /** An image that the client may change. */
+  const demand = async (
+    context: Context & { params: Record<string, string | undefined> },
+    action: 'publish' | 'remove',
+  ) => {
+    access.demandAny(identityOf(context), action);
+    const found = await images.find(identityOf(context), parameter(context, 'fingerprint'));
+    const { product } = found.image;
+    const identity = access.demand(identityOf(context), action, product.stream, namesOf(found.image));
+    return { ...found, identity };
+  };
+
+  router.get('/1.0/images', (context) => {
+    const whole = context.query['recursion'] === '1';
+    const items = listed(images.each(identityOf(context)), (found) =>
+      whole ? found.view : `/1.0/images/${found.view.fingerprint}`,
+    );
+    sync(context, null);
+    // A catalog may have a hundred thousand images: they are sent as they are read.
+    const [before, after] = JSON.stringify({ ...(context.body as object), metadata: '@' }).split('"@"');
+    context.body = Readable.from(framed(before ?? '', items, after ?? ''), { objectMode: false });
+    context.type = 'application/json';
+  });
+
+  router.get('/1.0/images/:fingerprint', async (context) => {
+    const { view } = await find(context);
+    sync(context, view, { etag: etagOf(editable(view)) });
+  });
+
+  router.get('/1.0/images/:fingerprint/export', async (context) => {
+    const { image } = await find(context);
+    await sendExport(context, image, parts);
+  });
+
+  const change = async (
+    context: Context & { params: Record<string, string | undefined> },
+    merge: (now: EditableView, given: z.infer<typeof edit>) => EditableView,
+  ) => {
+    const { image } = await demand(context, 'publish');
+    const given = await readBody(context.req, edit);
+    const place = { product: image.product.name, serial: image.serial };
+    const isPublic = access.isPublic(image.product.stream);
+    await catalogFor(context, parts).pushed.edit(place, ({ pushed, hidden }) => {
+      const now = {
+        auto_update: pushed.autoUpdate,
+        properties: pushed.properties,
+        public: !hidden && isPublic,
+        expires_at: formatExpiry(pushed.expiresAt),
+        profiles: pushed.profiles,
+      };
+      assertUnchanged(context, etagOf(now));
+      const next = merge(now, given);
+      const expiresAt = parseExpiry(next.expires_at);
+      const { expiresAt: _, ...rest } = pushed;
+      return {
+        hidden: !next.public,
+        pushed: {
+          ...rest,
+          properties: next.properties,
+          profiles: next.profiles,
+          autoUpdate: next.auto_update,
+          ...(expiresAt === undefined ? {} : { expiresAt }),
+        },
+      };
+    });
+    await published();
+    sync(context, {});
+  };
+
+  // PUT says everything: what is left out is unset.
+  router.put('/1.0/images/:fingerprint', (context) =>
+    change(context, (now, given) => ({
+      auto_update: given.auto_update ?? false,
+      properties: given.properties ?? {},
+      public: given.public ?? false,
+      expires_at: given.expires_at ?? formatExpiry(undefined),
+      profiles: given.profiles ?? now.profiles,
+    })),
+  );
+  router.patch('/1.0/images/:fingerprint', (context) =>
+    change(context, (now, given) => ({
+      auto_update: given.auto_update ?? now.auto_update,
+      properties: { ...now.properties, ...given.properties },
+      public: given.public ?? now.public,
+      expires_at: given.expires_at ?? now.expires_at,
+      profiles: given.profiles ?? now.profiles,
+    })),
+  );
+
+  router.delete('/1.0/images/:fingerprint', async (context) => {
+    const { image, identity, view } = await demand(context, 'remove');
+    const { pushed } = catalogFor(context, parts);
+    const operation = operations.start({
+      description: 'Deleting image',
+      identity,
+      resources: resourceOf(view.fingerprint),
+      work: async () => {
+        await pushed.remove({ product: image.product.name, serial: image.serial });
+        await published();
+        return {};
+      },
+    });
+    async(context, operation);
+  });
+
+  router.post('/1.0/images/:fingerprint/refresh', async (context) => {
+    const { identity, view } = await demand(context, 'publish');
+    const operation = operations.start({
+      description: 'Refreshing image',
+      identity,
+      resources: resourceOf(view.fingerprint),
+      // What is here was pushed or published: there is nobody to ask for something newer.
+      work: () => Promise.resolve({ refreshed: false }),
+    });
+    async(context, operation);
+  });
+
+  router.post('/1.0/images/:fingerprint/secret', async (context) => {
+    const identity = identityOf(context);
+    const { view } = await find(context);
+    if (identity === undefined) throw new HeadwaterError('forbidden', 'not authorized');
+    const secret = randomBytes(32).toString('base64url');
+    const operation = operations.token({
+      description: 'Image download token',
+      identity,
+      resources: resourceOf(view.fingerprint),
+      metadata: { secret },
+      lifetime: secrets.lifetime,
+      onEnd: () => secrets.remove(secret),
+    });
+    secrets.add(secret, view.fingerprint);
+    async(context, operation);
+  });
+}
+
+export function resourceOf(fingerprint: string): Record<string, string[]> {
+  return { images: [`/1.0/images/${fingerprint}`] };
+}
+
+async function* listed<Item>(
+  items: AsyncIterable<Item>,
+  show: (item: Item) => unknown,
+): AsyncGenerator<string> {
+  for await (const item of items) yield JSON.stringify(show(item));
+}
+
+async function* framed(before: string, items: AsyncIterable<string>, after: string): AsyncGenerator<string> {
+  let text = `${before}[`;
+  let first = true;
+  for await (const item of items) {
+    text += first ? item : `,${item}`;
+    first = false;
+    if (text.length < 65_536) continue;
+    yield text;
+    text = '';
+  }
+  yield `${text}]${after}`;
+}

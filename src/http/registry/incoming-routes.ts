@@ -1,0 +1,18 @@
+import type { Router } from '@koa/router';
+import { requestImage } from './image-requests.ts';
+import type { RegistryParts } from './parts.ts';
+import { PushTickets } from './push-tickets.ts';
+import { Receiver } from './receiver.ts';
+import { isUpload, receiveUpload } from './uploads.ts';
+
+/** `POST /1.0/images`: every way in. */
+export function incomingRoutes(router: Router, parts: RegistryParts): void {
+  const { access, operations, pulls } = parts;
+  const receiver = new Receiver({ ...parts, policy: parts.pushes });
+  const tickets = new PushTickets(operations);
+  router.post('/1.0/images', async (context) => {
+    const incoming = { access, operations, receiver, tickets };
+    if (isUpload(context.get('Content-Type'))) await receiveUpload(context, incoming);
+    else await requestImage(context, { ...incoming, pulls });
+  });
+}

@@ -1,0 +1,59 @@
+import type { Router } from '@koa/router';
+import type { Context } from 'koa';
+import { HeadwaterError } from '../../errors.ts';
+import { sync } from './envelope.ts';
+import type { Operation } from './operation.ts';
+import type { Operations } from './operations.ts';
+import { identityOf } from './parts.ts';
+
+/** `/1.0/operations`: clients look at what they started, wait for it, and cancel it. */
+export function operationRoutes(router: Router, { operations }: { operations: Operations }): void {
+  const demand = (context: Context & { params: Record<string, string | undefined> }): Operation => {
+    const { secret } = context.query;
+    const id = context.params['id'] ?? '';
+    return operations.demand(id, identityOf(context), typeof secret === 'string' ? secret : undefined);
+  };
+
+  router.get('/1.0/operations', (context) => {
+    const all = operations.list(identityOf(context));
+    const byStatus: Record<string, unknown[]> = {};
+    for (const operation of all) {
+      const view = operation.view();
+      const status = view.status.toLowerCase();
+      const shown = context.query['recursion'] === '1' ? view : operation.path;
+      byStatus[status] = [...(byStatus[status] ?? []), shown];
+    }
+    sync(context, byStatus);
+  });
+
+  router.get('/1.0/operations/:id', (context) => {
+    sync(context, demand(context).view());
+  });
+
+  router.get('/1.0/operations/:id/wait', async (context) => {
+    const operation = demand(context);
+    const timeout = timeoutOf(context.query['timeout']);
+    const left = new AbortController();
+    context.res.once('close', () => left.abort());
+    await operations.wait(operation, timeout, left.signal);
+    sync(context, operation.view());
+  });
+
+  router.delete('/1.0/operations/:id', (context) => {
+    const operation = demand(context);
+    if (operation.ended) throw new HeadwaterError('invalid', 'the operation has ended already');
+    operation.cancel();
+    sync(context, {});
+  });
+}
+
+/** Seconds as clients send them, in milliseconds; -1 means without end. */
+function timeoutOf(value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  const seconds = Number(value);
+  if (!Number.isInteger(seconds)) {
+    throw new HeadwaterError('invalid', `timeout ${JSON.stringify(value)}: expected whole seconds, or -1`);
+  }
+  // A timer of Node.js counts milliseconds in 32 bits.
+  return seconds < 0 ? undefined : Math.min(seconds * 1000, 2 ** 31 - 1);
+}

@@ -1,0 +1,209 @@
+import type { Agent, Dispatcher } from 'undici';
+import { z } from 'zod';
+import { HeadwaterError, messageOf } from '../../errors.ts';
+import type { ArrivingFile } from '../../publish/push.ts';
+import { parseExpiry } from './image-view.ts';
+import { boundaryOf, readParts } from './multipart.ts';
+import { pullAgent } from './pull-connection.ts';
+import type { PullPolicy } from './pull-policy.ts';
+
+/** The most that a daemon's answer may have that is no image, in bytes. */
+const answerLimit = 1024 * 1024;
+/** How often progress is told, in milliseconds. */
+const progressInterval = 1000;
+
+/** What a client says of the image to pull (`api.ImagesPostSource`). */
+export interface PullSource {
+  server: string;
+  protocol: string;
+  /** PEM; empty when the server's is one that the system trusts. */
+  certificate: string;
+  fingerprint: string;
+  alias: string;
+  secret: string;
+  project: string;
+}
+
+/** An image on a daemon, about to be read. */
+export interface PulledImage {
+  fingerprint: string;
+  properties: Record<string, string>;
+  expiresAt?: Date;
+  filename: string;
+  files: AsyncIterable<ArrivingFile>;
+}
+
+const aliasAnswer = z.object({ metadata: z.object({ target: z.string() }) });
+const imageAnswer = z.object({
+  metadata: z.object({
+    fingerprint: z.string().regex(/^[0-9a-f]{64}$/),
+    size: z.number(),
+    filename: z.string().nullish(),
+    properties: z.record(z.string(), z.string()).nullish(),
+    expires_at: z.string().nullish(),
+  }),
+});
+
+/** Fetches an image from the daemon of a user, as one daemon does from another: without a certificate of its own. */
+export class Pull {
+  readonly #source: PullSource;
+  readonly #server: URL;
+  readonly #agent: Agent;
+
+  /** @throws HeadwaterError `invalid`, `forbidden` for what can be told from the request alone */
+  constructor(source: PullSource, policy: PullPolicy) {
+    this.#source = source;
+    if (source.protocol === 'simplestreams') {
+      throw new HeadwaterError(
+        'forbidden',
+        `this registry does not copy from image servers such as ${source.server}: copy the image to your own server, then use "image copy --mode push"`,
+      );
+    }
+    if (!['', 'lxd', 'incus'].includes(source.protocol)) {
+      throw new HeadwaterError(
+        'invalid',
+        `source.protocol ${JSON.stringify(source.protocol)}: expected lxd or incus`,
+      );
+    }
+    this.#server = parseServer(source.server);
+    this.#agent = pullAgent(this.#server, { certificate: source.certificate, policy });
+  }
+
+  /**
+   * Asks for the image and begins to read it.
+   * @throws HeadwaterError `unavailable` when the daemon cannot be reached (in words that make clients try its next
+   * address) or gives no image
+   */
+  async open(signal: AbortSignal, onProgress: (progress: string) => void): Promise<PulledImage> {
+    const { metadata } = await this.#image(signal);
+    const path = `/1.0/images/${metadata.fingerprint}/export${this.#query()}`;
+    const response = await this.#get(path, signal);
+    if (response.statusCode !== 200) throw await refusal(this.#server, response);
+    const body = counted(response.body, metadata.size, onProgress);
+    const expiresAt = parseExpiry(metadata.expires_at ?? '');
+    return {
+      fingerprint: metadata.fingerprint,
+      properties: metadata.properties ?? {},
+      ...(expiresAt === undefined ? {} : { expiresAt }),
+      filename: metadata.filename ?? '',
+      files: filesOf(body, String(response.headers['content-type'])),
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+
+  async #image(signal: AbortSignal): Promise<z.infer<typeof imageAnswer>> {
+    let { fingerprint } = this.#source;
+    if (fingerprint === '') {
+      const path = `/1.0/images/aliases/${encodeURIComponent(this.#source.alias)}${this.#query()}`;
+      fingerprint = (await this.#json(path, signal, aliasAnswer)).metadata.target;
+    }
+    const path = `/1.0/images/${encodeURIComponent(fingerprint)}${this.#query()}`;
+    return await this.#json(path, signal, imageAnswer);
+  }
+
+  #query(): string {
+    const { project, secret } = this.#source;
+    const query = new URLSearchParams({
+      ...(project === '' ? {} : { project }),
+      ...(secret === '' ? {} : { secret }),
+    }).toString();
+    return query === '' ? '' : `?${query}`;
+  }
+
+  async #json<Schema extends z.ZodType>(
+    path: string,
+    signal: AbortSignal,
+    schema: Schema,
+  ): Promise<z.infer<Schema>> {
+    const response = await this.#get(path, signal);
+    if (response.statusCode !== 200) throw await refusal(this.#server, response);
+    const parsed = schema.safeParse(parseJson(await limitedText(response)));
+    if (parsed.success) return parsed.data;
+    throw new HeadwaterError(
+      'unavailable',
+      `${this.#server.host} gave an answer that is none of LXD or Incus`,
+    );
+  }
+
+  async #get(path: string, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    try {
+      return await this.#agent.request({ origin: this.#server.origin, path, method: 'GET', signal });
+    } catch (error) {
+      if (signal.aborted)
+        throw new HeadwaterError('aborted', 'the operation was cancelled', { cause: error });
+      // LXD and Incus look for the first of these phrases, newer LXD for the second.
+      throw new HeadwaterError(
+        'unavailable',
+        `Unable to connect to ${this.#server.host} (Cannot connect to it): ${messageOf(error)}`,
+        { cause: error },
+      );
+    }
+  }
+}
+
+function parseServer(text: string): URL {
+  const server = URL.canParse(text) ? new URL(text) : undefined;
+  if (server?.protocol === 'https:' && server.username === '' && server.password === '') return server;
+  throw new HeadwaterError('invalid', `source.server ${JSON.stringify(text)}: expected https://HOST:PORT`);
+}
+
+async function* filesOf(body: AsyncIterable<Uint8Array>, contentType: string): AsyncGenerator<ArrivingFile> {
+  if (!/^multipart\//i.test(contentType)) {
+    yield { name: 'the image', bytes: body };
+    return;
+  }
+  for await (const { name, bytes } of readParts(body, boundaryOf(contentType))) yield { name, bytes };
+}
+
+async function refusal(server: URL, response: Dispatcher.ResponseData): Promise<HeadwaterError> {
+  const answer = z.object({ error: z.string() }).safeParse(parseJson(await limitedText(response)));
+  const reason = answer.success ? answer.data.error : `status ${response.statusCode}`;
+  return new HeadwaterError('unavailable', `${server.host} does not give the image: ${reason.slice(0, 500)}`);
+}
+
+async function limitedText({ body }: Dispatcher.ResponseData): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += (chunk as Buffer).length;
+    if (length > answerLimit)
+      throw new HeadwaterError('unavailable', `an answer has more than ${answerLimit} bytes`);
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Whatever it is, it is no answer of a daemon; the schema says so.
+    return undefined;
+  }
+}
+
+/** The body, whose progress is told as daemons do: `rootfs: 50% (1.00MB/s)`. */
+async function* counted(
+  body: AsyncIterable<unknown>,
+  total: number,
+  onProgress: (progress: string) => void,
+): AsyncGenerator<Uint8Array> {
+  const started = performance.now();
+  let [done, told] = [0, started];
+  try {
+    for await (const chunk of body) {
+      yield chunk as Uint8Array;
+      done += (chunk as Uint8Array).length;
+      const now = performance.now();
+      if (now - told < progressInterval) continue;
+      told = now;
+      const rate = done / 1e6 / ((now - started) / 1000);
+      onProgress(`rootfs: ${Math.min(100, Math.floor((100 * done) / total))}% (${rate.toFixed(2)}MB/s)`);
+    }
+  } catch (error) {
+    throw new HeadwaterError('unavailable', `the transfer broke off: ${messageOf(error)}`, { cause: error });
+  }
+}

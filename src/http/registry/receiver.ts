@@ -1,0 +1,120 @@
+import type { Catalog } from '../../catalog/catalog.ts';
+import type { Actor } from '../../catalog/note-change.ts';
+import { overQuota, type Quotas } from '../../catalog/quotas.ts';
+import { HeadwaterError } from '../../errors.ts';
+import type { LocalDestination } from '../../publish/local-destination.ts';
+import { type ArrivingFile, type PushedImage, type PushRequest, push } from '../../publish/push.ts';
+import type { Access, Known } from '../access.ts';
+
+/** What the configuration says of pushed images. */
+export interface PushPolicy {
+  /** Where images go of those who may push anywhere. */
+  stream: string;
+  quotas: Quotas;
+  /** Versions that a product keeps; all when left out. */
+  keep?: number;
+  /** Bytes of one file. */
+  uploadLimit: number;
+}
+
+/** What a client says of an image that it sends, or has us fetch. */
+export type Said = Omit<PushRequest, 'stream' | 'pushedBy'>;
+
+/** Takes images in, whichever way they come. */
+export class Receiver {
+  readonly #parts: {
+    access: Access;
+    catalog: Catalog;
+    destination: LocalDestination;
+    policy: PushPolicy;
+    published: () => Promise<void>;
+  };
+
+  constructor(parts: {
+    access: Access;
+    catalog: Catalog;
+    destination: LocalDestination;
+    policy: PushPolicy;
+    published: () => Promise<void>;
+  }) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Checks that somebody may push under these aliases, before any byte comes.
+   * @throws HeadwaterError `forbidden`
+   */
+  permit(identity: Known, aliases: { name: string }[]): void {
+    const names = aliases.map(({ name }) => name);
+    const stream = this.#streamOf(identity);
+    this.#parts.access.demand(
+      identity,
+      'publish',
+      stream,
+      ...(names.length === 0 ? [] : [{ aliases: names }]),
+    );
+  }
+
+  /**
+   * Takes an image in.
+   * @param options.actor who sends it, for the audit log
+   * @throws HeadwaterError what `push` throws; `too-large` as soon as more bytes come than may; `aborted` when `signal`
+   * is. Nothing of the image stays then.
+   */
+  async receive(
+    files: AsyncIterable<ArrivingFile>,
+    said: Said,
+    options: { identity: Known; actor: Actor; signal?: AbortSignal },
+  ): Promise<PushedImage> {
+    const { catalog, destination, policy, published } = this.#parts;
+    const { identity, actor, signal } = options;
+    const stream = this.#streamOf(identity);
+    const pushedBy = `${identity.kind}:${identity.name}`;
+    const room = await catalog.pushed.allowance(policy.quotas, { stream, pushedBy });
+    const bounded = bound(files, {
+      room,
+      limit: policy.uploadLimit,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const { quotas, keep } = policy;
+    const limits = { quotas, ...(keep === undefined ? {} : { keep }) };
+    const image = await push(destination.by(actor), bounded, { ...said, stream, pushedBy }, limits);
+    await published();
+    return image;
+  }
+
+  /** Where somebody's images go: to the stream for pushed images, or to the first that somebody may publish in. */
+  #streamOf({ streams }: Known): string {
+    const { stream } = this.#parts.policy;
+    return streams === undefined || streams.includes(stream) ? stream : (streams[0] ?? stream);
+  }
+}
+
+interface Bounds {
+  room: { bytes: number; reason: string };
+  limit: number;
+  signal?: AbortSignal;
+}
+
+async function* bound(files: AsyncIterable<ArrivingFile>, bounds: Bounds): AsyncGenerator<ArrivingFile> {
+  const count = { all: 0 };
+  for await (const file of files) yield { ...file, bytes: boundBytes(file, bounds, count) };
+}
+
+async function* boundBytes(
+  { name, bytes }: ArrivingFile,
+  { room, limit, signal }: Bounds,
+  count: { all: number },
+): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  for await (const chunk of bytes) {
+    size += chunk.length;
+    count.all += chunk.length;
+    if (signal?.aborted === true) throw new HeadwaterError('aborted', 'the operation was cancelled');
+    if (count.all > room.bytes) throw overQuota(room.reason);
+    if (size > limit) {
+      throw new HeadwaterError('too-large', `${name} has more than ${limit} bytes (limits.uploadSize)`);
+    }
+    yield chunk;
+  }
+}

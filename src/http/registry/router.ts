@@ -1,0 +1,59 @@
+import { Router } from '@koa/router';
+import type { Middleware } from 'koa';
+import { HeadwaterError } from '../../errors.ts';
+import { pathSegments } from '../request-path.ts';
+import { aliasRoutes } from './alias-routes.ts';
+import { certificateRoutes } from './certificates.ts';
+import { registryErrors } from './errors.ts';
+import { imageRoutes } from './image-routes.ts';
+import { incomingRoutes } from './incoming-routes.ts';
+import { operationRoutes } from './operation-routes.ts';
+import type { RegistryParts } from './parts.ts';
+import { Secrets } from './secrets.ts';
+import { serverRoutes } from './server-information.ts';
+import { VisibleImages } from './visible-images.ts';
+
+/** A client that was let in may send its upload to the end before it is told why it was refused. */
+const patienceMilliseconds = 3_600_000;
+
+/**
+ * What `lxc` and `incus` speak: the part of the LXD API that is about images, at `/` and under `/1.0`. Everything else
+ * is passed on.
+ */
+export function createRegistry(
+  parts: RegistryParts,
+  onDefect: (error: unknown, requestId: string) => void,
+): Middleware {
+  const router = new Router();
+  serverRoutes(router, parts);
+  certificateRoutes(router, parts);
+  operationRoutes(router, parts);
+  const images = new VisibleImages(parts);
+  aliasRoutes(router, { ...parts, images });
+  imageRoutes(router, { ...parts, images, secrets: new Secrets() });
+  incomingRoutes(router, parts);
+  const routes = router.routes();
+  const errors = registryErrors(onDefect, {
+    bytes: parts.uploadLimit,
+    milliseconds: patienceMilliseconds,
+  });
+  return async (context, next) => {
+    const isOurs = context.path === '/' || /^\/1\.0(\/|$)/.test(context.path);
+    if (!isOurs) {
+      await next();
+      return;
+    }
+    await errors(context, async () => {
+      context.set('Cache-Control', 'no-store');
+      const segments = pathSegments(context.req.url ?? '');
+      if (segments === undefined || segments.some((segment) => /[\u0000-\u001f\u007f]/.test(segment))) {
+        throw new HeadwaterError(
+          'invalid',
+          'the path cannot be read: it is badly encoded, or has control characters',
+        );
+      }
+      context.state['identity'] = await parts.access.identify(context.req);
+      await routes(context as Parameters<typeof routes>[0], () => Promise.resolve());
+    });
+  };
+}

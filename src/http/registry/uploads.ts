@@ -1,0 +1,96 @@
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Context } from 'koa';
+import { HeadwaterError } from '../../errors.ts';
+import type { ArrivingFile } from '../../publish/push.ts';
+import { type Access, actorOf } from '../access.ts';
+import { async } from './envelope.ts';
+import { resourceOf } from './image-routes.ts';
+import { boundaryOf, readParts } from './multipart.ts';
+import type { Operations } from './operations.ts';
+import { identityOf } from './parts.ts';
+import type { PushTickets } from './push-tickets.ts';
+import type { Receiver, Said } from './receiver.ts';
+import { readUploadHeaders } from './upload-headers.ts';
+
+/** How long a sender may say nothing, in milliseconds. */
+const silenceLimit = 5 * 60_000;
+
+/** Whether a body is an image, not a request for one. */
+export function isUpload(contentType: string): boolean {
+  return /^(application\/octet-stream|multipart\/form-data)\b/i.test(contentType);
+}
+
+/**
+ * Answers an upload: an image sent by a client that was let in, or by a daemon with the secret of an announced upload.
+ * The answer comes when the whole body is here and the image is recorded, because clients that are answered earlier
+ * see a broken pipe instead.
+ */
+export async function receiveUpload(
+  context: Context,
+  parts: { access: Access; operations: Operations; receiver: Receiver; tickets: PushTickets },
+): Promise<void> {
+  const { access, operations, receiver, tickets } = parts;
+  const { secret, ...headers } = readUploadHeaders(context);
+  const ticket = secret === undefined ? undefined : tickets.redeem(secret);
+  const identity = ticket?.identity ?? access.demandAny(identityOf(context), 'publish');
+  const said = ticket === undefined ? headers : announced(ticket.said, headers);
+  receiver.permit(identity, said.aliases);
+  const image = await receiver.receive(arriving(context), said, {
+    identity,
+    actor: actorOf(identity, context.req),
+    ...(ticket === undefined ? {} : { signal: ticket.operation.signal }),
+  });
+  if (ticket !== undefined) tickets.finish(ticket);
+  const operation = operations.start({
+    description: 'Uploading image',
+    identity,
+    resources: resourceOf(image.fingerprint),
+    // The daemon, whom we do not know, waits with it.
+    metadata: { secret: randomBytes(32).toString('base64url') },
+    work: () => Promise.resolve({ fingerprint: image.fingerprint, size: String(image.size) }),
+  });
+  async(context, operation);
+}
+
+/** What the announcement said counts; the daemon sends the fingerprint again. */
+function announced(said: Said, headers: Said): Said {
+  const { fingerprint = headers.fingerprint } = said;
+  if (headers.fingerprint !== undefined && headers.fingerprint !== fingerprint) {
+    throw new HeadwaterError('invalid', `image ${fingerprint} was announced, not ${headers.fingerprint}`);
+  }
+  return { ...said, ...(fingerprint === undefined ? {} : { fingerprint }) };
+}
+
+async function* arriving(context: Context): AsyncGenerator<ArrivingFile> {
+  const type = context.get('Content-Type');
+  const body = received(context.req);
+  if (!/^multipart\//i.test(type)) {
+    yield { name: 'the image', bytes: body };
+    return;
+  }
+  const expected = ['metadata', 'rootfs'];
+  for await (const { name, bytes } of readParts(body, boundaryOf(type))) {
+    const next = expected.shift();
+    // A virtual machine's disk comes as rootfs.img, or as rootfs when a daemon pushes it.
+    if (next === undefined || (name !== next && !(next === 'rootfs' && name === 'rootfs.img'))) {
+      throw new HeadwaterError(
+        'invalid',
+        `the part ${JSON.stringify(name.slice(0, 100))} comes out of order: expected metadata, then rootfs or rootfs.img`,
+      );
+    }
+    yield { name, bytes };
+  }
+}
+
+/** The body. Left early, it stays open: its sender has yet to read the answer. */
+async function* received(request: IncomingMessage): AsyncGenerator<Uint8Array> {
+  request.setTimeout(silenceLimit, () => request.destroy());
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk as Uint8Array;
+  } catch (error) {
+    throw new HeadwaterError('aborted', 'the client left before the end of the body', { cause: error });
+  } finally {
+    request.setTimeout(0);
+  }
+}

@@ -1,0 +1,216 @@
+import type { Digest } from '../blobs/digest.ts';
+import type { Item, ProductDetails } from '../catalog/model.ts';
+import type { PushDraft, PushOutcome } from '../catalog/pushed.ts';
+import type { PushedDetails } from '../catalog/pushed-details.ts';
+import type { Quotas } from '../catalog/quotas.ts';
+import { HeadwaterError } from '../errors.ts';
+import type { ImageMetadata } from '../image/content.ts';
+import { Attempt } from './attempt.ts';
+import type { Destination, KeptFile } from './destination.ts';
+import { rootItem } from './root-item.ts';
+
+/** What bounds the images of a stream. */
+export interface PushLimits {
+  quotas: Quotas;
+  /** How many versions a product keeps; all when left out. */
+  keep?: number;
+}
+
+/** Where pushed images go. */
+export interface PushDestination extends Destination {
+  /** Records a pushed image. @throws HeadwaterError `conflict`, `too-large` */
+  commitPush(draft: PushDraft, limits: PushLimits): Promise<PushOutcome>;
+}
+
+/** A file of an image, as a client sends it. */
+export interface ArrivingFile {
+  /** What messages call it. */
+  name: string;
+  /** Bytes, when announced. */
+  size?: number;
+  bytes: AsyncIterable<Uint8Array>;
+}
+
+/** What a client says of an image that it pushes. */
+export interface PushRequest {
+  stream: string;
+  aliases: { name: string; description?: string }[];
+  public: boolean;
+  /** Over those of metadata.yaml. */
+  properties: Record<string, string>;
+  /** metadata.yaml's when left out. */
+  expiresAt?: Date;
+  profiles: string[];
+  filename: string;
+  autoUpdate: boolean;
+  /** Whose quota it is on. */
+  pushedBy: string;
+  /** The fingerprint that it must have. */
+  fingerprint?: string;
+}
+
+/** A pushed image. */
+export interface PushedImage extends PushOutcome {
+  fingerprint: Digest;
+  /** Bytes of all its files. */
+  size: number;
+}
+
+/** What all properties of an image may have together, in characters: metadata.yaml may have megabytes. */
+const propertiesLimit = 65_536;
+
+/**
+ * Keeps an image that a client pushes and records it. Unlike `publish`, what the metadata says of os and release names
+ * nothing: clients push changed images of distributions, and must not thereby become the distribution.
+ * @param files as they arrive: metadata, then the root; or one unified tarball
+ * @throws HeadwaterError `invalid` when they are no image or not the expected one, `conflict`, `too-large`, and what
+ * stores and `files` throw; then nothing of it stays
+ */
+export async function push(
+  destination: PushDestination,
+  files: AsyncIterable<ArrivingFile>,
+  request: PushRequest,
+  limits: PushLimits,
+): Promise<PushedImage> {
+  const attempt = new Attempt(destination);
+  try {
+    const { metadata, root } = await keepFiles(attempt, files);
+    const { fingerprint, items } = await identify(attempt, metadata, root);
+    if (request.fingerprint !== undefined && request.fingerprint !== fingerprint) {
+      throw new HeadwaterError(
+        'invalid',
+        `the fingerprint of the image is ${fingerprint}, but ${request.fingerprint} was announced: it was changed on its way`,
+      );
+    }
+    const draft = describePush(request, metadataOf(metadata ?? root), { fingerprint, items });
+    const outcome = await destination.commitPush(draft, limits);
+    return { ...outcome, fingerprint, size: items.reduce((sum, { size }) => sum + size, 0) };
+  } catch (error) {
+    await attempt.takeBack();
+    throw error;
+  }
+}
+
+async function keepFiles(
+  destination: Destination,
+  files: AsyncIterable<ArrivingFile>,
+): Promise<{ metadata?: KeptFile; root: KeptFile }> {
+  const kept: KeptFile[] = [];
+  for await (const file of files) {
+    const [metadata, more] = kept;
+    if (more !== undefined)
+      throw new HeadwaterError('invalid', `${file.name}: an image has two files at most`);
+    if (metadata !== undefined && metadata.content.kind !== 'metadata') throw outOfOrder(metadata);
+    kept.push(
+      await destination.keep({ from: 'stream', ...file }, metadata === undefined ? {} : { metadata }),
+    );
+  }
+  const [first, second] = kept;
+  if (first === undefined) throw new HeadwaterError('invalid', 'there is no image in the body');
+  if (second === undefined) {
+    if (first.content.kind === 'unified') return { root: first };
+    throw new HeadwaterError(
+      'invalid',
+      `${first.name} is no whole image: it has ${first.content.kind === 'metadata' ? 'no root' : 'no metadata.yaml'}`,
+    );
+  }
+  if (second.content.kind === 'metadata' || second.content.kind === 'unified') {
+    throw new HeadwaterError(
+      'invalid',
+      `${second.name}: expected a root, but it is a ${second.content.kind} tarball`,
+    );
+  }
+  return { metadata: first, root: second };
+}
+
+function outOfOrder(first: KeptFile): HeadwaterError {
+  return new HeadwaterError(
+    'invalid',
+    `${first.name} is a ${first.content.kind}: the metadata tarball comes first, then the root; a unified tarball comes alone`,
+  );
+}
+
+async function identify(
+  destination: Destination,
+  metadata: KeptFile | undefined,
+  root: KeptFile,
+): Promise<{ fingerprint: Digest; items: Item[] }> {
+  const { digest, size, content } = root;
+  if (metadata === undefined) {
+    const isDisk = content.kind === 'unified' && content.type === 'virtual-machine';
+    const type = isDisk ? 'combined-disk' : 'combined';
+    const file = isDisk ? 'combined_disk.tar.gz' : 'lxd_combined.tar.gz';
+    return { fingerprint: digest, items: [{ file, type, digest, size, fingerprint: digest }] };
+  }
+  const fingerprint = await destination.fingerprint(metadata, root);
+  return {
+    fingerprint,
+    items: [
+      { file: 'lxd.tar.xz', type: 'metadata', digest: metadata.digest, size: metadata.size },
+      { ...rootItem(content), digest, size, fingerprint },
+    ],
+  };
+}
+
+function metadataOf({ content }: KeptFile): ImageMetadata {
+  if (content.kind === 'metadata' || content.kind === 'unified') return content.metadata;
+  throw new Error('no metadata was found');
+}
+
+function describePush(
+  request: PushRequest,
+  metadata: ImageMetadata,
+  image: { fingerprint: Digest; items: Item[] },
+): PushDraft {
+  const properties = { ...metadata.properties, ...request.properties };
+  assertModest(properties);
+  const expiresAt =
+    request.expiresAt ??
+    (metadata.expiryDate === undefined ? undefined : new Date(metadata.expiryDate * 1000));
+  const pushed: PushedDetails = {
+    properties,
+    profiles: request.profiles,
+    filename: request.filename,
+    autoUpdate: request.autoUpdate,
+    createdAt: new Date(metadata.creationDate * 1000),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+    pushedBy: request.pushedBy,
+  };
+  return {
+    ...image,
+    stream: request.stream,
+    architecture: metadata.architecture,
+    details: shownDetails(properties, request.aliases[0]?.name ?? image.fingerprint.slice(0, 12)),
+    aliases: request.aliases,
+    hidden: !request.public,
+    pushed,
+  };
+}
+
+/** What documents say: as the image's properties have it. */
+function shownDetails(properties: Record<string, string>, otherwise: string): ProductDetails {
+  const shown = (key: string) =>
+    properties[key]
+      ?.replaceAll(/[\u0000-\u001f\u007f]/g, ' ')
+      .trim()
+      .slice(0, 200);
+  const release = shown('release') || otherwise;
+  const requirements = Object.entries(properties).flatMap(([key, value]) =>
+    key.startsWith('requirements.') ? [[key.slice('requirements.'.length), value]] : [],
+  );
+  return {
+    osTitle: shown('os') || 'unknown',
+    releaseTitle: shown('release_title') || release,
+    releaseShown: release,
+    requirements: Object.fromEntries(requirements) as Record<string, string>,
+  };
+}
+
+function assertModest(properties: Record<string, string>): void {
+  const length = Object.entries(properties).reduce((sum, [key, value]) => sum + key.length + value.length, 0);
+  if (length <= propertiesLimit) return;
+  throw new HeadwaterError(
+    'too-large',
+    `the image's properties have ${length} characters; at most ${propertiesLimit}`,
+  );
+}

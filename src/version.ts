@@ -1,0 +1,10 @@
+import { readFileSync } from 'node:fs';
+
+/** The version of Headwater, such as `0.1.0`. */
+export const version = readVersion();
+
+function readVersion(): string {
+  // From dist/ when built, from src/ under a test runner.
+  const place = new URL('../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(place, 'utf8')) as { version: string }).version;
+}

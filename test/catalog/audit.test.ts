@@ -1,0 +1,69 @@
+import { describe, expect, test } from 'vitest';
+import { draft, scratchCatalog, stored } from '../support/catalog.ts';
+
+const actor = { who: 'client:laptop', from: '192.0.2.1' };
+const family = { os: 'debian', release: 'bookworm', variant: 'default' };
+
+describe('the audit log', () => {
+  test('has every change: who made it, from where, and what it was', async () => {
+    const catalog = await scratchCatalog();
+    const mine = catalog.by(actor);
+    await mine.versions.publish(draft({ aliases: ['a'] }), [], stored);
+    await mine.aliases.set('b', family);
+    await mine.aliases.unset('b');
+    await mine.versions.remove('debian:bookworm:amd64:default', '20260101_0000');
+    await mine.tokens.create({ name: 'ci', actions: ['read'] });
+    await mine.tokens.revoke('ci');
+    await mine.clients.add({ name: 'x', fingerprint: 'f'.repeat(64), certificate: '', actions: ['read'] });
+    await mine.clients.revoke('x');
+    const entries = await catalog.audit.list({ limit: 100 });
+    expect(entries.every(({ who, from }) => who === actor.who && from === actor.from)).toBe(true);
+    expect(entries.map(({ action, subject }) => `${action} ${subject}`).reverse()).toEqual([
+      'version.publish debian:bookworm:amd64:default@20260101_0000',
+      'alias.set b',
+      'alias.unset b',
+      'version.remove debian:bookworm:amd64:default@20260101_0000',
+      'token.create ci',
+      'token.revoke ci',
+      'client.join x',
+      'client.revoke x',
+    ]);
+  });
+
+  test('has nothing of a change that was refused or that changed nothing', async () => {
+    const catalog = await scratchCatalog();
+    await catalog.by(actor).versions.publish(draft(), [], stored);
+    await catalog.by(actor).versions.publish(draft(), [], stored);
+    await expect(
+      catalog
+        .by(actor)
+        .versions.publish(draft({ serial: '20260102_0000' }), [], () => Promise.reject(new Error('x'))),
+    ).rejects.toThrow('x');
+    await expect(catalog.by(actor).aliases.unset('none')).rejects.toThrow('none');
+    expect(await catalog.audit.list({ limit: 100 })).toHaveLength(1);
+  });
+
+  test('is read by pages, from a time on, of one who', async () => {
+    const catalog = await scratchCatalog();
+    const other = catalog.by({ ...actor, who: 'token:ci' });
+    for (const name of ['a', 'b', 'c', 'd']) {
+      await (name === 'c' ? other : catalog.by(actor)).tokens.create({ name, actions: ['read'] });
+    }
+    const subjects = async (options: Parameters<typeof catalog.audit.list>[0]) =>
+      (await catalog.audit.list(options)).map(({ subject }) => subject);
+    const [, second] = await catalog.audit.list({ limit: 2 });
+    expect(await subjects({ limit: 2 })).toEqual(['d', 'c']);
+    expect(await subjects({ limit: 2, before: second?.id ?? 0 })).toEqual(['b', 'a']);
+    expect(await subjects({ limit: 100, who: 'token:ci' })).toEqual(['c']);
+    expect(await subjects({ limit: 100, since: new Date(Date.now() + 1000) })).toEqual([]);
+  });
+
+  test('keeps as many entries as it is told, the newest', async () => {
+    const catalog = await scratchCatalog();
+    for (const name of ['a', 'b', 'c', 'd']) await catalog.tokens.create({ name, actions: ['read'] });
+    await catalog.audit.trim(10);
+    expect(await catalog.audit.list({ limit: 100 })).toHaveLength(4);
+    await catalog.audit.trim(2);
+    expect((await catalog.audit.list({ limit: 100 })).map(({ subject }) => subject)).toEqual(['d', 'c']);
+  });
+});

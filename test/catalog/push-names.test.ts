@@ -1,0 +1,32 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { parseAlias, parseNamePart } from '../../src/catalog/names.ts';
+import { releaseOfAlias, unnamedFamily } from '../../src/catalog/push-names.ts';
+
+const segment = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_+~:-]{0,40}$/);
+const alias = fc.array(segment, { minLength: 1, maxLength: 4 }).map((segments) => segments.join('/'));
+
+test('common aliases stay readable', () => {
+  expect(releaseOfAlias('team/app')).toBe('team+app');
+  expect(releaseOfAlias('app:v1.2')).toBe('app~3av1.2');
+  expect(releaseOfAlias('App')).toBe('0~~~41pp');
+});
+
+test('any alias becomes part of a name', () => {
+  fc.assert(
+    fc.property(alias, (name) => {
+      const release = releaseOfAlias(parseAlias(name));
+      expect(parseNamePart('release', release)).toBe(release);
+    }),
+  );
+});
+
+test('different aliases become different names, which no unnamed image has', () => {
+  fc.assert(
+    fc.property(alias, alias, fc.stringMatching(/^[0-9a-f]{64}$/), (one, other, fingerprint) => {
+      fc.pre(one !== other);
+      expect(releaseOfAlias(one)).not.toBe(releaseOfAlias(other));
+      expect(releaseOfAlias(one)).not.toBe(unnamedFamily('pushed', fingerprint).release);
+    }),
+  );
+});
