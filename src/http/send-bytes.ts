@@ -9,6 +9,8 @@ import { recycle } from '../blobs/chunk-pool.ts';
  * @throws what the bytes failed with; a client that leaves is no error
  */
 export async function sendBytes(response: ServerResponse, bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  // The first bytes may take their time when they come from an upstream: the client shall know that they will.
+  response.flushHeaders();
   try {
     for await (const chunk of bytes) {
       const ready = response.write(chunk, () => recycle(chunk));

@@ -163,6 +163,15 @@ test('bytes go out as they arrive, and a client that leaves does not stop the ot
   expect(asked()).toBe(1);
 });
 
+test('an upstream that takes its time keeps no client waiting for the headers', async () => {
+  const { server, proxy, bytes, isRoot } = await setUp();
+  proxy.inject({ do: { kind: 'hold-answer', after: 0 }, ...isRoot });
+  const client = await Client.ask(server, root);
+  expect(client.response.statusCode).toBe(200);
+  proxy.release();
+  expect((await client.end()).bytes.equals(bytes)).toBe(true);
+});
+
 test('a file is fetched to its end also when all clients have left', async () => {
   const { server, proxy, isRoot, asked, stored } = await setUp();
   proxy.inject({ do: { kind: 'hold-answer', after: 1_000_000 }, ...isRoot });
