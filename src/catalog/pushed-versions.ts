@@ -161,6 +161,31 @@ export async function retire(
   await transaction.updateTable('products').set({ revision }).where('id', '=', version.product_id).execute();
 }
 
+/**
+ * Part of a transaction: refuses to list an image for everybody that another version lists already, in whatever stream.
+ * Clients of simplestreams refuse an image that is listed twice ("More than one match").
+ * @param versionId the version that shall be listed, when it exists
+ * @throws HeadwaterError `conflict`, naming the other one
+ */
+export async function assertListedOnce(
+  transaction: Transaction<Tables>,
+  fingerprints: string[],
+  versionId = -1,
+): Promise<void> {
+  const other = await placed(transaction)
+    .innerJoin('items', 'items.version_id', 'versions.id')
+    .where('items.fingerprint', 'in', fingerprints)
+    .where('versions.hidden', '=', 0)
+    .where('versions.id', '!=', versionId)
+    .executeTakeFirst();
+  if (other === undefined) return;
+  throw new HeadwaterError(
+    'conflict',
+    `the image is public already, as ${other.name} ${other.serial} in the stream ${other.stream}: ` +
+      'keep this one private, since clients refuse an image that is listed twice',
+  );
+}
+
 function placed(transaction: Transaction<Tables>) {
   return transaction
     .selectFrom('versions')

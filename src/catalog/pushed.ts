@@ -7,7 +7,15 @@ import { productName } from './names.ts';
 import { unnamedFamily } from './push-names.ts';
 import { familyOfAlias, pointAlias } from './pushed-aliases.ts';
 import { type PushedDetails, toDetails, toRow } from './pushed-details.ts';
-import { findImage, findPlaced, isNewest, nextSerial, retire, type VersionPlace } from './pushed-versions.ts';
+import {
+  assertListedOnce,
+  findImage,
+  findPlaced,
+  isNewest,
+  nextSerial,
+  retire,
+  type VersionPlace,
+} from './pushed-versions.ts';
 import { allowance, assertWithin, type QuotaScope, type Quotas } from './quotas.ts';
 import type { Tables } from './tables.ts';
 import { claimProduct, insertVersion, updateProduct } from './version-rows.ts';
@@ -51,7 +59,8 @@ export class Pushed {
    * Records a pushed image, all of it or nothing, as the newest version of the product of its first alias. Versions
    * beyond the newest `keep` of that product are removed, unless an alias is pinned to them. An image that the stream
    * has already stays where it is, and gets the aliases.
-   * @throws HeadwaterError `conflict` when an alias leads to what another owner has; `too-large`; and whatever
+   * @throws HeadwaterError `conflict` when an alias leads to what another owner has, or when a public image is public in
+   * another stream already; `too-large`; and whatever
    * `assertStored` throws
    */
   async push(
@@ -62,6 +71,8 @@ export class Pushed {
     return await this.#database.change(async (transaction, revision, note) => {
       const owner = pushOwner(draft.stream);
       const known = await findImage(transaction, { ...draft, owner });
+      if (!draft.hidden && known?.hidden !== 0)
+        await assertListedOnce(transaction, [draft.fingerprint], known?.id);
       if (known !== undefined && known.hidden === 1 && !draft.hidden) {
         await transaction.updateTable('versions').set({ hidden: 0 }).where('id', '=', known.id).execute();
         await touchFamily(transaction, known, revision);
@@ -94,7 +105,8 @@ export class Pushed {
   /**
    * Changes what is said of a pushed image.
    * @param change is given what is said of it now, and gives what shall be; nothing can come between the two
-   * @throws HeadwaterError `not-found`; `conflict` for an image that was published, not pushed
+   * @throws HeadwaterError `not-found`; `conflict` for an image that was published, not pushed, and for one that shall be
+   * public and is so in another stream already
    */
   async edit(place: VersionPlace, change: (current: Editable) => Editable): Promise<void> {
     await this.#database.change(async (transaction, revision, note) => {
@@ -111,6 +123,9 @@ export class Pushed {
         );
       }
       const { pushed, hidden } = change({ pushed: toDetails(row), hidden: version.hidden === 1 });
+      if (!hidden && version.hidden === 1) {
+        await assertListedOnce(transaction, await fingerprintsOf(transaction, version.id), version.id);
+      }
       await transaction
         .updateTable('pushed')
         .set(toRow(pushed))
@@ -193,6 +208,15 @@ export class Pushed {
       .execute();
     return { product: productName(product), serial };
   }
+}
+
+async function fingerprintsOf(transaction: Transaction<Tables>, versionId: number): Promise<string[]> {
+  const rows = await transaction
+    .selectFrom('items')
+    .select('fingerprint')
+    .where('version_id', '=', versionId)
+    .execute();
+  return rows.flatMap(({ fingerprint }) => fingerprint ?? []);
 }
 
 /** Who owns what is pushed to a stream: whoever may publish there shares it, as the members of a team do. */

@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { clients, emptyDaemons, trustedTls } from '../support/daemons.ts';
+import { attempt } from '../support/command.ts';
+import { clientEnvironment, clients, emptyDaemons, trustedTls } from '../support/daemons.ts';
 import { digestOf, smallImage } from '../support/images.ts';
 import { Headwater } from './headwater.ts';
 import { joinRegistry } from './registry.ts';
@@ -120,6 +121,38 @@ describe.each(clients)('with $name', (client) => {
     const after = await client.run('image', 'show', remote(alias));
     expect(after).toContain('public: true');
     expect(after).toContain('shape: round');
+  });
+
+  test('22: an edit is refused when somebody else edited in between, and the client says so', async () => {
+    const alias = `contested-${client.name}`;
+    await client.run('image', 'import', ...(await someImage()), remote(''), '--alias', alias);
+    const command = client.name === 'lxd' ? 'lxc' : 'incus';
+    const editor = path.join(scratch, `editor-${client.name}`);
+    const other = `${command} image set-property ${remote(alias)} color theirs`;
+    await writeFile(editor, `#!/bin/sh\n${other}\nsed -i 's/bookworm/mine/' "$1"\n`, { mode: 0o755 });
+    // The client opens an editor on a terminal only.
+    const edited = await attempt('script', ['-qec', `${command} image edit ${remote(alias)}`, '/dev/null'], {
+      env: { ...clientEnvironment, EDITOR: editor, VISUAL: editor },
+    });
+    expect(edited.code).not.toBe(0);
+    expect(edited.stdout).toMatch(/etag|precondition|changed/i);
+    const info = await client.run('image', 'show', remote(alias));
+    expect(info).toContain('color: theirs');
+    expect(info).not.toContain('mine');
+  });
+
+  test('24: a truncated blob is noticed, by export and by copy', async () => {
+    const [metadata, root] = await someImage();
+    const alias = `truncated-${client.name}`;
+    await client.run('image', 'import', metadata, root, remote(''), '--alias', alias);
+    const digest = await digestOf(root);
+    await truncate(path.join(headwater.dataDirectory, 'blobs/sha256', digest.slice(0, 2), digest), 1000);
+    const target = path.join(scratch, alias);
+    await mkdir(target);
+    expect((await client.attempt('image', 'export', remote(alias), target.concat('/'))).code).not.toBe(0);
+    expect((await client.attempt('image', 'copy', remote(alias), 'local:')).code).not.toBe(0);
+    const held = await client.images('local');
+    expect(held.map(({ fingerprint }) => fingerprint)).not.toContain(await digestOf(metadata, root));
   });
 
   test('24: export gives the files that were pushed, split and unified', async () => {

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { readParts } from '../../../src/http/registry/multipart.ts';
 import { ended, makeImage, multipart, upload } from '../../support/push-images.ts';
 import { RegistryClient } from '../../support/registry-client.ts';
 import { TestServer } from '../../support/server.ts';
+import { makeSmallImage } from '../../support/small-images.ts';
 
 test('an upload is answered with an operation that names the fingerprint, and is listed', async () => {
   const server = await TestServer.start();
@@ -262,4 +264,21 @@ test.each([
   const left = [];
   for await (const blob of server.workspace.store.list()) left.push(blob);
   expect(left).toEqual([]);
+});
+
+test('an image that is published already is pushed as a private one only: clients refuse what is listed twice', async () => {
+  const server = await TestServer.start();
+  const client = await RegistryClient.joined(server);
+  const files = await makeSmallImage({ os: 'Debian' });
+  await server.publish({
+    files: [files.metadata, files.root].map((name) => ({ from: 'disk', name, path: name })),
+  });
+  const [metadata, root] = await Promise.all([readFile(files.metadata), readFile(files.root)]);
+  const fingerprint = createHash('sha256').update(metadata).update(root).digest('hex');
+  const image = { metadata, root, fingerprint };
+  const refused = await upload(client, image, { 'x-lxd-public': 'true' });
+  expect(refused).toMatchObject({ status: 409, type: 'error' });
+  expect(refused.error).toMatch(/public already, as debian:bookworm:amd64:default/);
+  expect(await ended(client, await upload(client, image))).toMatchObject({ status: 'Success' });
+  expect(await server.workspace.catalog.products.streams()).toEqual(['images', 'pushed']);
 });
