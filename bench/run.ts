@@ -1,10 +1,12 @@
 import { benchCatalog } from './catalog.ts';
 import { benchMirror } from './mirror.ts';
 import { benchPublish } from './publish.ts';
+import { benchPush } from './push.ts';
 import { benchServe } from './serve.ts';
 
 const benches: Record<string, () => Promise<void>> = {
   publish: benchPublish,
+  push: benchPush,
   serve: benchServe,
   catalog: benchCatalog,
   mirror: benchMirror,

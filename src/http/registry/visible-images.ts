@@ -30,12 +30,12 @@ export class VisibleImages {
   }
 
   /**
-   * The image whose fingerprint begins with `prefix`.
+   * The image whose fingerprint begins with `prefix`, of six digits or more: fewer are a guess.
    * @param options.unlocked a fingerprint that the client knows the secret of: seen whether or not it is private
    * @throws HeadwaterError `not-found`, also for what may not be seen; `invalid` when several begin so
    */
   async find(identity: Identity, prefix: string, options: { unlocked?: string } = {}): Promise<VisibleImage> {
-    if (!/^[0-9a-f]{1,64}$/i.test(prefix)) throw notFound();
+    if (!/^[0-9a-f]{6,64}$/i.test(prefix)) throw notFound();
     const images = (await this.#catalog.images.find(prefix.toLowerCase())).filter(
       (image) => image.fingerprint === options.unlocked || this.maySee(identity, image),
     );
