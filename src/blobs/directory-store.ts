@@ -8,9 +8,10 @@ import { blobKey, blobRoot, digestOfKey } from './blob-key.ts';
 import type { BlobStat, BlobStore, ByteRange, Expected } from './blob-store.ts';
 import type { Digest } from './digest.ts';
 import { Directories } from './directories.ts';
-import { entriesOf, removeFile, statOf, syncDirectory } from './disk.ts';
+import { entriesOf, removeFile, statOf } from './disk.ts';
 import { diskError } from './disk-error.ts';
 import { FileRange } from './file-range.ts';
+import { GroupSync } from './group-sync.ts';
 import { Incoming } from './incoming.ts';
 import { StagedFile } from './staged-file.ts';
 import { isAbandoned } from './staged-name.ts';
@@ -25,12 +26,14 @@ export class DirectoryStore implements BlobStore {
   readonly #root: string;
   readonly #staging: string;
   readonly #directories: Directories;
+  readonly #sync: GroupSync;
 
   /** @param root the directory; made when it is not there */
   constructor(root: string) {
     this.#root = resolve(root);
     this.#staging = join(this.#root, 'staging');
     this.#directories = new Directories(this.#root);
+    this.#sync = new GroupSync(this.#staging);
   }
 
   async open(): Promise<void> {
@@ -115,7 +118,7 @@ export class DirectoryStore implements BlobStore {
       const staged = await StagedFile.create(this.#staging);
       try {
         await staged.write(Buffer.from('ready?'));
-        await staged.finish();
+        await staged.finish((path) => this.#sync.sync(path));
       } finally {
         await staged.discard();
       }
@@ -125,17 +128,19 @@ export class DirectoryStore implements BlobStore {
     }
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#sync.close();
+  }
 
   async #write(incoming: Incoming, promised: Promise<Digest>): Promise<BlobStat> {
     const staged = await StagedFile.create(this.#staging);
     try {
       for await (const chunk of incoming) await staged.write(chunk);
-      const finished = staged.finish();
+      const finished = staged.finish((path) => this.#sync.sync(path));
       finished.catch(() => undefined);
       const digest = await promised;
       await finished;
-      return await this.#place(staged.path, staged.size, digest);
+      return await this.#place(staged.path, staged.size, digest, () => staged.moved());
     } finally {
       await staged.discard();
     }
@@ -163,8 +168,11 @@ export class DirectoryStore implements BlobStore {
     });
   }
 
-  /** Gives a staged file, which the disk has whole, the name of its blob, unless the blob is there already. */
-  async #place(staged: string, size: number, digest: Digest): Promise<BlobStat> {
+  /**
+   * Gives a staged file, which the disk has whole, the name of its blob, unless the blob is there already.
+   * @param onMoved called when the staged name is gone
+   */
+  async #place(staged: string, size: number, digest: Digest, onMoved?: () => void): Promise<BlobStat> {
     const path = this.#path(digest);
     const directory = dirname(path);
     await this.#directories.make(directory);
@@ -177,9 +185,10 @@ export class DirectoryStore implements BlobStore {
           throw diskError(failure, path, 'written');
         });
       });
+      onMoved?.();
     }
     // Also for a blob that was there: its writer may still be about to do it.
-    await syncDirectory(directory);
+    await this.#sync.sync(directory);
     const found = await statOf(path);
     if (found !== undefined) return describe(digest, found);
     throw new HeadwaterError('unavailable', `${path}: was removed as soon as it was written; try again`);

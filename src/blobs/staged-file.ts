@@ -6,12 +6,16 @@ import { diskError } from './disk-error.ts';
 import { FileWriter } from './file-writer.ts';
 import { stagedName } from './staged-name.ts';
 
+/** Up to so many bytes a file can wait for others, to be made durable together with them. */
+const small = 1024 * 1024;
+
 /** A file that is being written where nobody looks, to be moved to its place when it is whole. */
 export class StagedFile {
   readonly path: string;
   readonly #handle: FileHandle;
   readonly #writer: FileWriter;
   #finishing: Promise<void> | undefined;
+  #moved = false;
 
   private constructor(path: string, handle: FileHandle) {
     this.path = path;
@@ -41,24 +45,35 @@ export class StagedFile {
     await this.#writer.write(chunk);
   }
 
-  /** Writes what is left and waits until the disk has every byte. @throws HeadwaterError what the disk failed with */
-  finish(): Promise<void> {
-    this.#finishing ??= this.#finish();
+  /**
+   * Writes what is left.
+   * @param durable waits until the disk has every byte of it
+   * @throws HeadwaterError what the disk failed with
+   */
+  finish(durable: (path: string) => Promise<void>): Promise<void> {
+    this.#finishing ??= this.#finish(durable);
     return this.#finishing;
   }
 
-  /** Gives the file up, at any time; without effect once it has been renamed. */
+  /** It has another name by now: nothing is left to be discarded. */
+  moved(): void {
+    this.#moved = true;
+  }
+
+  /** Gives the file up, at any time; without effect once it has been moved. */
   async discard(): Promise<void> {
+    if (this.#moved) return;
     await Promise.allSettled([this.#writer.settle(), this.#finishing]);
     // Closing fails with what a write failed with before; the file goes in any case.
     await this.#handle.close().catch(() => undefined);
     await removeFile(this.path);
   }
 
-  async #finish(): Promise<void> {
+  async #finish(durable: (path: string) => Promise<void>): Promise<void> {
     await this.#writer.end();
     try {
-      await this.#handle.sync();
+      if (this.size <= small) await durable(this.path);
+      else await this.#handle.sync();
       await this.#handle.close();
     } catch (error) {
       throw diskError(error, this.path, 'written');

@@ -25,11 +25,13 @@ const name =
   /^([0-9a-f]{8})\.([0-9a-f]{8})\.(\d+)\.(\d+)\.(\d+)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 let place: Promise<Place> | undefined;
+let ownStart: Promise<string | undefined> | undefined;
 
 /** A name for one unfinished write of this process. */
 export async function stagedName(): Promise<string> {
   const { machine, boot, namespace } = await here();
-  const start = (await startOf(process.pid)) ?? '0';
+  ownStart ??= startOf(process.pid);
+  const start = (await ownStart) ?? '0';
   return `${machine}.${boot}.${namespace}.${process.pid}.${start}-${randomUUID()}`;
 }
 

@@ -33,8 +33,15 @@ export class Blobs {
     return new Set(rows.map((row) => row.digest));
   }
 
-  /** Remembers a blob that is in the store, or marks it as in use: it will not be collected for the grace period. */
-  async record(blob: BlobRecord, now = new Date()): Promise<void> {
+  /**
+   * Remembers a blob that is in the store, or marks it as in use: it will not be collected for the grace period.
+   * @param fingerprint the one it has as a root of a metadata item, when that was computed
+   */
+  async record(
+    blob: BlobRecord,
+    now = new Date(),
+    fingerprint?: { metadata: string; fingerprint: string },
+  ): Promise<void> {
     await this.#database.change(async (transaction) => {
       await transaction
         .insertInto('blobs')
@@ -43,6 +50,8 @@ export class Blobs {
           conflict.column('digest').doUpdateSet({ used_at: now.getTime(), content: blob.content }),
         )
         .execute();
+      if (fingerprint !== undefined)
+        await insertFingerprint(transaction, { root: blob.digest, ...fingerprint });
     });
   }
 
@@ -58,13 +67,9 @@ export class Blobs {
   }
 
   async recordFingerprint(metadata: string, root: string, fingerprint: string): Promise<void> {
-    await this.#database.change(async (transaction) => {
-      await transaction
-        .insertInto('fingerprints')
-        .values({ metadata, root, fingerprint })
-        .onConflict((conflict) => conflict.doNothing())
-        .execute();
-    });
+    await this.#database.change((transaction) =>
+      insertFingerprint(transaction, { metadata, root, fingerprint }),
+    );
   }
 
   /** Blobs that no version names and that were last used before `before`. */
@@ -105,6 +110,17 @@ export class Blobs {
       return true;
     });
   }
+}
+
+async function insertFingerprint(
+  transaction: Transaction<Tables>,
+  row: { metadata: string; root: string; fingerprint: string },
+): Promise<void> {
+  await transaction
+    .insertInto('fingerprints')
+    .values(row)
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
 }
 
 /** Forgets that a blob is in the store, and the fingerprints it is part of. */

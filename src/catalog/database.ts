@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Kysely, Migrator, SqliteDialect, type Transaction } from 'kysely';
 import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
+import { ChangeQueue } from './change-queue.ts';
 import { Connection } from './connection.ts';
 import { migrations } from './migrations.ts';
 import { type Actor, type AuditEvent, noteChange } from './note-change.ts';
@@ -16,6 +17,7 @@ export type Note = (event: AuditEvent) => Promise<void>;
 interface Connections {
   reads: Kysely<Tables>;
   writes: Kysely<Tables>;
+  changes: ChangeQueue;
   reader: Connection;
 }
 
@@ -26,12 +28,14 @@ interface Connections {
 export class Database {
   readonly reads: Kysely<Tables>;
   readonly #writes: Kysely<Tables>;
+  readonly #changes: ChangeQueue;
   readonly #reader: Connection;
   readonly #actor: Actor;
 
   private constructor(connections: Connections, actor: Actor) {
     this.reads = connections.reads;
     this.#writes = connections.writes;
+    this.#changes = connections.changes;
     this.#reader = connections.reader;
     this.#actor = actor;
   }
@@ -45,8 +49,10 @@ export class Database {
     try {
       mkdirSync(dirname(file), { recursive: true });
       const [writer, reader] = [new Connection(file, busyTimeout), new Connection(file, busyTimeout)];
+      const writes = new Kysely<Tables>({ dialect: new SqliteDialect({ database: writer }) });
       const connections = {
-        writes: new Kysely<Tables>({ dialect: new SqliteDialect({ database: writer }) }),
+        writes,
+        changes: new ChangeQueue(writes),
         reads: new Kysely<Tables>({ dialect: new SqliteDialect({ database: reader }) }),
         reader,
       };
@@ -66,11 +72,14 @@ export class Database {
 
   /** The same database, in whose audit log `actor` makes the changes. */
   by(actor: Actor): Database {
-    return new Database({ reads: this.reads, writes: this.#writes, reader: this.#reader }, actor);
+    return new Database(
+      { reads: this.reads, writes: this.#writes, changes: this.#changes, reader: this.#reader },
+      actor,
+    );
   }
 
   /**
-   * Changes the catalog in one transaction. It takes the next revision first, which makes writers, in this process
+   * Changes the catalog in one transaction, all or nothing; changes that come at the same moment share it. It takes the next revision first, which makes writers, in this process
    * and in others, wait for one another; nothing is visible to others before the end.
    * @param work is given `note`, which writes what it changes into the audit log
    * @returns what `work` returns
@@ -79,15 +88,9 @@ export class Database {
   async change<Result>(
     work: (transaction: Transaction<Tables>, revision: number, note: Note) => Promise<Result>,
   ): Promise<Result> {
-    const changing = this.#writes.transaction().execute(async (transaction) => {
-      const { value } = await transaction
-        .updateTable('revision')
-        .set((expression) => ({ value: expression('value', '+', 1) }))
-        .where('id', '=', 1)
-        .returning('value')
-        .executeTakeFirstOrThrow();
-      return await work(transaction, value, (event) => noteChange(transaction, this.#actor, event));
-    });
+    const changing = this.#changes.make((transaction, revision) =>
+      work(transaction, revision, (event) => noteChange(transaction, this.#actor, event)),
+    );
     return await changing.catch((error: unknown) => {
       throw explain(error);
     });

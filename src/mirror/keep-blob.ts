@@ -35,6 +35,7 @@ interface KeepOptions {
 export class BlobKeeper {
   readonly #destination: LocalDestination;
   readonly #store: BlobStore;
+  readonly #catalog: Catalog;
   readonly #downloader: Downloader;
   readonly #directory: string;
   readonly #running = new Map<string, Promise<KeptFile & { fetched: number }>>();
@@ -49,6 +50,7 @@ export class BlobKeeper {
   }) {
     this.#destination = parts.destination;
     this.#store = parts.store;
+    this.#catalog = parts.catalog;
     this.#downloader = parts.downloader;
     this.#directory = parts.directory;
   }
@@ -87,10 +89,12 @@ export class BlobKeeper {
   async #held(file: ExpectedFile, options: KeepOptions): Promise<KeptFile | undefined> {
     const { path, size, sha256 } = file;
     if (sha256 === undefined) return undefined;
-    try {
-      return await this.#destination.keep({ from: 'blob', name: path, digest: sha256 });
-    } catch (error) {
-      if (!(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
+    if ((await this.#catalog.blobs.find(sha256)) !== undefined) {
+      try {
+        return await this.#destination.keep({ from: 'blob', name: path, digest: sha256 });
+      } catch (error) {
+        if (!(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
+      }
     }
     // A process was killed when the store had the bytes and the catalog did not know yet what they are.
     const stored = await this.#store.stat(sha256);

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { BlobStore, ByteRange } from '../blobs/blob-store.ts';
@@ -70,6 +71,8 @@ export class OnDemandStore {
     this.#definitions = definitions;
     this.#hooks = hooks;
     this.#times = { ...usualTimes, ...times };
+    // Every fetch that is under way listens to it.
+    setMaxListeners(0, this.#closing.signal);
     this.#upstreams = new UpstreamConnections(definitions, this.#closing.signal);
     const presign = this.#store.presign?.bind(this.#store);
     this.presign =

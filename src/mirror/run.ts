@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+import { Slots } from '../blobs/slots.ts';
 import type { RunOutcome } from '../catalog/mirrors.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import { HeadwaterError, messageOf } from '../errors.ts';
@@ -13,6 +15,14 @@ import { retiredSerials } from './retention.ts';
 import { definitionMark, type MirrorState } from './state.ts';
 import { assertNotShrunk, type Survey, surveyAndPlan } from './survey.ts';
 import { type MirrorParts, type OpenUpstream, openUpstream } from './upstream.ts';
+
+/**
+ * How many versions are added at once. Those with more bytes to fetch than a small one wait for one another, as
+ * `concurrency` says; what many small ones wait for is the disk, and they wait for it together.
+ */
+const atOnce = 64;
+/** Bytes. */
+const smallVersion = 512 * 1024;
 
 /** Why a mirror runs. */
 export type Cause = 'schedule' | 'catch-up' | 'manual';
@@ -53,6 +63,8 @@ export async function runMirror(
   try {
     const id = await mirrors.begin(definition.name, options.cause, startedAt);
     const signal = AbortSignal.any([lease.lost, ...(options.signal === undefined ? [] : [options.signal])]);
+    // Every request that is under way listens to it.
+    setMaxListeners(0, signal);
     let outcome: RunOutcome;
     let failure: { error?: unknown } = {};
     try {
@@ -179,14 +191,14 @@ class Run {
     // What publishing needs takes longer to load than a run takes that has nothing to publish.
     const { fetchAndPublish } = await import('./publish-planned.ts');
     const parts = { keeper: upstream.keeper, destination, owner, stream };
+    const options = { signal, ...(progress === undefined ? {} : { progress }) };
+    const large = new Slots(concurrency);
     await addVersions(
       plan.add,
       async (planned) => {
         if (mode === 'scheduled') {
-          return await fetchAndPublish(planned, parts, {
-            signal,
-            ...(progress === undefined ? {} : { progress }),
-          });
+          const giveBack = planned.fetch > smallVersion ? await large.take() : undefined;
+          return await fetchAndPublish(planned, parts, options).finally(giveBack);
         }
         await publishListed(planned, {
           catalog,
@@ -197,7 +209,7 @@ class Run {
         return 0;
       },
       this.#report,
-      { parallel: mode === 'scheduled' ? concurrency : 1, signal },
+      { parallel: atOnce, signal },
     );
   }
 

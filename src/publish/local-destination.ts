@@ -16,12 +16,20 @@ import type { Progress, SourceFile } from './request.ts';
 /** Metadata tarballs are a few KiB; a larger one than this is not read into memory for the fingerprint. */
 const metadataLimit = 64 * 1024 * 1024;
 
+/**
+ * How long it is remembered that a blob was kept, in milliseconds. Committing looks each one up in the store, so that
+ * nothing is lost when it has been collected meanwhile.
+ */
+const moment = 1000;
+
 /** Publishes into a catalog and a blob store. */
 export class LocalDestination implements PushDestination {
   readonly #parts: { catalog: Catalog; store: BlobStore; intake: Intake };
   readonly #catalog: Catalog;
   readonly #store: BlobStore;
   readonly #intake: Intake;
+  /** What was kept in the last moment, the oldest first. */
+  readonly #recent = new Map<Digest, KeptFile & { at: number }>();
 
   constructor(parts: { catalog: Catalog; store: BlobStore; intake: Intake }) {
     this.#parts = parts;
@@ -36,7 +44,8 @@ export class LocalDestination implements PushDestination {
   }
 
   async keep(file: InputFile, options: { metadata?: KeptFile; progress?: Progress } = {}): Promise<KeptFile> {
-    if (file.from === 'blob') return await this.#kept(file.name, file.digest);
+    if (file.from === 'blob')
+      return this.#justKept(file.name, file.digest) ?? (await this.#kept(file.name, file.digest));
     const { size, bytes } = await open(file);
     const metadata = options.metadata === undefined ? undefined : await this.#load(options.metadata);
     const passage = this.#intake.pass(reported(bytes, file.name, size, options.progress), {
@@ -49,7 +58,9 @@ export class LocalDestination implements PushDestination {
     const { digest, content } = examined;
     const isNew = (await this.#catalog.blobs.find(digest)) === undefined;
     const keptAt = await this.#record(examined, options.metadata);
-    return { name: file.name, digest, size: examined.size, content, ...(isNew ? { keptAt } : {}) };
+    const kept = { name: file.name, digest, size: examined.size, content };
+    this.#recent.set(digest, { ...kept, at: keptAt.getTime() });
+    return { ...kept, ...(isNew ? { keptAt } : {}) };
   }
 
   async discard({ digest, keptAt }: KeptFile): Promise<void> {
@@ -94,10 +105,13 @@ export class LocalDestination implements PushDestination {
   async #record(examined: Examined, metadata: KeptFile | undefined): Promise<Date> {
     const { digest, size, content, fingerprint } = examined;
     const now = new Date();
-    await this.#catalog.blobs.record({ digest, size, content: JSON.stringify(content) }, now);
-    if (fingerprint !== undefined && metadata !== undefined) {
-      await this.#catalog.blobs.recordFingerprint(metadata.digest, digest, fingerprint);
-    }
+    await this.#catalog.blobs.record(
+      { digest, size, content: JSON.stringify(content) },
+      now,
+      fingerprint === undefined || metadata === undefined
+        ? undefined
+        : { metadata: metadata.digest, fingerprint },
+    );
     return now;
   }
 
@@ -120,6 +134,18 @@ export class LocalDestination implements PushDestination {
     }
     await this.#store.write(bytes, { digest, ...(size === undefined ? {} : { size }) });
     return await examined;
+  }
+
+  /** A blob that was kept a moment ago: it need not be looked up. */
+  #justKept(name: string, digest: Digest): KeptFile | undefined {
+    const since = Date.now() - moment;
+    for (const [known, { at }] of this.#recent) {
+      if (at >= since) break;
+      this.#recent.delete(known);
+    }
+    const recent = this.#recent.get(digest);
+    if (recent === undefined) return undefined;
+    return { name, digest, size: recent.size, content: recent.content };
   }
 
   /** A blob that was kept before, as the catalog remembers it. */

@@ -1,0 +1,105 @@
+import { type Kysely, sql, type Transaction } from 'kysely';
+import { codeOf } from '../errors.ts';
+import type { Tables } from './tables.ts';
+
+/** How many changes go into one transaction: so many wait for one write to the disk, and for one another. */
+const most = 64;
+
+/** Changes part of the catalog. @param revision the change's own */
+export type Change<Result> = (transaction: Transaction<Tables>, revision: number) => Promise<Result>;
+
+interface Waiting {
+  change: Change<unknown>;
+  resolve: (result: unknown) => void;
+  reject: (error: unknown) => void;
+}
+
+/** What became of a change, before the end of the transaction it is in. */
+type Outcome = { result: unknown } | { error: unknown };
+
+/**
+ * Makes changes one after the other, in the order in which they come. Those that wait at the same moment share a
+ * transaction: a commit waits for the disk, which takes longer than most changes do. Each is all or nothing by
+ * itself, and is done when it would survive a power failure.
+ */
+export class ChangeQueue {
+  readonly #database: Kysely<Tables>;
+  #waiting: Waiting[] = [];
+  #busy = false;
+
+  constructor(database: Kysely<Tables>) {
+    this.#database = database;
+  }
+
+  /** Makes a change. @throws what it throws; what the database fails with */
+  async make<Result>(change: Change<Result>): Promise<Result> {
+    const made = new Promise<unknown>((resolve, reject) => {
+      this.#waiting.push({ change, resolve, reject });
+    });
+    if (!this.#busy) void this.#makeAll();
+    return (await made) as Result;
+  }
+
+  async #makeAll(): Promise<void> {
+    this.#busy = true;
+    while (this.#waiting.length > 0) {
+      // Whoever is about to come, comes along.
+      await new Promise((resolve) => setImmediate(resolve));
+      const group = this.#waiting.splice(0, most);
+      try {
+        const outcomes = await this.#database
+          .transaction()
+          .execute((transaction) => makeGroup(transaction, group));
+        for (const [index, outcome] of outcomes.entries()) settle(group[index], outcome);
+      } catch (error) {
+        for (const { reject } of group) reject(error);
+      }
+    }
+    this.#busy = false;
+  }
+}
+
+async function makeGroup(transaction: Transaction<Tables>, group: Waiting[]): Promise<Outcome[]> {
+  const [only] = group;
+  // A change that is alone takes the transaction with it when it fails.
+  if (group.length === 1 && only !== undefined) return [{ result: await makeOne(transaction, only) }];
+  const outcomes: Outcome[] = [];
+  for (const waiting of group) {
+    await sql`savepoint one_change`.execute(transaction);
+    try {
+      outcomes.push({ result: await makeOne(transaction, waiting) });
+    } catch (error) {
+      outcomes.push({ error });
+      await undo(transaction, error);
+    }
+    await sql`release savepoint one_change`.execute(transaction);
+  }
+  return outcomes;
+}
+
+/** Takes the next revision, which makes writers in other processes wait, and makes the change. */
+async function makeOne(transaction: Transaction<Tables>, { change }: Waiting): Promise<unknown> {
+  const { value } = await transaction
+    .updateTable('revision')
+    .set((expression) => ({ value: expression('value', '+', 1) }))
+    .where('id', '=', 1)
+    .returning('value')
+    .executeTakeFirstOrThrow();
+  return await change(transaction, value);
+}
+
+/**
+ * Takes back what a change did, unless the database failed: a full disk or a locked file is everybody's failure, and
+ * may have ended the transaction (https://www.sqlite.org/lang_transaction.html, section 3.1).
+ */
+async function undo(transaction: Transaction<Tables>, failure: unknown): Promise<void> {
+  const code = codeOf(failure) ?? '';
+  if (code.startsWith('SQLITE_') && !code.startsWith('SQLITE_CONSTRAINT')) throw failure;
+  await sql`rollback to savepoint one_change`.execute(transaction);
+}
+
+function settle(waiting: Waiting | undefined, outcome: Outcome | undefined): void {
+  if (outcome === undefined || waiting === undefined) throw new Error('a change has no outcome');
+  if ('error' in outcome) waiting.reject(outcome.error);
+  else waiting.resolve(outcome.result);
+}
