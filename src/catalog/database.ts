@@ -79,8 +79,9 @@ export class Database {
   }
 
   /**
-   * Changes the catalog in one transaction, all or nothing; changes that come at the same moment share it. It takes the next revision first, which makes writers, in this process
-   * and in others, wait for one another; nothing is visible to others before the end.
+   * Changes the catalog in one transaction, all or nothing; changes that come at the same moment share it. It takes the
+   * next revision first, which makes writers, in this process and in others, wait for one another; nothing is visible to
+   * others before the end.
    * @param work is given `note`, which writes what it changes into the audit log
    * @returns what `work` returns
    * @throws HeadwaterError `unavailable` when another process holds the catalog, `no-space`; what `work` throws
