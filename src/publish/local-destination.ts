@@ -63,6 +63,12 @@ export class LocalDestination implements PushDestination {
     return { ...kept, ...(isNew ? { keptAt } : {}) };
   }
 
+  /** Whether a blob is kept, whole. */
+  async has(digest: Digest): Promise<boolean> {
+    const record = await this.#catalog.blobs.find(digest);
+    return record !== undefined && (await this.#store.stat(digest))?.size === record.size;
+  }
+
   async discard({ digest, keptAt }: KeptFile): Promise<void> {
     if (keptAt === undefined) return;
     const after = new Date(keptAt.getTime() + 1);

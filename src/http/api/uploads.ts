@@ -73,12 +73,15 @@ export class Uploads {
     }
   }
 
-  /** Removes what arrived of uploads that nobody went on with since `before`. */
+  /** Removes what arrived of uploads that nobody went on with since `before`, and of blobs that are kept. */
   async clean(before: Date): Promise<void> {
     for (const name of await readdir(this.#directory).catch(() => [])) {
       const path = join(this.#directory, name);
+      const digest = name as Digest;
+      if (this.#active.has(digest)) continue;
       const { mtime } = await stat(path);
-      if (mtime < before && !this.#active.has(name as Digest)) await rm(path, { force: true });
+      // A blob that was kept is not sent again: nobody comes for what a killed process left of its upload.
+      if (mtime < before || (await this.#destination.has(digest))) await rm(path, { force: true });
     }
   }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { beforeAll, expect, test } from 'vitest';
@@ -237,4 +237,18 @@ test('a body that is wrong says which field', async () => {
 test('the OpenAPI document is served', async () => {
   const server = await TestServer.start();
   expect((await server.request('/api/v1/openapi.json')).json()).toMatchObject({ openapi: '3.1.0' });
+});
+
+test('what a killed server left of an upload goes at the next start when the blob was kept', async () => {
+  const server = await TestServer.start();
+  await server.publish({
+    files: [image.metadata, image.root].map((name) => ({ from: 'disk', name, path: name })),
+  });
+  const kept = digestOf(root).slice('sha256:'.length);
+  const other = 'ab'.repeat(32);
+  const directory = join(server.config.dataDir, 'uploads');
+  await mkdir(directory, { recursive: true });
+  for (const name of [kept, other]) await writeFile(join(directory, name), 'what arrived');
+  await TestServer.start({ dataDir: server.config.dataDir });
+  await expect.poll(() => readdir(directory), { timeout: 10_000 }).toEqual([other]);
 });
