@@ -28,7 +28,8 @@ export async function openWorkspace(
   const bare = await createStore(config);
   const store = options.observe?.(bare) ?? bare;
   try {
-    await store.open();
+    // Not observed: what fails here ends the start, before anything counts failures.
+    await bare.open();
   } catch (error) {
     await catalog.close();
     throw error;
