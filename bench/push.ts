@@ -129,17 +129,32 @@ async function launch(host: Host, server: BenchServer, data: string): Promise<Li
   const simplestreams = ['--protocol', 'simplestreams', '--public'];
   await host.lxc('remote', 'add', 'streams', server.url, ...simplestreams);
   await host.lxc('remote', 'add', 'nginx', `https://127.0.0.1:${ports.nginx}`, ...simplestreams);
-  const seconds: Record<'streams' | 'ours' | 'nginx', number[]> = { streams: [], ours: [], nginx: [] };
+  const copies = await alternately(host, (remote) => ['image', 'copy', `${remote}:bench/r1`, 'local:']);
+  const inits = await alternately(host, (remote) => ['init', `${remote}:bench/r1`, 'bench']);
+  return [...againstNginx('image copy of 100 MB to local', copies), ...againstNginx('init of 100 MB', inits)];
+}
+
+const remotes = ['nginx', 'streams', 'ours'] as const;
+type Seconds = Record<(typeof remotes)[number], number[]>;
+
+/** Times a command with each remote. Another one goes first in each round, so that none always meets warm caches. */
+async function alternately(host: Host, command: (remote: string) => string[]): Promise<Seconds> {
+  const seconds: Seconds = { nginx: [], streams: [], ours: [] };
   for (let round = 0; round < rounds.launch; round++) {
-    for (const remote of ['nginx', 'streams', 'ours'] as const) {
+    const first = round % remotes.length;
+    for (const remote of [...remotes.slice(first), ...remotes.slice(0, first)]) {
       await host.forget();
-      seconds[remote].push(await host.time('init', `${remote}:bench/r1`, 'bench'));
+      seconds[remote].push(await host.time(...command(remote)));
     }
   }
-  const against = (ours: number[]) => ({ ours, theirs: seconds.nginx });
+  return seconds;
+}
+
+function againstNginx(what: string, { streams, ours, nginx }: Seconds): Line[] {
+  const most = { most: 1.0 };
   return [
-    compare('init of 100 MB over simplestreams, against nginx', 's', against(seconds.streams), { most: 1.0 }),
-    compare('init of 100 MB over the LXD protocol, against nginx', 's', against(seconds.ours), { most: 1.0 }),
+    compare(`${what} over simplestreams, against nginx`, 's', { ours: streams, theirs: nginx }, most),
+    compare(`${what} over the LXD protocol, against nginx`, 's', { ours, theirs: nginx }, most),
   ];
 }
 
