@@ -30,12 +30,6 @@ interface PublishOptions {
    * product has are left out instead of refused.
    */
   fromUpstream?: boolean;
-}
-
-interface PublishOptions {
-  /** Who publishes (`VersionDraft.owner`). */
-  owner?: string;
-  progress?: Progress;
   /** Told what the version turned out to be, before it is committed; throws when it may not. */
   permit?: (draft: Pick<VersionDraft, 'product' | 'stream' | 'aliases'>) => void;
 }
