@@ -31,6 +31,8 @@ export interface DownloaderOptions {
   /** Told why a request is made once more. */
   onRetry?: (reason: string) => void;
   patience?: Patience;
+  /** Milliseconds without a byte after which an answer counts as broken. */
+  idle?: number;
 }
 
 /** Documents larger than this, in bytes, are refused. */
@@ -38,7 +40,7 @@ const largestDocument = 256 * 1024 * 1024;
 const redirectsFollowed = 5;
 
 /** Milliseconds. */
-const timeouts = { connect: 15_000, headers: 60_000, body: 60_000 };
+const timeouts = { connect: 15_000, idle: 60_000 };
 
 /** Answers that may be others the next time (RFC 9110, section 15). */
 const passing = new Set([408, 425, 429, 500, 502, 503, 504]);
@@ -62,8 +64,8 @@ export class Downloader {
       connections: upstream.concurrency,
       connect: { ...ca, timeout: timeouts.connect },
       requestTls: ca,
-      headersTimeout: timeouts.headers,
-      bodyTimeout: timeouts.body,
+      headersTimeout: options.idle ?? timeouts.idle,
+      bodyTimeout: options.idle ?? timeouts.idle,
     });
   }
 

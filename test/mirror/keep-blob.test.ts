@@ -1,0 +1,98 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { parseDigest } from '../../src/blobs/digest.ts';
+import { Downloader } from '../../src/mirror/downloader.ts';
+import { BlobKeeper } from '../../src/mirror/keep-blob.ts';
+import { FaultProxy } from '../support/fault-proxy.ts';
+import { TestUpstream } from './test-upstream.ts';
+import { mirrorParts } from './workspace.ts';
+
+const product = 'debian:bookworm:amd64:default';
+const serial = '20260101_0000';
+
+/** A large file of an upstream, behind a proxy that misbehaves. */
+async function setUp(options: { idle?: number; bandwidth?: number } = {}) {
+  const upstream = await TestUpstream.start();
+  await upstream.offer(product, serial, { size: 1_500_000 });
+  const said = upstream.products[product]?.versions[serial]?.items?.['root.squashfs'] ?? {};
+  const file = {
+    path: String(said['path']),
+    size: Number(said['size']),
+    sha256: parseDigest(String(said['sha256'])),
+  };
+  const proxy = await FaultProxy.start(upstream.url);
+  const { idle, bandwidth } = options;
+  const downloader = new Downloader(
+    { bases: [proxy.url], concurrency: 2, ...(bandwidth === undefined ? {} : { bandwidth }) },
+    { patience: { attempts: 3, first: 1, most: 5 }, ...(idle === undefined ? {} : { idle }) },
+  );
+  onTestFinished(async () => {
+    await downloader.close();
+    await proxy.stop();
+  });
+  const parts = await mirrorParts();
+  const directory = join(parts.dataDir, 'downloads');
+  const keeper = new BlobKeeper({ ...parts, downloader, directory });
+  const left = async () => await readdir(directory).catch(() => []);
+  return { upstream, proxy, parts, keeper, file, left };
+}
+
+test('a file that is damaged on its way is fetched once more', async () => {
+  const { proxy, keeper, file, parts, left } = await setUp();
+  proxy.inject({ do: { kind: 'corrupt-answer', at: 1_000_000 }, times: 1 });
+  expect(await keeper.keep(file)).toMatchObject({ digest: file.sha256, size: file.size, fetched: file.size });
+  expect(proxy.requests).toHaveLength(2);
+  expect(await parts.store.stat(file.sha256)).toMatchObject({ size: file.size });
+  expect(await left()).toEqual([]);
+});
+
+test('a file that is wrong again is given up, and nothing of it stays', async () => {
+  const { proxy, keeper, file, parts, left } = await setUp();
+  proxy.inject({ do: { kind: 'corrupt-answer', at: 1_000_000 } });
+  await expect(keeper.keep(file)).rejects.toMatchObject({
+    kind: 'invalid',
+    message: expect.stringContaining(file.path),
+  });
+  expect(proxy.requests).toHaveLength(2);
+  expect(await parts.store.stat(file.sha256)).toBeUndefined();
+  expect(await left()).toEqual([]);
+});
+
+test('a file that is larger than announced is refused as soon as it is', async () => {
+  const { upstream, keeper, file, parts } = await setUp();
+  upstream.files.set(file.path, Buffer.alloc(file.size + 1_000_000));
+  await expect(keeper.keep(file)).rejects.toThrow(`sends more than ${file.size} bytes`);
+  expect(await parts.store.stat(file.sha256)).toBeUndefined();
+});
+
+test('an upstream that ends early is asked again, and then said to be at fault', async () => {
+  const { upstream, keeper, file, proxy } = await setUp();
+  const whole = upstream.files.get(file.path) ?? Buffer.alloc(0);
+  upstream.files.set(file.path, whole.subarray(0, 1_200_000));
+  await expect(keeper.keep(file)).rejects.toMatchObject({
+    kind: 'unavailable',
+    message: expect.stringMatching(/sent 1200000 bytes of \d+/),
+  });
+  expect(proxy.requests.length).toBeGreaterThan(2);
+  // What came is worth keeping.
+  upstream.files.set(file.path, whole);
+  proxy.reset();
+  expect((await keeper.keep(file)).fetched).toBeLessThan(file.size);
+  expect(proxy.requests[0]?.headers.range).toBe('bytes=1200000-');
+});
+
+test('an answer that stalls is broken off and asked for again', async () => {
+  const { keeper, file, proxy } = await setUp({ idle: 300 });
+  proxy.inject({ do: { kind: 'hold-answer', after: 1_000_000 }, times: 1 });
+  expect(await keeper.keep(file)).toMatchObject({ digest: file.sha256 });
+  expect(proxy.requests).toHaveLength(2);
+});
+
+test('bytes come no faster than they may', async () => {
+  const { keeper, file } = await setUp({ bandwidth: 5_000_000 });
+  const started = performance.now();
+  await keeper.keep(file);
+  // The last piece need not be waited for.
+  expect(performance.now() - started).toBeGreaterThan(((file.size - 65_536) / 5_000_000) * 1000 - 50);
+});
