@@ -28,6 +28,11 @@ export function errorFunnel(onDefect: (error: unknown, requestId: string) => voi
       if (context.status === 404 && context.body === undefined) {
         throw new HeadwaterError('not-found', `there is nothing at ${context.path}`);
       }
+      if (context.status === 405 && context.body === undefined) {
+        const message = `${context.path} takes ${context.response.get('Allow')}, not ${context.method}`;
+        context.status = 405;
+        context.body = { error: { kind: 'usage', message } } satisfies ErrorBody;
+      }
     } catch (error) {
       const known = error instanceof HeadwaterError ? error : undefined;
       if (known === undefined) onDefect(error, String(context.state['requestId']));
