@@ -40,8 +40,7 @@ export function errorFunnel(onDefect: (error: unknown, requestId: string) => voi
       if (known?.kind === 'unauthorized')
         context.set('WWW-Authenticate', 'Bearer realm="headwater", Basic realm="headwater"');
       if (known?.kind === 'unavailable') context.set('Retry-After', '5');
-      context.remove('ETag');
-      context.remove('Cache-Control');
+      for (const name of ['ETag', 'Last-Modified', 'Content-Range', 'Cache-Control']) context.remove(name);
       const message =
         known?.message ??
         `something went wrong here; the log says what, under request ${context.state['requestId']}`;
