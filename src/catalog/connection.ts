@@ -25,7 +25,16 @@ export class Connection {
     this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
   }
 
+  /**
+   * A prepared text. SQLite ends a transaction by itself when the disk is full or fails
+   * (https://www.sqlite.org/lang_transaction.html, section 3.1): `rollback` then has nothing to do, and its own failure
+   * must not hide the reason.
+   */
   prepare(sql: string): Sqlite.Statement<unknown[]> {
+    return this.#prepare(sql === 'rollback' && !this.#database.inTransaction ? 'select 1' : sql);
+  }
+
+  #prepare(sql: string): Sqlite.Statement<unknown[]> {
     let statement = this.#statements.get(sql);
     if (statement === undefined) {
       statement = this.#database.prepare<unknown[]>(sql);
