@@ -52,7 +52,7 @@ export class Database {
       const writes = new Kysely<Tables>({ dialect: new SqliteDialect({ database: writer }) });
       const connections = {
         writes,
-        changes: new ChangeQueue(writes),
+        changes: new ChangeQueue(writes, () => writer.sync()),
         reads: new Kysely<Tables>({ dialect: new SqliteDialect({ database: reader }) }),
         reader,
       };
