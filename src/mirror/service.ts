@@ -20,7 +20,9 @@ export class MirrorService {
   readonly #parts: MirrorParts;
   readonly #hooks: MirrorHooks;
   readonly #schedules = new Map<string, Schedule>();
-  readonly #runs = new Map<string, Promise<void>>();
+  /** The mirrors that run here, and what is still to be done of their runs. */
+  readonly #running = new Set<string>();
+  readonly #runs = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
 
   constructor(definitions: MirrorDefinition[], parts: MirrorParts, hooks: MirrorHooks) {
@@ -56,7 +58,7 @@ export class MirrorService {
   async stop(): Promise<void> {
     this.#stopping.abort();
     for (const schedule of this.#schedules.values()) await schedule.stop();
-    await Promise.all(this.#runs.values());
+    await Promise.all(this.#runs);
   }
 
   async statuses(): Promise<MirrorStatus[]> {
@@ -75,9 +77,10 @@ export class MirrorService {
 
   /**
    * Starts a run and does not wait for it.
+   * @param options.force as in `RunOptions`
    * @throws HeadwaterError `not-found`; `conflict` when it is running, or not enabled
    */
-  async begin(name: string): Promise<void> {
+  async begin(name: string, options: { force?: boolean } = {}): Promise<void> {
     const definition = this.#find(name);
     if (!definition.enabled) {
       throw new HeadwaterError(
@@ -85,10 +88,11 @@ export class MirrorService {
         `mirror ${name} is not enabled: set "enabled: true" in ${definition.file}`,
       );
     }
-    if ((await mirrorStatus(definition, this.#parts.catalog.mirrors)).running) {
+    const { running } = await mirrorStatus(definition, this.#parts.catalog.mirrors);
+    if (running || this.#running.has(name)) {
       throw new HeadwaterError('conflict', `mirror ${name} is running already`);
     }
-    void this.#launch(definition, 'manual');
+    void this.#launch(definition, 'manual', options);
   }
 
   #find(name: string): MirrorDefinition {
@@ -98,20 +102,27 @@ export class MirrorService {
   }
 
   /** Runs a mirror; whatever becomes of it is told to the hooks. */
-  async #launch(definition: MirrorDefinition, cause: Cause): Promise<void> {
+  async #launch(
+    definition: MirrorDefinition,
+    cause: Cause,
+    options: { force?: boolean } = {},
+  ): Promise<void> {
     const { name } = definition;
-    if (this.#stopping.signal.aborted || this.#runs.has(name)) return;
+    if (this.#stopping.signal.aborted || this.#running.has(name)) return;
+    this.#running.add(name);
     const run = (async () => {
       try {
         const { signal } = this.#stopping;
-        this.#hooks.onFinished(await runMirror(definition, this.#parts, { cause, signal }), cause);
+        const running = runMirror(definition, this.#parts, { ...options, cause, signal });
+        const result = await running.finally(() => this.#running.delete(name));
+        this.#hooks.onFinished(result, cause);
       } catch (error) {
         this.#hooks.onNotStarted(name, error);
       }
       await this.#noteNext(name).catch((error: unknown) => this.#hooks.onNotStarted(name, error));
     })();
-    this.#runs.set(name, run);
-    await run.finally(() => this.#runs.delete(name));
+    this.#runs.add(run);
+    await run.finally(() => this.#runs.delete(run));
   }
 
   async #noteNext(name: string): Promise<void> {

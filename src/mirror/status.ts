@@ -7,6 +7,8 @@ export interface MirrorStatus {
   name: string;
   url: string;
   enabled: boolean;
+  /** Whether its documents must be signed. */
+  signed: boolean;
   mode: MirrorDefinition['mode'];
   stream: string;
   schedule?: string;
@@ -41,6 +43,7 @@ export async function mirrorStatus(
     name,
     url,
     enabled,
+    signed: definition.keyring !== undefined,
     mode,
     stream,
     ...(schedule === undefined ? {} : { schedule, timezone }),
