@@ -40,7 +40,7 @@ export class Clients {
 
   /** The certificate of a client in force, as PEM. */
   async certificate(fingerprint: string): Promise<string | undefined> {
-    return (await this.#inForce(fingerprint))?.certificate;
+    return (await this.#find(fingerprint))?.certificate;
   }
 
   /**
@@ -146,7 +146,7 @@ export class Clients {
 
   /** The client whose certificate this is, if it is in force, and notes its use; undefined otherwise. */
   async authenticate(fingerprint: string, now = new Date()): Promise<Client | undefined> {
-    const row = await this.#inForce(fingerprint);
+    const row = await this.#find(fingerprint);
     if (row === undefined) return undefined;
     if (row.last_used_at === null || now.getTime() - row.last_used_at > lastUsedPrecision) {
       await this.#database.change(async (transaction) => {
@@ -160,7 +160,13 @@ export class Clients {
     return toClient(row);
   }
 
-  async #inForce(fingerprint: string) {
+  /** Like {@link authenticate}, without noting a use: changes nothing, so that it can be asked within a change. */
+  async inForce(fingerprint: string): Promise<Client | undefined> {
+    const row = await this.#find(fingerprint);
+    return row === undefined ? undefined : toClient(row);
+  }
+
+  async #find(fingerprint: string) {
     return await this.#database.reads
       .selectFrom('clients')
       .selectAll()

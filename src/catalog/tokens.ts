@@ -111,8 +111,7 @@ export class Tokens {
       .where('hash', '=', hashOf(secret))
       .where('purpose', '=', 'api')
       .executeTakeFirst();
-    if (row === undefined || row.revoked_at !== null) return undefined;
-    if (row.expires_at !== null && row.expires_at <= now.getTime()) return undefined;
+    if (row === undefined || !isInForce(row, now)) return undefined;
     if (row.last_used_at === null || now.getTime() - row.last_used_at > lastUsedPrecision) {
       await this.#database.change(async (transaction) => {
         await transaction
@@ -124,6 +123,20 @@ export class Tokens {
     }
     return toToken(row);
   }
+
+  /** The token with an id, if it is in force; its use is not noted, so that it can be asked for within a change. */
+  async inForce(id: string, now = new Date()): Promise<Token | undefined> {
+    const row = await this.#database.reads
+      .selectFrom('tokens')
+      .selectAll()
+      .where('id', '=', id)
+      .executeTakeFirst();
+    return row === undefined || !isInForce(row, now) ? undefined : toToken(row);
+  }
+}
+
+function isInForce(row: Pick<Selectable<Tables['tokens']>, 'revoked_at' | 'expires_at'>, now: Date): boolean {
+  return row.revoked_at === null && (row.expires_at === null || row.expires_at > now.getTime());
 }
 
 // A secret of 256 random bits needs no slow hash: it cannot be guessed from its hash.

@@ -4,6 +4,7 @@ import { assertFree, giveAlias } from './aliases.ts';
 import type { Database } from './database.ts';
 import type { Item, ProductDetails, VersionDraft } from './model.ts';
 import { productName } from './names.ts';
+import { ownTarget } from './own-names.ts';
 import { forgetSources } from './sources.ts';
 import type { Tables } from './tables.ts';
 import { claimProduct, detailColumns, findVersion, insertVersion, updateProduct } from './version-rows.ts';
@@ -95,14 +96,15 @@ export class Versions {
 
   /**
    * Takes a version out of the documents; its files stay fetchable until garbage collection forgets it.
-   * @throws HeadwaterError `not-found`
+   * @throws HeadwaterError `not-found`, `forbidden`
    */
   async remove(product: string, serial: string, now = new Date()): Promise<void> {
-    await this.#database.change(async (transaction, revision, note) => {
+    await this.#database.change(async (transaction, revision, note, permit) => {
       const row = await transaction
         .selectFrom('versions')
         .innerJoin('products', 'products.id', 'versions.product_id')
-        .select(['versions.id', 'versions.product_id'])
+        .select(['versions.id', 'versions.product_id', 'products.stream', 'products.owner'])
+        .select(['products.os', 'products.release', 'products.architecture', 'products.variant'])
         .where('products.name', '=', product)
         .where('versions.serial', '=', serial)
         .where('versions.removed_at', 'is', null)
@@ -110,6 +112,7 @@ export class Versions {
       if (row === undefined) {
         throw new HeadwaterError('not-found', `product ${product} has no version ${serial}`);
       }
+      await permit.demand('remove', await ownTarget(transaction, row));
       await transaction
         .updateTable('versions')
         .set({ removed_at: now.getTime() })

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { HeadwaterError } from '../../errors.ts';
 import { type Identity, isAdministrator, type Known } from '../access.ts';
-import { Operation, type OperationOptions, type Progressing } from './operation.ts';
+import { Operation, type OperationOptions, type Progressing, reasonOf } from './operation.ts';
 
 /** How long an operation can be asked for after its end, in milliseconds. */
 const keptFor = 5 * 60_000;
@@ -164,11 +164,9 @@ export class Operations {
     try {
       operation.succeed(await work(operation));
     } catch (error) {
-      const known = error instanceof HeadwaterError;
-      if (!known && !operation.signal.aborted) this.#onDefect(error, operation.id);
-      operation.fail(
-        known ? error.message : `something went wrong here; the log says what, under ${operation.id}`,
-      );
+      const isKnown = error instanceof HeadwaterError;
+      if (!isKnown && !operation.signal.aborted) this.#onDefect(error, operation.id);
+      operation.fail(reasonOf(error, operation.id));
     }
   }
 
