@@ -20,6 +20,9 @@ export interface Token extends Rights {
 
 type Purpose = 'api' | 'join';
 
+/** What every secret of a token begins with, so that people and scanners know one when they see it. */
+const secretPrefix = 'hw_';
+
 /** Makes, checks and revokes tokens. */
 export class Tokens {
   readonly #database: Database;
@@ -37,7 +40,7 @@ export class Tokens {
     options: Rights & { name: string; purpose?: Purpose; expiresAt?: Date },
     now = new Date(),
   ): Promise<{ token: Token; secret: string }> {
-    const secret = `hw_${randomBytes(32).toString('base64url')}`;
+    const secret = `${secretPrefix}${randomBytes(32).toString('base64url')}`;
     const id = randomBytes(6).toString('hex');
     const row = {
       id,
@@ -137,6 +140,11 @@ export class Tokens {
 
 function isInForce(row: Pick<Selectable<Tables['tokens']>, 'revoked_at' | 'expires_at'>, now: Date): boolean {
   return row.revoked_at === null && (row.expires_at === null || row.expires_at > now.getTime());
+}
+
+/** Whether a text is the secret of a token by its looks. */
+export function isTokenSecret(text: string): boolean {
+  return text.startsWith(secretPrefix);
 }
 
 // A secret of 256 random bits needs no slow hash: it cannot be guessed from its hash.
