@@ -206,6 +206,9 @@ test('what is not there is not found, in the envelope of LXD', async () => {
   for (const path of ['/1.0/nothing', '/1.0/operations/nothing']) {
     expect(await client.get(path)).toMatchObject({ status: 404, type: 'error', error_code: 404 });
   }
+  for (const path of ['/1.0/profiles', '/1.0/instances']) {
+    expect((await client.get(path)).error).toContain(`${path}: this is an image registry`);
+  }
 });
 
 test('plain HTTP beside TLS sends the clients of LXD to https', async () => {
