@@ -59,6 +59,19 @@ export async function isNewest(transaction: Transaction<Tables>, version: Placed
   return newer === undefined;
 }
 
+/** Whether a product is in the documents: then what is said of it is not taken from a hidden version. */
+export async function isShown(transaction: Transaction<Tables>, productId: number): Promise<boolean> {
+  const shown = await transaction
+    .selectFrom('versions')
+    .select('id')
+    .where('product_id', '=', productId)
+    .where('removed_at', 'is', null)
+    .where('hidden', '=', 0)
+    .limit(1)
+    .executeTakeFirst();
+  return shown !== undefined;
+}
+
 /** The serial of a version that is pushed now: the present minute, or the one after the product's last. */
 export async function nextSerial(
   transaction: Transaction<Tables>,
@@ -100,6 +113,7 @@ export async function rehome(
     owner: version.owner,
     details: { osTitle: version.os_title, releaseTitle: version.release_title, requirements: {} },
   });
+  const describes = version.hidden === 0 || !(await isShown(transaction, product.id));
   const items = await transaction
     .selectFrom('items')
     .selectAll()
@@ -132,12 +146,16 @@ export async function rehome(
   await transaction
     .updateTable('products')
     .set({
-      os_title: version.os_title,
-      release_title: version.release_title,
-      release_shown: version.release_shown,
-      support_eol: version.support_eol,
-      requirements: version.requirements,
       revision: options.revision,
+      ...(describes
+        ? {
+            os_title: version.os_title,
+            release_title: version.release_title,
+            release_shown: version.release_shown,
+            support_eol: version.support_eol,
+            requirements: version.requirements,
+          }
+        : {}),
     })
     .where('id', '=', product.id)
     .execute();

@@ -13,6 +13,7 @@ import {
   findImages,
   findPlaced,
   isNewest,
+  isShown,
   nextSerial,
   type PlacedVersion,
   retire,
@@ -71,9 +72,9 @@ export class Pushed {
       await permit.demand('publish', { stream });
       for (const name of names) await permit.demand('publish', { stream, names: [name] });
       const known = await findOwn(transaction, draft, permit);
-      const isShown = known?.hidden === 1 && !draft.hidden;
+      const isMadePublic = known?.hidden === 1 && !draft.hidden;
       if (!draft.hidden && known?.hidden !== 0) await assertListedOnce(transaction, [fingerprint], known?.id);
-      if (isShown) {
+      if (isMadePublic) {
         await transaction.updateTable('versions').set({ hidden: 0 }).where('id', '=', known.id).execute();
         await touchFamily(transaction, known, revision);
       }
@@ -90,9 +91,9 @@ export class Pushed {
         details: {
           fingerprint,
           aliases: names,
-          public: version.hidden === 0 || isShown,
+          public: version.hidden === 0 || isMadePublic,
           ...(known === undefined ? {} : { known: true }),
-          ...(isShown ? { madePublic: true } : {}),
+          ...(isMadePublic ? { madePublic: true } : {}),
         },
       });
       if (options.keep !== undefined)
@@ -214,7 +215,9 @@ export class Pushed {
         : await familyOfAlias(transaction, first.name, stream);
     const product = { ...family, architecture: draft.architecture };
     const { id } = await claimProduct(transaction, { ...draft, product, owner: pushOwner(stream) });
-    await updateProduct(transaction, id, draft, revision);
+    await (draft.hidden && (await isShown(transaction, id))
+      ? touchFamily(transaction, family, revision)
+      : updateProduct(transaction, id, draft, revision));
     const serial = await nextSerial(transaction, id, now);
     const { hidden } = draft;
     const version = await insertVersion(transaction, id, { serial, label: 'release', items, hidden }, now);

@@ -4,7 +4,7 @@ import { assertFree, giveAlias } from './aliases.ts';
 import type { Database } from './database.ts';
 import type { Item, ProductDetails, VersionDraft } from './model.ts';
 import { productName } from './names.ts';
-import { ownTarget } from './own-names.ts';
+import { ownNames, ownTarget } from './own-names.ts';
 import { forgetSources } from './sources.ts';
 import type { Tables } from './tables.ts';
 import { claimProduct, detailColumns, findVersion, insertVersion, updateProduct } from './version-rows.ts';
@@ -36,7 +36,7 @@ export class Versions {
    * is still fetchable: then it is back in the documents (`created`).
    * @param implied aliases that are left out, not refused, when another product has them
    * @throws HeadwaterError `conflict`: the serial exists with other files, the product belongs to another stream or
-   * owner, or an alias leads to another product; and whatever `assertStored` throws
+   * owner, or an alias leads to another product; `forbidden`; and whatever `assertStored` throws
    */
   async publish(
     draft: VersionDraft,
@@ -44,7 +44,10 @@ export class Versions {
     assertStored: AssertStored,
     now = new Date(),
   ): Promise<PublishOutcome> {
-    return await this.#database.change(async (transaction, revision, note) => {
+    return await this.#database.change(async (transaction, revision, note, permit) => {
+      const { stream } = draft;
+      await permit.demand('publish', { stream, names: ownNames({ ...draft, ...draft.product }, []) });
+      for (const alias of draft.aliases) await permit.demand('publish', { stream, names: [alias] });
       const product = await claimProduct(transaction, draft);
       const existing = await findVersion(transaction, product.id, draft.serial);
       if (existing !== undefined) {

@@ -142,3 +142,18 @@ test('a push over a quota leaves nothing', async () => {
   }
   expect((await state(catalog)).places).toHaveLength(1);
 });
+
+test('what documents say of a product is not taken from a private version', async () => {
+  const catalog = await scratchCatalog();
+  const aliases = [{ name: 'app' }];
+  const details = { osTitle: 'Secret', releaseTitle: 'secret', requirements: {} };
+  await push(catalog, pushDraft('one', { aliases }));
+  await push(catalog, pushDraft('two', { aliases, hidden: true, details }));
+  const place = await push(catalog, pushDraft('three', { hidden: true, details }));
+  await catalog.imageAliases.set({ name: 'app', mayMove: true }, place, noon);
+  const product = await catalog.products.find('pushed:app:amd64:default');
+  expect(product?.versions).toHaveLength(3);
+  expect(product?.osTitle).toBe('Ubuntu');
+  await push(catalog, pushDraft('four', { aliases, details }));
+  expect((await catalog.products.find('pushed:app:amd64:default'))?.osTitle).toBe('Secret');
+});
