@@ -12,6 +12,7 @@ import { BodyWatch } from './http/body-watch.ts';
 import { type AnsweredRequest, createFront } from './http/front.ts';
 import { Readiness } from './http/health.ts';
 import { Listener, type UpgradeListener } from './http/listener.ts';
+import { OwnAddresses } from './http/own-addresses.ts';
 import { Enrollment } from './http/registry/enrollment.ts';
 import { Events } from './http/registry/events.ts';
 import { encodeJoinToken } from './http/registry/join-token.ts';
@@ -125,9 +126,7 @@ export async function startServer(
       pushes: pushPolicy(config),
       pulls: new PullPolicy({
         from: config.registry.pullFrom,
-        // The unspecified address leads to this machine, too.
-        isOurs: (address, at) =>
-          at === port && [...machineAddresses({ loopback: true }), '0.0.0.0', '::'].includes(address),
+        ours: new OwnAddresses(config, () => port),
       }),
       published,
     },
