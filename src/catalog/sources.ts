@@ -63,6 +63,16 @@ export class Sources {
       .execute();
   }
 
+  /** Where a mirror would fetch each of its blobs, by their digests. */
+  async paths(mirror: string): Promise<Map<string, string>> {
+    const rows = await this.#database.reads
+      .selectFrom('sources')
+      .select(['digest', 'path'])
+      .where('mirror', '=', mirror)
+      .execute();
+    return new Map(rows.map(({ digest, path }) => [digest, path]));
+  }
+
   /** Notes that a client asked for a blob; one without a source is not noted. */
   async noteAsked(digest: string, now = new Date()): Promise<void> {
     if ((await this.find(digest)).length === 0) return;

@@ -6,10 +6,13 @@ import { HeadwaterError } from '../errors.ts';
 import type { Untyped } from '../publish/untyped-fields.ts';
 import { dateOf, type IndexEntry } from './index-document.ts';
 import { type OfferedProduct, type Skipped, Skips } from './offered.ts';
+import { ownerOf } from './owner.ts';
 import { type HeldProduct, makePlan, type Plan } from './plan.ts';
 import { readProducts, type Totals } from './products-document.ts';
+import type { Terms } from './retention.ts';
 import { Selection } from './selection.ts';
 import type { MirrorState } from './state.ts';
+import type { MirrorParts } from './upstream.ts';
 import type { UpstreamDocuments } from './upstream-documents.ts';
 
 /** What an upstream offers. */
@@ -73,26 +76,44 @@ function outdatedProblem(
   return `${path} is older than the index says: it is of ${updated.toISOString()}`;
 }
 
-/** Surveys an upstream and compares it with what is here. */
+/**
+ * Surveys an upstream and compares it with what is here.
+ * @param options.force look into the store too: what it lost is fetched again
+ */
 export async function surveyAndPlan(
   definition: MirrorDefinition,
-  catalog: Catalog,
+  parts: Pick<MirrorParts, 'catalog' | 'store'>,
   documents: UpstreamDocuments,
-  owner: string,
-): Promise<{ survey: Survey; plan: Plan }> {
+  options: { force?: boolean },
+): Promise<{ survey: Survey; plan: Plan; terms: Terms }> {
+  const { name, stream, keep, mode } = definition;
   const found = await survey(definition, documents);
-  const stored = await catalog.blobs.digests();
-  const { stream, keep } = definition;
+  const terms = { keep, now: new Date(), whole: found.whole };
+  const owner = ownerOf(name);
+  const stored = await storedDigests(parts, options);
+  const sources = mode === 'on-demand' ? await parts.catalog.sources.paths(name) : undefined;
   const plan = makePlan({
     offered: found.offered,
-    held: await heldProducts(catalog, owner, found.offered),
+    held: await heldProducts(parts.catalog, owner, found.offered),
     owner,
     stream,
-    keep: found.whole ? keep : { ...keep, removed: 'keep' },
-    now: new Date(),
+    terms,
     isStored: (digest) => stored.has(digest),
+    ...(sources === undefined ? {} : { sourceOf: (digest) => sources.get(digest) }),
   });
-  return { survey: found, plan };
+  return { survey: found, plan, terms };
+}
+
+/** The digests of the blobs that are here: as the catalog remembers, and with `force` as the store says, too. */
+export async function storedDigests(
+  { catalog, store }: Pick<MirrorParts, 'catalog' | 'store'>,
+  { force = false }: { force?: boolean },
+): Promise<Set<string>> {
+  const recorded = await catalog.blobs.digests();
+  if (!force) return recorded;
+  const stored = new Set<string>();
+  for await (const { digest } of store.list()) if (recorded.has(digest)) stored.add(digest);
+  return stored;
 }
 
 /**

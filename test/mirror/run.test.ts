@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { planMirror, runMirror } from '../../src/mirror/run.ts';
 import { mirrorStatus } from '../../src/mirror/status.ts';
 import { publish } from '../../src/publish/publisher.ts';
@@ -95,6 +95,8 @@ describe('a run', () => {
       report: { added: 1, failures: 1, failed: [{ product: trixie }] },
     });
     expect(await held(parts)).toEqual([`${bookworm}@20260101_0000`]);
+    // What was wrong crossed the network all the same, twice.
+    expect(first.report.fetched).toBeGreaterThan(3 * good.length);
     upstream.files.set(path, good);
     expect(await runMirror(definition(upstream.url), parts, manual)).toMatchObject({
       outcome: 'success',
@@ -329,6 +331,32 @@ describe('runs of one mirror', () => {
       'success',
       'interrupted',
     ]);
+  });
+
+  test('change nothing more when they come back too late and another one goes on', async () => {
+    const upstream = await TestUpstream.start();
+    await upstream.offer(bookworm, '20260101_0000');
+    const parts = await mirrorParts();
+    const mirror = definition(upstream.url, { keep: { versions: 1, removed: 'keep' } });
+    await runMirror(mirror, parts, manual);
+    await upstream.offer(bookworm, '20260102_0000');
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { mirrors } = parts.catalog;
+    const other = { holder: 'somebody elsewhere', expiresAt: new Date(Date.now() + 3_600_000) };
+    let taken: Promise<unknown> | undefined;
+    upstream.onRequest = (path) => {
+      if (!path.includes('20260102') || taken !== undefined) return;
+      // As if the process had been stopped for two minutes.
+      vi.setSystemTime(Date.now() + 120_000);
+      taken = mirrors.acquire('test', other);
+    };
+    const late = await runMirror(mirror, parts, manual);
+    expect(await taken).toBeUndefined();
+    expect(late).toMatchObject({ outcome: 'interrupted', report: { retired: 0 } });
+    expect(String(late.error)).toMatch(/was taken over/);
+    expect(await held(parts)).toContain(`${bookworm}@20260101_0000`);
+    expect(await mirrors.lease('test')).toEqual(other);
   });
 
   test('are recorded, and tell how old the mirror is', async () => {
