@@ -137,6 +137,17 @@ export class Products {
     return rows.map((row) => row.stream);
   }
 
+  /** Who owns products. */
+  async owners(): Promise<string[]> {
+    const rows = await this.#database.reads
+      .selectFrom('products')
+      .select('owner')
+      .distinct()
+      .orderBy('owner')
+      .execute();
+    return rows.map((row) => row.owner);
+  }
+
   async #batch(query: ProductQuery): Promise<Selectable<Tables['products']>[]> {
     let select = this.#database.reads.selectFrom('products').selectAll().orderBy('name').limit(batchSize);
     if (query.stream !== undefined) select = select.where('stream', '=', query.stream);

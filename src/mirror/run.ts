@@ -13,7 +13,8 @@ import { publishListed } from './publish-listed.ts';
 import { emptyReport, type RunReport, type RunResult } from './report.ts';
 import { retiredSerials } from './retention.ts';
 import { definitionMark, type MirrorState } from './state.ts';
-import { assertNotShrunk, type Survey, storedDigests, surveyAndPlan } from './survey.ts';
+import { storedDigests } from './stored-digests.ts';
+import { assertNotShrunk, type Survey, surveyAndPlan } from './survey.ts';
 import { type MirrorParts, type OpenUpstream, openUpstream } from './upstream.ts';
 
 /**

@@ -12,6 +12,7 @@ import { readProducts, type Totals } from './products-document.ts';
 import type { Terms } from './retention.ts';
 import { Selection } from './selection.ts';
 import type { MirrorState } from './state.ts';
+import { storedDigests } from './stored-digests.ts';
 import type { MirrorParts } from './upstream.ts';
 import type { UpstreamDocuments } from './upstream-documents.ts';
 
@@ -102,18 +103,6 @@ export async function surveyAndPlan(
     ...(sources === undefined ? {} : { sourceOf: (digest) => sources.get(digest) }),
   });
   return { survey: found, plan, terms };
-}
-
-/** The digests of the blobs that are here: as the catalog remembers, and with `force` as the store says, too. */
-export async function storedDigests(
-  { catalog, store }: Pick<MirrorParts, 'catalog' | 'store'>,
-  { force = false }: { force?: boolean },
-): Promise<Set<string>> {
-  const recorded = await catalog.blobs.digests();
-  if (!force) return recorded;
-  const stored = new Set<string>();
-  for await (const { digest } of store.list()) if (recorded.has(digest)) stored.add(digest);
-  return stored;
 }
 
 /**
