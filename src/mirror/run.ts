@@ -175,8 +175,9 @@ class Run {
     const state: MirrorState = {
       definition: mark,
       documents: complete ? upstream.documents.known : [],
-      totals: survey.totals,
-      selected: survey.selected,
+      // What the next run is compared with.
+      totals: survey.whole ? survey.totals : (before?.totals ?? survey.totals),
+      selected: survey.whole ? survey.selected : (before?.selected ?? survey.selected),
       aliases: followed.given,
     };
     await lease.assertHeld();

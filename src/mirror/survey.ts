@@ -16,6 +16,9 @@ import { storedDigests } from './stored-digests.ts';
 import type { MirrorParts } from './upstream.ts';
 import type { UpstreamDocuments } from './upstream-documents.ts';
 
+/** How many documents that cannot be used are named: the rest are counted. */
+const documentsNamed = 10;
+
 /** What an upstream offers. */
 export interface Survey {
   offered: OfferedProduct[];
@@ -29,7 +32,7 @@ export interface Survey {
 
 /**
  * Reads everything that an upstream offers, and selects.
- * @throws HeadwaterError as `UpstreamDocuments.read`
+ * @throws HeadwaterError as `UpstreamDocuments.read`; and when none of the documents can be used, as of the first
  */
 async function survey(definition: MirrorDefinition, documents: UpstreamDocuments): Promise<Survey> {
   const { variant, deltas, file, name } = definition;
@@ -38,27 +41,47 @@ async function survey(definition: MirrorDefinition, documents: UpstreamDocuments
   const totals: Totals = { products: 0, versions: 0 };
   const offered: OfferedProduct[] = [];
   const outdated: string[] = [];
+  const unusable: HeadwaterError[] = [];
+  let read = 0;
   for await (const { path, bytes, expected } of documents.read()) {
-    const found = readProducts(bytes, path, { selection, variant, deltas, skips }, totals);
-    offered.push(...found.offered);
-    const problem = outdatedProblem(expected, found);
-    if (problem !== undefined) outdated.push(problem);
+    try {
+      const found = readProducts(bytes, path, { selection, variant, deltas, skips });
+      read += 1;
+      offered.push(...found.offered);
+      totals.products += found.totals.products;
+      totals.versions += found.totals.versions;
+      const problem = outdatedProblem(expected, found);
+      if (problem !== undefined) outdated.push(problem);
+    } catch (error) {
+      if (!(error instanceof HeadwaterError)) throw error;
+      unusable.push(error);
+    }
   }
+  unusable.unshift(...documents.unusable);
+  if (read === 0 && unusable[0] !== undefined) throw unusable[0];
+  for (const { message } of unusable) skips.add('a document that the index names cannot be used', message);
   if (totals.versions > 0) selection.assertFieldsExist(file);
   const versions = offered.reduce((sum, product) => sum + product.versions.length, 0);
+  const idle =
+    totals.versions === 0 ? ['the upstream offers nothing that can be used'] : idleRules(selection);
   return {
     offered,
     totals,
     selected: { products: offered.length, versions },
     skipped: skips.list(),
     warnings: [
+      ...unusable
+        .slice(0, documentsNamed)
+        .map(({ message }) => `${message}: the rest is taken, and nothing is retired for it`),
       ...outdated,
-      ...selection
-        .unmatched()
-        .map((rule) => `${name}: rule ${rule} of select matches nothing of the upstream`),
+      ...idle.map((warning) => `${name}: ${warning}`),
     ],
-    whole: outdated.length === 0,
+    whole: outdated.length === 0 && unusable.length === 0,
   };
+}
+
+function idleRules(selection: Selection): string[] {
+  return selection.unmatched().map((rule) => `rule ${rule} of select matches nothing of the upstream`);
 }
 
 /** Caches between us and the upstream may give an old document beside a new index. @returns what tells, if so */
@@ -102,6 +125,9 @@ export async function surveyAndPlan(
     isStored: (digest) => stored.has(digest),
     ...(sources === undefined ? {} : { sourceOf: (digest) => sources.get(digest) }),
   });
+  if (found.selected.versions > 0 && plan.add.length === 0 && plan.kept === 0) {
+    found.warnings.push(`${name}: nothing of what is selected can be brought here: see what is skipped`);
+  }
   return { survey: found, plan, terms };
 }
 
@@ -115,7 +141,8 @@ export function assertNotShrunk(
   before: MirrorState | undefined,
   mark: string,
 ): void {
-  if (before === undefined) return;
+  // What is not known to be gone is not retired.
+  if (before === undefined || !found.whole) return;
   const compare = (what: string, now: number, then: number) => {
     if (now >= then * (1 - definition.maxShrink / 100)) return;
     throw new HeadwaterError(

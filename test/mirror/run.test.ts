@@ -300,6 +300,91 @@ describe('documents that do not belong together', () => {
   });
 });
 
+describe('what of an index cannot be used', () => {
+  /** Changes the index that is served. */
+  function change(upstream: TestUpstream, entries: Record<string, unknown>) {
+    const path = 'streams/v1/index.json';
+    const document = JSON.parse(upstream.files.get(path)?.toString() ?? '') as { index: object };
+    Object.assign(document.index, entries);
+    upstream.files.set(path, Buffer.from(JSON.stringify(document)));
+  }
+  const entry = (path: unknown) => ({ datatype: 'image-downloads', path, products: ['a'] });
+
+  test('is skipped and counted; the rest is taken, and nothing is retired', async () => {
+    const upstream = await TestUpstream.start();
+    await upstream.offer(bookworm, '20260101_0000');
+    await upstream.offer(trixie, '20260101_0000');
+    const parts = await mirrorParts();
+    const mirror = definition(upstream.url, { keep: { versions: 3, removed: 'retire' }, maxShrink: 10 });
+    await runMirror(mirror, parts, manual);
+    delete upstream.products[trixie];
+    upstream.announce();
+    await upstream.offer(bookworm, '20260102_0000');
+    upstream.files.set('streams/v1/text.json', Buffer.from('<html>'));
+    upstream.files.set('streams/v1/cut.json', Buffer.from('{"format": "products:1.0", "products": {"a": {'));
+    upstream.files.set('streams/v1/other.json', Buffer.from('{"format": "index:1.0"}'));
+    change(upstream, {
+      evil: entry('../../etc/passwd'),
+      odd: entry(7),
+      list: [],
+      products: { ...entry('streams/v1/x.json'), products: 'a' },
+      gone: entry('streams/v1/gone.json'),
+      text: entry('streams/v1/text.json'),
+      cut: entry('streams/v1/cut.json'),
+      other: entry('streams/v1/other.json'),
+    });
+    const { outcome, report } = await runMirror(mirror, parts, manual);
+    expect({ outcome, added: report.added, retired: report.retired }).toEqual({
+      outcome: 'partial',
+      added: 1,
+      retired: 0,
+    });
+    expect(report.skipped).toMatchObject([
+      { reason: 'a document that the index names cannot be used', count: 8 },
+    ]);
+    expect(report.warnings.join('\n')).toMatch(/index\.evil\.path: "\.\.\/\.\.\/etc\/passwd" leads out/);
+    expect(report.warnings.join('\n')).toMatch(
+      /gone\.json: the index names it, but the upstream has no such/,
+    );
+    expect(await held(parts)).toContain(`${trixie}@20260101_0000`);
+    // What the upstream offered when all could be read is what later runs are compared with.
+    delete upstream.products[bookworm];
+    upstream.announce();
+    expect(String((await runMirror(mirror, parts, manual)).error)).toMatch(/it offered 2 before/);
+  });
+
+  test('ends the run when nothing else is there', async () => {
+    const upstream = await TestUpstream.start();
+    await upstream.offer(bookworm, '20260101_0000');
+    upstream.files.delete('streams/v1/images.json');
+    const result = await runMirror(definition(upstream.url), await mirrorParts(), manual);
+    expect(result.outcome).toBe('failed');
+    expect(String(result.error)).toMatch(
+      /images\.json: the index names it, but the upstream has no such file/,
+    );
+  });
+});
+
+describe('a run that brings nothing', () => {
+  test('of an upstream with nothing that can be used says so', async () => {
+    const upstream = await TestUpstream.start();
+    await upstream.offer(bookworm, '20260101_0000', { items: { 'lxd.tar.xz': { ftype: 'tar' } } });
+    const { report } = await runMirror(definition(upstream.url), await mirrorParts(), manual);
+    expect(report.warnings).toEqual(['test: the upstream offers nothing that can be used']);
+  });
+
+  test('of what it selects says so', async () => {
+    const upstream = await TestUpstream.start();
+    await upstream.offer(bookworm, '20260101_0000');
+    const parts = await mirrorParts();
+    await runMirror(definition(upstream.url), parts, manual);
+    const { report } = await runMirror(definition(upstream.url, { name: 'second' }), parts, manual);
+    expect(report.warnings).toEqual([
+      'second: nothing of what is selected can be brought here: see what is skipped',
+    ]);
+  });
+});
+
 describe('runs of one mirror', () => {
   test('never overlap', async () => {
     const upstream = await TestUpstream.start();

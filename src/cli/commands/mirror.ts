@@ -209,7 +209,7 @@ function incomplete({ mirror, report }: RunResult): HeadwaterError {
   const what =
     report.failures > 0
       ? `${report.failures} of its versions failed`
-      : 'its documents do not belong together';
+      : (report.warnings[0] ?? 'its documents do not belong together');
   return new HeadwaterError(
     'unavailable',
     `mirror ${mirror} is not complete: ${what}; the next run tries again`,
