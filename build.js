@@ -1,10 +1,30 @@
 // Puts the program together in dist/: our own modules, and the libraries that are made of hundreds of small files, in a
 // few chunks. Loading those one by one would take most of a command's time. Types are checked by `npm run lint`.
 import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { build } from 'esbuild';
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
 const bundled = ['commander', 'kysely', 'node-cron', 'undici', 'yaml', 'zod'];
+
+/**
+ * Of undici, only what makes requests: its index also loads fetch, WebSocket, caches and mocks, which takes longer than
+ * some commands do.
+ */
+const requestsOfUndici = {
+  name: 'requests-of-undici',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^undici$/ }, () => ({ path: 'undici', namespace: 'requests' }));
+    onLoad({ filter: /.*/, namespace: 'requests' }, () => ({
+      resolveDir: join(import.meta.dirname, 'node_modules/undici/lib'),
+      contents: `
+        Object.assign(require('./dispatcher/dispatcher.js').prototype, require('./api'));
+        exports.Agent = require('./dispatcher/agent.js');
+        exports.EnvHttpProxyAgent = require('./dispatcher/env-http-proxy-agent.js');
+        exports.buildConnector = require('./core/connect.js');`,
+    }));
+  },
+};
 
 rmSync('dist', { recursive: true, force: true });
 await build({
@@ -23,5 +43,6 @@ await build({
   banner: {
     js: "import { createRequire } from 'node:module';const require = createRequire(import.meta.url);",
   },
+  plugins: [requestsOfUndici],
   logLevel: 'warning',
 });

@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import { program } from '../test/e2e/headwater.ts';
@@ -18,7 +20,9 @@ export class BenchServer {
     this.#dispatcher = dispatcher;
   }
 
+  /** @throws Error when somebody else listens on the port: their numbers would pass for ours */
   static async start(data: string, settings: string[] = [], port = 18443): Promise<BenchServer> {
+    await assertFree(port);
     const dispatcher = new Agent({ connect: { rejectUnauthorized: false } });
     const url = `https://127.0.0.1:${port}`;
     const started = performance.now();
@@ -30,9 +34,10 @@ export class BenchServer {
         stdio: 'ignore',
       },
     );
-    while (!(await answers(`${url}/readyz`, dispatcher))) {
+    for (let ready = false; !ready; ) {
+      ready = await answers(`${url}/readyz`, dispatcher);
       if (child.exitCode !== null) throw new Error(`the server ended with exit code ${child.exitCode}`);
-      await sleep(5);
+      if (!ready) await sleep(5);
     }
     return new BenchServer(child, url, (performance.now() - started) / 1000, dispatcher);
   }
@@ -48,6 +53,16 @@ export class BenchServer {
     this.child.kill('SIGTERM');
     await ended;
   }
+}
+
+async function assertFree(port: number): Promise<void> {
+  const probe = createServer();
+  probe.listen(port, '127.0.0.1');
+  await once(probe, 'listening').catch((error: unknown) => {
+    throw new Error(`port ${port} is taken: end what listens there first`, { cause: error });
+  });
+  probe.close();
+  await once(probe, 'close');
 }
 
 async function answers(url: string, dispatcher: Agent): Promise<boolean> {

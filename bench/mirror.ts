@@ -1,6 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { program } from '../test/e2e/headwater.ts';
+import { run } from '../test/support/command.ts';
 import { BenchUpstream } from './bench-upstream.ts';
 import { benchDirectory } from './fixtures.ts';
 import { alternate, compare, limit, median, note, print, type Run, time } from './measure.ts';
@@ -78,6 +79,7 @@ async function manyItems(): Promise<void> {
 /** Mirrors everything into an empty data directory. */
 async function mirror(upstream: BenchUpstream): Promise<Run> {
   await define(upstream);
+  await settleDisk();
   return await headwater('run');
 }
 
@@ -112,7 +114,13 @@ async function curlConfiguration(upstream: BenchUpstream): Promise<string> {
 
 async function fresh(tool: string, args: string[]): Promise<Run> {
   await rm(join(directory, 'copy'), { recursive: true, force: true });
+  await settleDisk();
   return await time(tool, args);
+}
+
+/** Waits for what others left to the disk: curl writes nothing through, and who comes next would wait for its bytes. */
+async function settleDisk(): Promise<void> {
+  await run('sync', []);
 }
 
 function seconds({ ours, theirs }: { ours: Run[]; theirs: Run[] }) {

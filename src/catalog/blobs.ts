@@ -1,4 +1,4 @@
-import type { Transaction } from 'kysely';
+import { sql, type Transaction } from 'kysely';
 import type { Database } from './database.ts';
 import type { Tables } from './tables.ts';
 
@@ -11,9 +11,20 @@ export interface BlobRecord {
   content: string;
 }
 
+/** A blob that is to be remembered. */
+interface Recording extends BlobRecord {
+  /** Milliseconds since 1970. */
+  usedAt: number;
+  metadata?: string;
+  fingerprint?: string;
+}
+
 /** The blobs that were looked into, and which of them nothing names any more. */
 export class Blobs {
   readonly #database: Database;
+  #waiting: Recording[] = [];
+  /** The change that is about to record them. */
+  #recording: Promise<void> | undefined;
 
   constructor(database: Database) {
     this.#database = database;
@@ -42,17 +53,13 @@ export class Blobs {
     now = new Date(),
     fingerprint?: { metadata: string; fingerprint: string },
   ): Promise<void> {
-    await this.#database.change(async (transaction) => {
-      await transaction
-        .insertInto('blobs')
-        .values({ ...blob, used_at: now.getTime() })
-        .onConflict((conflict) =>
-          conflict.column('digest').doUpdateSet({ used_at: now.getTime(), content: blob.content }),
-        )
-        .execute();
-      if (fingerprint !== undefined)
-        await insertFingerprint(transaction, { root: blob.digest, ...fingerprint });
+    this.#waiting.push({ ...blob, usedAt: now.getTime(), ...fingerprint });
+    // Those that come while it waits for its turn are in the same change: a mirror run records thousands.
+    this.#recording ??= this.#database.change(async (transaction) => {
+      this.#recording = undefined;
+      await insertBlobs(transaction, this.#waiting.splice(0));
     });
+    await this.#recording;
   }
 
   /** sha256(metadata bytes, then root bytes), when it was computed before. */
@@ -109,6 +116,22 @@ export class Blobs {
       await removeBytes();
       return true;
     });
+  }
+}
+
+async function insertBlobs(transaction: Transaction<Tables>, recordings: Recording[]): Promise<void> {
+  // One text for any number of them, which is prepared once.
+  const rows = JSON.stringify(
+    recordings.map(({ digest, size, content, usedAt }) => [digest, size, content, usedAt]),
+  );
+  await sql`
+    insert into blobs (digest, size, content, used_at)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(${rows}) where true
+    on conflict (digest) do update set used_at = excluded.used_at, content = excluded.content
+  `.execute(transaction);
+  for (const { digest, metadata, fingerprint } of recordings) {
+    if (metadata === undefined || fingerprint === undefined) continue;
+    await insertFingerprint(transaction, { root: digest, metadata, fingerprint });
   }
 }
 

@@ -24,11 +24,17 @@ type Outcome = { result: unknown } | { error: unknown };
  */
 export class ChangeQueue {
   readonly #database: Kysely<Tables>;
+  readonly #sync: () => Promise<void>;
   #waiting: Waiting[] = [];
   #busy = false;
+  /** Committed, but the disk may not have them yet. */
+  #committed: { group: Waiting[]; outcomes: Outcome[] }[] = [];
+  #syncing = false;
 
-  constructor(database: Kysely<Tables>) {
+  /** @param sync resolves when the disk has what was committed before */
+  constructor(database: Kysely<Tables>, sync: () => Promise<void>) {
     this.#database = database;
+    this.#sync = sync;
   }
 
   /** Makes a change. @throws what it throws; what the database fails with */
@@ -50,12 +56,34 @@ export class ChangeQueue {
         const outcomes = await this.#database
           .transaction()
           .execute((transaction) => makeGroup(transaction, group));
-        for (const [index, outcome] of outcomes.entries()) settle(group[index], outcome);
+        this.#settleWhenDurable(group, outcomes);
       } catch (error) {
         for (const { reject } of group) reject(error);
       }
     }
     this.#busy = false;
+  }
+
+  /** The next changes go on meanwhile. */
+  #settleWhenDurable(group: Waiting[], outcomes: Outcome[]): void {
+    this.#committed.push({ group, outcomes });
+    if (!this.#syncing) void this.#syncAll();
+  }
+
+  async #syncAll(): Promise<void> {
+    this.#syncing = true;
+    while (this.#committed.length > 0) {
+      const committed = this.#committed.splice(0);
+      try {
+        await this.#sync();
+        for (const { group, outcomes } of committed) {
+          for (const [index, outcome] of outcomes.entries()) settle(group[index], outcome);
+        }
+      } catch (error) {
+        for (const { reject } of committed.flatMap(({ group }) => group)) reject(error);
+      }
+    }
+    this.#syncing = false;
   }
 }
 

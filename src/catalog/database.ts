@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { Kysely, Migrator, SqliteDialect, type Transaction } from 'kysely';
+import { Kysely, Migrator, SqliteDialect, sql, type Transaction } from 'kysely';
 import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
 import { ChangeQueue } from './change-queue.ts';
 import { Connection } from './connection.ts';
@@ -42,32 +42,31 @@ export class Database {
 
   /**
    * Opens the database file, makes it where there is none, and brings its schema up to date.
-   * @throws HeadwaterError `unavailable`, naming the file
+   * @throws HeadwaterError `unavailable`, `no-space`
    */
   static async open(file: string): Promise<Database> {
-    let database: Database;
+    let database: Database | undefined;
     try {
       mkdirSync(dirname(file), { recursive: true });
       const [writer, reader] = [new Connection(file, busyTimeout), new Connection(file, busyTimeout)];
       const writes = new Kysely<Tables>({ dialect: new SqliteDialect({ database: writer }) });
       const connections = {
         writes,
-        changes: new ChangeQueue(writes),
+        changes: new ChangeQueue(writes, () => writer.sync()),
         reads: new Kysely<Tables>({ dialect: new SqliteDialect({ database: reader }) }),
         reader,
       };
       database = new Database(connections, { who: 'headwater', from: 'this machine' });
+      await database.#migrate();
+      return database;
     } catch (error) {
+      await database?.close();
+      const known = explain(error);
+      if (known instanceof HeadwaterError) throw known;
       throw new HeadwaterError('unavailable', `catalog ${file}: cannot be opened: ${messageOf(error)}`, {
         cause: error,
       });
     }
-    const { error } = await database.#migrate();
-    if (error !== undefined) {
-      await database.close();
-      throw new HeadwaterError('unavailable', `catalog ${file}: ${messageOf(error)}`, { cause: error });
-    }
-    return database;
   }
 
   /** The same database, in whose audit log `actor` makes the changes. */
@@ -108,24 +107,38 @@ export class Database {
   async close(): Promise<void> {
     await this.reads.destroy();
     await this.#writes.destroy();
+    // Kysely closes only what it has used.
+    this.#reader.close();
   }
 
-  async #migrate() {
-    const migrator = new Migrator({
-      db: this.#writes,
-      provider: { getMigrations: () => Promise.resolve(migrations) },
+  /** Brings the schema up to date. Of several processes that find it old, one does it and the others wait. */
+  async #migrate(): Promise<void> {
+    await this.#writes.connection().execute(async (db) => {
+      const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } });
+      // Whoever has nothing to do need not wait for writers.
+      const known = await migrator.getMigrations();
+      if (known.every(({ executedAt }) => executedAt !== undefined)) return;
+      await sql`begin immediate`.execute(db);
+      try {
+        const { error } = await migrator.migrateToLatest();
+        if (error !== undefined) throw error;
+        await sql`commit`.execute(db);
+      } catch (error) {
+        await sql`rollback`.execute(db);
+        throw error;
+      }
     });
-    return await migrator.migrateToLatest();
   }
 }
 
 /** What the database failed with, as users know it (https://www.sqlite.org/rescode.html). */
 function explain(error: unknown): unknown {
   const code = codeOf(error);
-  if (code === 'SQLITE_FULL') {
-    return new HeadwaterError('no-space', 'the catalog cannot grow: the disk of the data directory is full', {
-      cause: error,
-    });
+  // The second one: there is no room for the index of the write-ahead log.
+  if (code === 'SQLITE_FULL' || code === 'SQLITE_IOERR_SHMSIZE') {
+    const message =
+      'the catalog cannot grow: the disk of the data directory is full: free some space, then try again';
+    return new HeadwaterError('no-space', message, { cause: error });
   }
   if (code?.startsWith('SQLITE_BUSY') !== true) return error;
   const message = `another process has kept the catalog for more than ${busyTimeout / 1000} s: try again`;

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { rootCertificates } from 'node:tls';
-import { Agent, type Dispatcher, request } from 'undici';
+import { Agent, type Dispatcher } from 'undici';
 import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
 import { version } from '../version.ts';
 import { type ApiResponse, connectionError, responseError } from './api-errors.ts';
@@ -96,9 +96,10 @@ export class ApiClient {
     const url = new URL(path, this.#base);
     for (const [name, value] of Object.entries(query ?? {})) url.searchParams.set(name, value);
     try {
-      const response = await request(url, {
+      const response = await this.#agent.request({
+        origin: url.origin,
+        path: url.pathname + url.search,
         method,
-        dispatcher: this.#agent,
         headers: {
           accept: 'application/json',
           'user-agent': `headwater/${version}`,

@@ -19,8 +19,10 @@ export async function configuredMirrors(command: Command): Promise<ConfiguredMir
 
 /** The mirrors that a configuration names. @throws HeadwaterError `invalid`, with every mistake in them */
 export async function readMirrors(config: Config): Promise<MirrorDefinition[]> {
-  const { loadMirrors } = await import('../config/mirror-definitions.ts');
-  const { isSchedule } = await import('../mirror/schedule.ts');
+  const [{ loadMirrors }, { isSchedule }] = await Promise.all([
+    import('../config/mirror-definitions.ts'),
+    import('../mirror/schedule.ts'),
+  ]);
   return loadMirrors({ directory: config.mirrorDir, env: process.env, isSchedule });
 }
 

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseDuration, parseSize } from './quantities.ts';
 
 // What the values of settings look like. Every message completes the sentence "KEY: expected …".

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { HeadwaterError } from '../errors.ts';
 import { get, isTree, type Tree } from './tree.ts';
 

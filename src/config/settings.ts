@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { schema } from './schema.ts';
 
 /** One setting of the schema: a value, not a group of them. */

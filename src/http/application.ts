@@ -104,6 +104,8 @@ async function readRequest(parts: ApplicationParts, context: Context): Promise<b
   }
   if (segments === undefined || (first !== 'images' && !(first === 'streams' && second === 'v1')))
     return false;
+  // Errors too: a page could not tell them apart otherwise.
+  context.set(readableAnywhere);
   if (context.method === 'OPTIONS') {
     answerPreflight(context);
     return true;
@@ -140,7 +142,6 @@ async function readRequest(parts: ApplicationParts, context: Context): Promise<b
 
 /** A browser asks first when a page of another site sends headers of its own (https://fetch.spec.whatwg.org). */
 function answerPreflight(context: Context): void {
-  context.set(readableAnywhere);
   context.set('Access-Control-Allow-Methods', 'GET, HEAD, OPTIONS');
   context.set(
     'Access-Control-Allow-Headers',

@@ -17,8 +17,15 @@ export async function openBlob(
   try {
     return exactly(await store.read(digest, blob.range), length);
   } catch (error) {
-    if (!(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
-    throw new Error(`blob sha256:${digest} is in the catalog but not in the store`, { cause: error });
+    if (!(error instanceof HeadwaterError)) throw error;
+    if (error.kind === 'not-found')
+      throw new Error(`blob sha256:${digest} is in the catalog but not in the store`, { cause: error });
+    // The range lies within the size that the catalog knows.
+    if (error.kind === 'invalid')
+      throw new Error(`blob sha256:${digest} is shorter in the store than its ${blob.size} bytes`, {
+        cause: error,
+      });
+    throw error;
   }
 }
 

@@ -28,6 +28,11 @@ export function errorFunnel(onDefect: (error: unknown, requestId: string) => voi
       if (context.status === 404 && context.body === undefined) {
         throw new HeadwaterError('not-found', `there is nothing at ${context.path}`);
       }
+      if (context.status === 405 && context.body === undefined) {
+        const message = `${context.path} takes ${context.response.get('Allow')}, not ${context.method}`;
+        context.status = 405;
+        context.body = { error: { kind: 'usage', message } } satisfies ErrorBody;
+      }
     } catch (error) {
       const known = error instanceof HeadwaterError ? error : undefined;
       if (known === undefined) onDefect(error, String(context.state['requestId']));
@@ -35,8 +40,7 @@ export function errorFunnel(onDefect: (error: unknown, requestId: string) => voi
       if (known?.kind === 'unauthorized')
         context.set('WWW-Authenticate', 'Bearer realm="headwater", Basic realm="headwater"');
       if (known?.kind === 'unavailable') context.set('Retry-After', '5');
-      context.remove('ETag');
-      context.remove('Cache-Control');
+      for (const name of ['ETag', 'Last-Modified', 'Content-Range', 'Cache-Control']) context.remove(name);
       const message =
         known?.message ??
         `something went wrong here; the log says what, under request ${context.state['requestId']}`;

@@ -1,18 +1,20 @@
 import type { Readable } from 'node:stream';
 import type { BlobStat, BlobStore, ByteRange, Expected } from '../blobs/blob-store.ts';
 import type { Digest } from '../blobs/digest.ts';
-import { HeadwaterError } from '../errors.ts';
+import { codeOf, HeadwaterError } from '../errors.ts';
 
 /** Told of each call that failed by a fault of the store (not: of the caller's, such as a missing blob). */
 export type OnStoreError = (operation: string, kind: string, error: unknown) => void;
 
 const callersFault = new Set(['not-found', 'invalid', 'aborted']);
+/** What a stream fails with that its reader left. */
+const left = new Set(['ABORT_ERR', 'ERR_STREAM_PREMATURE_CLOSE']);
 
 /** Wraps a store so that its failures are counted and logged. */
 export function observeStore(store: BlobStore, onError: OnStoreError): BlobStore {
   const note = (operation: string, error: unknown) => {
     const kind = error instanceof HeadwaterError ? error.kind : 'internal';
-    if (!callersFault.has(kind)) onError(operation, kind, error);
+    if (!callersFault.has(kind) && !left.has(codeOf(error) ?? '')) onError(operation, kind, error);
   };
   const observed = async <Result>(operation: string, call: Promise<Result>): Promise<Result> => {
     try {

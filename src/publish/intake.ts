@@ -1,8 +1,11 @@
 import { type Digest, parseDigest } from '../blobs/digest.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { Content } from '../image/content.ts';
+import { isQcow2 } from '../image/qcow2.ts';
+import { isSquashfs } from '../image/squashfs.ts';
 import { Examination, type Examine, type Found } from './examination.ts';
-import { Ring, WorkerPool } from './ring.ts';
+import { IntakeThreads } from './intake-threads.ts';
+import { Ring } from './ring.ts';
 
 /** Files up to this many bytes are examined where they are: cheaper than handing them to a thread. */
 const smallFile = 256 * 1024;
@@ -38,7 +41,7 @@ interface Sink {
  * The way in for bytes: hashes them and looks inside them while they pass, in worker threads unless there are few.
  */
 export class Intake {
-  readonly #pool = new WorkerPool(8);
+  readonly #threads = new IntakeThreads(8);
   /** Files that threads are examining. */
   #rings = 0;
 
@@ -55,13 +58,13 @@ export class Intake {
       reject = onError;
     });
     examined.catch(() => undefined);
-    const sink = this.#sink(options);
-    return { bytes: passOn(source, sink, resolve, reject), examined };
+    const open = (head: Uint8Array) => this.#sink(head, options);
+    return { bytes: passOn(source, open, resolve, reject), examined };
   }
 
   /** sha256(metadata bytes, then root bytes) of bytes that are kept already. */
   async fingerprint(metadata: Uint8Array, root: AsyncIterable<Uint8Array>): Promise<Digest> {
-    const ring = new Ring(this.#pool, [{ identify: false, after: metadata }]);
+    const ring = new Ring(this.#threads, [{ identify: false, after: metadata }], { kind: 'shared' });
     try {
       for await (const chunk of root) await ring.put(chunk);
     } catch (error) {
@@ -73,20 +76,27 @@ export class Intake {
   }
 
   async close(): Promise<void> {
-    await this.#pool.close();
+    await this.#threads.close();
   }
 
-  #sink(options: { metadata?: Uint8Array; size?: number }): Sink {
+  /** @param head the first bytes, as they came */
+  #sink(head: Uint8Array, options: { metadata?: Uint8Array; size?: number }): Sink {
     const after = options.metadata === undefined ? {} : { after: options.metadata };
     if (options.size !== undefined && options.size <= smallFile) return inPlace({ identify: true, ...after });
     // The two hashes of a root are two passes over its bytes: a thread each, unless other files keep threads busy.
+    const kind = isOnlyHashed(head) ? 'shared' : 'own';
     const busy = this.#rings > 0;
-    const examinations: Examine[] = busy ? [{ identify: true, ...after }] : [{ identify: true }];
-    if (!busy && options.metadata !== undefined) {
+    const together = busy && kind === 'own';
+    const examinations: Examine[] = together ? [{ identify: true, ...after }] : [{ identify: true }];
+    if (!together && options.metadata !== undefined) {
       examinations.push({ identify: false, after: options.metadata });
     }
     this.#rings += 1;
-    return counted(new Ring(this.#pool, examinations, busy ? sharedSlotSize : undefined), () => {
+    const ring = new Ring(this.#threads, examinations, {
+      kind,
+      ...(busy ? { slotSize: sharedSlotSize } : {}),
+    });
+    return counted(ring, () => {
       this.#rings -= 1;
     });
   }
@@ -126,31 +136,41 @@ function inPlace(examine: Examine): Sink {
   };
 }
 
+/** @param open makes the sink, when the first bytes have come */
 async function* passOn(
   source: AsyncIterable<Uint8Array>,
-  sink: Sink,
+  open: (head: Uint8Array) => Sink,
   resolve: (examined: Examined) => void,
   reject: (error: unknown) => void,
 ): AsyncGenerator<Uint8Array> {
   let size = 0;
+  let sink: Sink | undefined;
   let ended = false;
   let failure: unknown = new HeadwaterError('aborted', 'the receiver left before the end of the file');
   try {
     for await (const chunk of source) {
       size += chunk.length;
+      sink ??= open(chunk);
       await sink.put(chunk);
       yield chunk;
     }
+    sink ??= open(new Uint8Array());
+    const found = await sink.end();
     ended = true;
-    resolve(toExamined(await sink.end(), size));
+    resolve(toExamined(found, size));
   } catch (error) {
     failure = error;
     throw error;
   } finally {
-    if (!ended) sink.abort();
+    if (!ended) sink?.abort();
     // Without effect when it was resolved.
     reject(failure);
   }
+}
+
+/** Whether a file with this beginning is only hashed, and its tables looked at, but not unpacked. */
+function isOnlyHashed(head: Uint8Array): boolean {
+  return isSquashfs(head) || isQcow2(head);
 }
 
 function toExamined(found: Found[], size: number): Examined {

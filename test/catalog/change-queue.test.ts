@@ -7,11 +7,32 @@ const serials = Array.from({ length: 200 }, (_, index) => `20260101_${String(ind
 
 test('changes that come at the same moment are all made, in their order', async () => {
   const catalog = await scratchCatalog();
-  const digests = Array.from({ length: 200 }, (_, index) => `digest ${index}`);
   const before = (await catalog.changes.since(0)).revision;
-  await Promise.all(digests.map((digest) => catalog.blobs.record({ digest, size: 1, content: '{}' })));
+  await Promise.all(serials.map((serial) => catalog.versions.publish(draft({ serial }), [], stored)));
+  const product = await catalog.products.find(productName(draft().product));
+  expect(product?.versions.map(({ serial }) => serial)).toEqual(serials);
+  expect((await catalog.changes.since(0)).revision).toBe(before + serials.length);
+});
+
+test('blobs that are recorded at the same moment are all recorded, each as it was said last', async () => {
+  const catalog = await scratchCatalog();
+  const digests = Array.from({ length: 200 }, (_, index) => `digest ${index}`);
+  await Promise.all(
+    digests.map(async (digest, index) => {
+      await catalog.blobs.record({ digest, size: index, content: '{"first":true}' });
+      await catalog.blobs.record({ digest, size: index, content: `{"of":"${index}"}` }, new Date(), {
+        metadata: 'metadata',
+        fingerprint: `fingerprint ${index}`,
+      });
+    }),
+  );
   expect(await catalog.blobs.digests()).toEqual(new Set(digests));
-  expect((await catalog.changes.since(0)).revision).toBe(before + digests.length);
+  expect(await catalog.blobs.find('digest 7')).toEqual({
+    digest: 'digest 7',
+    size: 7,
+    content: '{"of":"7"}',
+  });
+  expect(await catalog.blobs.fingerprint('metadata', 'digest 7')).toBe('fingerprint 7');
 });
 
 test('one that fails takes back only what it did itself', async () => {

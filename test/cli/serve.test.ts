@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -67,6 +67,15 @@ describe('serve', () => {
     expect(code).toBe(7);
     expect(stderr).toContain(`headwater: `);
     expect(stderr).toContain(String(port));
+  });
+
+  test('with a store that cannot be opened ends with 7 and says why', async () => {
+    const data = join(directory, 'data');
+    await mkdir(data);
+    await writeFile(join(data, 'blobs'), 'not a directory');
+    const { code, stderr } = await headwater(['serve', '--set', 'listen.port=0'], { cwd: directory });
+    expect(code).toBe(7);
+    expect(stderr).toContain(join(data, 'blobs'));
   });
 });
 

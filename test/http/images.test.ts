@@ -177,4 +177,15 @@ test('a blob that lost bytes breaks the connection, it never ends as if it were 
   const blob = join(server.config.dataDir, 'blobs/sha256', digest.slice(0, 2), digest);
   await truncate(blob, 1000);
   await expect(server.request(path)).rejects.toThrow();
+  const beyond = await server.request(path, { headers: { range: 'bytes=2000-2999' } });
+  expect(beyond.status).toBe(500);
+  expect(beyond.headers).not.toHaveProperty('etag');
+});
+
+test('errors can be read by any page, and no answer but the file is kept for ever', async () => {
+  const server = await serverWithImage();
+  const missing = await server.request(`${path}x`);
+  expect([missing.status, missing.headers['access-control-allow-origin']]).toEqual([404, '*']);
+  const beyond = await server.request(path, { headers: { range: `bytes=${root.length}-` } });
+  expect([beyond.status, beyond.headers['cache-control']]).toEqual([416, 'no-store']);
 });

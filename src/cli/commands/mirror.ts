@@ -140,8 +140,7 @@ async function plan(
   name: string | undefined,
   { force = false }: RunFlags,
 ): Promise<void> {
-  const configured = await configuredMirrors(command);
-  const { planMirror } = await import('../../mirror/run.ts');
+  const { planMirror, configured } = await loadRuns(command);
   const { planJson, printPlan } = await import('../mirror-views.ts');
   await withMirrorParts(configured.config, async (parts) => {
     for (const definition of chooseMirrors(configured, name)) {
@@ -158,9 +157,8 @@ async function run(
   name: string | undefined,
   { force = false }: RunFlags,
 ): Promise<void> {
-  const configured = await configuredMirrors(command);
+  const { runMirror, configured } = await loadRuns(command);
   const json = wantsJson(command);
-  const { runMirror } = await import('../../mirror/run.ts');
   const problems: unknown[] = [];
   await withMirrorParts(configured.config, async (parts) => {
     for (const definition of chooseMirrors(configured, name)) {
@@ -186,6 +184,16 @@ async function run(
   for (const problem of problems.slice(1))
     output.warning(problem instanceof Error ? problem.message : String(problem));
   throw problems[0];
+}
+
+/** What takes a while to load is loaded side by side: a run with nothing new takes hardly longer than that. */
+async function loadRuns(command: Command) {
+  const [runs, configured] = await Promise.all([
+    import('../../mirror/run.ts'),
+    configuredMirrors(command),
+    import('../../workspace.ts'),
+  ]);
+  return { ...runs, configured };
 }
 
 /** On a terminal only; what draws there takes a while to load. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { HeadwaterError } from '../../errors.ts';
 
 /** The most that a JSON body may have, in bytes. */

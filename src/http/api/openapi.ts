@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { aliasBody, tokenBody, versionBody } from './schemas.ts';
 
 /** One operation, as short as it can be said. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { actions } from '../../catalog/rights.ts';
 
 // The bodies that the API takes: routes check requests with them, and the OpenAPI document shows them.

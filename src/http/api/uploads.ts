@@ -112,8 +112,8 @@ export class Uploads {
       await rm(path, { force: true });
       return kept;
     } catch (error) {
-      const transient =
-        error instanceof HeadwaterError && (error.kind === 'unavailable' || error.kind === 'no-space');
+      // On a full disk its bytes are given back at once: kept, they would keep it full.
+      const transient = error instanceof HeadwaterError && error.kind === 'unavailable';
       if (!progress.broken && !transient) await rm(path, { force: true });
       if (!body.destroyed) body.resume();
       throw error;

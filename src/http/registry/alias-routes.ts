@@ -1,6 +1,6 @@
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseAlias } from '../../catalog/names.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { readBody } from '../api/body.ts';

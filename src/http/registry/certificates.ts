@@ -1,6 +1,6 @@
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Client } from '../../catalog/clients.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { isAdministrator, type Known } from '../access.ts';

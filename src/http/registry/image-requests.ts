@@ -1,5 +1,5 @@
 import type { Context } from 'koa';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseAlias } from '../../catalog/names.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { type Access, actorOf } from '../access.ts';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
-import { z } from 'zod';
+import * as z from 'zod';
 import { HeadwaterError } from '../../errors.ts';
 import { readBody } from '../api/body.ts';
 import { parameter } from '../api/parts.ts';

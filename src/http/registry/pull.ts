@@ -1,5 +1,5 @@
 import type { Agent, Dispatcher } from 'undici';
-import { z } from 'zod';
+import * as z from 'zod';
 import { HeadwaterError, messageOf } from '../../errors.ts';
 import type { ArrivingFile } from '../../publish/push.ts';
 import { parseExpiry } from './image-view.ts';

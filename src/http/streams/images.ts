@@ -84,6 +84,7 @@ export async function sendImageFile(
   const range = wantedRange(context, image, etag);
   if (range === 'unsatisfiable') {
     context.set('Content-Range', `bytes */${image.size}`);
+    context.set('Cache-Control', 'no-store');
     context.status = 416;
     context.body = '';
     return;

@@ -252,3 +252,11 @@ test('what a killed server left of an upload goes at the next start when the blo
   await TestServer.start({ dataDir: server.config.dataDir });
   await expect.poll(() => readdir(directory), { timeout: 10_000 }).toEqual([other]);
 });
+
+test('a method that a path does not take is refused as every error is', async () => {
+  const server = await TestServer.start();
+  const answer = await server.request('/api/v1/products', { method: 'PUT' });
+  expect(answer.status).toBe(405);
+  expect(answer.headers['allow']).toContain('GET');
+  expect(answer.json()).toMatchObject({ error: { kind: 'usage', message: expect.stringContaining('PUT') } });
+});
