@@ -73,6 +73,20 @@ export class Sources {
     return new Map(rows.map(({ digest, path }) => [digest, path]));
   }
 
+  /** What one mirror could fetch is fetched by another from now on. */
+  async handOver(mirror: string, to: string): Promise<void> {
+    await this.#database.change(async (transaction) => {
+      await transaction
+        .deleteFrom('sources')
+        .where('mirror', '=', mirror)
+        .where('digest', 'in', (select) =>
+          select.selectFrom('sources').select('digest').where('mirror', '=', to),
+        )
+        .execute();
+      await transaction.updateTable('sources').set({ mirror: to }).where('mirror', '=', mirror).execute();
+    });
+  }
+
   /** Notes that a client asked for a blob; one without a source is not noted. */
   async noteAsked(digest: string, now = new Date()): Promise<void> {
     if ((await this.find(digest)).length === 0) return;

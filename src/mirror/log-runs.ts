@@ -24,7 +24,10 @@ export function mirrorHooks(log: Log): MirrorHooks {
       }
     },
     onOrphaned({ mirror, unlisted, kept }) {
-      log.warn({ mirror, unlisted, kept }, 'a mirror that is defined no more left versions behind');
+      log.warn(
+        { mirror, unlisted, kept },
+        'a mirror that is defined no more left versions behind: see "headwater mirror drop" and "mirror hand-over"',
+      );
     },
     onNotStarted(mirror, error) {
       log.warn({ mirror, error: messageOf(error) }, 'the mirror was not run');

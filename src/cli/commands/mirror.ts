@@ -6,6 +6,7 @@ import { addExamples } from '../help.ts';
 import { interruption, stopOnSignals } from '../interruption.ts';
 import { chooseMirrors, configuredMirrors, withMirrorParts } from '../open-mirrors.ts';
 import type { Output } from '../output.ts';
+import { addLeftovers } from './mirror-leftovers.ts';
 
 interface RunFlags {
   dryRun?: boolean;
@@ -23,6 +24,7 @@ export function addMirrorCommand(program: Command, output: Output): void {
   addPlan(mirror, output);
   addRun(mirror, output);
   addStatus(mirror, output);
+  addLeftovers(mirror, output);
 }
 
 function addList(mirror: Command, output: Output): void {
