@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { stagedName } from '../../src/blobs/staged-name.ts';
 import { planMirror, runMirror } from '../../src/mirror/run.ts';
 import { mirrorStatus } from '../../src/mirror/status.ts';
 import { publish } from '../../src/publish/publisher.ts';
@@ -442,6 +443,27 @@ describe('runs of one mirror', () => {
     expect(String(late.error)).toMatch(/was taken over/);
     expect(await held(parts)).toContain(`${bookworm}@20260101_0000`);
     expect(await mirrors.lease('test')).toEqual(other);
+  });
+
+  test('are interrupted at once, for everybody to see, when their process has ended', async () => {
+    const upstream = await TestUpstream.start();
+    await upstream.offer(bookworm, '20260101_0000');
+    const { catalog } = await mirrorParts();
+    const mirror = definition(upstream.url);
+    const expiresAt = new Date(Date.now() + 60_000);
+    const living = await stagedName();
+    // The same process number, of a process that began at another time.
+    const dead = living.replace(/\.\d+-/, '.1-');
+    await catalog.mirrors.acquire('test', { holder: living, expiresAt });
+    await catalog.mirrors.begin('test', 'manual');
+    expect(await mirrorStatus(mirror, catalog.mirrors)).toMatchObject({ running: true });
+    await catalog.mirrors.release('test', living);
+    await catalog.mirrors.acquire('test', { holder: dead, expiresAt });
+    await catalog.mirrors.begin('test', 'manual');
+    expect(await mirrorStatus(mirror, catalog.mirrors)).toMatchObject({
+      running: false,
+      lastRun: { outcome: 'interrupted' },
+    });
   });
 
   test('are recorded, and tell how old the mirror is', async () => {

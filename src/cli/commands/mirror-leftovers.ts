@@ -44,7 +44,7 @@ function addHandOver(mirror: Command, output: Output): void {
     .command('hand-over')
     .summary('give what a mirror brought to another mirror')
     .description(
-      'Give everything that a mirror brought to another mirror, after its file was renamed or two were made one. The next run of the other goes on from there.',
+      'Give everything that a mirror brought to another mirror, after its file was renamed or two were made one. The next run of the other goes on from there; both need the same "stream".',
     )
     .argument('<name>', 'the mirror that brought it, defined or not')
     .argument('<to>', 'the mirror that shall have it')

@@ -219,7 +219,7 @@ function incomplete({ mirror, report }: RunResult): HeadwaterError {
   const what =
     report.failures > 0
       ? `${report.failures} of its versions failed`
-      : (report.warnings[0] ?? 'its documents do not belong together');
+      : 'its documents do not belong together, or not all of them can be used';
   return new HeadwaterError(
     'unavailable',
     `mirror ${mirror} is not complete: ${what}; the next run tries again`,
