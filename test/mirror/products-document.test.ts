@@ -147,6 +147,13 @@ test('an odd item is skipped alone, and its version is taken without it', () => 
   expect(skips.list()).toMatchObject([{ reason: 'an item cannot be used', count: 4 }]);
 });
 
+test('the example of what is skipped is no longer than a person reads', () => {
+  const { skips } = offeredBy(
+    document({ a: product({ '20260101': version('1') }, { aliases: 'x'.repeat(9000) }) }),
+  );
+  expect(skips.list()[0]?.example.length).toBeLessThan(400);
+});
+
 test('what is no products document is refused', () => {
   expect(() => offeredBy({ format: 'index:1.0' })).toThrow(/images\.json: its format is not products:1\.0/);
   expect(() => offeredBy([])).toThrow(/images\.json: not JSON/);
