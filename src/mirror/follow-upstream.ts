@@ -3,7 +3,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { ProductDetails, ProductWithVersions } from '../catalog/model.ts';
 import { productName } from '../catalog/names.ts';
 import { offeredAliases } from './alias-plan.ts';
-import { sortVersions } from './held-versions.ts';
+import { lostDeltas, sortVersions } from './held-versions.ts';
 import type { OfferedProduct } from './offered.ts';
 import { retiredSerials, type Terms } from './retention.ts';
 import type { MirrorState } from './state.ts';
@@ -48,6 +48,7 @@ export async function followUpstream(
       await options.assertMay();
       await catalog.versions.remove(product.name, serial);
     }
+    if (options.terms.whole) await dropLostDeltas(catalog, product, said, options);
     followed.retired += retired.length;
     followed.kept += product.versions.length - retired.length;
   }
@@ -55,6 +56,21 @@ export async function followUpstream(
   await options.assertMay();
   followed.aliases = await catalog.aliases.follow(owner, wanted, dropped(options.before, wanted, offered));
   return { ...followed, given: [...wanted] };
+}
+
+async function dropLostDeltas(
+  catalog: Catalog,
+  product: ProductWithVersions,
+  said: OfferedProduct | undefined,
+  options: { isStored: (digest: string) => boolean; assertMay: () => Promise<void> },
+): Promise<void> {
+  const offered = new Map(said?.versions.map((version) => [version.serial, version]));
+  for (const { serial, items } of product.versions) {
+    const lost = lostDeltas(offered.get(serial), items, options.isStored);
+    if (lost.length === 0) continue;
+    await options.assertMay();
+    await catalog.versions.removeDeltas(product.name, serial, lost);
+  }
 }
 
 /** Aliases that the upstream gave before to a family that it still has, and gives no more. */

@@ -62,6 +62,18 @@ export function lackingFiles<File extends OfferedFile>(
   );
 }
 
+/** Deltas that are listed, not here, and not offered any more: nobody can have them. */
+export function lostDeltas(
+  offered: OfferedVersion | undefined,
+  items: HeldVersion['items'],
+  isStored: (digest: string) => boolean,
+): string[] {
+  const digests = new Set<string | undefined>(offered?.deltas.map(({ sha256 }) => sha256));
+  return items
+    .filter(({ type, digest }) => type === 'squashfs.vcdiff' && !isStored(digest) && !digests.has(digest))
+    .map(({ digest }) => digest);
+}
+
 /** Whether publishing made other files of it: those of a unified virtual machine, whose digest is not here. */
 export function isTakenApart({ roots }: OfferedVersion): boolean {
   return roots.some(({ unified, type }) => unified && type === 'virtual-machine');

@@ -96,4 +96,25 @@ describe('what the upstream removes', () => {
     );
     expect(sources.flat().map(({ path }) => path)).toContain('moved/rootfs.squashfs');
   });
+
+  test('of deltas is not listed either, while nobody has them', async () => {
+    const upstream = await TestUpstream.start();
+    await upstream.offer(bookworm, '20260101_0000');
+    await upstream.offer(bookworm, '20260102_0000');
+    const { items = {} } = upstream.products[bookworm]?.versions['20260102_0000'] ?? {};
+    const delta = Buffer.from([0xd6, 0xc3, 0xc4, 0, 0, 1, 2, 3]);
+    upstream.files.set('images/delta', delta);
+    const sha256 = upstream.digestOf('images/delta');
+    const said = { path: 'images/delta', size: delta.length, sha256, delta_base: '20260101_0000' };
+    items['delta'] = { ftype: 'squashfs.vcdiff', ...said };
+    upstream.announce();
+    const parts = await mirrorParts();
+    const mirror = definition(upstream.url, onDemand);
+    await runMirror(mirror, parts, manual);
+    expect((await files(parts, '20260102_0000')).digests).toContain(sha256);
+    delete items['delta'];
+    upstream.announce();
+    expect(await runMirror(mirror, parts, manual)).toMatchObject({ report: { added: 0, kept: 2 } });
+    expect((await files(parts, '20260102_0000')).digests).not.toContain(sha256);
+  });
 });
