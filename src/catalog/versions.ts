@@ -127,6 +127,26 @@ export class Versions {
     });
   }
 
+  /** Takes deltas of a version out of the documents: clients do without. */
+  async removeDeltas(product: string, serial: string, digests: string[]): Promise<void> {
+    await this.#database.change(async (transaction, revision) => {
+      await transaction
+        .deleteFrom('items')
+        .where('delta_base', 'is not', null)
+        .where('digest', 'in', digests)
+        .where('version_id', 'in', (select) =>
+          select
+            .selectFrom('versions')
+            .innerJoin('products', 'products.id', 'versions.product_id')
+            .select('versions.id')
+            .where('products.name', '=', product)
+            .where('versions.serial', '=', serial),
+        )
+        .execute();
+      await transaction.updateTable('products').set({ revision }).where('name', '=', product).execute();
+    });
+  }
+
   /**
    * Forgets versions that were removed before `before`, and products and aliases that have nothing left.
    * @returns how many versions
