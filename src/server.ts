@@ -22,6 +22,7 @@ import type { PushPolicy } from './http/registry/receiver.ts';
 import { createRegistry } from './http/registry/router.ts';
 import { ServerCertificate } from './http/server-certificate.ts';
 import { DocumentsHandler } from './http/streams/documents-handler.ts';
+import { cleanDownloads } from './mirror/downloads.ts';
 import { onDemandHooks } from './mirror/log-fetches.ts';
 import { mirrorHooks } from './mirror/log-runs.ts';
 import { OnDemandStore } from './mirror/on-demand-store.ts';
@@ -282,6 +283,7 @@ function collectRegularly(
       await catalog.audit.trim(config.limits.auditEntries);
       await uploads.clean(new Date(Date.now() - uploadPatience));
       await onDemand.evict();
+      await cleanDownloads(config.dataDir);
       if (collected.versions + collected.blobs + collected.strays > 0)
         log.info(collected, 'garbage collected');
     } catch (error) {
