@@ -6,6 +6,7 @@ import { addExamples } from '../help.ts';
 import { interruption, stopOnSignals } from '../interruption.ts';
 import { chooseMirrors, configuredMirrors, withMirrorParts } from '../open-mirrors.ts';
 import type { Output } from '../output.ts';
+import { addLeftovers } from './mirror-leftovers.ts';
 import { addList, addStatus } from './mirror-status.ts';
 
 interface RunFlags {
@@ -24,6 +25,7 @@ export function addMirrorCommand(program: Command, output: Output): void {
   addPlan(mirror, output);
   addRun(mirror, output);
   addStatus(mirror, output);
+  addLeftovers(mirror, output);
 }
 
 function addPlan(mirror: Command, output: Output): void {
@@ -177,7 +179,7 @@ function incomplete({ mirror, report }: RunResult): HeadwaterError {
   const what =
     report.failures > 0
       ? `${report.failures} of its versions failed`
-      : 'its documents do not belong together';
+      : 'its documents do not belong together, or not all of them can be used';
   return new HeadwaterError(
     'unavailable',
     `mirror ${mirror} is not complete: ${what}; the next run tries again`,
