@@ -77,8 +77,8 @@ async function plan(
   await withMirrorParts(configured.config, async (parts) => {
     for (const definition of chooseMirrors(configured, name)) {
       const planned = await planMirror(definition, parts, { force, signal: interruption });
-      if (wantsJson(command)) output.json(planJson(definition.name, planned), 'line');
-      else printPlan(output, definition.name, planned);
+      if (wantsJson(command)) output.json(planJson(definition, planned), 'line');
+      else printPlan(output, definition, planned);
     }
   });
 }
@@ -102,7 +102,8 @@ async function run(
   const { runMirror, configured } = await loadRuns(command);
   await withMirrorParts(configured.config, async (parts) => {
     await runEach(chooseMirrors(configured, name), output, json, async (definition) => {
-      const progress = await openProgress();
+      // What is only listed comes with no bytes.
+      const progress = definition.mode === 'scheduled' ? await openProgress() : undefined;
       return await runMirror(definition, parts, {
         cause: 'manual',
         force,
