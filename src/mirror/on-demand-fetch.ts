@@ -9,6 +9,7 @@ import { Spool } from '../publish/spool.ts';
 import type { Downloader } from './downloader.ts';
 import { GrowingFile } from './growing-file.ts';
 import { claimPartial, leavePartial, type PartialFile } from './partial-file.ts';
+import { WrongFile } from './upstream-requests.ts';
 
 /** What is fetched, and from where. */
 type Wanted = Source & { digest: Digest };
@@ -100,7 +101,7 @@ export class OnDemandFetch {
         await spool.close();
       }
     } catch (error) {
-      this.#broken = true;
+      this.#broken = !(error instanceof WrongFile);
       throw error;
     }
   }

@@ -32,6 +32,8 @@ export class TestUpstream {
   readonly requests: string[] = [];
   /** Bytes a millisecond that it sends; as fast as it can when left out. */
   pace: number | undefined;
+  /** Bytes of a file that it sends, as if there were no more. */
+  limit: number | undefined;
   /** Called before each request is answered. */
   onRequest: (path: string) => void = () => undefined;
 
@@ -50,7 +52,7 @@ export class TestUpstream {
       upstream.requests.push(`${request.method} ${path} ${status}`);
       response.writeHead(status, { ...(etag === '' ? {} : { ETag: etag }) });
       if (status !== 200 || bytes === undefined) response.end();
-      else if (upstream.pace === undefined) response.end(bytes);
+      else if (upstream.pace === undefined) response.end(bytes.subarray(0, upstream.limit));
       else void send(response, bytes, upstream.pace);
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
