@@ -316,7 +316,7 @@ describe('documents that do not belong together', () => {
     const failed = await runMirror(mirror, parts, manual);
     expect({ outcome: failed.outcome, error: String(failed.error) }).toEqual({
       outcome: 'failed',
-      error: expect.stringMatching(/has no streams\/v1\/images\.json/),
+      error: expect.stringMatching(/images\.json: the index names it, but the upstream has no such file/),
     });
     expect(await held(parts)).toEqual([`${bookworm}@20260101_0000`]);
     upstream.files.set('streams/v1/images.json', newer);
