@@ -12,6 +12,7 @@ import { BodyWatch } from './http/body-watch.ts';
 import { type AnsweredRequest, createFront } from './http/front.ts';
 import { Readiness } from './http/health.ts';
 import { Listener, type UpgradeListener } from './http/listener.ts';
+import { OwnAddresses } from './http/own-addresses.ts';
 import { Enrollment } from './http/registry/enrollment.ts';
 import { Events } from './http/registry/events.ts';
 import { encodeJoinToken } from './http/registry/join-token.ts';
@@ -21,6 +22,7 @@ import type { PushPolicy } from './http/registry/receiver.ts';
 import { createRegistry } from './http/registry/router.ts';
 import { ServerCertificate } from './http/server-certificate.ts';
 import { DocumentsHandler } from './http/streams/documents-handler.ts';
+import { cleanDownloads } from './mirror/downloads.ts';
 import { onDemandHooks } from './mirror/log-fetches.ts';
 import { mirrorHooks } from './mirror/log-runs.ts';
 import { OnDemandStore } from './mirror/on-demand-store.ts';
@@ -125,9 +127,7 @@ export async function startServer(
       pushes: pushPolicy(config),
       pulls: new PullPolicy({
         from: config.registry.pullFrom,
-        // The unspecified address leads to this machine, too.
-        isOurs: (address, at) =>
-          at === port && [...machineAddresses({ loopback: true }), '0.0.0.0', '::'].includes(address),
+        ours: new OwnAddresses(config, () => port),
       }),
       published,
     },
@@ -283,6 +283,7 @@ function collectRegularly(
       await catalog.audit.trim(config.limits.auditEntries);
       await uploads.clean(new Date(Date.now() - uploadPatience));
       await onDemand.evict();
+      await cleanDownloads(config.dataDir);
       if (collected.versions + collected.blobs + collected.strays > 0)
         log.info(collected, 'garbage collected');
     } catch (error) {

@@ -40,6 +40,7 @@ export class BlobKeeper {
   readonly #downloader: Downloader;
   readonly #directory: string;
   readonly #running = new Map<string, Promise<KeptFile & { fetched: number }>>();
+  #received = 0;
 
   /** @param parts.directory where what arrived of large files waits for the rest, also across restarts */
   constructor(parts: {
@@ -54,6 +55,11 @@ export class BlobKeeper {
     this.#catalog = parts.catalog;
     this.#downloader = parts.downloader;
     this.#directory = parts.directory;
+  }
+
+  /** Bytes that crossed the network, also for nothing. */
+  get received(): number {
+    return this.#received;
   }
 
   /**
@@ -169,6 +175,7 @@ export class BlobKeeper {
       );
       for await (const chunk of reading) {
         state.received.bytes += chunk.length;
+        this.#received += chunk.length;
         await spool?.write(chunk);
         yield chunk;
       }

@@ -1,6 +1,7 @@
 import type { RunRecord } from '../catalog/mirrors.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import { HeadwaterError } from '../errors.ts';
+import { type Orphaned, unlistOrphans } from './orphans.ts';
 import type { RunResult } from './report.ts';
 import { type Cause, runMirror } from './run.ts';
 import { Schedule } from './schedule.ts';
@@ -12,6 +13,8 @@ export interface MirrorHooks {
   onFinished(result: RunResult & { error?: unknown }, cause: Cause): void;
   /** A run that did not begin: another process has it, or the catalog cannot be written. */
   onNotStarted(mirror: string, error: unknown): void;
+  /** At the start: a mirror that is defined no more left versions behind. */
+  onOrphaned(orphaned: Orphaned): void;
 }
 
 /** The mirrors of a running server: runs them when it is time, or when somebody asks. */
@@ -31,6 +34,9 @@ export class MirrorService {
 
   /** Starts the schedules of the enabled mirrors, and the runs that were missed while no server was there. */
   async start(): Promise<void> {
+    for (const orphaned of await unlistOrphans(this.#definitions.values(), this.#parts)) {
+      this.#hooks.onOrphaned(orphaned);
+    }
     const { mirrors } = this.#parts.catalog;
     for (const definition of this.#definitions.values()) {
       const { name, enabled, schedule } = definition;

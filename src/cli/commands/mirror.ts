@@ -6,6 +6,7 @@ import { addExamples } from '../help.ts';
 import { interruption, stopOnSignals } from '../interruption.ts';
 import { chooseMirrors, configuredMirrors, withMirrorParts } from '../open-mirrors.ts';
 import type { Output } from '../output.ts';
+import { addLeftovers } from './mirror-leftovers.ts';
 
 interface RunFlags {
   dryRun?: boolean;
@@ -23,6 +24,7 @@ export function addMirrorCommand(program: Command, output: Output): void {
   addPlan(mirror, output);
   addRun(mirror, output);
   addStatus(mirror, output);
+  addLeftovers(mirror, output);
 }
 
 function addList(mirror: Command, output: Output): void {
@@ -217,7 +219,7 @@ function incomplete({ mirror, report }: RunResult): HeadwaterError {
   const what =
     report.failures > 0
       ? `${report.failures} of its versions failed`
-      : 'its documents do not belong together';
+      : 'its documents do not belong together, or not all of them can be used';
   return new HeadwaterError(
     'unavailable',
     `mirror ${mirror} is not complete: ${what}; the next run tries again`,
