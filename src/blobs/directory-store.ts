@@ -6,6 +6,7 @@ import { codeOf, HeadwaterError } from '../errors.ts';
 import { adoptFile } from './adopt-file.ts';
 import { blobKey, blobRoot, digestOfKey } from './blob-key.ts';
 import type { BlobStat, BlobStore, ByteRange, Expected } from './blob-store.ts';
+import { assertSize } from './damaged-blob.ts';
 import type { Digest } from './digest.ts';
 import { Directories } from './directories.ts';
 import { entriesOf, removeFile, statOf } from './disk.ts';
@@ -63,6 +64,7 @@ export class DirectoryStore implements BlobStore {
     const handle = await this.#openBlob(digest, path);
     try {
       const { size } = await handle.stat();
+      assertSize(digest, size, range?.of);
       const start = range?.start ?? 0;
       const stop = Math.min(size, (range?.end ?? size) + 1);
       if (range !== undefined && start >= stop) {

@@ -1,13 +1,17 @@
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import type { Digest } from '../blobs/digest.ts';
+import { diskError } from '../blobs/disk-error.ts';
 import type { Source } from '../catalog/sources.ts';
 import { HeadwaterError, messageOf } from '../errors.ts';
 import type { LocalDestination } from '../publish/local-destination.ts';
 import { openFile } from '../publish/read-file.ts';
-import { Spool, spooled } from '../publish/spool.ts';
+import { Spool } from '../publish/spool.ts';
 import type { Downloader } from './downloader.ts';
 import { GrowingFile } from './growing-file.ts';
+import { claimPartial, leavePartial, type PartialFile } from './partial-file.ts';
+
+/** What is fetched, and from where. */
+type Wanted = Source & { digest: Digest };
 
 /** How a fetch ended. */
 export type FetchEnd =
@@ -19,7 +23,7 @@ export type FetchEnd =
 
 /** One file on its way from an upstream into the store, and to all who read it meanwhile. */
 export class OnDemandFetch {
-  readonly source: Source;
+  readonly source: Wanted;
   readonly file: GrowingFile;
   /** Settles when the file is kept or given up; never rejects. */
   readonly ended: Promise<FetchEnd>;
@@ -31,20 +35,18 @@ export class OnDemandFetch {
   readonly #parts: FetchParts;
   readonly #begunAt: number;
 
-  private constructor(source: Source, landing: string, lying: number, parts: FetchParts) {
+  private constructor(source: Wanted, { path, arrived }: PartialFile, parts: FetchParts) {
     this.source = source;
-    this.#landing = landing;
+    this.#landing = path;
     this.#parts = parts;
-    this.#begunAt = lying;
-    this.file = new GrowingFile(landing, source.size, lying);
+    this.#begunAt = arrived;
+    this.file = new GrowingFile(path, source.size, arrived);
     this.ended = this.#fetch();
   }
 
   /** Begins a fetch where an earlier one of the same blob ended. */
-  static async begin(source: Source & { digest: Digest }, parts: FetchParts): Promise<OnDemandFetch> {
-    await mkdir(parts.directory, { recursive: true, mode: 0o700 });
-    const landing = join(parts.directory, source.digest);
-    return new OnDemandFetch(source, landing, await spooled(landing, source.size), parts);
+  static async begin(source: Wanted, parts: FetchParts): Promise<OnDemandFetch> {
+    return new OnDemandFetch(source, await claimPartial(parts.directory, source.digest, source.size), parts);
   }
 
   get received(): number {
@@ -61,7 +63,7 @@ export class OnDemandFetch {
         size,
         bytes: this.#bytes(),
         landing: this.#landing,
-        expectedDigest: digest as Digest,
+        expectedDigest: digest,
         onChecked: () => this.file.succeed(),
       });
       await rm(this.#landing, { force: true });
@@ -69,8 +71,13 @@ export class OnDemandFetch {
     } catch (thrown) {
       const error = thrown instanceof Error ? thrown : new Error(messageOf(thrown));
       const wrong = error instanceof HeadwaterError && error.kind === 'invalid' && !this.#broken;
-      if (wrong) await rm(this.#landing, { force: true });
       this.file.fail(error);
+      try {
+        if (wrong) await rm(this.#landing, { force: true });
+        else await leavePartial(this.#landing, this.#parts.directory, digest);
+      } catch (failure) {
+        return { kind: 'failed', error: diskError(failure, this.#landing, 'put aside') };
+      }
       return wrong ? { kind: 'wrong', error, resumed: this.#begunAt > 0 } : { kind: 'failed', error };
     }
   }

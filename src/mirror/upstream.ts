@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import { HeadwaterError, messageOf } from '../errors.ts';
 import type { LocalDestination } from '../publish/local-destination.ts';
 import { Downloader } from './downloader.ts';
+import { downloadsDirectory } from './downloads.ts';
 import { BlobKeeper } from './keep-blob.ts';
 import { Verifier } from './signature.ts';
 import { UpstreamDocuments } from './upstream-documents.ts';
@@ -42,7 +42,7 @@ export async function openUpstream(
     verifier: async () => (keyring === undefined ? undefined : await Verifier.open(keyring)),
   });
   const { catalog, store, destination } = parts;
-  const directory = join(parts.dataDir, 'downloads');
+  const directory = downloadsDirectory(parts.dataDir);
   const keeper = new BlobKeeper({ catalog, store, destination, downloader, directory });
   return { documents, keeper, close: () => downloader.close() };
 }

@@ -269,17 +269,26 @@ describe('documents that do not belong together', () => {
     const parts = await mirrorParts();
     const mirror = definition(upstream.url, { keep: { versions: 3, removed: 'retire' }, maxShrink: 100 });
     await runMirror(mirror, parts, manual);
-    const fresh = upstream.files.get('streams/v1/images.json') ?? Buffer.alloc(0);
-    const stale = JSON.parse(fresh.toString()) as { products: Record<string, unknown> };
+    const old = upstream.files.get('streams/v1/images.json') ?? Buffer.alloc(0);
+    const stale = JSON.parse(old.toString()) as { products: Record<string, unknown> };
     delete stale.products[trixie];
+    await upstream.offer(trixie, '20260102_0000');
+    const fresh = upstream.files.get('streams/v1/images.json') ?? Buffer.alloc(0);
     upstream.files.set('streams/v1/images.json', Buffer.from(JSON.stringify(stale)));
     const result = await runMirror(mirror, parts, manual);
-    expect(result).toMatchObject({ outcome: 'partial', report: { retired: 0 } });
+    expect(result).toMatchObject({ outcome: 'partial', report: { added: 0, retired: 0 } });
+    const before = [`${bookworm}@20260101_0000`, `${trixie}@20260101_0000`];
+    expect(await held(parts)).toEqual(before);
+    expect((await find(parts, trixie)).aliases).toEqual(['debian/trixie', 'debian/trixie/default']);
     expect(result.report.warnings[0]).toMatch(
       /images\.json is older than the index: it lacks 1 of its products/,
     );
     upstream.files.set('streams/v1/images.json', fresh);
-    expect(await runMirror(mirror, parts, manual)).toMatchObject({ outcome: 'success', report: { kept: 2 } });
+    expect(await runMirror(mirror, parts, manual)).toMatchObject({
+      outcome: 'success',
+      report: { added: 1, kept: 2 },
+    });
+    expect([...(await held(parts))].sort()).toEqual([...before, `${trixie}@20260102_0000`]);
   });
 
   test('an index that is swapped between two requests is read again', async () => {
@@ -297,7 +306,25 @@ describe('documents that do not belong together', () => {
       );
     };
     const parts = await mirrorParts();
-    expect(await runMirror(definition(upstream.url), parts, manual)).toMatchObject({ outcome: 'success' });
+    const mirror = definition(upstream.url, { keep: { versions: 3, removed: 'retire' } });
+    expect(await runMirror(mirror, parts, manual)).toMatchObject({ outcome: 'success' });
+    expect(await held(parts)).toEqual([`${bookworm}@20260101_0000`]);
+    // Swapped again, and what it names then is not there yet: nothing is taken away, and the next run mends it.
+    await upstream.offer(trixie, '20260101_0000');
+    const newer = upstream.files.get('streams/v1/images.json') ?? Buffer.alloc(0);
+    upstream.files.delete('streams/v1/images.json');
+    const failed = await runMirror(mirror, parts, manual);
+    expect({ outcome: failed.outcome, error: String(failed.error) }).toEqual({
+      outcome: 'failed',
+      error: expect.stringMatching(/has no streams\/v1\/images\.json/),
+    });
+    expect(await held(parts)).toEqual([`${bookworm}@20260101_0000`]);
+    upstream.files.set('streams/v1/images.json', newer);
+    expect(await runMirror(mirror, parts, manual)).toMatchObject({
+      outcome: 'success',
+      report: { added: 1, kept: 1, retired: 0 },
+    });
+    expect(await held(parts)).toEqual([`${bookworm}@20260101_0000`, `${trixie}@20260101_0000`]);
   });
 });
 

@@ -2,9 +2,9 @@ import type { Context } from 'koa';
 import * as z from 'zod';
 import { parseAlias } from '../../catalog/names.ts';
 import { HeadwaterError } from '../../errors.ts';
-import { type Access, actorOf } from '../access.ts';
+import type { Access } from '../access.ts';
 import { readBody } from '../api/body.ts';
-import { async } from './envelope.ts';
+import { started } from './envelope.ts';
 import { parseExpiry } from './image-view.ts';
 import type { Operations } from './operations.ts';
 import { identityOf } from './parts.ts';
@@ -71,14 +71,14 @@ export async function requestImage(
     if (!/^[0-9a-f]{64}$/.test(fingerprint)) {
       throw new HeadwaterError('invalid', 'source.fingerprint: expected 64 hexadecimal digits');
     }
-    async(context, tickets.issue(identity, { ...said, fingerprint }));
+    started(context, tickets.issue(identity, { ...said, fingerprint }));
     return;
   }
   if (source.mode !== 'pull' && source.mode !== '') {
     throw new HeadwaterError('invalid', `source.mode ${JSON.stringify(source.mode)}: expected push or pull`);
   }
   const pull = new Pull(source satisfies PullSource, pulls);
-  const actor = actorOf(identity, context.req);
+  const actor = access.actor(identity, context.req);
   const operation = operations.start({
     description: 'Downloading image',
     identity,
@@ -102,7 +102,7 @@ export async function requestImage(
       }
     },
   });
-  async(context, operation);
+  started(context, operation);
 }
 
 function toSaid(request: Omit<z.infer<typeof imageRequest>, 'source'>): Said {

@@ -4,7 +4,7 @@ import { overQuota, type Quotas } from '../../catalog/quotas.ts';
 import { HeadwaterError } from '../../errors.ts';
 import type { LocalDestination } from '../../publish/local-destination.ts';
 import { type ArrivingFile, type PushedImage, type PushRequest, push } from '../../publish/push.ts';
-import type { Access, Known } from '../access.ts';
+import { type Access, type Known, keyOf } from '../access.ts';
 
 /** What the configuration says of pushed images. */
 export interface PushPolicy {
@@ -41,18 +41,13 @@ export class Receiver {
   }
 
   /**
-   * Checks that somebody may push under these aliases, before any byte comes.
+   * Checks that somebody may push under these aliases, before any byte comes; it is checked again at the end.
    * @throws HeadwaterError `forbidden`
    */
   permit(identity: Known, aliases: { name: string }[]): void {
-    const names = aliases.map(({ name }) => name);
     const stream = this.#streamOf(identity);
-    this.#parts.access.demand(
-      identity,
-      'publish',
-      stream,
-      ...(names.length === 0 ? [] : [{ aliases: names }]),
-    );
+    this.#parts.access.demand(identity, 'publish', { stream });
+    for (const { name } of aliases) this.#parts.access.demand(identity, 'publish', { stream, names: [name] });
   }
 
   /**
@@ -69,7 +64,7 @@ export class Receiver {
     const { catalog, destination, policy, published } = this.#parts;
     const { identity, actor, signal } = options;
     const stream = this.#streamOf(identity);
-    const pushedBy = `${identity.kind}:${identity.name}`;
+    const pushedBy = keyOf(identity);
     const room = await catalog.pushed.allowance(policy.quotas, { stream, pushedBy });
     const bounded = bound(files, {
       room,
