@@ -75,6 +75,7 @@ export async function runMirror(
       failure = { error: signal.aborted && !(error instanceof HeadwaterError) ? interrupted(signal) : error };
     }
     const finishedAt = new Date();
+    if (failure.error instanceof HeadwaterError) report.errorKind = failure.error.kind;
     const message = 'error' in failure ? { error: messageOf(failure.error) } : {};
     await mirrors.finish(id, { outcome, report, ...message }, finishedAt);
     return { mirror: definition.name, outcome, startedAt, finishedAt, report, ...failure };

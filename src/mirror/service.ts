@@ -83,7 +83,7 @@ export class MirrorService {
    * Starts a run and does not wait for it.
    * @throws HeadwaterError `not-found`; `conflict` when it is running, or not enabled
    */
-  async begin(name: string): Promise<void> {
+  async begin(name: string, options: { force?: boolean } = {}): Promise<void> {
     const definition = this.#find(name);
     if (!definition.enabled) {
       throw new HeadwaterError(
@@ -95,7 +95,7 @@ export class MirrorService {
     if (running || this.#runs.has(name)) {
       throw new HeadwaterError('conflict', `mirror ${name} is running already`);
     }
-    void this.#launch(definition, 'manual');
+    void this.#launch(definition, 'manual', options);
   }
 
   #find(name: string): MirrorDefinition {
@@ -105,13 +105,18 @@ export class MirrorService {
   }
 
   /** Runs a mirror; whatever becomes of it is told to the hooks. */
-  async #launch(definition: MirrorDefinition, cause: Cause): Promise<void> {
+  async #launch(
+    definition: MirrorDefinition,
+    cause: Cause,
+    options: { force?: boolean } = {},
+  ): Promise<void> {
     const { name } = definition;
     if (this.#stopping.signal.aborted || this.#runs.has(name)) return;
     const run = (async () => {
       let tell: () => void;
       try {
-        const result = await runMirror(definition, this.#parts, { cause, signal: this.#stopping.signal });
+        const { signal } = this.#stopping;
+        const result = await runMirror(definition, this.#parts, { ...options, cause, signal });
         tell = () => this.#hooks.onFinished(result, cause);
       } catch (error) {
         tell = () => this.#hooks.onNotStarted(name, error);

@@ -8,6 +8,8 @@ export interface MirrorStatus {
   name: string;
   url: string;
   enabled: boolean;
+  /** Whether its documents must be signed. */
+  signed: boolean;
   mode: MirrorDefinition['mode'];
   stream: string;
   schedule?: string;
@@ -45,6 +47,7 @@ export async function mirrorStatus(
     name,
     url,
     enabled,
+    signed: definition.keyring !== undefined,
     mode,
     stream,
     ...(schedule === undefined ? {} : { schedule, timezone }),

@@ -1,5 +1,7 @@
 import type { Router } from '@koa/router';
+import { readBody } from './body.ts';
 import { type ApiParts, identityOf, parameter } from './parts.ts';
+import { runBody } from './schemas.ts';
 
 /** Mirrors: how they are doing, and runs on request. */
 export function mirrorRoutes(router: Router, { mirrors, access }: ApiParts): void {
@@ -16,7 +18,7 @@ export function mirrorRoutes(router: Router, { mirrors, access }: ApiParts): voi
   router.post('/mirrors/:mirror/runs', async (context) => {
     access.demandAdministrator(identityOf(context));
     const name = parameter(context, 'mirror');
-    await mirrors.begin(name);
+    await mirrors.begin(name, await readBody(context.req, runBody));
     context.status = 202;
     context.body = await mirrors.status(name);
   });
