@@ -53,6 +53,7 @@ describe('help', () => {
       'client revoke',
       'audit',
       'config check',
+      'health',
     ]);
   });
 
