@@ -11,7 +11,7 @@ import { grant } from '../catalog/rights.ts';
 import type { Token } from '../catalog/tokens.ts';
 import type { Config } from '../config/schema.ts';
 import { HeadwaterError } from '../errors.ts';
-import type { Progress, Published, PublishRequest } from '../publish/request.ts';
+import type { FieldNaming, Progress, Published, PublishRequest } from '../publish/request.ts';
 import type { Workspace } from '../workspace.ts';
 import type { AuditRequest, Backend, TokenRequest } from './backend.ts';
 
@@ -41,13 +41,16 @@ export class LocalBackend implements Backend {
     return new LocalBackend(config, (await Catalog.open(file)).by(commandLine()));
   }
 
-  async publish(request: PublishRequest, progress: Progress): Promise<Published> {
+  async publish(request: PublishRequest, progress: Progress, called?: FieldNaming): Promise<Published> {
     const { publish } = await import('../publish/publisher.ts');
     if (this.#workspace === undefined) {
       const { openWorkspace } = await import('../workspace.ts');
       this.#workspace = await openWorkspace(this.#config);
     }
-    return await publish(this.#workspace.destination.by(commandLine()), request, { progress });
+    return await publish(this.#workspace.destination.by(commandLine()), request, {
+      progress,
+      ...(called === undefined ? {} : { called }),
+    });
   }
 
   products(): AsyncIterable<ProductWithVersions> {
