@@ -61,14 +61,20 @@ export function checkRequest(
 
 function assertRequirements(requirements: Record<string, string>): void {
   for (const [key, value] of Object.entries(requirements)) {
-    assertText(`requirement ${key}`, value);
-    if (!/^[A-Za-z0-9_.-]+$/.test(key)) {
-      throw new HeadwaterError(
-        'invalid',
-        `requirement ${JSON.stringify(key)}: use letters, digits and . _ - in its name`,
-      );
-    }
+    assertRequirement(`requirement ${JSON.stringify(key)}`, key, value);
   }
+}
+
+/**
+ * Checks what an instance needs.
+ * @param where what the message calls it
+ * @throws HeadwaterError `invalid`
+ */
+export function assertRequirement(where: string, key: string, value: string): void {
+  if (!/^[A-Za-z0-9_.-]+$/.test(key)) {
+    throw new HeadwaterError('invalid', `${where}: use letters, digits and . _ - in its name`);
+  }
+  assertText(where, value);
 }
 
 function assertDate(field: string, value: string): void {
@@ -81,7 +87,12 @@ function assertDate(field: string, value: string): void {
     throw new HeadwaterError('invalid', `${field} ${JSON.stringify(value)}: expected a date as YYYY-MM-DD`);
 }
 
-function assertText(field: string, value: string): void {
+/**
+ * Checks a text that documents show.
+ * @param field what the message calls it
+ * @throws HeadwaterError `invalid`
+ */
+export function assertText(field: string, value: string): void {
   if (value.length <= 200 && !/[\u0000-\u001f\u007f]/.test(value)) return;
   throw new HeadwaterError('invalid', `${field}: use at most 200 characters, and no control characters`);
 }

@@ -160,6 +160,14 @@ test.each([
   expect(() => parseImageYaml(text)).toThrow(expect.objectContaining({ kind: 'invalid' }));
 });
 
+test.each([
+  ['distro_name: "a\\nb"', 'distro_name: use at most 200 characters'],
+  ['requirements: [{requirements: {k: "a\\nb"}}]', 'requirements[0].requirements.k: use at most 200'],
+  ['requirements: [{requirements: {a b: c}}]', 'requirements[0].requirements.a b: use letters'],
+])('refuses what documents cannot show: %s', (block, message) => {
+  expect(() => factsOf(`simplestream: {${block}}`)).toThrow(`image.yaml: simplestream.${message}`);
+});
+
 test('refuses a bomb of aliases', () => {
   const levels = 'bcdefgh'.split('').map((letter, index) => {
     const before = `*${'abcdefgh'[index]}`;
