@@ -91,7 +91,8 @@ export class MirrorService {
         `mirror ${name} is not enabled: set "enabled: true" in ${definition.file}`,
       );
     }
-    if ((await mirrorStatus(definition, this.#parts.catalog.mirrors)).running) {
+    const { running } = await mirrorStatus(definition, this.#parts.catalog.mirrors);
+    if (running || this.#runs.has(name)) {
       throw new HeadwaterError('conflict', `mirror ${name} is running already`);
     }
     void this.#launch(definition, 'manual');
@@ -108,13 +109,16 @@ export class MirrorService {
     const { name } = definition;
     if (this.#stopping.signal.aborted || this.#runs.has(name)) return;
     const run = (async () => {
+      let tell: () => void;
       try {
-        const { signal } = this.#stopping;
-        this.#hooks.onFinished(await runMirror(definition, this.#parts, { cause, signal }), cause);
+        const result = await runMirror(definition, this.#parts, { cause, signal: this.#stopping.signal });
+        tell = () => this.#hooks.onFinished(result, cause);
       } catch (error) {
-        this.#hooks.onNotStarted(name, error);
+        tell = () => this.#hooks.onNotStarted(name, error);
       }
       await this.#noteNext(name).catch((error: unknown) => this.#hooks.onNotStarted(name, error));
+      // Last: who hears of it may start the next one.
+      tell();
     })();
     this.#runs.set(name, run);
     await run.finally(() => this.#runs.delete(name));
