@@ -3,15 +3,17 @@ import { join } from 'node:path';
 import type { MirrorDefinition } from './config/mirror-schema.ts';
 import type { Config } from './config/schema.ts';
 import { messageOf } from './errors.ts';
+import { collectRegularly, forgetAliases } from './housekeeping.ts';
 import { Access } from './http/access.ts';
 import { machineAddresses, reachableAddresses } from './http/addresses.ts';
 import { createApi } from './http/api/router.ts';
 import { Uploads } from './http/api/uploads.ts';
 import { createApplication } from './http/application.ts';
 import { BodyWatch } from './http/body-watch.ts';
-import { type AnsweredRequest, createFront } from './http/front.ts';
+import { createFront } from './http/front.ts';
 import { Readiness } from './http/health.ts';
 import { Listener, type UpgradeListener } from './http/listener.ts';
+import { logRequest } from './http/log-request.ts';
 import { OwnAddresses } from './http/own-addresses.ts';
 import { Enrollment } from './http/registry/enrollment.ts';
 import { Events } from './http/registry/events.ts';
@@ -22,18 +24,16 @@ import type { PushPolicy } from './http/registry/receiver.ts';
 import { createRegistry } from './http/registry/router.ts';
 import { ServerCertificate } from './http/server-certificate.ts';
 import { DocumentsHandler } from './http/streams/documents-handler.ts';
-import { cleanDownloads } from './mirror/downloads.ts';
 import { onDemandHooks } from './mirror/log-fetches.ts';
 import { mirrorHooks } from './mirror/log-runs.ts';
 import { OnDemandStore } from './mirror/on-demand-store.ts';
 import { MirrorService } from './mirror/service.ts';
-import { collectGarbage } from './ops/garbage-collection.ts';
-import { createLogger, type Logger } from './ops/log.ts';
+import { createLogger } from './ops/log.ts';
 import { Metrics } from './ops/metrics.ts';
 import { type OnStoreError, observeListed, observeStore } from './ops/observed-store.ts';
 import { Documents } from './streams/documents.ts';
 import { version } from './version.ts';
-import { openWorkspace, type Workspace } from './workspace.ts';
+import { openWorkspace } from './workspace.ts';
 
 /** A running server. */
 export interface RunningServer {
@@ -52,15 +52,6 @@ export interface RunningServer {
   /** Lets answers finish within the configured limit, then stops everything. */
   close(): Promise<void>;
 }
-
-/** How often garbage is collected, and how many of those rounds pass between looks through the whole store. */
-const collectionInterval = 10 * 60_000;
-const roundsBetweenSweeps = 144;
-/** What arrived of a broken upload waits this long for its client, in milliseconds. */
-const uploadPatience = 24 * 3_600_000;
-/** How long documents keep an alias that a client removed, which is the first half of moving it, in milliseconds. */
-const aliasPatience = 5000;
-const aliasInterval = 1000;
 
 /**
  * Starts a server: opens the data directory and the store, renders the documents, listens, and runs the mirrors.
@@ -215,27 +206,6 @@ export async function startServer(
   };
 }
 
-function logRequest(log: Logger, request: AnsweredRequest): void {
-  const { id, method, target, status, bytes, remote, agent, encrypted, broken } = request;
-  const ms = Math.round(request.seconds * 1e6) / 1000;
-  const probe = target === '/healthz' || target === '/readyz' || target === '/metrics';
-  log[status >= 500 ? 'warn' : probe ? 'debug' : 'info'](
-    {
-      id,
-      method,
-      target,
-      status,
-      bytes,
-      ms,
-      remote,
-      agent,
-      ...(encrypted ? {} : { plain: true }),
-      ...(broken ? { broken } : {}),
-    },
-    'request',
-  );
-}
-
 function pushPolicy({ registry, limits }: Config): PushPolicy {
   const { stream, keep, streamQuota, entryQuota } = registry;
   return {
@@ -246,58 +216,5 @@ function pushPolicy({ registry, limits }: Config): PushPolicy {
       ...(streamQuota === undefined ? {} : { stream: streamQuota }),
       ...(entryQuota === undefined ? {} : { entry: entryQuota }),
     },
-  };
-}
-
-/** Takes aliases out of the documents that clients removed and did not set anew. */
-function forgetAliases({ catalog }: Workspace, log: Logger): () => Promise<void> {
-  let running: Promise<unknown> = Promise.resolve();
-  const timer = setInterval(() => {
-    running = catalog.imageAliases.forget(new Date(Date.now() - aliasPatience)).catch((error: unknown) => {
-      log.warn(
-        { error: messageOf(error) },
-        'removed aliases stay in the documents; the next round tries again',
-      );
-    });
-  }, aliasInterval);
-  timer.unref();
-  return async () => {
-    clearInterval(timer);
-    await running;
-  };
-}
-
-/** Collects garbage now and then; the first time at once, for what a killed process left. */
-function collectRegularly(
-  { catalog, store }: Awaited<ReturnType<typeof openWorkspace>>,
-  { uploads, onDemand }: { uploads: Uploads; onDemand: OnDemandStore },
-  config: Config,
-  log: Logger,
-): () => Promise<void> {
-  let round = 0;
-  let running = Promise.resolve();
-  const collect = async () => {
-    try {
-      const strays = round++ % roundsBetweenSweeps === 0;
-      const collected = await collectGarbage(catalog, store, { gracePeriod: config.gracePeriod, strays });
-      await catalog.audit.trim(config.limits.auditEntries);
-      await uploads.clean(new Date(Date.now() - uploadPatience));
-      await onDemand.evict();
-      await cleanDownloads(config.dataDir);
-      if (collected.versions + collected.blobs + collected.strays > 0)
-        log.info(collected, 'garbage collected');
-    } catch (error) {
-      log.warn({ error: messageOf(error) }, 'garbage was not collected; the next round tries again');
-    }
-  };
-  const start = () => {
-    running = running.then(collect);
-  };
-  start();
-  const timer = setInterval(start, Math.min(collectionInterval, Math.max(1000, config.gracePeriod)));
-  timer.unref();
-  return async () => {
-    clearInterval(timer);
-    await running;
   };
 }

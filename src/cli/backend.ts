@@ -4,7 +4,7 @@ import type { Client } from '../catalog/clients.ts';
 import type { ProductWithVersions } from '../catalog/model.ts';
 import type { RightsRequest } from '../catalog/rights.ts';
 import type { Token } from '../catalog/tokens.ts';
-import type { Progress, Published, PublishRequest } from '../publish/request.ts';
+import type { FieldNaming, Progress, Published, PublishRequest } from '../publish/request.ts';
 
 /** What a token shall be, and allow. */
 export interface TokenRequest extends RightsRequest {
@@ -25,7 +25,8 @@ export interface AuditRequest {
  * Errors are HeadwaterErrors.
  */
 export interface Backend {
-  publish(request: PublishRequest, progress: Progress): Promise<Published>;
+  /** @param called what messages call a field of the request, as far as they arise here; its own name when left out */
+  publish(request: PublishRequest, progress: Progress, called?: FieldNaming): Promise<Published>;
 
   /** Products in the order of their names, with their versions, oldest first. */
   products(): AsyncIterable<ProductWithVersions>;

@@ -9,7 +9,7 @@ import { grant } from '../catalog/rights.ts';
 import type { Token } from '../catalog/tokens.ts';
 import type { Config } from '../config/schema.ts';
 import { HeadwaterError } from '../errors.ts';
-import type { Progress, Published, PublishRequest } from '../publish/request.ts';
+import type { FieldNaming, Progress, Published, PublishRequest } from '../publish/request.ts';
 import type { Workspace } from '../workspace.ts';
 import type { AuditRequest, Backend, TokenRequest } from './backend.ts';
 import { commandLineActor } from './command-line-actor.ts';
@@ -40,13 +40,16 @@ export class LocalBackend implements Backend {
     return new LocalBackend(config, (await Catalog.open(file)).by(commandLineActor()));
   }
 
-  async publish(request: PublishRequest, progress: Progress): Promise<Published> {
+  async publish(request: PublishRequest, progress: Progress, called?: FieldNaming): Promise<Published> {
     const { publish } = await import('../publish/publisher.ts');
     if (this.#workspace === undefined) {
       const { openWorkspace } = await import('../workspace.ts');
       this.#workspace = await openWorkspace(this.#config);
     }
-    return await publish(this.#workspace.destination.by(commandLineActor()), request, { progress });
+    return await publish(this.#workspace.destination.by(commandLineActor()), request, {
+      progress,
+      ...(called === undefined ? {} : { called }),
+    });
   }
 
   products(): AsyncIterable<ProductWithVersions> {

@@ -6,6 +6,20 @@ import type { PublishRequest } from '../publish/request.ts';
 /** What flags say of a version. */
 export type PublishFlags = Omit<PublishRequest, 'files' | 'osTitle'>;
 
+/** The flag of a field, where it is not the field's name. */
+const flags: Partial<Record<keyof PublishRequest, string>> = {
+  architecture: '--arch',
+  aliases: '--alias',
+  requirements: '--requirement',
+  // Only definitions beside the image have it.
+  osTitle: 'osTitle',
+};
+
+/** What messages call a field on the command line. */
+export function flagOf(field: keyof PublishRequest): string {
+  return flags[field] ?? `--${field}`;
+}
+
 /**
  * What to publish: one version made of all files, or one version for each directory.
  * @throws HeadwaterError `usage` for files and directories at once, and what cannot be read

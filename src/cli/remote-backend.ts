@@ -5,7 +5,8 @@ import type { Client } from '../catalog/clients.ts';
 import type { ProductWithVersions, Version } from '../catalog/model.ts';
 import type { Token } from '../catalog/tokens.ts';
 import { HeadwaterError } from '../errors.ts';
-import type { Progress, Published, PublishRequest, SourceFile } from '../publish/request.ts';
+import { checkRequest } from '../publish/checked-request.ts';
+import type { FieldNaming, Progress, Published, PublishRequest, SourceFile } from '../publish/request.ts';
 import { ApiClient, type ApiTarget } from './api-client.ts';
 import type { AuditRequest, Backend, TokenRequest } from './backend.ts';
 import { hashFile, uploadBlob } from './blob-upload.ts';
@@ -33,7 +34,9 @@ export class RemoteBackend implements Backend {
   }
 
   /** Sends the blobs that the server lacks, then the version: the server finds out what the files are. */
-  async publish({ files, ...said }: PublishRequest, progress: Progress): Promise<Published> {
+  async publish(request: PublishRequest, progress: Progress, called?: FieldNaming): Promise<Published> {
+    checkRequest(request, called);
+    const { files, ...said } = request;
     const hashed = [];
     for (const file of files.filter(isLocal)) hashed.push({ ...file, ...(await hashFile(file, progress)) });
     // The metadata first: the fingerprints of the others begin with its bytes.

@@ -1,14 +1,9 @@
-import { isScalar, Lexer, LineCounter, Parser, parseDocument, visit } from 'yaml';
+import { isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import { HeadwaterError, messageOf } from '../errors.ts';
+import { aliasLimit, findExcess, findRing } from '../yaml.ts';
 import { parseArchitecture } from './architecture.ts';
 import type { ImageMetadata } from './content.ts';
 
-/** Levels of nesting. Images use four; the parser's recursion ends the process some hundreds deeper. */
-const nestingLimit = 100;
-/** Pieces that the document consists of for the parser, which needs some microseconds for each. Images have hundreds. */
-const lexemeLimit = 50_000;
-/** What all aliases together may multiply the document by; the library's own measure (`maxAliasCount`). */
-const aliasLimit = 100;
 /** The last second of the year 9999. */
 const lastSecond = 253_402_300_799;
 
@@ -90,7 +85,8 @@ function kindOf(value: unknown): string {
 
 /** The document's top mapping. Mappings come as Maps, which no key can disturb, and all scalars as text. */
 function parseMapping(text: string): Map<unknown, unknown> {
-  assertModest(text);
+  const excess = findExcess(text);
+  if (excess !== undefined) throw invalid(excess);
   const lineCounter = new LineCounter();
   // With pretty errors the library quotes the document for each of them, of which there can be very many.
   const document = parseDocument(text, {
@@ -108,6 +104,8 @@ function parseMapping(text: string): Map<unknown, unknown> {
       error,
     );
   }
+  const ring = findRing(document);
+  if (ring !== undefined) throw invalid(ring);
   // The library compares each key with all before it, which takes minutes for a mapping of many keys.
   visit(document, {
     Map: (_, { items }) => {
@@ -128,18 +126,6 @@ function parseMapping(text: string): Map<unknown, unknown> {
   if (!(value instanceof Map))
     throw invalid('must be a mapping of fields such as architecture and creation_date');
   return value;
-}
-
-/** Follows the nesting without building the document, which would be recursive, and counts what it is made of. */
-function assertModest(text: string): void {
-  const parser = new Parser();
-  let lexemes = 0;
-  for (const lexeme of new Lexer().lex(text)) {
-    lexemes += 1;
-    if (lexemes > lexemeLimit) throw invalid('has far more fields than image metadata has');
-    for (const _ of parser.next(lexeme));
-    if (parser.stack.length > nestingLimit) throw invalid(`is nested more than ${nestingLimit} levels deep`);
-  }
 }
 
 function invalid(what: string, cause?: unknown): HeadwaterError {

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Digest } from '../blobs/digest.ts';
 import type { Catalog } from '../catalog/catalog.ts';
@@ -126,7 +125,9 @@ export class BlobKeeper {
     const { path, size, sha256 } = file;
     const { metadata, progress } = options;
     const landing =
-      sha256 !== undefined && size >= leastSpooled ? new Landing(join(this.#directory, sha256)) : undefined;
+      sha256 !== undefined && size >= leastSpooled
+        ? await Landing.claim(this.#directory, sha256, size)
+        : undefined;
     const state = { ...attempt, failed: false };
     try {
       const kept = await this.#destination.keep(
@@ -147,9 +148,12 @@ export class BlobKeeper {
       const isWrong =
         error instanceof WrongFile ||
         (error instanceof HeadwaterError && error.kind === 'invalid' && !state.failed);
-      if (!isWrong) throw error;
-      await landing?.remove();
-      throw new WrongBytes(error);
+      if (isWrong) {
+        await landing?.remove();
+        throw new WrongBytes(error);
+      }
+      await landing?.leave();
+      throw error;
     }
   }
 
@@ -160,7 +164,7 @@ export class BlobKeeper {
     state: { received: { bytes: number }; elsewhere: boolean; failed: boolean },
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Uint8Array> {
-    const beginning = (await landing?.begin(size)) ?? { offset: 0 };
+    const beginning = landing?.beginning ?? { offset: 0 };
     if (landing !== undefined && beginning.offset > 0) yield* (await openFile(landing.path)).bytes;
     const spool = landing === undefined ? undefined : await Spool.open(landing.path, beginning.offset);
     try {

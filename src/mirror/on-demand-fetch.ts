@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import type { Digest } from '../blobs/digest.ts';
 import { diskError } from '../blobs/disk-error.ts';
 import type { Source } from '../catalog/sources.ts';
@@ -6,9 +5,9 @@ import { HeadwaterError, messageOf } from '../errors.ts';
 import type { LocalDestination } from '../publish/local-destination.ts';
 import { openFile } from '../publish/read-file.ts';
 import { Spool } from '../publish/spool.ts';
-import type { Downloader } from './downloader.ts';
+import type { Downloader, FileOrigin } from './downloader.ts';
 import { GrowingFile } from './growing-file.ts';
-import { claimPartial, leavePartial, type PartialFile } from './partial-file.ts';
+import { Landing } from './landing.ts';
 import { WrongFile } from './upstream-requests.ts';
 
 /** What is fetched, and from where. */
@@ -32,22 +31,21 @@ export class OnDemandFetch {
   #received = 0;
   /** The upstream failed, or the disk for what arrives: not the bytes. */
   #broken = false;
-  readonly #landing: string;
+  readonly #landing: Landing;
   readonly #parts: FetchParts;
-  readonly #begunAt: number;
 
-  private constructor(source: Wanted, { path, arrived }: PartialFile, parts: FetchParts) {
+  private constructor(source: Wanted, landing: Landing, parts: FetchParts) {
     this.source = source;
-    this.#landing = path;
+    this.#landing = landing;
     this.#parts = parts;
-    this.#begunAt = arrived;
-    this.file = new GrowingFile(path, source.size, arrived);
+    this.file = new GrowingFile(landing.path, source.size, landing.beginning.offset);
     this.ended = this.#fetch();
   }
 
   /** Begins a fetch where an earlier one of the same blob ended. */
   static async begin(source: Wanted, parts: FetchParts): Promise<OnDemandFetch> {
-    return new OnDemandFetch(source, await claimPartial(parts.directory, source.digest, source.size), parts);
+    const landing = await Landing.claim(parts.directory, source.digest, source.size);
+    return new OnDemandFetch(source, landing, parts);
   }
 
   get received(): number {
@@ -63,23 +61,26 @@ export class OnDemandFetch {
         name: path,
         size,
         bytes: this.#bytes(),
-        landing: this.#landing,
+        landing: this.#landing.path,
         expectedDigest: digest,
         onChecked: () => this.file.succeed(),
       });
-      await rm(this.#landing, { force: true });
+      await this.#landing.remove();
       return { kind: 'kept' };
     } catch (thrown) {
       const error = thrown instanceof Error ? thrown : new Error(messageOf(thrown));
-      const wrong = error instanceof HeadwaterError && error.kind === 'invalid' && !this.#broken;
+      const wrong =
+        error instanceof WrongFile ||
+        (error instanceof HeadwaterError && error.kind === 'invalid' && !this.#broken);
       this.file.fail(error);
       try {
-        if (wrong) await rm(this.#landing, { force: true });
-        else await leavePartial(this.#landing, this.#parts.directory, digest);
+        if (wrong) await this.#landing.remove();
+        else await this.#landing.leave();
       } catch (failure) {
-        return { kind: 'failed', error: diskError(failure, this.#landing, 'put aside') };
+        return { kind: 'failed', error: diskError(failure, this.#landing.path, 'put aside') };
       }
-      return wrong ? { kind: 'wrong', error, resumed: this.#begunAt > 0 } : { kind: 'failed', error };
+      const resumed = this.#landing.beginning.offset > 0;
+      return wrong ? { kind: 'wrong', error, resumed } : { kind: 'failed', error };
     }
   }
 
@@ -87,12 +88,14 @@ export class OnDemandFetch {
   async *#bytes(): AsyncGenerator<Uint8Array> {
     const { path, size } = this.source;
     const { downloader, signal } = this.#parts;
-    const offset = this.#begunAt;
-    if (offset > 0) yield* (await openFile(this.#landing)).bytes;
+    const { path: landing, beginning } = this.#landing;
+    const { offset } = beginning;
+    if (offset > 0) yield* (await openFile(landing)).bytes;
     try {
-      const spool = await Spool.open(this.#landing, offset, { onWritten: (bytes) => this.file.grow(bytes) });
+      const spool = await Spool.open(landing, offset, { onWritten: (bytes) => this.file.grow(bytes) });
+      const onOrigin = (origin: FileOrigin) => this.#landing.remember(origin);
       try {
-        for await (const chunk of downloader.read({ path, size }, { offset, signal })) {
+        for await (const chunk of downloader.read({ path, size }, { ...beginning, signal, onOrigin })) {
           await spool.write(chunk);
           this.#received += chunk.length;
           yield chunk;
@@ -101,7 +104,7 @@ export class OnDemandFetch {
         await spool.close();
       }
     } catch (error) {
-      this.#broken = !(error instanceof WrongFile);
+      this.#broken = true;
       throw error;
     }
   }

@@ -128,7 +128,7 @@ export class OnDemandStore {
     } catch (error) {
       if (!(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
       const source = await this.#source(digest);
-      if (source === undefined) throw error;
+      if (source === undefined) throw (await this.#abandoned(digest)) ?? error;
       this.#assertNotWrong(digest);
       return await this.#fetch(digest, source);
     }
@@ -213,6 +213,16 @@ export class OnDemandStore {
   async #source(digest: Digest): Promise<Source | undefined> {
     const sources = await this.#parts.catalog.sources.find(digest);
     return sources.find(({ mirror }) => this.#definitions.some(({ name }) => name === mirror));
+  }
+
+  /** What is to be said of a blob whose mirror is defined no more; undefined when no mirror ever had it. */
+  async #abandoned(digest: Digest): Promise<HeadwaterError | undefined> {
+    const [source] = await this.#parts.catalog.sources.find(digest);
+    if (source === undefined) return undefined;
+    return new HeadwaterError(
+      'unavailable',
+      `mirror ${source.mirror}, which would fetch ${source.path}, is defined no more`,
+    );
   }
 
   async #isHeld(digest: Digest): Promise<boolean> {

@@ -23,9 +23,7 @@ export class MirrorService {
   readonly #parts: MirrorParts;
   readonly #hooks: MirrorHooks;
   readonly #schedules = new Map<string, Schedule>();
-  /** The mirrors that run here, and what is still to be done of their runs. */
-  readonly #running = new Set<string>();
-  readonly #runs = new Set<Promise<void>>();
+  readonly #runs = new Map<string, Promise<void>>();
   readonly #stopping = new AbortController();
 
   constructor(definitions: MirrorDefinition[], parts: MirrorParts, hooks: MirrorHooks) {
@@ -64,7 +62,7 @@ export class MirrorService {
   async stop(): Promise<void> {
     this.#stopping.abort();
     for (const schedule of this.#schedules.values()) await schedule.stop();
-    await Promise.all(this.#runs);
+    await Promise.all(this.#runs.values());
   }
 
   async statuses(): Promise<MirrorStatus[]> {
@@ -83,7 +81,6 @@ export class MirrorService {
 
   /**
    * Starts a run and does not wait for it.
-   * @param options.force as in `RunOptions`
    * @throws HeadwaterError `not-found`; `conflict` when it is running, or not enabled
    */
   async begin(name: string, options: { force?: boolean } = {}): Promise<void> {
@@ -95,7 +92,7 @@ export class MirrorService {
       );
     }
     const { running } = await mirrorStatus(definition, this.#parts.catalog.mirrors);
-    if (running || this.#running.has(name)) {
+    if (running || this.#runs.has(name)) {
       throw new HeadwaterError('conflict', `mirror ${name} is running already`);
     }
     void this.#launch(definition, 'manual', options);
@@ -114,21 +111,22 @@ export class MirrorService {
     options: { force?: boolean } = {},
   ): Promise<void> {
     const { name } = definition;
-    if (this.#stopping.signal.aborted || this.#running.has(name)) return;
-    this.#running.add(name);
+    if (this.#stopping.signal.aborted || this.#runs.has(name)) return;
     const run = (async () => {
+      let tell: () => void;
       try {
         const { signal } = this.#stopping;
-        const running = runMirror(definition, this.#parts, { ...options, cause, signal });
-        const result = await running.finally(() => this.#running.delete(name));
-        this.#hooks.onFinished(result, cause);
+        const result = await runMirror(definition, this.#parts, { ...options, cause, signal });
+        tell = () => this.#hooks.onFinished(result, cause);
       } catch (error) {
-        this.#hooks.onNotStarted(name, error);
+        tell = () => this.#hooks.onNotStarted(name, error);
       }
       await this.#noteNext(name).catch((error: unknown) => this.#hooks.onNotStarted(name, error));
+      // Last: who hears of it may start the next one.
+      tell();
     })();
-    this.#runs.add(run);
-    await run.finally(() => this.#runs.delete(run));
+    this.#runs.set(name, run);
+    await run.finally(() => this.#runs.delete(name));
   }
 
   async #noteNext(name: string): Promise<void> {

@@ -1,12 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
-import { HeadwaterError, messageOf } from '../errors.ts';
 import type { LocalDestination } from '../publish/local-destination.ts';
 import { Downloader } from './downloader.ts';
 import { downloadsDirectory } from './downloads.ts';
 import { BlobKeeper } from './keep-blob.ts';
+import { readAuthorities } from './named-files.ts';
 import { Verifier } from './signature.ts';
 import { UpstreamDocuments } from './upstream-documents.ts';
 
@@ -53,7 +52,7 @@ export async function openDownloader(
   options: { signal?: AbortSignal; onRetry?: (reason: string) => void } = {},
 ): Promise<Downloader> {
   const { url, fallback, credentials, concurrency, bandwidth } = definition;
-  const ca = definition.ca === undefined ? undefined : await readCa(definition, definition.ca);
+  const ca = definition.ca === undefined ? undefined : await readAuthorities(definition, definition.ca);
   return new Downloader(
     {
       bases: [url, ...fallback],
@@ -64,18 +63,4 @@ export async function openDownloader(
     },
     options,
   );
-}
-
-async function readCa(definition: MirrorDefinition, file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    throw new HeadwaterError(
-      'invalid',
-      `${definition.file}: ca: ${file} cannot be read: ${messageOf(error)}`,
-      {
-        cause: error,
-      },
-    );
-  }
 }

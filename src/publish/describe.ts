@@ -1,16 +1,9 @@
 import type { ProductDetails } from '../catalog/model.ts';
-import {
-  impliedAliases,
-  type ProductKey,
-  parseAlias,
-  parseNamePart,
-  parseSerial,
-  parseStream,
-  serialOf,
-} from '../catalog/names.ts';
-import { HeadwaterError } from '../errors.ts';
+import { impliedAliases, type ProductKey, parseNamePart, parseSerial, serialOf } from '../catalog/names.ts';
+import { HeadwaterError, messageOf } from '../errors.ts';
 import { type Architecture, parseArchitecture } from '../image/architecture.ts';
-import type { ImageMetadata, RootfsFacts } from '../image/content.ts';
+import type { ImageMetadata } from '../image/content.ts';
+import type { CheckedRequest } from './checked-request.ts';
 import type { PublishRequest } from './request.ts';
 
 /** What a version will be called and what will be said of it. */
@@ -24,52 +17,6 @@ export interface Description {
   aliases: string[];
   /** The ones every product has. */
   implied: string[];
-}
-
-/** A request whose every field was checked before any file is read. */
-export interface CheckedRequest {
-  os?: string;
-  release?: string;
-  architecture?: Architecture;
-  variant?: string;
-  serial?: string;
-  stream: string;
-  aliases: string[];
-  requirements: Record<string, string>;
-}
-
-/**
- * Checks what a request says, so that a misspelt flag costs nothing.
- * @throws HeadwaterError `invalid`, naming the field
- */
-export function checkRequest(request: PublishRequest): CheckedRequest {
-  if (request.eol !== undefined) assertDate('eol', request.eol);
-  for (const [field, text] of Object.entries({
-    title: request.title,
-    label: request.label,
-    osTitle: request.osTitle,
-  })) {
-    if (text !== undefined) assertText(field, text);
-  }
-  for (const [key, value] of Object.entries(request.requirements ?? {})) {
-    assertText(`requirement ${key}`, value);
-    if (!/^[A-Za-z0-9_.-]+$/.test(key)) {
-      throw new HeadwaterError(
-        'invalid',
-        `requirement ${JSON.stringify(key)}: use letters, digits and . _ - in its name`,
-      );
-    }
-  }
-  return {
-    ...optional('os', request.os, (text) => parseNamePart('os', text)),
-    ...optional('release', request.release, (text) => parseNamePart('release', text)),
-    ...optional('variant', request.variant, (text) => parseNamePart('variant', text)),
-    ...optional('architecture', request.architecture, parseArchitecture),
-    ...optional('serial', request.serial, parseSerial),
-    stream: parseStream(request.stream ?? 'images'),
-    aliases: [...new Set(request.aliases ?? [])].map(parseAlias),
-    requirements: request.requirements ?? {},
-  };
 }
 
 /**
@@ -86,22 +33,20 @@ export function describe(
 ): Description {
   const { properties } = metadata;
   const agree = <Text extends string>(
-    field: string,
+    field: 'os' | 'release' | 'architecture' | 'variant',
     given: Text | undefined,
     found: Text | undefined,
   ): Text => {
+    const called = checked.called(field);
     if (given !== undefined && found !== undefined && given !== found) {
       throw new HeadwaterError(
         'invalid',
-        `${field} was given as ${given}, but metadata.yaml says ${found}: leave --${field} out, or correct metadata.yaml`,
+        `${called} was given as ${given}, but metadata.yaml says ${found}: leave ${called} out, or correct metadata.yaml`,
       );
     }
     const value = given ?? found;
     if (value === undefined) {
-      throw new HeadwaterError(
-        'invalid',
-        `metadata.yaml has no property "${field}": give it with --${field}`,
-      );
+      throw new HeadwaterError('invalid', `metadata.yaml has no property "${field}": give it with ${called}`);
     }
     return value;
   };
@@ -117,7 +62,7 @@ export function describe(
   const product = { os, release, architecture, variant };
   return {
     product,
-    serial: checked.serial ?? serialFrom(metadata),
+    serial: checked.serial ?? serialFrom(metadata, checked),
     stream: checked.stream,
     label: request.label ?? 'release',
     details: {
@@ -131,65 +76,18 @@ export function describe(
   };
 }
 
-/**
- * What a bare root filesystem is called: as given, else as it says itself.
- * @throws HeadwaterError `invalid` where neither says enough, or where the architectures differ
- */
-export function nameBareRoot(
-  file: string,
-  checked: CheckedRequest,
-  facts: RootfsFacts,
-): {
-  os: string;
-  release: string;
-  variant: string;
-  architecture: Architecture;
-  osTitle: string;
-  serial: string;
-} {
-  if (
-    checked.architecture !== undefined &&
-    facts.architecture !== undefined &&
-    checked.architecture !== facts.architecture
-  ) {
+function serialFrom({ properties, creationDate }: ImageMetadata, { called }: CheckedRequest): string {
+  const given = text(properties['serial']);
+  if (given === undefined) return serialOf(new Date(creationDate * 1000));
+  try {
+    return parseSerial(given);
+  } catch (error) {
     throw new HeadwaterError(
       'invalid',
-      `${file}: architecture was given as ${checked.architecture}, but its programs are for ${facts.architecture}`,
+      `metadata.yaml: property ${messageOf(error)}: correct it, or give ${called('serial')}`,
+      { cause: error },
     );
   }
-  const architecture = checked.architecture ?? facts.architecture;
-  const os = checked.os ?? (facts.os === undefined ? undefined : parseNamePart('os', facts.os));
-  const release =
-    checked.release ?? (facts.release === undefined ? undefined : parseNamePart('release', facts.release));
-  const missing = Object.entries({ os, release, architecture }).filter(([, value]) => value === undefined);
-  if (os === undefined || release === undefined || architecture === undefined) {
-    const flags = missing.map(([field]) => `--${field}`).join(' and ');
-    throw new HeadwaterError(
-      'invalid',
-      `${file}: has no metadata and does not say everything itself: give ${flags}`,
-    );
-  }
-  return {
-    os,
-    release,
-    architecture,
-    variant: checked.variant ?? 'default',
-    osTitle: os,
-    serial: checked.serial ?? serialOf(new Date()),
-  };
-}
-
-function serialFrom(metadata: ImageMetadata): string {
-  const given = metadata.properties['serial'];
-  if (given !== undefined) {
-    try {
-      return parseSerial(given);
-    } catch (error) {
-      // Builders write what they like there; creation_date always says when.
-      if (!(error instanceof HeadwaterError)) throw error;
-    }
-  }
-  return serialOf(new Date(metadata.creationDate * 1000));
 }
 
 /** A property as a part of a product's name: builders write `Rocky Linux` where names have `rocky-linux`. */
@@ -211,27 +109,4 @@ function assertPropertyArchitecture(given: string | undefined, architecture: Arc
     'invalid',
     `metadata.yaml: property "architecture" is ${given}, but its field "architecture" says ${architecture}`,
   );
-}
-
-function assertDate(field: string, value: string): void {
-  const date = new Date(`${value}T00:00:00Z`);
-  const valid =
-    /^\d{4}-\d{2}-\d{2}$/.test(value) &&
-    !Number.isNaN(date.getTime()) &&
-    date.toISOString().startsWith(value);
-  if (!valid)
-    throw new HeadwaterError('invalid', `${field} ${JSON.stringify(value)}: expected a date as YYYY-MM-DD`);
-}
-
-function assertText(field: string, value: string): void {
-  if (value.length <= 200 && !/[\u0000-\u001f\u007f]/.test(value)) return;
-  throw new HeadwaterError('invalid', `${field}: use at most 200 characters, and no control characters`);
-}
-
-function optional<Key extends string, Parsed>(
-  key: Key,
-  value: string | undefined,
-  parse: (text: string) => Parsed,
-): { [name in Key]?: Parsed } {
-  return (value === undefined ? {} : { [key]: parse(value) }) as { [name in Key]?: Parsed };
 }

@@ -1,6 +1,7 @@
 import { type ProductKey, parseAlias } from '../catalog/names.ts';
 import { HeadwaterError, messageOf } from '../errors.ts';
 import { parseArchitecture } from '../image/architecture.ts';
+import { assertRequirement, assertText } from './checked-request.ts';
 import { type FilteredRequirements, type ImageYaml, imageYamlName } from './image-yaml.ts';
 
 /** What a build definition says of one product. */
@@ -17,7 +18,7 @@ export interface ImageYamlFacts {
  * over earlier ones.
  * @param known what is known of the product; what is missing is taken from the definition's `image` block, which
  * may lack it too, because builders are given it on the command line
- * @throws HeadwaterError `invalid` for an alias that is none; the message starts with `image.yaml`
+ * @throws HeadwaterError `invalid` for an alias, a requirement or a name that is none; the message starts with `image.yaml`
  */
 export function imageYamlFacts(image: ImageYaml, known: Partial<ProductKey>): ImageYamlFacts {
   const product = { ...image.product, ...known };
@@ -25,7 +26,13 @@ export function imageYamlFacts(image: ImageYaml, known: Partial<ProductKey>): Im
   const requirements = new Map<string, string>();
   for (const entry of image.requirements) {
     if (!applies(entry, product, warnings)) continue;
-    for (const [key, value] of entry.requirements) requirements.set(key, value);
+    for (const [key, value] of entry.requirements) {
+      assertRequirement(`${entry.where}.requirements.${key}`, key, value);
+      requirements.set(key, value);
+    }
+  }
+  if (image.distroName !== undefined) {
+    assertText(`${imageYamlName}: simplestream.distro_name`, image.distroName);
   }
   return {
     ...(image.distroName === undefined ? {} : { osTitle: image.distroName }),

@@ -1,6 +1,7 @@
 import { parseDocument } from 'yaml';
 import type { ProductKey } from '../catalog/names.ts';
 import { HeadwaterError, messageOf } from '../errors.ts';
+import { aliasLimit, findExcess, findRing } from '../yaml.ts';
 import { list, mapping, text, textMapping, texts, type Untyped } from './untyped-fields.ts';
 
 /** The name under which builders leave their definition beside the image. */
@@ -56,17 +57,22 @@ export function parseImageYaml(content: string): ImageYaml {
 
 /** Every plain value stays the text it was written as: `24.10` is a release here, not the number 24.1. */
 function readUntyped(content: string): unknown {
+  const excess = findExcess(content);
+  if (excess !== undefined) throw notYaml(`it ${excess}`);
   const document = parseDocument(content, { schema: 'failsafe', merge: true, logLevel: 'error' });
   const [problem] = document.errors;
-  if (problem !== undefined) {
-    const [reason] = problem.message.split('\n');
-    throw new HeadwaterError('invalid', `${imageYamlName}: not YAML: ${reason}`, { cause: problem });
-  }
+  if (problem !== undefined) throw notYaml(problem.message.split('\n')[0] ?? '', problem);
+  const ring = findRing(document);
+  if (ring !== undefined) throw notYaml(ring);
   try {
-    return document.toJS({ maxAliasCount: 100 });
+    return document.toJS({ maxAliasCount: aliasLimit });
   } catch (error) {
-    throw new HeadwaterError('invalid', `${imageYamlName}: not YAML: ${messageOf(error)}`, { cause: error });
+    throw notYaml(messageOf(error), error);
   }
+}
+
+function notYaml(reason: string, cause?: unknown): HeadwaterError {
+  return new HeadwaterError('invalid', `${imageYamlName}: cannot be read as YAML: ${reason}`, { cause });
 }
 
 function readReleaseAliases(value: unknown, where: string): Map<string, string[]> {

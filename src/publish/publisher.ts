@@ -3,10 +3,12 @@ import { productName } from '../catalog/names.ts';
 import { HeadwaterError } from '../errors.ts';
 import { makeMetadataTarball } from '../image/metadata-tarball.ts';
 import { Attempt } from './attempt.ts';
-import { type CheckedRequest, checkRequest, type Description, describe, nameBareRoot } from './describe.ts';
+import { nameBareRoot } from './bare-root.ts';
+import { type CheckedRequest, checkRequest } from './checked-request.ts';
+import { type Description, describe } from './describe.ts';
 import type { Destination, KeptFile } from './destination.ts';
 import { sizeOf } from './read-file.ts';
-import type { Progress, Published, PublishRequest, SourceFile } from './request.ts';
+import type { FieldNaming, Progress, Published, PublishRequest, SourceFile } from './request.ts';
 import { rootItem } from './root-item.ts';
 import { splitVirtualMachine } from './split-virtual-machine.ts';
 
@@ -20,13 +22,21 @@ interface Parts {
   deltas: KeptFile[];
 }
 
+/** What a version is to be called, as far as its request says. */
+interface Naming {
+  checked: CheckedRequest;
+  requestWins: boolean;
+}
+
 /** How a publish is done. */
 interface PublishOptions {
   /** Who publishes (`VersionDraft.owner`). */
   owner?: string;
   progress?: Progress;
+  /** What messages call a field of the request; its own name when left out. */
+  called?: FieldNaming;
   /**
-   * The request is what an upstream's document says: it wins over metadata.yaml (`describe`), and aliases that another
+   * The request is what an upstream's document says: it wins over metadata.yaml and os-release (`describe`), and aliases that another
    * product has are left out instead of refused.
    */
   fromUpstream?: boolean;
@@ -45,7 +55,7 @@ export async function publish(
   request: PublishRequest,
   options: PublishOptions = {},
 ): Promise<Published> {
-  const checked = checkRequest(request);
+  const checked = checkRequest(request, options.called);
   if (request.files.length === 0) throw new HeadwaterError('invalid', 'there is no file to publish');
   const attempt = new Attempt(destination);
   try {
@@ -63,10 +73,11 @@ async function publishChecked(
   options: PublishOptions,
 ): Promise<Published> {
   const kept = await keepAll(destination, request.files, options.progress);
-  const { unified, parts } = await arrange(destination, request.files, kept, checked);
+  const { fromUpstream = false } = options;
+  const naming = { checked, requestWins: fromUpstream };
+  const { unified, parts } = await arrange(destination, request.files, kept, naming);
   const metadata = (unified ?? parts.metadata).content;
   if (metadata.kind !== 'metadata' && metadata.kind !== 'unified') throw new Error('no metadata was found');
-  const { fromUpstream = false } = options;
   const description = describe(request, checked, metadata.metadata, { requestWins: fromUpstream });
   const items =
     unified === undefined
@@ -118,7 +129,7 @@ async function arrange(
   destination: Destination,
   sources: SourceFile[],
   kept: KeptFile[],
-  checked: CheckedRequest,
+  naming: Naming,
 ): Promise<{ unified: KeptFile; parts?: undefined } | { unified?: undefined; parts: Parts }> {
   const unified = kept.find(({ content }) => content.kind === 'unified');
   if (unified !== undefined) {
@@ -158,16 +169,16 @@ async function arrange(
     );
   }
   assertOneOfEach(roots);
-  return { parts: { metadata: first ?? (await makeMetadata(destination, root, checked)), roots, deltas } };
+  return { parts: { metadata: first ?? (await makeMetadata(destination, root, naming)), roots, deltas } };
 }
 
 async function makeMetadata(
   destination: Destination,
   root: KeptFile,
-  checked: CheckedRequest,
+  { checked, requestWins }: Naming,
 ): Promise<KeptFile> {
   const facts = root.content.kind === 'rootfs-tarball' ? root.content.found : {};
-  const name = nameBareRoot(root.name, checked, facts);
+  const name = nameBareRoot(root.name, checked, facts, { requestWins });
   const bytes = await makeMetadataTarball(name);
   return await destination.keep({ from: 'memory', name: `metadata for ${root.name}`, bytes });
 }

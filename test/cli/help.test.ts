@@ -55,6 +55,7 @@ describe('help', () => {
       'client revoke',
       'audit',
       'config check',
+      'health',
     ]);
   });
 

@@ -122,8 +122,13 @@ describe('publish', () => {
   });
 
   test.each([
-    ['an unknown architecture', ['--arch', 'pdp11'], 3, 'architecture "pdp11" is not known'],
-    ['a flag that metadata.yaml contradicts', ['--release', 'trixie'], 3, 'release was given as trixie, but'],
+    ['an unknown architecture', ['--arch', 'pdp11'], 3, '--arch: architecture "pdp11" is not known'],
+    [
+      'a flag that metadata.yaml contradicts',
+      ['--release', 'trixie'],
+      3,
+      '--release was given as trixie, but',
+    ],
   ])('refuses %s, and keeps nothing', async (_, flags, expected, message) => {
     const { code, stderr } = await publish(metadata, root, ...flags);
     expect(code).toBe(expected);

@@ -8,7 +8,8 @@ import { effectiveSettings, effectiveYaml } from '../../src/config/effective.ts'
 import { parseAssignments } from '../../src/config/layers.ts';
 import { loadConfig, type Overrides } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/schema.ts';
-import { findSetting } from '../../src/config/settings.ts';
+import { findSetting, settings } from '../../src/config/settings.ts';
+import { get } from '../../src/config/tree.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'headwater-layers-'));
 const file = join(directory, 'headwater.yaml');
@@ -83,6 +84,23 @@ test('what "config check" prints is a file that says the same', () => {
       expect(loaded({ file, env: {} })).toEqual(config);
     }),
   );
+});
+
+test('"config check" prints every setting', () => {
+  const config = loaded({
+    env: {},
+    overrides: {
+      publicUrl: 'https://images.example.com',
+      limits: { auditEntries: 5000 },
+      registry: { keep: 3, streamQuota: '1GiB', entryQuota: '10MiB', pullFrom: ['10.0.0.0/8'] },
+    },
+  });
+  const printed = effectiveSettings(config);
+  for (const { path } of settings.filter(({ key }) => !/^(tls|storage)\./.test(key))) {
+    expect(get(printed, path), path.join('.')).toBeDefined();
+  }
+  writeFileSync(file, effectiveYaml(config));
+  expect(loaded({ file, env: {} })).toEqual(config);
 });
 
 test('the keys to the store are not printed', () => {

@@ -32,6 +32,14 @@ test('a directory that is not there holds no mirrors', () => {
   expect(loadMirrors({ directory: '/nowhere/at/all', env: {}, isSchedule })).toEqual([]);
 });
 
+test('aliases that cannot be followed are refused, naming the file', async () => {
+  const ring = load({ 'ring.yaml': `${least}select: &a [*a]\n` });
+  await expect(ring).rejects.toThrow(/ring\.yaml: the alias \*a is inside of what it stands for$/);
+  const ten = (name: string) => Array(10).fill(name).join(', ');
+  const bomb = [`a: &a [${ten('x')}]`, `b: &b [${ten('*a')}]`, `c: &c [${ten('*b')}]`, `d: [${ten('*c')}]`];
+  await expect(load({ 'bomb.yaml': bomb.join('\n') })).rejects.toThrow(/bomb\.yaml: Excessive alias count/);
+});
+
 test('every key is read: sizes are bytes, durations milliseconds, paths relative to the file', async () => {
   const [mirror] = await load({
     'full.yaml': `

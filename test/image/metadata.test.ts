@@ -80,6 +80,11 @@ describe('metadata.yaml is refused', () => {
     ['of two documents', `${minimal}---\n${minimal}`, 'holds more than one document'],
     ['with a key twice', `${minimal}architecture: arm64`, 'the key "architecture" is there twice'],
     ['with a property twice', `${minimal}properties: {a: 1, a: 2}`, 'the key "a" is there twice'],
+    [
+      'with an alias of itself',
+      `${minimal}properties: &a {b: *a}`,
+      'the alias *a is inside of what it stands for',
+    ],
     ['with an unknown alias', `${minimal}properties: *x`, 'its aliases'],
     ['without architecture', 'creation_date: 1', 'architecture is missing'],
     [

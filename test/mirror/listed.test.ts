@@ -1,5 +1,6 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { parseDigest } from '../../src/blobs/digest.ts';
+import { OnDemandStore } from '../../src/mirror/on-demand-store.ts';
 import { runMirror } from '../../src/mirror/run.ts';
 import type { MirrorParts } from '../../src/mirror/upstream.ts';
 import { TestUpstream } from './test-upstream.ts';
@@ -117,4 +118,21 @@ describe('what the upstream removes', () => {
     expect(await runMirror(mirror, parts, manual)).toMatchObject({ report: { added: 0, kept: 2 } });
     expect((await files(parts, '20260102_0000')).digests).not.toContain(sha256);
   });
+});
+
+test('a file whose mirror is defined no more cannot be had, and the error says why', async () => {
+  const upstream = await TestUpstream.start();
+  await upstream.offer(bookworm, '20260101_0000');
+  const parts = await mirrorParts();
+  await runMirror(definition(upstream.url, onDemand), parts, manual);
+  const unexpected = () => expect.unreachable();
+  const hooks = { onFetched: unexpected, onFailed: unexpected, onEvicted: unexpected, onError: unexpected };
+  const store = new OnDemandStore([], parts, hooks);
+  onTestFinished(() => store.close());
+  const [digest = parseDigest('0'.repeat(64))] = (await files(parts, '20260101_0000')).digests;
+  await expect(store.read(digest)).rejects.toMatchObject({
+    kind: 'unavailable',
+    message: expect.stringMatching(/^mirror test, which would fetch images\/.*, is defined no more$/),
+  });
+  await expect(store.read(parseDigest('0'.repeat(64)))).rejects.toMatchObject({ kind: 'not-found' });
 });

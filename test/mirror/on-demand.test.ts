@@ -207,7 +207,7 @@ test('wrong bytes end the answer as broken, are not kept, and are not asked for 
     expect({ complete, less: came.length < bytes.length }).toEqual({ complete: false, less: true });
   }
   expect({ asked: asked(), stored: await stored() }).toEqual({ asked: 1, stored: false });
-  expect(await readdir(join(server.config.dataDir, 'downloads/on-demand'))).toEqual([]);
+  await expect.poll(() => readdir(join(server.config.dataDir, 'downloads/on-demand'))).toEqual([]);
   const again = await server.request(root, { scheme: 'http' });
   expect(again.status).toBe(503);
   expect(again.body.toString()).toMatch(/sent wrong bytes and is not asked again yet/);

@@ -497,7 +497,7 @@ describe('runs of one mirror', () => {
     const upstream = await TestUpstream.start();
     await upstream.offer(bookworm, '20260101_0000');
     const parts = await mirrorParts();
-    const mirror = definition(upstream.url, { maxAge: 1000 });
+    const mirror = definition(upstream.url, { maxAge: 1_000_000 });
     const { mirrors } = parts.catalog;
     expect(await mirrorStatus(mirror, mirrors)).toMatchObject({ stale: true, running: false });
     const { startedAt } = await runMirror(mirror, parts, { cause: 'schedule' });
@@ -510,9 +510,9 @@ describe('runs of one mirror', () => {
       lastRun: { outcome: 'failed', cause: 'manual' },
     });
     expect(status.lastRun?.error).toMatch(/has no streams\/v1\/index\.json/);
-    expect(await mirrorStatus(mirror, mirrors, new Date(Date.now() + 2000))).toMatchObject({
+    expect(await mirrorStatus(mirror, mirrors, new Date(startedAt.getTime() + 2_000_000))).toMatchObject({
       stale: true,
-      age: 2,
+      age: 2000,
     });
   });
 });

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
-import type { ImageMetadata } from '../../src/image/content.ts';
-import { checkRequest, describe as describeVersion, nameBareRoot } from '../../src/publish/describe.ts';
+import { flagOf } from '../../src/cli/publish-requests.ts';
+import type { ImageMetadata, RootfsFacts } from '../../src/image/content.ts';
+import { nameBareRoot } from '../../src/publish/bare-root.ts';
+import { checkRequest } from '../../src/publish/checked-request.ts';
+import { describe as describeVersion } from '../../src/publish/describe.ts';
 import type { PublishRequest } from '../../src/publish/request.ts';
 
 const metadata = (properties: Record<string, string> = {}): ImageMetadata => ({
@@ -27,10 +30,17 @@ test('what is not said comes from metadata.yaml', () => {
   });
 });
 
-test('a serial in the properties is used when it is one, else the creation date', () => {
+test('a serial in the properties is used, else the creation date', () => {
   expect(description({}, { serial: '20260201_10:11' }).serial).toBe('20260201_1011');
-  expect(description({}, { serial: 'v7' }).serial).toBe('20260131_0524');
+  expect(description({}, { serial: ' ' }).serial).toBe('20260131_0524');
   expect(description({ serial: '20260301' }, { serial: '20260201_10:11' }).serial).toBe('20260301_0000');
+});
+
+test('a serial in the properties that is none is refused, unless another is given', () => {
+  expect(() => description({}, { serial: 'yesterday' })).toThrow(
+    'metadata.yaml: property serial "yesterday": expected a date and time as YYYYMMDD_HHMM, in UTC: correct it, or give serial',
+  );
+  expect(description({ serial: '20260301' }, { serial: 'yesterday' }).serial).toBe('20260301_0000');
 });
 
 test('another variant has only its own alias', () => {
@@ -73,16 +83,97 @@ test.each([
   expect(() => description({}, properties)).toThrow(message);
 });
 
-test('a bare root says what it is, and flags say the rest', () => {
-  const facts = { os: 'debian', release: 'bookworm', architecture: 'amd64' } as const;
-  const name = nameBareRoot('root.tar', checkRequest({ files: [], variant: 'mine' }), facts);
-  expect(name).toMatchObject({ os: 'debian', release: 'bookworm', architecture: 'amd64', variant: 'mine' });
-  const own = nameBareRoot('root.tar', checkRequest({ files: [], os: 'acme', release: '1' }), facts);
-  expect(own).toMatchObject({ os: 'acme', release: '1', architecture: 'amd64' });
-  expect(() => nameBareRoot('root.tar', checkRequest({ files: [] }), { os: 'debian' })).toThrow(
-    'root.tar: has no metadata and does not say everything itself: give --release and --architecture',
+test('on a command line, messages name flags', () => {
+  const checked = (said: Partial<PublishRequest>) => checkRequest({ files: [], ...said }, flagOf);
+  const described = (said: Partial<PublishRequest>, properties = {}) =>
+    describeVersion({ files: [], ...said }, checked(said), metadata(properties));
+  expect(() => described({ architecture: 'arm64' })).toThrow(
+    '--arch was given as arm64, but metadata.yaml says amd64: leave --arch out, or correct metadata.yaml',
   );
-  expect(() => nameBareRoot('root.tar', checkRequest({ files: [], architecture: 'arm64' }), facts)).toThrow(
-    'architecture was given as arm64, but its programs are for amd64',
+  expect(() => described({}, { os: '' })).toThrow('metadata.yaml has no property "os": give it with --os');
+  expect(() => described({}, { serial: 'v7' })).toThrow('correct it, or give --serial');
+  expect(() => checked({ architecture: 'vax' })).toThrow('--arch: architecture "vax" is not known');
+  expect(() => checked({ os: 'a/b' })).toThrow('--os: os "a/b": use letters');
+  expect(() => checked({ aliases: ['a,b'] })).toThrow('--alias: alias "a,b": use names');
+  expect(() => checked({ requirements: { 'a b': 'c' } })).toThrow('--requirement: requirement "a b": use');
+  expect(() => nameBareRoot('root.tar', checked({}), { os: 'debian' })).toThrow('give --release and --arch');
+});
+
+const bookworm = {
+  os: 'debian',
+  release: 'bookworm',
+  version: '12',
+  title: 'Debian GNU/Linux 12 (bookworm)',
+  architecture: 'amd64',
+} as const;
+
+function bareRoot(said: Partial<PublishRequest>, facts: RootfsFacts = bookworm) {
+  return nameBareRoot('root.tar', checkRequest({ files: [], ...said }), facts);
+}
+
+test('a bare root says what it is, and flags say the rest', () => {
+  expect(bareRoot({ variant: 'mine' })).toMatchObject({
+    os: 'debian',
+    release: 'bookworm',
+    architecture: 'amd64',
+    variant: 'mine',
+  });
+  const own = bareRoot({ os: 'acme', release: '1' }, { architecture: 'amd64' });
+  expect(own).toMatchObject({ os: 'acme', release: '1', architecture: 'amd64' });
+  expect(() => bareRoot({}, { os: 'debian' })).toThrow(
+    'root.tar: has no metadata and does not say everything itself: give release and architecture',
+  );
+});
+
+const rocky = { os: 'rocky', release: '9.4', version: '9.4', title: 'Rocky Linux 9.4 (Blue Onyx)' };
+const sid = { os: 'debian', release: 'trixie', title: 'Debian GNU/Linux trixie/sid' };
+const arch = { os: 'arch', release: 'current', title: 'Arch Linux' };
+
+test.each<[Partial<PublishRequest>, RootfsFacts]>([
+  [{ os: 'Debian', release: 'Bookworm' }, bookworm],
+  [{ release: '12' }, bookworm],
+  [{ os: 'rockylinux', release: '9' }, rocky],
+  [{ os: 'rocky', release: '9.4' }, rocky],
+  [{ release: 'sid' }, sid],
+  [{ os: 'archlinux', release: 'rolling' }, arch],
+])('%j agrees with what os-release says, and is taken', (said, facts) => {
+  const { os = facts.os, release = facts.release } = said;
+  expect(bareRoot(said, { architecture: 'amd64', ...facts })).toMatchObject({
+    os: os?.toLowerCase(),
+    release: release?.toLowerCase(),
+  });
+});
+
+test.each<[Partial<PublishRequest>, RootfsFacts, string]>([
+  [{ os: 'ubuntu' }, bookworm, 'os was given as ubuntu, but its /etc/os-release says ID=debian'],
+  [
+    { release: 'trixie' },
+    bookworm,
+    'release was given as trixie, but its /etc/os-release says bookworm (VERSION_ID=12)',
+  ],
+  [{ release: '1' }, bookworm, 'release was given as 1, but'],
+  [{ release: '8' }, rocky, 'release was given as 8, but its /etc/os-release says 9.4: leave release out'],
+  [{ os: 'rock' }, rocky, 'os was given as rock, but its /etc/os-release says ID=rocky'],
+  [{ release: 'bookworm' }, sid, 'release was given as bookworm, but its /etc/os-release says trixie'],
+  [
+    { architecture: 'arm64' },
+    bookworm,
+    'architecture was given as arm64, but its programs are for amd64: leave architecture out',
+  ],
+])('%j disagrees with a bare root', (said, facts, message) => {
+  expect(() => bareRoot(said, { architecture: 'amd64', ...facts })).toThrow(`root.tar: ${message}`);
+});
+
+test('what an upstream says wins over os-release, though not over the programs', () => {
+  const said = checkRequest({ files: [], os: 'acme', release: '1', architecture: 'arm64' });
+  const options = { requestWins: true };
+  const facts = { ...bookworm, architecture: 'arm64' } as const;
+  expect(nameBareRoot('root.tar', said, facts, options)).toMatchObject({ os: 'acme', release: '1' });
+  expect(() => nameBareRoot('root.tar', said, bookworm, options)).toThrow('its programs are for amd64');
+});
+
+test('a name in os-release that cannot be one is refused, naming the file', () => {
+  expect(() => bareRoot({}, { ...bookworm, os: 'a/b' })).toThrow(
+    /^root\.tar: its os-release: os "a\/b": use letters.*; or give another with os$/,
   );
 });

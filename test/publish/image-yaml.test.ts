@@ -153,11 +153,19 @@ test.each([
   ['simplestream: {requirements: [{releases: [[a]]}]}', /requirements\[0\]\.releases\[0\]: expected text/],
   ['simplestream: {requirements: [{types: [vms]}]}', /requirements\[0\]\.types: "vms" is no type/],
   ['image: [a]', /^image\.yaml: image: expected a mapping/],
-  ['a: [', /^image\.yaml: not YAML: .* line \d/],
-  ['a: 1\na: 2', /^image\.yaml: not YAML: .*unique/],
+  ['a: [', /^image\.yaml: cannot be read as YAML: .* line \d/],
+  ['a: 1\na: 2', /^image\.yaml: cannot be read as YAML: .*unique/],
 ])('refuses %j, naming the field', (text, message) => {
   expect(() => parseImageYaml(text)).toThrow(message);
   expect(() => parseImageYaml(text)).toThrow(expect.objectContaining({ kind: 'invalid' }));
+});
+
+test.each([
+  ['distro_name: "a\\nb"', 'distro_name: use at most 200 characters'],
+  ['requirements: [{requirements: {k: "a\\nb"}}]', 'requirements[0].requirements.k: use at most 200'],
+  ['requirements: [{requirements: {a b: c}}]', 'requirements[0].requirements.a b: use letters'],
+])('refuses what documents cannot show: %s', (block, message) => {
+  expect(() => factsOf(`simplestream: {${block}}`)).toThrow(`image.yaml: simplestream.${message}`);
 });
 
 test('refuses a bomb of aliases', () => {
@@ -166,7 +174,25 @@ test('refuses a bomb of aliases', () => {
     return `${letter}: &${letter} [${Array(10).fill(before).join(', ')}]`;
   });
   const bomb = ['a: &a [x, x, x, x]', ...levels].join('\n');
-  expect(() => parseImageYaml(bomb)).toThrow(/^image\.yaml: not YAML: Excessive alias count/);
+  expect(() => parseImageYaml(bomb)).toThrow(/^image\.yaml: cannot be read as YAML: Excessive alias count/);
+});
+
+test.each([
+  ['simplestream: &a {requirements: [*a]}', 'the alias *a is inside of what it stands for'],
+  ['image: &a\n  <<: *a', 'the alias *a is inside of what it stands for'],
+  ['other: &a {b: &b [*a]}', 'the alias *a is inside of what it stands for'],
+  // The library's recursion would end the process over these.
+  [`a: ${'['.repeat(20_000)}`, 'it is nested more than 100 levels deep'],
+  ['- '.repeat(20_000), 'it is nested more than 100 levels deep'],
+])('refuses what cannot be followed: %#', (text, message) => {
+  expect(() => parseImageYaml(text)).toThrow(`image.yaml: cannot be read as YAML: ${message}`);
+});
+
+test('an anchor may be used within another and given again', () => {
+  const text = 'image: {variant: &a cloud, release: *a}\nsimplestream: &a {distro_name: *a}\n';
+  expect(() => parseImageYaml(text)).toThrow('the alias *a is inside');
+  const again = 'other: &a {b: &a cloud, c: *a}\nimage: {variant: *a}\n';
+  expect(parseImageYaml(again).product).toEqual({ variant: 'cloud' });
 });
 
 test('any text is read or refused', () => {

@@ -246,7 +246,7 @@ describe('bad input gets its own error and changes nothing', () => {
     },
     'metadata without an os': {
       kind: 'invalid',
-      message: /metadata\.yaml has no property "os": give it with --os/,
+      message: /metadata\.yaml has no property "os": give it with os/,
       make: () => withMetadata(metadataYaml().replace('  os: debian\n', '')),
     },
     'a property that climbs': {

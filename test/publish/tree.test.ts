@@ -94,7 +94,7 @@ test('one bad version does not stop the others', async () => {
   const { found, failed } = await collect(findVersions(root));
   expect(found.map(nameOf)).toEqual(['ubuntu:noble:amd64:cloud@20260105_0000']);
   expect(failed).toEqual({
-    [at('20260101_0000')]: expect.stringContaining('20260101_0000/image.yaml: not YAML'),
+    [at('20260101_0000')]: expect.stringContaining('20260101_0000/image.yaml: cannot be read as YAML'),
     [at('20260102_0000')]: expect.stringContaining('rootfs.squashfs: a symbolic link that leads nowhere'),
     [at('20260103_0000')]: expect.stringContaining('20260103_0000/SHA256SUMS: line 1'),
     [at('20260104_0000')]: expect.stringContaining('incomplete: lxd.tar.xz has no root beside it'),

@@ -1,0 +1,72 @@
+import type { Config } from './config/schema.ts';
+import { messageOf } from './errors.ts';
+import type { Uploads } from './http/api/uploads.ts';
+import { cleanDownloads } from './mirror/downloads.ts';
+import type { OnDemandStore } from './mirror/on-demand-store.ts';
+import { collectGarbage } from './ops/garbage-collection.ts';
+import type { Logger } from './ops/log.ts';
+import type { Workspace } from './workspace.ts';
+
+// What a running server does by itself now and then. A round that fails is told, and the next one tries again.
+
+/** How often garbage is collected, and how many of those rounds pass between looks through the whole store. */
+const collectionInterval = 10 * 60_000;
+const roundsBetweenSweeps = 144;
+/** What arrived of a broken upload waits this long for its client, in milliseconds. */
+const uploadPatience = 24 * 3_600_000;
+/** How long documents keep an alias that a client removed, which is the first half of moving it, in milliseconds. */
+const aliasPatience = 5000;
+const aliasInterval = 1000;
+
+/** Takes aliases out of the documents that clients removed and did not set anew. */
+export function forgetAliases({ catalog }: Workspace, log: Logger): () => Promise<void> {
+  let running: Promise<unknown> = Promise.resolve();
+  const timer = setInterval(() => {
+    running = catalog.imageAliases.forget(new Date(Date.now() - aliasPatience)).catch((error: unknown) => {
+      log.warn(
+        { error: messageOf(error) },
+        'removed aliases stay in the documents; the next round tries again',
+      );
+    });
+  }, aliasInterval);
+  timer.unref();
+  return async () => {
+    clearInterval(timer);
+    await running;
+  };
+}
+
+/** Collects garbage now and then; the first time at once, for what a killed process left. */
+export function collectRegularly(
+  { catalog, store }: Workspace,
+  { uploads, onDemand }: { uploads: Uploads; onDemand: OnDemandStore },
+  config: Config,
+  log: Logger,
+): () => Promise<void> {
+  let round = 0;
+  let running = Promise.resolve();
+  const collect = async () => {
+    try {
+      const strays = round++ % roundsBetweenSweeps === 0;
+      const collected = await collectGarbage(catalog, store, { gracePeriod: config.gracePeriod, strays });
+      await catalog.audit.trim(config.limits.auditEntries);
+      await uploads.clean(new Date(Date.now() - uploadPatience));
+      await onDemand.evict();
+      await cleanDownloads(config.dataDir);
+      if (collected.versions + collected.blobs + collected.strays > 0)
+        log.info(collected, 'garbage collected');
+    } catch (error) {
+      log.warn({ error: messageOf(error) }, 'garbage was not collected; the next round tries again');
+    }
+  };
+  const start = () => {
+    running = running.then(collect);
+  };
+  start();
+  const timer = setInterval(start, Math.min(collectionInterval, Math.max(1000, config.gracePeriod)));
+  timer.unref();
+  return async () => {
+    clearInterval(timer);
+    await running;
+  };
+}

@@ -1,0 +1,24 @@
+import type { Logger } from '../ops/log.ts';
+import type { AnsweredRequest } from './front.ts';
+
+/** Logs an answered request: as a warning when the fault is the server's, and hardly those of who watches over it. */
+export function logRequest(log: Logger, request: AnsweredRequest): void {
+  const { id, method, target, status, bytes, remote, agent, encrypted, broken } = request;
+  const ms = Math.round(request.seconds * 1e6) / 1000;
+  const probe = target === '/healthz' || target === '/readyz' || target === '/metrics';
+  log[status >= 500 ? 'warn' : probe ? 'debug' : 'info'](
+    {
+      id,
+      method,
+      target,
+      status,
+      bytes,
+      ms,
+      remote,
+      agent,
+      ...(encrypted ? {} : { plain: true }),
+      ...(broken ? { broken } : {}),
+    },
+    'request',
+  );
+}

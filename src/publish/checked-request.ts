@@ -1,0 +1,102 @@
+import { parseAlias, parseNamePart, parseSerial, parseStream } from '../catalog/names.ts';
+import { HeadwaterError } from '../errors.ts';
+import { type Architecture, parseArchitecture } from '../image/architecture.ts';
+import type { FieldNaming, PublishRequest } from './request.ts';
+
+/** A request whose every field was checked before any file is read. */
+export interface CheckedRequest {
+  os?: string;
+  release?: string;
+  architecture?: Architecture;
+  variant?: string;
+  serial?: string;
+  stream: string;
+  aliases: string[];
+  requirements: Record<string, string>;
+  /** What messages call a field. */
+  called: FieldNaming;
+}
+
+/**
+ * Checks what a request says, so that a misspelt flag costs nothing.
+ * @param called what messages call a field
+ * @throws HeadwaterError `invalid`, naming the field
+ */
+export function checkRequest(
+  request: PublishRequest,
+  called: FieldNaming = (field) => field,
+): CheckedRequest {
+  const check = <Value, Parsed>(
+    field: keyof PublishRequest,
+    value: Value | undefined,
+    parse: (value: Value) => Parsed,
+  ): Parsed | undefined => {
+    try {
+      return value === undefined ? undefined : parse(value);
+    } catch (error) {
+      // The message begins with the field's own name.
+      if (!(error instanceof HeadwaterError) || called(field) === field) throw error;
+      throw new HeadwaterError(error.kind, `${called(field)}: ${error.message}`, { cause: error });
+    }
+  };
+  const part = (field: 'os' | 'release' | 'variant') =>
+    check(field, request[field], (text) => parseNamePart(field, text));
+  for (const field of ['title', 'label', 'osTitle'] as const) {
+    check(field, request[field], (text) => assertText(field, text));
+  }
+  check('eol', request.eol, (text) => assertDate('eol', text));
+  check('requirements', request.requirements, assertRequirements);
+  return {
+    ...optional('os', part('os')),
+    ...optional('release', part('release')),
+    ...optional('variant', part('variant')),
+    ...optional('architecture', check('architecture', request.architecture, parseArchitecture)),
+    ...optional('serial', check('serial', request.serial, parseSerial)),
+    stream: check('stream', request.stream, parseStream) ?? 'images',
+    aliases: check('aliases', request.aliases, (aliases) => [...new Set(aliases)].map(parseAlias)) ?? [],
+    requirements: request.requirements ?? {},
+    called,
+  };
+}
+
+function assertRequirements(requirements: Record<string, string>): void {
+  for (const [key, value] of Object.entries(requirements)) {
+    assertRequirement(`requirement ${JSON.stringify(key)}`, key, value);
+  }
+}
+
+/**
+ * Checks what an instance needs.
+ * @param where what the message calls it
+ * @throws HeadwaterError `invalid`
+ */
+export function assertRequirement(where: string, key: string, value: string): void {
+  if (!/^[A-Za-z0-9_.-]+$/.test(key)) {
+    throw new HeadwaterError('invalid', `${where}: use letters, digits and . _ - in its name`);
+  }
+  assertText(where, value);
+}
+
+function assertDate(field: string, value: string): void {
+  const date = new Date(`${value}T00:00:00Z`);
+  const valid =
+    /^\d{4}-\d{2}-\d{2}$/.test(value) &&
+    !Number.isNaN(date.getTime()) &&
+    date.toISOString().startsWith(value);
+  if (!valid)
+    throw new HeadwaterError('invalid', `${field} ${JSON.stringify(value)}: expected a date as YYYY-MM-DD`);
+}
+
+/**
+ * Checks a text that documents show.
+ * @param field what the message calls it
+ * @throws HeadwaterError `invalid`
+ */
+export function assertText(field: string, value: string): void {
+  if (value.length <= 200 && !/[\u0000-\u001f\u007f]/.test(value)) return;
+  throw new HeadwaterError('invalid', `${field}: use at most 200 characters, and no control characters`);
+}
+
+function optional<Key extends string, Value>(key: Key, value: Value | undefined): { [name in Key]?: Value } {
+  return (value === undefined ? {} : { [key]: value }) as { [name in Key]?: Value };
+}
