@@ -18,6 +18,7 @@ export function mirrorRoutes(router: Router, { mirrors, access }: ApiParts): voi
     const name = parameter(context, 'mirror');
     await mirrors.begin(name);
     context.status = 202;
+    context.set('Location', `../${name}`);
     context.body = await mirrors.status(name);
   });
 }
