@@ -20,6 +20,7 @@ export function mirrorRoutes(router: Router, { mirrors, access }: ApiParts): voi
     const name = parameter(context, 'mirror');
     await mirrors.begin(name, await readBody(context.req, runBody));
     context.status = 202;
+    context.set('Location', `../${name}`);
     context.body = await mirrors.status(name);
   });
 }

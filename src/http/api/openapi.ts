@@ -1,28 +1,22 @@
-import * as z from 'zod';
+import {
+  aliasesAnswer,
+  auditAnswer,
+  blobAnswer,
+  clientsAnswer,
+  documentAnswer,
+  errorAnswer,
+  imagesAnswer,
+  mirrorAnswer,
+  mirrorsAnswer,
+  newTokenAnswer,
+  productAnswer,
+  productsAnswer,
+  publishedAnswer,
+  streamsAnswer,
+  tokensAnswer,
+} from './answers.ts';
+import { answerSchema, describeOperation, type Operation } from './openapi-operation.ts';
 import { aliasBody, runBody, tokenBody, versionBody } from './schemas.ts';
-
-/** One operation, as short as it can be said. */
-interface Operation {
-  summary: string;
-  /** The action that the token must allow; none for reading what is public. */
-  action?: string;
-  query?: Record<string, string>;
-  headers?: Record<string, string>;
-  body?: z.ZodType;
-  bytes?: boolean;
-  answers: Record<number, string>;
-}
-
-const parameters: Record<string, string> = {
-  product: 'The name of a product: `os:release:architecture:variant`.',
-  serial: 'The serial of a version: `YYYYMMDD_HHMM`.',
-  fingerprint: 'The first 6 to 64 digits of the fingerprint of an image.',
-  digest: '`sha256:` and 64 hexadecimal digits.',
-  mirror: 'The name of a mirror.',
-  alias: 'An alias; its slashes are written as `%2F`.',
-  token: 'The id or the name of a token.',
-  client: 'The id, the name or 12 digits or more of the fingerprint of a client.',
-};
 
 const filterParameters = {
   stream: 'Only this stream.',
@@ -32,9 +26,16 @@ const filterParameters = {
   variant: 'Only this variant.',
 };
 
-const operations: Record<string, Operation> = {
-  'GET /openapi.json': { summary: 'This document.', answers: { 200: 'The document.' } },
-  'GET /streams': { summary: 'The streams.', answers: { 200: 'Their names, and whether they are public.' } },
+/** Every operation, by its method and its path below `/api/v1`. */
+export const operations: Record<string, Operation> = {
+  'GET /openapi.json': {
+    summary: 'This document.',
+    answers: { 200: { description: 'The document.', body: documentAnswer } },
+  },
+  'GET /streams': {
+    summary: 'The streams.',
+    answers: { 200: { description: 'Their names, and whether they are public.', body: streamsAnswer } },
+  },
   'GET /products': {
     summary: 'Products with their versions, in the order of their names, a page at a time.',
     query: {
@@ -43,22 +44,29 @@ const operations: Record<string, Operation> = {
       after: 'Only products whose name is greater: `next` of the page before.',
       limit: 'Products on a page: 1 to 500.',
     },
-    answers: { 200: 'A page; `next` is there when more follow.' },
+    answers: {
+      200: { description: 'A page; `next` is there when more follow.', body: productsAnswer },
+      422: 'A parameter is wrong.',
+    },
   },
   'GET /products/{product}': {
     summary: 'A product with its versions.',
-    answers: { 200: 'The product.', 404: 'There is none.' },
+    answers: { 200: { description: 'The product.', body: productAnswer }, 404: 'There is none.' },
   },
   'GET /images/{fingerprint}': {
     summary: 'The images whose fingerprint begins with these digits, 100 at most.',
-    answers: { 200: 'Where they are: product, serial, fingerprint.', 422: 'No digits.' },
+    answers: {
+      200: { description: 'Where they are: product, serial, fingerprint.', body: imagesAnswer },
+      422: 'No digits.',
+    },
   },
   'HEAD /blobs/{digest}': {
     summary: 'Whether a blob is here.',
     action: 'publish',
     answers: {
-      200: 'It is; `Blob-Size` has its bytes.',
-      404: 'It is not; an upload goes on at `Upload-Offset`.',
+      200: { description: 'It is.', headers: ['Blob-Size'] },
+      404: { description: 'It is not; an upload goes on at the offset.', headers: ['Upload-Offset'] },
+      422: 'It is no digest.',
     },
   },
   'PUT /blobs/{digest}': {
@@ -70,12 +78,16 @@ const operations: Record<string, Operation> = {
     headers: { 'Content-Range': '`bytes FIRST-LAST/TOTAL`, up to the last byte, to go on at FIRST.' },
     bytes: true,
     answers: {
-      200: 'It was here already.',
-      201: 'It is kept.',
-      409: 'The upload goes on elsewhere (at `Upload-Offset`), or another request uploads the blob now.',
-      413: 'Too large.',
+      200: { description: 'It was here already.', body: blobAnswer },
+      201: { description: 'It is kept.', body: blobAnswer },
+      409: {
+        description:
+          'The upload goes on elsewhere (at `Upload-Offset`), or another request uploads the blob now.',
+        headers: ['Upload-Offset'],
+      },
+      404: 'The metadata tarball is not here.',
+      413: 'Over `limits.uploadSize`.',
       422: 'The bytes are not the announced ones, or are no image file.',
-      507: 'The disk or the bucket is full.',
     },
   },
   'POST /versions': {
@@ -83,8 +95,12 @@ const operations: Record<string, Operation> = {
     action: 'publish',
     body: versionBody,
     answers: {
-      200: 'The same version was there already.',
-      201: 'Published.',
+      200: {
+        description: 'The same version was there already.',
+        body: publishedAnswer,
+        headers: ['Location'],
+      },
+      201: { description: 'Published.', body: publishedAnswer, headers: ['Location'] },
       404: 'A blob is not here.',
       409: 'The serial has other files, or the product or an alias belongs to another.',
       422: 'A field is wrong, or the files make no version.',
@@ -95,34 +111,42 @@ const operations: Record<string, Operation> = {
     action: 'remove',
     answers: { 204: 'Removed.', 404: 'There is none.' },
   },
-  'GET /aliases': { summary: 'The aliases and what they lead to.', answers: { 200: 'The aliases.' } },
+  'GET /aliases': {
+    summary: 'The aliases and what they lead to.',
+    answers: { 200: { description: 'The aliases.', body: aliasesAnswer } },
+  },
   'PUT /aliases/{alias}': {
     summary: 'Makes an alias lead to a family of products, from wherever it led before.',
     action: 'publish',
     body: aliasBody,
-    answers: { 204: 'Done.', 404: 'There is no such product.', 409: 'It leads to another owner.' },
+    answers: {
+      204: 'Done.',
+      404: 'There is no such product.',
+      409: 'It leads to another owner.',
+      422: 'The alias or a field is wrong.',
+    },
   },
   'DELETE /aliases/{alias}': {
     summary: 'Takes an alias away.',
     action: 'publish',
-    answers: { 204: 'Done.', 404: 'There is none.' },
+    answers: { 204: 'Done.', 404: 'There is none.', 422: 'It is no alias.' },
   },
   'GET /mirrors': {
     summary: 'How the mirrors are doing: last run, last success and its age, next run, stale or not.',
     action: 'admin',
-    answers: { 200: 'The mirrors.' },
+    answers: { 200: { description: 'The mirrors.', body: mirrorsAnswer } },
   },
   'GET /mirrors/{mirror}': {
     summary: 'How a mirror is doing, with its last runs.',
     action: 'admin',
-    answers: { 200: 'The mirror.', 404: 'There is none.' },
+    answers: { 200: { description: 'The mirror.', body: mirrorAnswer }, 404: 'There is none.' },
   },
   'POST /mirrors/{mirror}/runs': {
     summary: 'Starts a run of a mirror and does not wait for it.',
     action: 'admin',
     body: runBody,
     answers: {
-      202: 'It begins.',
+      202: { description: 'It begins.', body: mirrorAnswer, headers: ['Location'] },
       404: 'There is none.',
       409: 'It is running already, or is not enabled.',
       422: 'A field is wrong.',
@@ -131,14 +155,18 @@ const operations: Record<string, Operation> = {
   'GET /tokens': {
     summary: 'The tokens, without their secrets.',
     action: 'admin',
-    answers: { 200: 'The tokens.' },
+    answers: { 200: { description: 'The tokens.', body: tokensAnswer } },
   },
   'POST /tokens': {
     summary:
       'Makes a token. Its secret is shown this once; to join, it is what `lxc remote add` and `incus remote add` take.',
     action: 'admin',
     body: tokenBody,
-    answers: { 201: 'The token and its secret.', 409: 'The name is taken.', 422: 'A field is wrong.' },
+    answers: {
+      201: { description: 'The token and its secret.', body: newTokenAnswer },
+      409: 'The name is taken.',
+      422: 'A field is wrong.',
+    },
   },
   'DELETE /tokens/{token}': {
     summary: 'Revokes a token.',
@@ -148,7 +176,7 @@ const operations: Record<string, Operation> = {
   'GET /clients': {
     summary: 'The clients of LXD and Incus that have joined, those that were revoked included.',
     action: 'admin',
-    answers: { 200: 'The clients.' },
+    answers: { 200: { description: 'The clients.', body: clientsAnswer } },
   },
   'DELETE /clients/{client}': {
     summary: 'Revokes a client.',
@@ -164,7 +192,10 @@ const operations: Record<string, Operation> = {
       before: 'Only entries with a smaller id: `next` of the page before.',
       limit: 'Entries on a page: 1 to 500.',
     },
-    answers: { 200: 'A page; `next` is there when more follow.', 422: 'A parameter is wrong.' },
+    answers: {
+      200: { description: 'A page; `next` is there when more follow.', body: auditAnswer },
+      422: 'A parameter is wrong.',
+    },
   },
 };
 
@@ -174,7 +205,7 @@ export function describeApi() {
   for (const [key, operation] of Object.entries(operations)) {
     const [method = '', path = ''] = key.split(' ');
     const entry = paths[path] ?? {};
-    entry[method.toLowerCase()] = describe(path, operation);
+    entry[method.toLowerCase()] = describeOperation(method, path, operation);
     paths[path] = entry;
   }
   return {
@@ -189,60 +220,8 @@ export function describeApi() {
     components: {
       securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
       schemas: {
-        Error: z.toJSONSchema(z.object({ error: z.object({ kind: z.string(), message: z.string() }) })),
+        Error: answerSchema(errorAnswer),
       },
     },
   };
-}
-
-function describe(path: string, operation: Operation) {
-  const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
-  const parameter =
-    (place: string, required: boolean) =>
-    ([name, description]: [string, string]) => ({
-      name,
-      in: place,
-      required,
-      description,
-      schema: { type: 'string' },
-    });
-  const body =
-    operation.body === undefined
-      ? operation.bytes === true
-        ? { 'application/octet-stream': {} }
-        : undefined
-      : { 'application/json': { schema: z.toJSONSchema(operation.body) } };
-  const all = {
-    ...operation.answers,
-    ...(operation.action === undefined
-      ? {}
-      : { 401: 'No valid token.', 403: `The token does not allow "${operation.action}".` }),
-  };
-  return {
-    summary: operation.summary,
-    parameters: [
-      ...names.map((name) => parameter('path', true)([name, parameters[name] ?? ''])),
-      ...Object.entries(operation.query ?? {}).map(parameter('query', false)),
-      ...Object.entries(operation.headers ?? {}).map(parameter('header', false)),
-    ],
-    ...(operation.action === undefined ? { security: [{}, { token: [] }] } : { security: [{ token: [] }] }),
-    ...(body === undefined
-      ? {}
-      : { requestBody: { required: !mayBeLeftOut(operation.body), content: body } }),
-    responses: Object.fromEntries(
-      Object.entries(all).map(([status, description]) => [
-        status,
-        {
-          description,
-          ...(Number(status) < 400
-            ? {}
-            : { content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } }),
-        },
-      ]),
-    ),
-  };
-}
-
-function mayBeLeftOut(body: z.ZodType | undefined): boolean {
-  return body?.safeParse(undefined).success === true;
 }

@@ -35,6 +35,7 @@ export function versionRoutes(router: Router, parts: ApiParts): void {
     });
     await published();
     context.status = result.outcome === 'created' ? 201 : 200;
+    context.set('Location', `products/${encodeURIComponent(result.product)}`);
     context.body = result;
   });
 
