@@ -104,9 +104,16 @@ function text(value: string | undefined): string | undefined {
 
 function assertPropertyArchitecture(given: string | undefined, architecture: Architecture): void {
   if (given === undefined || given.trim() === '') return;
-  if (parseArchitecture(given) === architecture) return;
+  const place = 'metadata.yaml: property "architecture"';
+  let found: Architecture;
+  try {
+    found = parseArchitecture(given);
+  } catch (error) {
+    throw new HeadwaterError('invalid', `${place}: ${messageOf(error)}`, { cause: error });
+  }
+  if (found === architecture) return;
   throw new HeadwaterError(
     'invalid',
-    `metadata.yaml: property "architecture" is ${given}, but its field "architecture" says ${architecture}`,
+    `${place} is ${given}, but its field "architecture" says ${architecture}`,
   );
 }

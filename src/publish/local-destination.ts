@@ -8,6 +8,7 @@ import type { PublishOutcome } from '../catalog/versions.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { Content } from '../image/content.ts';
 import type { InputFile, KeptFile } from './destination.ts';
+import { inFile } from './in-file.ts';
 import type { Examined, Intake, Passage } from './intake.ts';
 import type { PushDestination, PushLimits } from './push.ts';
 import { openFile } from './read-file.ts';
@@ -53,7 +54,7 @@ export class LocalDestination implements PushDestination {
       ...(size === undefined ? {} : { size }),
     });
     const examined = await this.#take(file, passage, size).catch((error: unknown) => {
-      throw naming(file.name, error);
+      throw inFile(file.name, error);
     });
     const { digest, content } = examined;
     const { isNew, keptAt } = await this.#record(examined, options.metadata);
@@ -222,10 +223,4 @@ async function* reported(
     done += chunk.length;
     progress?.({ file, done, ...(total === undefined ? {} : { total }) });
   }
-}
-
-/** The error with the file's name in front, unless it has it. */
-function naming(name: string, error: unknown): unknown {
-  if (!(error instanceof HeadwaterError) || error.message.includes(name)) return error;
-  return new HeadwaterError(error.kind, `${name}: ${error.message}`, { cause: error });
 }

@@ -7,6 +7,7 @@ import { nameBareRoot } from './bare-root.ts';
 import { type CheckedRequest, checkRequest } from './checked-request.ts';
 import { type Description, describe } from './describe.ts';
 import type { Destination, KeptFile } from './destination.ts';
+import { inFile } from './in-file.ts';
 import { sizeOf } from './read-file.ts';
 import type { FieldNaming, Progress, Published, PublishRequest, SourceFile } from './request.ts';
 import { rootItem } from './root-item.ts';
@@ -76,9 +77,7 @@ async function publishChecked(
   const { fromUpstream = false } = options;
   const naming = { checked, requestWins: fromUpstream };
   const { unified, parts } = await arrange(destination, request.files, kept, naming);
-  const metadata = (unified ?? parts.metadata).content;
-  if (metadata.kind !== 'metadata' && metadata.kind !== 'unified') throw new Error('no metadata was found');
-  const description = describe(request, checked, metadata.metadata, { requestWins: fromUpstream });
+  const description = describeFile(unified ?? parts.metadata, request, naming);
   const items =
     unified === undefined
       ? [...(await splitItems(destination, parts)), ...deltaItems(parts.deltas, request.files)]
@@ -99,6 +98,19 @@ async function publishChecked(
     fromUpstream ? [...description.implied, ...description.aliases] : description.implied,
   );
   return published(description, items, outcome, withheldAliases);
+}
+
+function describeFile(
+  { name, content }: KeptFile,
+  request: PublishRequest,
+  { checked, requestWins }: Naming,
+): Description {
+  if (content.kind !== 'metadata' && content.kind !== 'unified') throw new Error('no metadata was found');
+  try {
+    return describe(request, checked, content.metadata, { requestWins });
+  } catch (error) {
+    throw inFile(name, error);
+  }
 }
 
 /** Keeps the files, the smallest first: the metadata, whose bytes the fingerprint of the others begins with. */

@@ -79,6 +79,7 @@ test.each([
   [{ os: 'a/b' }, 'metadata.yaml: property "os" "a/b"'],
   [{ release: 'a:b' }, 'metadata.yaml: property "release" "a:b"'],
   [{ architecture: 'arm64' }, 'metadata.yaml: property "architecture" is arm64'],
+  [{ architecture: 'vax' }, 'metadata.yaml: property "architecture": architecture "vax" is not known'],
 ])('the properties %j are refused', (properties, message) => {
   expect(() => description({}, properties)).toThrow(message);
 });

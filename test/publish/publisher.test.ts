@@ -251,7 +251,7 @@ describe('bad input gets its own error and changes nothing', () => {
     },
     'a property that climbs': {
       kind: 'invalid',
-      message: /property "os"/,
+      message: /\/metadata\.tar\.xz: metadata\.yaml: property "os"/,
       make: () => withMetadata(metadataYaml().replace('os: debian', 'os: ../../evil')),
     },
     'metadata alone': {
