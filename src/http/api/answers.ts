@@ -148,6 +148,7 @@ const mirror = z.strictObject({
   name: z.string(),
   url: z.string(),
   enabled: z.boolean(),
+  signed: z.boolean().meta({ description: 'Whether its documents must be signed.' }),
   mode: z.string(),
   stream: z.string(),
   schedule: z.string().exactOptional(),
