@@ -14,6 +14,7 @@ import { Readiness } from './http/health.ts';
 import { Listener, type UpgradeListener } from './http/listener.ts';
 import { Enrollment } from './http/registry/enrollment.ts';
 import { Events } from './http/registry/events.ts';
+import { ImageServers } from './http/registry/image-servers.ts';
 import { encodeJoinToken } from './http/registry/join-token.ts';
 import { Operations } from './http/registry/operations.ts';
 import { PullPolicy } from './http/registry/pull-policy.ts';
@@ -129,6 +130,7 @@ export async function startServer(
         isOurs: (address, at) =>
           at === port && [...machineAddresses({ loopback: true }), '0.0.0.0', '::'].includes(address),
       }),
+      imageServers: new ImageServers(config.registry.mirrorFrom, store),
       published,
     },
     onDefect,

@@ -58,7 +58,7 @@ export class Pushed {
   /**
    * Records a pushed image, all of it or nothing, as the newest version of the product of its first alias. Versions
    * beyond the newest `keep` of that product are removed, unless an alias is pinned to them. An image that the stream
-   * has already stays where it is, and gets the aliases.
+   * has already stays where it is, and gets the aliases, and is kept up to date from then on when it shall be.
    * @throws HeadwaterError `conflict` when an alias leads to what another owner has, or when a public image is public in
    * another stream already; `too-large`; and whatever
    * `assertStored` throws
@@ -76,6 +76,14 @@ export class Pushed {
       if (known !== undefined && known.hidden === 1 && !draft.hidden) {
         await transaction.updateTable('versions').set({ hidden: 0 }).where('id', '=', known.id).execute();
         await touchFamily(transaction, known, revision);
+      }
+      const { updateSource } = draft.pushed;
+      if (known !== undefined && updateSource !== undefined) {
+        await transaction
+          .updateTable('pushed')
+          .set({ auto_update: 1, update_source: JSON.stringify(updateSource) })
+          .where('version_id', '=', known.id)
+          .execute();
       }
       let version =
         known ??

@@ -14,7 +14,8 @@ export function effectiveSettings(config: Config): ConfigInput {
     mirrorDir: config.mirrorDir,
     streams: config.streams,
     gracePeriod: writeDuration(config.gracePeriod),
-    limits: { uploadSize: writeSize(config.limits.uploadSize) },
+    limits: { ...config.limits, uploadSize: writeSize(config.limits.uploadSize) },
+    registry: registrySettings(config),
     shutdownTimeout: writeDuration(config.shutdownTimeout),
     log: config.log,
   };
@@ -23,6 +24,16 @@ export function effectiveSettings(config: Config): ConfigInput {
 /** {@link effectiveSettings} as YAML. */
 export function effectiveYaml(config: Config): string {
   return stringify(effectiveSettings(config)).trimEnd();
+}
+
+function registrySettings({ registry }: Config) {
+  const { streamQuota, entryQuota, refreshEvery, ...settings } = registry;
+  return {
+    ...settings,
+    refreshEvery: writeDuration(refreshEvery),
+    ...(streamQuota === undefined ? {} : { streamQuota: writeSize(streamQuota) }),
+    ...(entryQuota === undefined ? {} : { entryQuota: writeSize(entryQuota) }),
+  };
 }
 
 function withoutCredentials(storage: Extract<Config['storage'], { type: 's3' }>) {

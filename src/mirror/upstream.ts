@@ -5,7 +5,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import { HeadwaterError, messageOf } from '../errors.ts';
 import type { LocalDestination } from '../publish/local-destination.ts';
-import { Downloader } from './downloader.ts';
+import { Downloader, type DownloaderOptions } from './downloader.ts';
 import { BlobKeeper } from './keep-blob.ts';
 import { Verifier } from './signature.ts';
 import { UpstreamDocuments } from './upstream-documents.ts';
@@ -47,10 +47,16 @@ export async function openUpstream(
   return { documents, keeper, close: () => downloader.close() };
 }
 
+/** What a definition says of the connections to its upstream. */
+export type UpstreamAddress = Pick<
+  MirrorDefinition,
+  'file' | 'url' | 'fallback' | 'credentials' | 'concurrency' | 'bandwidth' | 'ca'
+>;
+
 /** The connections to a mirror's upstream. @throws HeadwaterError `invalid` when its CA file cannot be read */
 export async function openDownloader(
-  definition: MirrorDefinition,
-  options: { signal?: AbortSignal; onRetry?: (reason: string) => void } = {},
+  definition: UpstreamAddress,
+  options: DownloaderOptions = {},
 ): Promise<Downloader> {
   const { url, fallback, credentials, concurrency, bandwidth } = definition;
   const ca = definition.ca === undefined ? undefined : await readCa(definition, definition.ca);
@@ -66,7 +72,7 @@ export async function openDownloader(
   );
 }
 
-async function readCa(definition: MirrorDefinition, file: string): Promise<string> {
+async function readCa(definition: UpstreamAddress, file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { Digest } from '../blobs/digest.ts';
 import type { Item, ProductDetails } from '../catalog/model.ts';
 import type { PushDraft, PushOutcome } from '../catalog/pushed.ts';
-import type { PushedDetails } from '../catalog/pushed-details.ts';
+import type { PushedDetails, UpdateSource } from '../catalog/pushed-details.ts';
 import type { Quotas } from '../catalog/quotas.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { ImageMetadata } from '../image/content.ts';
@@ -29,6 +29,8 @@ export interface ArrivingFile {
   /** Bytes, when announced. */
   size?: number;
   bytes: AsyncIterable<Uint8Array>;
+  /** The SHA-256 that it must have. */
+  expectedDigest?: Digest;
 }
 
 /** What a client says of an image that it pushes. */
@@ -47,6 +49,8 @@ export interface PushRequest {
   pushedBy: string;
   /** The fingerprint that it must have. */
   fingerprint?: string;
+  /** Where newer versions are to be had, of an image that shall be kept up to date. */
+  updateSource?: UpdateSource;
 }
 
 /** A pushed image. */
@@ -175,6 +179,7 @@ function describePush(
     createdAt: new Date(metadata.creationDate * 1000),
     ...(expiresAt === undefined ? {} : { expiresAt }),
     pushedBy: request.pushedBy,
+    ...(request.updateSource === undefined ? {} : { updateSource: request.updateSource }),
   };
   return {
     ...image,

@@ -51,7 +51,7 @@ describe('values', () => {
       streams: { images: { public: true } },
       gracePeriod: 6 * 3_600_000,
       limits: { uploadSize: 64 * 2 ** 30, auditEntries: 100_000 },
-      registry: { stream: 'pushed', keep: 10, pullFrom: [] },
+      registry: { stream: 'pushed', keep: 10, pullFrom: [], mirrorFrom: [], refreshEvery: 21_600_000 },
       shutdownTimeout: 30_000,
       log: { level: 'info', format: 'auto' },
     });

@@ -3,6 +3,7 @@ import type { Catalog } from '../../catalog/catalog.ts';
 import type { LocalDestination } from '../../publish/local-destination.ts';
 import type { Access } from '../access.ts';
 import type { Enrollment } from './enrollment.ts';
+import type { ImageServers } from './image-servers.ts';
 import type { Operations } from './operations.ts';
 import type { PullPolicy } from './pull-policy.ts';
 import type { PushPolicy } from './receiver.ts';
@@ -21,6 +22,7 @@ export interface RegistryParts {
   /** What the configuration says of pushed images, and from where they may be pulled. */
   pushes: PushPolicy;
   pulls: PullPolicy;
+  imageServers: ImageServers;
   /** Bytes of one uploaded blob. */
   uploadLimit: number;
   /** Resolves when what was just committed shows in the documents. */

@@ -5,6 +5,7 @@ import { HeadwaterError } from '../../errors.ts';
 import type { LocalDestination } from '../../publish/local-destination.ts';
 import { type ArrivingFile, type PushedImage, type PushRequest, push } from '../../publish/push.ts';
 import type { Access, Known } from '../access.ts';
+import { namesOf } from './visible-images.ts';
 
 /** What the configuration says of pushed images. */
 export interface PushPolicy {
@@ -56,6 +57,24 @@ export class Receiver {
   }
 
   /**
+   * Checks that somebody may have an image kept up to date, which moves its aliases: it may be there already, under
+   * the names of others.
+   * @throws HeadwaterError `forbidden`
+   */
+  async permitUpdates(identity: Known, { fingerprint, updateSource }: Said): Promise<void> {
+    if (fingerprint === undefined || updateSource === undefined) return;
+    const { access, catalog } = this.#parts;
+    const stream = this.#streamOf(identity);
+    for (const image of await catalog.images.find(fingerprint)) {
+      if (image.product.stream !== stream || image.pushed === undefined) continue;
+      const { server, alias } = image.pushed.updateSource ?? {};
+      const isFollowed =
+        image.pushed.autoUpdate && server === updateSource.server && alias === updateSource.alias;
+      if (!isFollowed) access.demand(identity, 'publish', stream, namesOf(image));
+    }
+  }
+
+  /**
    * Takes an image in.
    * @param options.actor who sends it, for the audit log
    * @throws HeadwaterError what `push` throws; `too-large` as soon as more bytes come than may; `aborted` when `signal`
@@ -66,10 +85,19 @@ export class Receiver {
     said: Said,
     options: { identity: Known; actor: Actor; signal?: AbortSignal },
   ): Promise<PushedImage> {
-    const { catalog, destination, policy, published } = this.#parts;
-    const { identity, actor, signal } = options;
-    const stream = this.#streamOf(identity);
+    const { identity, ...rest } = options;
     const pushedBy = `${identity.kind}:${identity.name}`;
+    return await this.take(files, said, { stream: this.#streamOf(identity), pushedBy, ...rest });
+  }
+
+  /** Like {@link receive}, of an image whose place is known. @param options.pushedBy whose quota it is on */
+  async take(
+    files: AsyncIterable<ArrivingFile>,
+    said: Said,
+    options: { stream: string; pushedBy: string; actor: Actor; signal?: AbortSignal },
+  ): Promise<PushedImage> {
+    const { catalog, destination, policy, published } = this.#parts;
+    const { stream, pushedBy, actor, signal } = options;
     const room = await catalog.pushed.allowance(policy.quotas, { stream, pushedBy });
     const bounded = bound(files, {
       room,
