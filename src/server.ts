@@ -12,13 +12,15 @@ import { BodyWatch } from './http/body-watch.ts';
 import { type AnsweredRequest, createFront } from './http/front.ts';
 import { Readiness } from './http/health.ts';
 import { Listener, type UpgradeListener } from './http/listener.ts';
+import { AutoUpdates } from './http/registry/auto-updates.ts';
 import { Enrollment } from './http/registry/enrollment.ts';
 import { Events } from './http/registry/events.ts';
 import { ImageServers } from './http/registry/image-servers.ts';
 import { encodeJoinToken } from './http/registry/join-token.ts';
+import { updateHooks } from './http/registry/log-updates.ts';
 import { Operations } from './http/registry/operations.ts';
 import { PullPolicy } from './http/registry/pull-policy.ts';
-import type { PushPolicy } from './http/registry/receiver.ts';
+import { type PushPolicy, Receiver } from './http/registry/receiver.ts';
 import { createRegistry } from './http/registry/router.ts';
 import { ServerCertificate } from './http/server-certificate.ts';
 import { DocumentsHandler } from './http/streams/documents-handler.ts';
@@ -108,6 +110,17 @@ export async function startServer(
   const published = () => documents.refresh();
   let port = config.listen.port;
   const addresses = () => reachableAddresses(config, port);
+  const imageServers = new ImageServers(config.registry.mirrorFrom, store);
+  const receiver = new Receiver({ access, catalog, destination, policy: pushPolicy(config), published });
+  const updates = new AutoUpdates(
+    { catalog, receiver, servers: imageServers },
+    { every: config.registry.refreshEvery, hooks: updateHooks(log) },
+  );
+  metrics.watch(
+    'headwater_registry_updates_failing',
+    'Images with auto-update whose last look for a newer version failed.',
+    () => updates.failing,
+  );
   const registry = createRegistry(
     {
       catalog,
@@ -130,7 +143,8 @@ export async function startServer(
         isOurs: (address, at) =>
           at === port && [...machineAddresses({ loopback: true }), '0.0.0.0', '::'].includes(address),
       }),
-      imageServers: new ImageServers(config.registry.mirrorFrom, store),
+      imageServers,
+      updates,
       published,
     },
     onDefect,
@@ -184,6 +198,7 @@ export async function startServer(
   const stopForgetting = forgetAliases(workspace, log);
   const stopCollecting = collectRegularly(workspace, { uploads, onDemand }, config, log);
   await mirrors.start();
+  updates.start();
   log.info({ address: config.listen.address, port }, 'listening');
 
   const { address } = config.listen;
@@ -205,6 +220,7 @@ export async function startServer(
       events.close();
       bodies.close();
       await operations.close();
+      await updates.stop();
       await stopForgetting();
       await mirrorsStopped;
       await onDemand.close();

@@ -13,6 +13,7 @@ import {
   findPlaced,
   isNewest,
   nextSerial,
+  type PlacedVersion,
   retire,
   type VersionPlace,
 } from './pushed-versions.ts';
@@ -33,6 +34,8 @@ export interface PushDraft {
   aliases: { name: string; description?: string }[];
   hidden: boolean;
   pushed: PushedDetails;
+  /** The version that it takes the place of: it gets the aliases that lead to that one by then, in place of `aliases`. */
+  replaces?: VersionPlace;
 }
 
 /** What a push did. */
@@ -59,16 +62,20 @@ export class Pushed {
    * Records a pushed image, all of it or nothing, as the newest version of the product of its first alias. Versions
    * beyond the newest `keep` of that product are removed, unless an alias is pinned to them. An image that the stream
    * has already stays where it is, and gets the aliases, and is kept up to date from then on when it shall be.
-   * @throws HeadwaterError `conflict` when an alias leads to what another owner has, or when a public image is public in
+   * @throws HeadwaterError `not-found` and `conflict` when what it replaces is gone, or is not the newest any more;
+   * `conflict` when an alias leads to what another owner has, or when a public image is public in
    * another stream already; `too-large`; and whatever
    * `assertStored` throws
    */
   async push(
-    draft: PushDraft,
+    asked: PushDraft,
     options: { assertStored: AssertStored; quotas: Quotas; keep?: number; now?: Date },
   ): Promise<PushOutcome> {
     const { now = new Date() } = options;
     return await this.#database.change(async (transaction, revision, note) => {
+      const { replaces } = asked;
+      const replaced = replaces === undefined ? undefined : await findReplaced(transaction, replaces);
+      const draft = replaced === undefined ? asked : { ...asked, aliases: replaced.aliases };
       const owner = pushOwner(draft.stream);
       const known = await findImage(transaction, { ...draft, owner });
       if (!draft.hidden && known?.hidden !== 0)
@@ -93,6 +100,9 @@ export class Pushed {
       }
       if (options.keep !== undefined)
         await prune(transaction, version.product_id, options.keep, { revision, now });
+      // Without a name there is no product that it could be a newer version of.
+      if (replaced?.aliases.length === 0 && replaced.version.id !== version.id)
+        await retire(transaction, replaced.version, { revision, now });
       const place = { product: version.name, serial: version.serial };
       const { fingerprint } = draft;
       const aliases = draft.aliases.map(({ name }) => name);
@@ -216,6 +226,35 @@ export class Pushed {
       .execute();
     return { product: productName(product), serial };
   }
+}
+
+/**
+ * A version that shall be replaced, with the aliases that lead to it: first those that follow its product, after which
+ * that is named.
+ */
+async function findReplaced(
+  transaction: Transaction<Tables>,
+  place: VersionPlace,
+): Promise<{ version: PlacedVersion; aliases: { name: string; description: string }[] }> {
+  const version = await findPlaced(transaction, place);
+  if (!(await isNewest(transaction, version))) {
+    throw new HeadwaterError('conflict', `${place.product} ${place.serial} has a newer version by now`);
+  }
+  const rows = await transaction
+    .selectFrom('aliases')
+    .select(['name', 'description', 'version_id'])
+    .where('os', '=', version.os)
+    .where('release', '=', version.release)
+    .where('variant', '=', version.variant)
+    .where('removed_at', 'is', null)
+    .orderBy('name')
+    .execute();
+  const following = rows.filter((row) => row.version_id === null);
+  const pinned = rows.filter((row) => row.version_id === version.id);
+  return {
+    version,
+    aliases: [...following, ...pinned].map(({ name, description }) => ({ name, description })),
+  };
 }
 
 async function fingerprintsOf(transaction: Transaction<Tables>, versionId: number): Promise<string[]> {

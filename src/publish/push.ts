@@ -2,6 +2,7 @@ import type { Digest } from '../blobs/digest.ts';
 import type { Item, ProductDetails } from '../catalog/model.ts';
 import type { PushDraft, PushOutcome } from '../catalog/pushed.ts';
 import type { PushedDetails, UpdateSource } from '../catalog/pushed-details.ts';
+import type { VersionPlace } from '../catalog/pushed-versions.ts';
 import type { Quotas } from '../catalog/quotas.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { ImageMetadata } from '../image/content.ts';
@@ -51,6 +52,8 @@ export interface PushRequest {
   fingerprint?: string;
   /** Where newer versions are to be had, of an image that shall be kept up to date. */
   updateSource?: UpdateSource;
+  /** The version that it takes the place of: it gets that one's aliases. */
+  replaces?: VersionPlace;
 }
 
 /** A pushed image. */
@@ -189,6 +192,7 @@ function describePush(
     aliases: request.aliases,
     hidden: !request.public,
     pushed,
+    ...(request.replaces === undefined ? {} : { replaces: request.replaces }),
   };
 }
 

@@ -2,6 +2,7 @@ import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { LocalDestination } from '../../publish/local-destination.ts';
 import type { Access } from '../access.ts';
+import type { AutoUpdates } from './auto-updates.ts';
 import type { Enrollment } from './enrollment.ts';
 import type { ImageServers } from './image-servers.ts';
 import type { Operations } from './operations.ts';
@@ -23,6 +24,7 @@ export interface RegistryParts {
   pushes: PushPolicy;
   pulls: PullPolicy;
   imageServers: ImageServers;
+  updates: AutoUpdates;
   /** Bytes of one uploaded blob. */
   uploadLimit: number;
   /** Resolves when what was just committed shows in the documents. */
