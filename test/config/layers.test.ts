@@ -85,6 +85,17 @@ test('what "config check" prints is a file that says the same', () => {
   );
 });
 
+test('what "config check" prints of the registry, and of limits, says the same, too', () => {
+  const registry = [
+    'keep: 3, refreshEvery: 90m, streamQuota: 1TiB, entryQuota: 5GB, pullFrom: [10.0.0.0/8]',
+    'mirrorFrom: [{url: https://a.example, keyring: /k.gpg}, {url: https://b.example, unsigned: true}]',
+  ];
+  writeFileSync(file, `registry: {${registry.join(', ')}}\nlimits: {auditEntries: 5000}`);
+  const config = loaded({ file, env: {} });
+  writeFileSync(file, effectiveYaml(config));
+  expect(loaded({ file, env: {} })).toEqual(config);
+});
+
 test('the keys to the store are not printed', () => {
   const env = {
     HEADWATER_STORAGE_TYPE: 's3',
