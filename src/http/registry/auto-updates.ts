@@ -12,6 +12,9 @@ import { describeFound, fetched, versionOf } from './simplestreams-pull.ts';
 /** A server's first round comes soon, so that what was due while it was down is not late: at most so many milliseconds. */
 const firstWithin = 60_000;
 
+/** The longest that a timer can wait, in milliseconds. */
+const longestDelay = 2 ** 31 - 1;
+
 /** Told of what rounds do. */
 export interface UpdateHooks {
   onUpdated(image: { product: string; server: string; alias: string }): void;
@@ -170,14 +173,17 @@ export class AutoUpdates {
   }
 
   #schedule(delay: number): void {
-    this.#timer = setTimeout(() => {
-      this.#running = this.round()
-        .catch((error: unknown) => this.#hooks.onFailed({ server: 'every image server' }, error))
-        .finally(() => {
-          // Many servers must not come to an image server at the same moment, for ever.
-          if (!this.#stopping.signal.aborted) this.#schedule(this.#every * (0.9 + Math.random() / 5));
-        });
-    }, delay);
+    this.#timer = setTimeout(
+      () => {
+        this.#running = this.round()
+          .catch((error: unknown) => this.#hooks.onFailed({ server: 'every image server' }, error))
+          .finally(() => {
+            // Many servers must not come to an image server at the same moment, for ever.
+            if (!this.#stopping.signal.aborted) this.#schedule(this.#every * (0.9 + Math.random() / 5));
+          });
+      },
+      Math.min(delay, longestDelay),
+    );
     this.#timer.unref();
   }
 }

@@ -4,7 +4,7 @@ import { AutoUpdates } from '../../../src/http/registry/auto-updates.ts';
 import { ImageServers } from '../../../src/http/registry/image-servers.ts';
 import { Receiver } from '../../../src/http/registry/receiver.ts';
 import { TestUpstream } from '../../mirror/test-upstream.ts';
-import { ended } from '../../support/push-images.ts';
+import { ended, makeImage, upload } from '../../support/push-images.ts';
 import { RegistryClient } from '../../support/registry-client.ts';
 import { TestServer } from '../../support/server.ts';
 import { copyFrom } from './copy-requests.ts';
@@ -199,6 +199,26 @@ test('an image that is deleted while its successor is fetched has none', async (
   expect(failures).toEqual([expect.stringContaining('Image not found')]);
   expect((await client.get('/1.0/images')).metadata).toEqual([]);
   expect(await server.workspace.catalog.blobs.digests()).toHaveProperty('size', 2);
+});
+
+test('what somebody pushes to the alias while the successor is fetched stays, and ends the updates', async () => {
+  const test = await setting();
+  const { client, upstream, updates, failures } = test;
+  await copy(test, 'base');
+  await upstream.offer(product, second, { size: 200_000 });
+  upstream.pace = 500;
+  const asked = new Promise<void>((resolve) => {
+    upstream.onRequest = (path) => path.endsWith('squashfs') && resolve();
+  });
+  const round = updates.round();
+  await asked;
+  const image = await makeImage();
+  await ended(client, await upload(client, image, { 'X-Incus-aliases': 'alias=base' }));
+  await round;
+  expect(failures).toEqual([expect.stringContaining('has a newer version by now')]);
+  expect(await targetOf(client, 'base')).toBe(image.fingerprint);
+  await updates.round();
+  expect([updates.failing, failures.length]).toEqual([0, 1]);
 });
 
 test('failures are told, change nothing, and end when the upstream is well again', async () => {
