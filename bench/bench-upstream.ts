@@ -148,10 +148,10 @@ async function metadataOf(release: string): Promise<Buffer> {
   return gzipSync(await packTar([entry]));
 }
 
-/** The head of a squashfs with nothing in it: what follows is taken for padding. */
+/** The head of a squashfs with next to nothing in it: what follows is taken for padding. */
 async function emptySquashfs(directory: string): Promise<Buffer> {
   const [empty, file] = [join(directory, 'empty'), join(directory, 'empty.squashfs')];
-  await mkdir(empty, { recursive: true });
+  for (const folder of ['bin', 'etc']) await mkdir(join(empty, folder), { recursive: true });
   await run('mksquashfs', [empty, file, '-nopad', '-no-progress', '-quiet']);
   return await readFile(file);
 }

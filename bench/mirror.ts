@@ -4,7 +4,7 @@ import { program } from '../test/e2e/headwater.ts';
 import { run } from '../test/support/command.ts';
 import { BenchUpstream } from './bench-upstream.ts';
 import { benchDirectory } from './fixtures.ts';
-import { alternate, compare, limit, median, note, print, type Run, time } from './measure.ts';
+import { alternate, compare, type Line, limit, median, note, print, type Run, time } from './measure.ts';
 
 const directory = join(benchDirectory, 'mirror');
 const rounds = 5;
@@ -29,7 +29,8 @@ async function largeFiles(): Promise<void> {
     );
     print('Mirroring ten files of 100 MiB, against curl writing and openssl dgst reading them', [
       compare('wall time', 's', seconds(samples), { most: 1.3 }),
-      limit('memory', 'MiB', peak(samples.ours), 200),
+      note('memory', 'MB', peak(samples.ours)),
+      ...(await sstreamMirror(upstream)),
     ]);
   } finally {
     await upstream.stop();
@@ -52,7 +53,8 @@ async function smallFiles(): Promise<void> {
     }
     print('Mirroring 6,000 files of 1 KiB, against curl -K over a kept connection', [
       compare('wall time', 's', seconds(samples), { most: 2 }),
-      limit('memory', 'MiB', peak(samples.ours), 200),
+      note('memory', 'MB', peak(samples.ours)),
+      ...(await sstreamMirror(upstream)),
       limit('again with nothing new, beyond the start of the process', 's', median(again), 0.2),
     ]);
   } finally {
@@ -68,7 +70,7 @@ async function manyItems(): Promise<void> {
     const plan = await headwater('plan');
     print('Planning 60,000 items', [
       note('wall time', 's', plan.seconds),
-      limit('memory', 'MiB', plan.peak, 200),
+      limit('memory', 'MB', peak([plan]), 200),
     ]);
   } finally {
     await upstream.stop();
@@ -127,6 +129,19 @@ function seconds({ ours, theirs }: { ours: Run[]; theirs: Run[] }) {
   return { ours: ours.map((run) => run.seconds), theirs: theirs.map((run) => run.seconds) };
 }
 
+/** The most memory of any of them, in MB. */
 function peak(runs: Run[]): number {
-  return Math.max(...runs.map((run) => run.peak));
+  return (Math.max(...runs.map((run) => run.peak)) * mebibyte) / 1e6;
+}
+
+/** How long sstream-mirror takes for the same, where it is installed. */
+async function sstreamMirror(upstream: BenchUpstream): Promise<Line[]> {
+  const isInstalled = await run('sstream-mirror', ['--help']).then(
+    () => true,
+    () => false,
+  );
+  if (!isInstalled) return [];
+  const target = join(directory, 'copy');
+  const args = ['--no-verify', '--max=1000', '--path=streams/v1/index.json', upstream.url, target];
+  return [note('sstream-mirror', 's', (await fresh('sstream-mirror', args)).seconds)];
 }

@@ -12,6 +12,7 @@ import { BodyWatch } from './http/body-watch.ts';
 import { type AnsweredRequest, createFront } from './http/front.ts';
 import { Readiness } from './http/health.ts';
 import { Listener, type UpgradeListener } from './http/listener.ts';
+import { OwnAddresses } from './http/own-addresses.ts';
 import { AutoUpdates } from './http/registry/auto-updates.ts';
 import { Enrollment } from './http/registry/enrollment.ts';
 import { Events } from './http/registry/events.ts';
@@ -24,6 +25,7 @@ import { type PushPolicy, Receiver } from './http/registry/receiver.ts';
 import { createRegistry } from './http/registry/router.ts';
 import { ServerCertificate } from './http/server-certificate.ts';
 import { DocumentsHandler } from './http/streams/documents-handler.ts';
+import { cleanDownloads } from './mirror/downloads.ts';
 import { onDemandHooks } from './mirror/log-fetches.ts';
 import { mirrorHooks } from './mirror/log-runs.ts';
 import { OnDemandStore } from './mirror/on-demand-store.ts';
@@ -31,7 +33,7 @@ import { MirrorService } from './mirror/service.ts';
 import { collectGarbage } from './ops/garbage-collection.ts';
 import { createLogger, type Logger } from './ops/log.ts';
 import { Metrics } from './ops/metrics.ts';
-import { observeStore } from './ops/observed-store.ts';
+import { type OnStoreError, observeListed, observeStore } from './ops/observed-store.ts';
 import { Documents } from './streams/documents.ts';
 import { version } from './version.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
@@ -72,17 +74,17 @@ export async function startServer(
   options: { mirrors?: MirrorDefinition[] } = {},
 ): Promise<RunningServer> {
   const log = createLogger(config.log);
-  const workspace = await openWorkspace(config, {
-    observe: (store) =>
-      observeStore(store, (operation, kind, error) => {
-        metrics.observeStoreError(operation, kind);
-        log.warn({ operation, error: messageOf(error) }, 'the blob store failed');
-      }),
-  });
+  const onStoreError: OnStoreError = (operation, kind, error) => {
+    metrics.observeStoreError(operation, kind);
+    const level = kind === 'damaged' ? 'error' : 'warn';
+    log[level]({ operation, kind, error: messageOf(error) }, 'the blob store failed');
+  };
+  const workspace = await openWorkspace(config, { observe: (store) => observeStore(store, onStoreError) });
   const { catalog, store, destination } = workspace;
   const mirrorParts = { ...workspace, dataDir: config.dataDir };
   const mirrors = new MirrorService(options.mirrors ?? [], mirrorParts, mirrorHooks(log));
   const onDemand = new OnDemandStore(options.mirrors ?? [], mirrorParts, onDemandHooks(log));
+  const imageBytes = { ...observeListed(onDemand, onStoreError), presign: onDemand.presign };
   const metrics = new Metrics({ catalogSize: () => catalog.size(), mirrors: () => mirrors.statuses() });
   const documents = new Documents(catalog, {
     onError: (error) => log.error({ error }, 'the documents could not be rendered'),
@@ -124,7 +126,7 @@ export async function startServer(
   const registry = createRegistry(
     {
       catalog,
-      imageBytes: onDemand,
+      imageBytes,
       destination,
       access,
       operations,
@@ -139,9 +141,7 @@ export async function startServer(
       pushes: pushPolicy(config),
       pulls: new PullPolicy({
         from: config.registry.pullFrom,
-        // The unspecified address leads to this machine, too.
-        isOurs: (address, at) =>
-          at === port && [...machineAddresses({ loopback: true }), '0.0.0.0', '::'].includes(address),
+        ours: new OwnAddresses(config, () => port),
       }),
       imageServers,
       updates,
@@ -153,7 +153,7 @@ export async function startServer(
     access,
     documents: handler,
     products: catalog.products,
-    images: onDemand,
+    images: imageBytes,
     readiness: new Readiness(store, documents),
     metrics,
     api: createApi({
@@ -301,6 +301,7 @@ function collectRegularly(
       await catalog.audit.trim(config.limits.auditEntries);
       await uploads.clean(new Date(Date.now() - uploadPatience));
       await onDemand.evict();
+      await cleanDownloads(config.dataDir);
       if (collected.versions + collected.blobs + collected.strays > 0)
         log.info(collected, 'garbage collected');
     } catch (error) {

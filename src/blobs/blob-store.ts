@@ -8,6 +8,8 @@ import type { Digest } from './digest.ts';
 export interface ByteRange {
   start: number;
   end: number;
+  /** How many bytes the whole blob is known to have: with any other number it is damaged, and nothing of it is read. */
+  of?: number;
 }
 
 /** A blob as its store knows it. */
@@ -37,8 +39,8 @@ export interface Expected {
  * Where bytes are kept, named by their SHA-256. One suite of tests runs over every store
  * (`test/blobs/store-suite.ts`).
  *
- * Errors are HeadwaterErrors: `not-found` (no such blob), `unavailable` (the store cannot be reached or failed),
- * `no-space`, `invalid` (not the expected size).
+ * Errors are HeadwaterErrors: `not-found` (no such blob), `unavailable` (the store cannot be reached or failed; a
+ * DamagedBlobError when a blob has not the size it is known to have), `no-space`, `invalid` (not the expected size).
  */
 export interface BlobStore {
   /** Makes the store ready and cleans away writes that a killed process abandoned. Call once before the rest. */

@@ -6,6 +6,7 @@ import { codeOf, HeadwaterError } from '../errors.ts';
 import { adoptFile } from './adopt-file.ts';
 import { blobKey, blobRoot, digestOfKey } from './blob-key.ts';
 import type { BlobStat, BlobStore, ByteRange, Expected } from './blob-store.ts';
+import { assertSize } from './damaged-blob.ts';
 import type { Digest } from './digest.ts';
 import { Directories } from './directories.ts';
 import { entriesOf, removeFile, statOf } from './disk.ts';
@@ -15,6 +16,9 @@ import { GroupSync } from './group-sync.ts';
 import { Incoming } from './incoming.ts';
 import { StagedFile } from './staged-file.ts';
 import { isAbandoned } from './staged-name.ts';
+
+/** How long it is believed that the directory is there, in milliseconds: a mirror run asks thousands of times. */
+const moment = 20;
 
 /**
  * Blobs in a directory of a local file system: `blobs/sha256/ab/<hex>`. Several processes may use it at once.
@@ -27,6 +31,8 @@ export class DirectoryStore implements BlobStore {
   readonly #staging: string;
   readonly #directories: Directories;
   readonly #sync: GroupSync;
+  /** When the directory was last seen to be there, by the clock of `performance`. */
+  #rootSeenAt = Number.NEGATIVE_INFINITY;
 
   /** @param root the directory; made when it is not there */
   constructor(root: string) {
@@ -58,6 +64,7 @@ export class DirectoryStore implements BlobStore {
     const handle = await this.#openBlob(digest, path);
     try {
       const { size } = await handle.stat();
+      assertSize(digest, size, range?.of);
       const start = range?.start ?? 0;
       const stop = Math.min(size, (range?.end ?? size) + 1);
       if (range !== undefined && start >= stop) {
@@ -162,10 +169,12 @@ export class DirectoryStore implements BlobStore {
 
   /** Tells a missing blob from a file system that is not mounted. @throws HeadwaterError `unavailable` */
   async #checkRoot(): Promise<void> {
+    if (performance.now() - this.#rootSeenAt < moment) return;
     const path = join(this.#root, blobRoot);
     await stat(path).catch((error: unknown) => {
       throw diskError(error, path, 'read');
     });
+    this.#rootSeenAt = performance.now();
   }
 
   /**

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { HeadwaterError } from '../errors.ts';
 import { blobKey, blobRoot, digestOfKey } from './blob-key.ts';
 import type { BlobStat, BlobStore, ByteRange, Expected } from './blob-store.ts';
+import { assertSize, DamagedBlobError } from './damaged-blob.ts';
 import type { Digest } from './digest.ts';
 import { Incoming } from './incoming.ts';
 import { S3Bucket, type S3Object } from './s3-bucket.ts';
@@ -66,7 +67,17 @@ export class S3Store implements BlobStore {
       if (response !== undefined) return response;
       throw new HeadwaterError('not-found', `blob sha256:${digest} is not in the store`);
     };
-    const response = await get(range);
+    const response = await get(range).catch((error: unknown) => {
+      const isBeyond = error instanceof HeadwaterError && error.kind === 'invalid';
+      if (!isBeyond || range?.of === undefined || range.start >= range.of) throw error;
+      throw new DamagedBlobError(digest, `has not its ${range.of} bytes in the store`, { cause: error });
+    });
+    try {
+      if (range !== undefined) assertSize(digest, wholeSizeOf(response), range.of);
+    } catch (error) {
+      response.destroy();
+      throw error;
+    }
     const start = range?.start ?? 0;
     const stop = start + lengthOf(response);
     if (start === stop) {
@@ -197,6 +208,11 @@ function lengthOf(response: IncomingMessage): number {
   if (Number.isSafeInteger(length)) return length;
   response.destroy();
   throw new HeadwaterError('unavailable', 'the S3 service does not tell how many bytes it sends');
+}
+
+/** The size of the object that an answer is a range of (RFC 9110, section 14.4). */
+function wholeSizeOf(response: IncomingMessage): number {
+  return Number(/\/(\d+)$/.exec(response.headers['content-range'] ?? '')?.[1]);
 }
 
 function describe(digest: Digest, { size, modified }: S3Object): BlobStat {

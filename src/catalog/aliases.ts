@@ -1,14 +1,11 @@
 import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
 import type { Database } from './database.ts';
-import type { ProductKey } from './names.ts';
+import type { Family } from './names.ts';
+import { aliasTargets } from './own-names.ts';
 import type { Tables } from './tables.ts';
 
-/**
- * What an alias leads to: the products of one os, release and variant, one for each architecture. Clients pick
- * theirs, and the newest version.
- */
-export type Family = Pick<ProductKey, 'os' | 'release' | 'variant'>;
+export type { Family } from './names.ts';
 
 export interface Alias extends Family {
   name: string;
@@ -29,15 +26,16 @@ export class Aliases {
     this.#database = database;
   }
 
-  async list(): Promise<Alias[]> {
-    return await this.#read();
+  /** @param options.shown only those that lead to a version which is not hidden */
+  async list(options: { shown?: boolean } = {}): Promise<Alias[]> {
+    return await this.#read(options);
   }
 
   async find(name: string): Promise<Alias | undefined> {
-    return (await this.#read(name))[0];
+    return (await this.#read({ name }))[0];
   }
 
-  async #read(name?: string): Promise<Alias[]> {
+  async #read({ name, shown = false }: { name?: string; shown?: boolean }): Promise<Alias[]> {
     const rows = await this.#database.reads
       .selectFrom('aliases')
       .leftJoin('products', (join) =>
@@ -52,6 +50,23 @@ export class Aliases {
       .select(['versions.product_id as pinned_id', 'versions.serial'])
       .where('aliases.removed_at', 'is', null)
       .$if(name !== undefined, (select) => select.where('aliases.name', '=', name ?? ''))
+      .$if(shown, (select) =>
+        select.where(({ exists, selectFrom }) =>
+          exists(
+            selectFrom('versions as shown')
+              .select('shown.id')
+              .whereRef('shown.product_id', '=', 'products.id')
+              .where('shown.removed_at', 'is', null)
+              .where('shown.hidden', '=', 0)
+              .where((where) =>
+                where.or([
+                  where('aliases.version_id', 'is', null),
+                  where('shown.id', '=', where.ref('aliases.version_id')),
+                ]),
+              ),
+          ),
+        ),
+      )
       .orderBy('aliases.name')
       .orderBy('products.name')
       .execute();
@@ -69,16 +84,22 @@ export class Aliases {
   /**
    * Makes an alias lead to a family, from wherever it led before, in one step.
    * @throws HeadwaterError `not-found` when the family has no product; `conflict` when the alias leads to products
-   * of another owner
+   * of another owner; `forbidden`
    */
   async set(name: string, family: Family): Promise<void> {
-    await this.#database.change(async (transaction, revision, note) => {
+    await this.#database.change(async (transaction, revision, note, permit) => {
       const target = await familyOwner(transaction, family);
       if (target === undefined) {
         throw new HeadwaterError('not-found', `there is no product ${describeFamily(family)}`);
       }
+      for (const wanted of await aliasTargets(transaction, name, family)) {
+        await permit.demand('publish', wanted);
+      }
       const current = await findAlias(transaction, name);
       const owner = current === undefined ? undefined : await familyOwner(transaction, current);
+      for (const stream of current === undefined ? [] : await familyStreams(transaction, current)) {
+        await permit.demand('publish', { stream, names: [name] });
+      }
       if (current !== undefined && owner !== undefined && owner !== target) {
         throw new HeadwaterError(
           'conflict',
@@ -156,11 +177,13 @@ export class Aliases {
     return { changed: moves.length + gone.length, withheld };
   }
 
-  /** @throws HeadwaterError `not-found` */
+  /** @throws HeadwaterError `not-found`, `forbidden` */
   async unset(name: string): Promise<void> {
-    await this.#database.change(async (transaction, revision, note) => {
-      if ((await findAlias(transaction, name)) === undefined) {
-        throw new HeadwaterError('not-found', `there is no alias ${name}`);
+    await this.#database.change(async (transaction, revision, note, permit) => {
+      const current = await findAlias(transaction, name);
+      if (current === undefined) throw new HeadwaterError('not-found', `there is no alias ${name}`);
+      for (const stream of await familyStreams(transaction, current)) {
+        await permit.demand('publish', { stream, names: [name] });
       }
       await removeAlias(transaction, name, revision);
       await note({ action: 'alias.unset', subject: name });
@@ -242,6 +265,19 @@ export async function familyOwner(
     .limit(1)
     .executeTakeFirst();
   return row?.owner;
+}
+
+/** Part of a transaction: the streams of the products of a family. */
+export async function familyStreams(transaction: Transaction<Tables>, family: Family): Promise<string[]> {
+  const rows = await transaction
+    .selectFrom('products')
+    .select('stream')
+    .distinct()
+    .where('os', '=', family.os)
+    .where('release', '=', family.release)
+    .where('variant', '=', family.variant)
+    .execute();
+  return rows.map(({ stream }) => stream);
 }
 
 /** Part of a transaction: has the documents rendered anew, of every product of a family. */

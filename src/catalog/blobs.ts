@@ -23,8 +23,8 @@ interface Recording extends BlobRecord {
 export class Blobs {
   readonly #database: Database;
   #waiting: Recording[] = [];
-  /** The change that is about to record them. */
-  #recording: Promise<void> | undefined;
+  /** The change that is about to record them; resolves to those that were known before. */
+  #recording: Promise<Set<string>> | undefined;
 
   constructor(database: Database) {
     this.#database = database;
@@ -47,19 +47,20 @@ export class Blobs {
   /**
    * Remembers a blob that is in the store, or marks it as in use: it will not be collected for the grace period.
    * @param fingerprint the one it has as a root of a metadata item, when that was computed
+   * @returns whether it was not known before
    */
   async record(
     blob: BlobRecord,
     now = new Date(),
     fingerprint?: { metadata: string; fingerprint: string },
-  ): Promise<void> {
+  ): Promise<boolean> {
     this.#waiting.push({ ...blob, usedAt: now.getTime(), ...fingerprint });
     // Those that come while it waits for its turn are in the same change: a mirror run records thousands.
     this.#recording ??= this.#database.change(async (transaction) => {
       this.#recording = undefined;
-      await insertBlobs(transaction, this.#waiting.splice(0));
+      return await insertBlobs(transaction, this.#waiting.splice(0));
     });
-    await this.#recording;
+    return !(await this.#recording).has(blob.digest);
   }
 
   /** sha256(metadata bytes, then root bytes), when it was computed before. */
@@ -119,11 +120,15 @@ export class Blobs {
   }
 }
 
-async function insertBlobs(transaction: Transaction<Tables>, recordings: Recording[]): Promise<void> {
+/** @returns the digests that were known before */
+async function insertBlobs(transaction: Transaction<Tables>, recordings: Recording[]): Promise<Set<string>> {
   // One text for any number of them, which is prepared once.
   const rows = JSON.stringify(
     recordings.map(({ digest, size, content, usedAt }) => [digest, size, content, usedAt]),
   );
+  const known = await sql<{ digest: string }>`
+    select digest from blobs where digest in (select value ->> 0 from json_each(${rows}))
+  `.execute(transaction);
   await sql`
     insert into blobs (digest, size, content, used_at)
     select value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(${rows}) where true
@@ -133,6 +138,7 @@ async function insertBlobs(transaction: Transaction<Tables>, recordings: Recordi
     if (metadata === undefined || fingerprint === undefined) continue;
     await insertFingerprint(transaction, { root: digest, metadata, fingerprint });
   }
+  return new Set(known.rows.map(({ digest }) => digest));
 }
 
 async function insertFingerprint(

@@ -6,6 +6,7 @@ import { ChangeQueue } from './change-queue.ts';
 import { Connection } from './connection.ts';
 import { migrations } from './migrations.ts';
 import { type Actor, type AuditEvent, noteChange } from './note-change.ts';
+import { type Permit, unlimited } from './rights.ts';
 import type { Tables } from './tables.ts';
 
 /** How long a statement waits for another process's transaction, in milliseconds. */
@@ -81,15 +82,17 @@ export class Database {
    * Changes the catalog in one transaction, all or nothing; changes that come at the same moment share it. It takes the
    * next revision first, which makes writers, in this process and in others, wait for one another; nothing is visible to
    * others before the end.
-   * @param work is given `note`, which writes what it changes into the audit log
+   * @param work is given `note`, which writes what it changes into the audit log, and `permit`, which knows what the
+   * actor may do
    * @returns what `work` returns
    * @throws HeadwaterError `unavailable` when another process holds the catalog, `no-space`; what `work` throws
    */
   async change<Result>(
-    work: (transaction: Transaction<Tables>, revision: number, note: Note) => Promise<Result>,
+    work: (transaction: Transaction<Tables>, revision: number, note: Note, permit: Permit) => Promise<Result>,
   ): Promise<Result> {
+    const { permit = unlimited } = this.#actor;
     const changing = this.#changes.make((transaction, revision) =>
-      work(transaction, revision, (event) => noteChange(transaction, this.#actor, event)),
+      work(transaction, revision, (event) => noteChange(transaction, this.#actor, event), permit),
     );
     return await changing.catch((error: unknown) => {
       throw explain(error);

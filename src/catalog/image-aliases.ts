@@ -1,8 +1,12 @@
+import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
-import { findAlias, removeAlias, touchFamily } from './aliases.ts';
+import { familyStreams, findAlias, removeAlias, touchFamily } from './aliases.ts';
 import type { Database } from './database.ts';
+import { ownTarget } from './own-names.ts';
 import { pointAlias } from './pushed-aliases.ts';
 import { findPlaced, type VersionPlace } from './pushed-versions.ts';
+import type { Permit } from './rights.ts';
+import type { Tables } from './tables.ts';
 
 /** Aliases as the LXD API has them: each leads to one image. `Aliases` has those that lead to products. */
 export class ImageAliases {
@@ -15,18 +19,21 @@ export class ImageAliases {
   /**
    * Makes an alias lead to an image ({@link pointAlias}).
    * @param alias.mayMove whether it may lead elsewhere now
-   * @throws HeadwaterError `conflict` when it exists and may not be moved, or when another owner has it; `not-found`
+   * @throws HeadwaterError `conflict` when it exists and may not be moved, or when another owner has it; `not-found`;
+   * `forbidden` for who has no right to the alias, or none to the image's product
    */
   async set(
     alias: { name: string; description?: string; mayMove: boolean },
     place: VersionPlace,
     now = new Date(),
   ): Promise<void> {
-    await this.#database.change(async (transaction, revision, note) => {
+    await this.#database.change(async (transaction, revision, note, permit) => {
+      const version = await findPlaced(transaction, place);
+      await permit.demand('publish', { stream: version.stream, names: [alias.name] });
+      await permit.demand('publish', await ownTarget(transaction, version));
       if (!alias.mayMove && (await findAlias(transaction, alias.name)) !== undefined) {
         throw new HeadwaterError('conflict', `Alias "${alias.name}" already exists`);
       }
-      const version = await findPlaced(transaction, place);
       const { name, serial } = await pointAlias(transaction, alias, version, { revision, now });
       await note({ action: 'alias.set', subject: alias.name, details: { product: name, serial } });
     });
@@ -35,28 +42,28 @@ export class ImageAliases {
   /**
    * Removes an alias. Documents keep it until {@link forget}, because removing and setting anew is how clients
    * move it.
-   * @throws HeadwaterError `not-found`
+   * @throws HeadwaterError `not-found`, `forbidden`
    */
   async remove(name: string, now = new Date()): Promise<void> {
-    await this.#database.change(async (transaction, _revision, note) => {
-      const { numUpdatedRows } = await transaction
+    await this.#database.change(async (transaction, _revision, note, permit) => {
+      await demandAlias(transaction, name, permit);
+      await transaction
         .updateTable('aliases')
         .set({ removed_at: now.getTime() })
         .where('name', '=', name)
-        .where('removed_at', 'is', null)
-        .executeTakeFirst();
-      if (numUpdatedRows === 0n) throw new HeadwaterError('not-found', 'Alias not found');
+        .execute();
       await note({ action: 'alias.remove', subject: name });
     });
   }
+
   /**
    * Gives an alias another name; where it leads stays.
-   * @throws HeadwaterError `not-found`; `conflict` when the new name is there already
+   * @throws HeadwaterError `not-found`; `forbidden`; `conflict` when the new name is there already
    */
   async rename(name: string, newName: string): Promise<void> {
-    await this.#database.change(async (transaction, revision, note) => {
-      const current = await findAlias(transaction, name);
-      if (current === undefined) throw new HeadwaterError('not-found', 'Alias not found');
+    await this.#database.change(async (transaction, revision, note, permit) => {
+      const { current, streams } = await demandAlias(transaction, name, permit);
+      for (const stream of streams) await permit.demand('publish', { stream, names: [newName] });
       if ((await findAlias(transaction, newName)) !== undefined) {
         throw new HeadwaterError('conflict', `Alias "${newName}" already exists`);
       }
@@ -86,4 +93,13 @@ export class ImageAliases {
       return gone.length;
     });
   }
+}
+
+/** An alias that the actor may change, and the streams of what it leads to. */
+async function demandAlias(transaction: Transaction<Tables>, name: string, permit: Permit) {
+  const current = await findAlias(transaction, name);
+  if (current === undefined) throw new HeadwaterError('not-found', 'Alias not found');
+  const streams = await familyStreams(transaction, current);
+  for (const stream of streams) await permit.demand('publish', { stream, names: [name] });
+  return { current, streams };
 }

@@ -2,7 +2,9 @@ import { type RawBuilder, sql } from 'kysely';
 import type { Database } from './database.ts';
 import type { ItemType, ProductDetails } from './model.ts';
 import type { ProductKey } from './names.ts';
+import { ownNames, targetOf } from './own-names.ts';
 import { type PushedDetails, toDetails } from './pushed-details.ts';
+import type { Target } from './rights.ts';
 
 /** A file of an image. */
 export interface ImageItem {
@@ -30,6 +32,8 @@ export interface Image {
   pushed?: PushedDetails;
   /** Aliases that follow the product's newest version, and those that are pinned to this one. */
   aliases: { following: ImageAlias[]; pinned: ImageAlias[] };
+  /** What a right to change it is a right to. */
+  own: Target;
 }
 
 export interface ImageAlias {
@@ -134,18 +138,23 @@ export class Images {
           .onRef('aliases.variant', '=', 'products.variant'),
       )
       .select(['products.id', 'aliases.name', 'aliases.description', 'aliases.version_id'])
+      .select('aliases.removed_at')
       .where('products.id', 'in', [...new Set(rows.map((row) => row.product_id))])
-      .where('aliases.removed_at', 'is', null)
       .orderBy('aliases.name')
       .execute();
     const byProduct = new Map<number, typeof aliases>();
     for (const alias of aliases) byProduct.set(alias.id, [...(byProduct.get(alias.id) ?? []), alias]);
     return rows.map((row) => {
+      const all = byProduct.get(row.product_id) ?? [];
       const of = (version: number | null) =>
-        (byProduct.get(row.product_id) ?? [])
-          .filter((alias) => alias.version_id === version)
+        all
+          .filter((alias) => alias.version_id === version && alias.removed_at === null)
           .map(({ name, description }) => ({ name, description }));
-      return toImage(row, { following: of(null), pinned: of(row.version_id) });
+      // One that was removed a moment ago, to be set anew, still names the product.
+      const following = all.filter((alias) => alias.version_id === null).map(({ name }) => name);
+      const names = ownNames(row, following);
+      const own = targetOf({ stream: row.stream, names, pushedBy: row.pushed_by ?? undefined });
+      return toImage(row, { following: of(null), pinned: of(row.version_id) }, own);
     });
   }
 }
@@ -182,7 +191,7 @@ function select(database: Database) {
 
 type ImageRow = Awaited<ReturnType<ReturnType<typeof select>['execute']>>[number];
 
-function toImage(row: ImageRow, aliases: Image['aliases']): Image {
+function toImage(row: ImageRow, aliases: Image['aliases'], own: Target): Image {
   return {
     fingerprint: row.fingerprint ?? '',
     ...(row.metadata_digest === null || row.metadata_size === null
@@ -211,6 +220,7 @@ function toImage(row: ImageRow, aliases: Image['aliases']): Image {
     newestShown: row.serial === row.newest_shown,
     ...toPushed(row),
     aliases,
+    own,
   };
 }
 

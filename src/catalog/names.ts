@@ -13,6 +13,12 @@ export interface ProductKey {
   variant: string;
 }
 
+/**
+ * What an alias leads to: the products of one os, release and variant, one for each architecture. Clients pick
+ * theirs, and the newest version.
+ */
+export type Family = Pick<ProductKey, 'os' | 'release' | 'variant'>;
+
 /** The name of a product in documents: `debian:bookworm:amd64:default`. */
 export function productName(key: ProductKey): string {
   return `${key.os}:${key.release}:${key.architecture}:${key.variant}`;

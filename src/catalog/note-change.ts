@@ -1,4 +1,5 @@
 import type { Transaction } from 'kysely';
+import type { Permit } from './rights.ts';
 import type { Tables } from './tables.ts';
 
 /** Who makes a change, and from where. */
@@ -7,6 +8,8 @@ export interface Actor {
   who: string;
   /** An IP address, or `command line`. */
   from: string;
+  /** What they may do; everything when left out. */
+  permit?: Permit;
 }
 
 /** A change, as it is remembered. */

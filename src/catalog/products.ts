@@ -137,6 +137,30 @@ export class Products {
     return rows.map((row) => row.stream);
   }
 
+  /** Who owns products. */
+  async owners(): Promise<string[]> {
+    const rows = await this.#database.reads
+      .selectFrom('products')
+      .select('owner')
+      .distinct()
+      .orderBy('owner')
+      .execute();
+    return rows.map((row) => row.owner);
+  }
+
+  /** Gives the products of an owner to another one. @returns how many */
+  async handOver(owner: string, to: string): Promise<number> {
+    return await this.#database.change(async (transaction, _revision, note) => {
+      const { numUpdatedRows } = await transaction
+        .updateTable('products')
+        .set({ owner: to })
+        .where('owner', '=', owner)
+        .executeTakeFirst();
+      await note({ action: 'product.hand-over', subject: owner, details: { to } });
+      return Number(numUpdatedRows);
+    });
+  }
+
   async #batch(query: ProductQuery): Promise<Selectable<Tables['products']>[]> {
     let select = this.#database.reads.selectFrom('products').selectAll().orderBy('name').limit(batchSize);
     if (query.stream !== undefined) select = select.where('stream', '=', query.stream);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Family } from './aliases.ts';
+import type { Family } from './names.ts';
 
 // A product's name has narrower letters than an alias, and at most 64 of them. Both forms begin with what the other
 // can never begin with, so no two aliases, and no alias and image, share a product.
@@ -25,6 +25,15 @@ export function releaseOfAlias(alias: string): string {
       .digest('hex')
       .slice(0, longest - hashed.length)
   );
+}
+
+/** The alias that a release is named after; undefined where its name cannot be told from it. */
+export function aliasOfRelease(release: string): string | undefined {
+  const alias = release
+    .replace(/^0~~/, '')
+    .replaceAll('+', '/')
+    .replaceAll(/~([0-9a-f]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
+  return releaseOfAlias(alias) === release ? alias : undefined;
 }
 
 /** The family of an image that was pushed without an alias. */

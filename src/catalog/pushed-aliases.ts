@@ -78,7 +78,7 @@ export async function pointAlias(
   return target;
 }
 
-/** Whether a family is what another alias follows. */
+/** Whether a family is what another alias follows, or did a moment ago. */
 async function isTaken(transaction: Transaction<Tables>, family: Family, name: string): Promise<boolean> {
   const other = await transaction
     .selectFrom('aliases')
@@ -87,7 +87,6 @@ async function isTaken(transaction: Transaction<Tables>, family: Family, name: s
     .where('release', '=', family.release)
     .where('variant', '=', family.variant)
     .where('version_id', 'is', null)
-    .where('removed_at', 'is', null)
     .where('name', '!=', name)
     .executeTakeFirst();
   return other !== undefined;

@@ -29,6 +29,32 @@ export interface PushedDetails {
   updateSource?: UpdateSource;
 }
 
+/** What an edit may change. */
+export interface Editable {
+  pushed: PushedDetails;
+  hidden: boolean;
+}
+
+/** Which things an edit changed, and whether the image is public now, as the audit log has it. */
+export function differences(before: Editable, after: Editable): Record<string, unknown> {
+  const [old, now] = [flat(before), flat(after)];
+  const changed = [...new Set([...Object.keys(old), ...Object.keys(now)])].filter(
+    (key) => old[key] !== now[key],
+  );
+  return { public: !after.hidden, changed: changed.sort() };
+}
+
+function flat({ pushed, hidden }: Editable): Record<string, unknown> {
+  const { properties, profiles, autoUpdate, expiresAt } = pushed;
+  return {
+    ...Object.fromEntries(Object.entries(properties).map(([key, value]) => [`properties.${key}`, value])),
+    profiles: profiles.join(),
+    auto_update: autoUpdate,
+    expires_at: expiresAt?.getTime(),
+    public: !hidden,
+  };
+}
+
 export function toDetails(row: Omit<Selectable<Tables['pushed']>, 'version_id' | 'bytes'>): PushedDetails {
   return {
     properties: JSON.parse(row.properties) as Record<string, string>,

@@ -1,7 +1,6 @@
 import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
-import type { Family } from './aliases.ts';
-import { productName, serialOf } from './names.ts';
+import { type Family, productName, serialOf } from './names.ts';
 import { toItem } from './products.ts';
 import type { Tables } from './tables.ts';
 import { claimProduct, insertVersion } from './version-rows.ts';
@@ -34,18 +33,18 @@ export async function findPlaced(
   return row;
 }
 
-/** A version of a stream that has an image of this fingerprint and was not removed, or undefined. */
-export async function findImage(
+/** The versions of a stream that have an image of this fingerprint and were not removed, the latest first. */
+export async function findImages(
   transaction: Transaction<Tables>,
   image: { fingerprint: string; stream: string; owner: string },
-): Promise<PlacedVersion | undefined> {
+): Promise<PlacedVersion[]> {
   return await placed(transaction)
     .innerJoin('items', 'items.version_id', 'versions.id')
     .where('items.fingerprint', '=', image.fingerprint)
     .where('products.stream', '=', image.stream)
     .where('products.owner', '=', image.owner)
     .orderBy('versions.id', 'desc')
-    .executeTakeFirst();
+    .execute();
 }
 
 /** Whether a version is the newest of its product. */
@@ -58,6 +57,19 @@ export async function isNewest(transaction: Transaction<Tables>, version: Placed
     .where('removed_at', 'is', null)
     .executeTakeFirst();
   return newer === undefined;
+}
+
+/** Whether a product is in the documents: then what is said of it is not taken from a hidden version. */
+export async function isShown(transaction: Transaction<Tables>, productId: number): Promise<boolean> {
+  const shown = await transaction
+    .selectFrom('versions')
+    .select('id')
+    .where('product_id', '=', productId)
+    .where('removed_at', 'is', null)
+    .where('hidden', '=', 0)
+    .limit(1)
+    .executeTakeFirst();
+  return shown !== undefined;
 }
 
 /** The serial of a version that is pushed now: the present minute, or the one after the product's last. */
@@ -101,6 +113,7 @@ export async function rehome(
     owner: version.owner,
     details: { osTitle: version.os_title, releaseTitle: version.release_title, requirements: {} },
   });
+  const describes = version.hidden === 0 || !(await isShown(transaction, product.id));
   const items = await transaction
     .selectFrom('items')
     .selectAll()
@@ -133,12 +146,16 @@ export async function rehome(
   await transaction
     .updateTable('products')
     .set({
-      os_title: version.os_title,
-      release_title: version.release_title,
-      release_shown: version.release_shown,
-      support_eol: version.support_eol,
-      requirements: version.requirements,
       revision: options.revision,
+      ...(describes
+        ? {
+            os_title: version.os_title,
+            release_title: version.release_title,
+            release_shown: version.release_shown,
+            support_eol: version.support_eol,
+            requirements: version.requirements,
+          }
+        : {}),
     })
     .where('id', '=', product.id)
     .execute();
@@ -146,19 +163,24 @@ export async function rehome(
   return await findPlaced(transaction, { product: productName(key), serial });
 }
 
-/** Takes a version out of the documents, with the aliases that are pinned to it. */
+/** Takes a version out of the documents, with the aliases that are pinned to it. @returns those aliases */
 export async function retire(
   transaction: Transaction<Tables>,
   version: { id: number; product_id: number },
   { revision, now }: { revision: number; now: Date },
-): Promise<void> {
+): Promise<string[]> {
   await transaction
     .updateTable('versions')
     .set({ removed_at: now.getTime() })
     .where('id', '=', version.id)
     .execute();
-  await transaction.deleteFrom('aliases').where('version_id', '=', version.id).execute();
+  const pins = await transaction
+    .deleteFrom('aliases')
+    .where('version_id', '=', version.id)
+    .returning('name')
+    .execute();
   await transaction.updateTable('products').set({ revision }).where('id', '=', version.product_id).execute();
+  return pins.map(({ name }) => name);
 }
 
 /**

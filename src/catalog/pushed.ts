@@ -1,23 +1,26 @@
 import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
 import { touchFamily } from './aliases.ts';
-import type { Database } from './database.ts';
+import type { Database, Note } from './database.ts';
 import type { Item, ProductDetails } from './model.ts';
 import { productName } from './names.ts';
+import { ownTarget, pushOwner } from './own-names.ts';
 import { unnamedFamily } from './push-names.ts';
 import { familyOfAlias, pointAlias } from './pushed-aliases.ts';
-import { type PushedDetails, toDetails, toRow } from './pushed-details.ts';
+import { differences, type Editable, type PushedDetails, toDetails, toRow } from './pushed-details.ts';
 import {
   assertListedOnce,
-  findImage,
+  findImages,
   findPlaced,
   isNewest,
+  isShown,
   nextSerial,
   type PlacedVersion,
   retire,
   type VersionPlace,
 } from './pushed-versions.ts';
 import { allowance, assertWithin, type QuotaScope, type Quotas } from './quotas.ts';
+import type { Permit } from './rights.ts';
 import type { Tables } from './tables.ts';
 import { claimProduct, insertVersion, updateProduct } from './version-rows.ts';
 import type { AssertStored } from './versions.ts';
@@ -44,12 +47,6 @@ export interface PushOutcome extends VersionPlace {
   outcome: 'created' | 'unchanged';
 }
 
-/** What an edit may change. */
-export interface Editable {
-  pushed: PushedDetails;
-  hidden: boolean;
-}
-
 /** Records images that clients push, and changes them. */
 export class Pushed {
   readonly #database: Database;
@@ -61,26 +58,29 @@ export class Pushed {
   /**
    * Records a pushed image, all of it or nothing, as the newest version of the product of its first alias. Versions
    * beyond the newest `keep` of that product are removed, unless an alias is pinned to them. An image that the stream
-   * has already stays where it is, and gets the aliases, and is kept up to date from then on when it shall be.
+   * has already, in a product that the actor may change, stays where it is and gets the aliases, and is kept up to date
+   * from then on when it shall be; what is in other products is nothing to the actor, who gets a version of the same bytes.
    * @throws HeadwaterError `not-found` and `conflict` when what it replaces is gone, or is not the newest any more;
-   * `conflict` when an alias leads to what another owner has, or when a public image is public in
-   * another stream already; `too-large`; and whatever
-   * `assertStored` throws
+   * `conflict` when an alias leads to what another owner has, or when a public image is public as another version already;
+   * `forbidden`; `too-large`; and whatever `assertStored` throws
    */
   async push(
     asked: PushDraft,
     options: { assertStored: AssertStored; quotas: Quotas; keep?: number; now?: Date },
   ): Promise<PushOutcome> {
     const { now = new Date() } = options;
-    return await this.#database.change(async (transaction, revision, note) => {
+    return await this.#database.change(async (transaction, revision, note, permit) => {
       const { replaces } = asked;
-      const replaced = replaces === undefined ? undefined : await findReplaced(transaction, replaces);
+      const replaced = replaces === undefined ? undefined : await findReplaced(transaction, replaces, permit);
       const draft = replaced === undefined ? asked : { ...asked, aliases: replaced.aliases };
-      const owner = pushOwner(draft.stream);
-      const known = await findImage(transaction, { ...draft, owner });
-      if (!draft.hidden && known?.hidden !== 0)
-        await assertListedOnce(transaction, [draft.fingerprint], known?.id);
-      if (known !== undefined && known.hidden === 1 && !draft.hidden) {
+      const { stream, fingerprint } = draft;
+      const names = draft.aliases.map(({ name }) => name);
+      await permit.demand('publish', { stream });
+      for (const name of names) await permit.demand('publish', { stream, names: [name] });
+      const known = await findOwn(transaction, draft, permit, replaced?.version.product_id);
+      const isMadePublic = known?.hidden === 1 && !draft.hidden;
+      if (!draft.hidden && known?.hidden !== 0) await assertListedOnce(transaction, [fingerprint], known?.id);
+      if (isMadePublic) {
         await transaction.updateTable('versions').set({ hidden: 0 }).where('id', '=', known.id).execute();
         await touchFamily(transaction, known, revision);
       }
@@ -98,19 +98,23 @@ export class Pushed {
       for (const alias of draft.aliases) {
         version = await pointAlias(transaction, alias, version, { revision, now });
       }
-      if (options.keep !== undefined)
-        await prune(transaction, version.product_id, options.keep, { revision, now });
       // Without a name there is no product that it could be a newer version of.
       if (replaced?.aliases.length === 0 && replaced.version.id !== version.id)
         await retire(transaction, replaced.version, { revision, now });
       const place = { product: version.name, serial: version.serial };
-      const { fingerprint } = draft;
-      const aliases = draft.aliases.map(({ name }) => name);
       await note({
         action: 'image.push',
-        subject: `${place.product} ${place.serial}`,
-        details: { fingerprint, aliases, public: !draft.hidden },
+        subject: subjectOf(version),
+        details: {
+          fingerprint,
+          aliases: names,
+          public: version.hidden === 0 || isMadePublic,
+          ...(known === undefined ? {} : { known: true }),
+          ...(isMadePublic ? { madePublic: true } : {}),
+        },
       });
+      if (options.keep !== undefined)
+        await prune(transaction, version, options.keep, { revision, now, note });
       return { ...place, outcome: known === undefined ? 'created' : 'unchanged' };
     });
   }
@@ -127,8 +131,9 @@ export class Pushed {
    * public and is so in another stream already
    */
   async edit(place: VersionPlace, change: (current: Editable) => Editable): Promise<void> {
-    await this.#database.change(async (transaction, revision, note) => {
+    await this.#database.change(async (transaction, revision, note, permit) => {
       const version = await findPlaced(transaction, place);
+      await permit.demand('publish', await ownTarget(transaction, version));
       const row = await transaction
         .selectFrom('pushed')
         .selectAll()
@@ -140,7 +145,9 @@ export class Pushed {
           'this image was published, not pushed: what is said of it is part of its version and cannot be edited',
         );
       }
-      const { pushed, hidden } = change({ pushed: toDetails(row), hidden: version.hidden === 1 });
+      const before = { pushed: toDetails(row), hidden: version.hidden === 1 };
+      const after = change(before);
+      const { pushed, hidden } = after;
       if (!hidden && version.hidden === 1) {
         await assertListedOnce(transaction, await fingerprintsOf(transaction, version.id), version.id);
       }
@@ -155,10 +162,11 @@ export class Pushed {
         .where('id', '=', version.id)
         .execute();
       await touchFamily(transaction, version, revision);
+      const fingerprint = (await fingerprintsOf(transaction, version.id))[0] ?? '';
       await note({
         action: 'image.edit',
-        subject: `${place.product} ${place.serial}`,
-        details: { public: !hidden },
+        subject: subjectOf(version),
+        details: { fingerprint, ...differences(before, after) },
       });
     });
   }
@@ -168,10 +176,12 @@ export class Pushed {
    * @throws HeadwaterError `not-found`
    */
   async remove(place: VersionPlace, now = new Date()): Promise<void> {
-    await this.#database.change(async (transaction, revision, note) => {
+    await this.#database.change(async (transaction, revision, note, permit) => {
       const version = await findPlaced(transaction, place);
+      await permit.demand('remove', await ownTarget(transaction, version));
       const leads = await isNewest(transaction, version);
-      await retire(transaction, version, { revision, now });
+      const fingerprint = (await fingerprintsOf(transaction, version.id))[0] ?? '';
+      const aliases = await retire(transaction, version, { revision, now });
       const sibling = await transaction
         .selectFrom('versions')
         .innerJoin('products', 'products.id', 'versions.product_id')
@@ -183,15 +193,21 @@ export class Pushed {
         .where('versions.removed_at', 'is', null)
         .executeTakeFirst();
       if (leads && sibling === undefined) {
-        await transaction
+        const gone = await transaction
           .deleteFrom('aliases')
           .where('os', '=', version.os)
           .where('release', '=', version.release)
           .where('variant', '=', version.variant)
           .where('version_id', 'is', null)
+          .returning('name')
           .execute();
+        aliases.push(...gone.map(({ name }) => name));
       }
-      await note({ action: 'image.delete', subject: `${place.product} ${place.serial}` });
+      await note({
+        action: 'image.delete',
+        subject: subjectOf(version),
+        details: { fingerprint, aliases: aliases.sort() },
+      });
     });
   }
 
@@ -216,7 +232,9 @@ export class Pushed {
         : await familyOfAlias(transaction, first.name, stream);
     const product = { ...family, architecture: draft.architecture };
     const { id } = await claimProduct(transaction, { ...draft, product, owner: pushOwner(stream) });
-    await updateProduct(transaction, id, draft, revision);
+    await (draft.hidden && (await isShown(transaction, id))
+      ? touchFamily(transaction, family, revision)
+      : updateProduct(transaction, id, draft, revision));
     const serial = await nextSerial(transaction, id, now);
     const { hidden } = draft;
     const version = await insertVersion(transaction, id, { serial, label: 'release', items, hidden }, now);
@@ -235,8 +253,10 @@ export class Pushed {
 async function findReplaced(
   transaction: Transaction<Tables>,
   place: VersionPlace,
+  permit: Permit,
 ): Promise<{ version: PlacedVersion; aliases: { name: string; description: string }[] }> {
   const version = await findPlaced(transaction, place);
+  await permit.demand('publish', await ownTarget(transaction, version));
   if (!(await isNewest(transaction, version))) {
     throw new HeadwaterError('conflict', `${place.product} ${place.serial} has a newer version by now`);
   }
@@ -266,22 +286,35 @@ async function fingerprintsOf(transaction: Transaction<Tables>, versionId: numbe
   return rows.flatMap(({ fingerprint }) => fingerprint ?? []);
 }
 
-/** Who owns what is pushed to a stream: whoever may publish there shares it, as the members of a team do. */
-function pushOwner(stream: string): string {
-  return `stream:${stream}`;
+/** The version that has a draft's image already and that the actor may change. @param productId only of that product */
+async function findOwn(
+  transaction: Transaction<Tables>,
+  { stream, fingerprint }: PushDraft,
+  permit: Permit,
+  productId: number | undefined,
+): Promise<PlacedVersion | undefined> {
+  for (const version of await findImages(transaction, { stream, fingerprint, owner: pushOwner(stream) })) {
+    if (productId !== undefined && version.product_id !== productId) continue;
+    if (await permit.may('publish', await ownTarget(transaction, version))) return version;
+  }
+  return undefined;
 }
 
-/** Removes what is beyond the newest `keep` versions, but for those that aliases are pinned to. */
+function subjectOf({ name, serial }: PlacedVersion): string {
+  return `${name} ${serial}`;
+}
+
+/** Removes what is beyond the newest `keep` versions of a version's product, but for those that aliases are pinned to. */
 async function prune(
   transaction: Transaction<Tables>,
-  productId: number,
+  { product_id, name }: PlacedVersion,
   keep: number,
-  options: { revision: number; now: Date },
+  options: { revision: number; now: Date; note: Note },
 ): Promise<void> {
   const live = await transaction
     .selectFrom('versions')
-    .select(['id', 'product_id'])
-    .where('product_id', '=', productId)
+    .select(['id', 'product_id', 'serial'])
+    .where('product_id', '=', product_id)
     .where('removed_at', 'is', null)
     .orderBy('serial', 'desc')
     .execute();
@@ -292,6 +325,13 @@ async function prune(
       .where('version_id', '=', version.id)
       .where('removed_at', 'is', null)
       .executeTakeFirst();
-    if (pin === undefined) await retire(transaction, version, options);
+    if (pin !== undefined) continue;
+    const [fingerprint] = await fingerprintsOf(transaction, version.id);
+    await retire(transaction, version, options);
+    await options.note({
+      action: 'image.prune',
+      subject: `${name} ${version.serial}`,
+      details: { fingerprint, keep },
+    });
   }
 }

@@ -110,6 +110,58 @@ export function parsePattern(text: string): string {
   );
 }
 
+/** What somebody wants to do something to, as rights see it. */
+export interface Target {
+  stream: string;
+  /**
+   * The names that it goes by: a right to one of them is enough. Left out for a whole stream, of which patterns of names
+   * say nothing.
+   */
+  names?: readonly string[];
+  /** Who pushed it, where it has no name yet: it is theirs until then. */
+  pushedBy?: string;
+  /** What messages call it, where its names are not for everybody to hear. */
+  shownAs?: string;
+}
+
+/**
+ * Whether somebody may do something to something: the one place where rights are decided.
+ * @param holder.key `client:NAME` or `token:NAME`, as {@link Target.pushedBy} has it
+ */
+export function allows(holder: Rights & { key: string }, action: Action, target: Target): boolean {
+  return (
+    grants(holder, action) && (holder.streams?.includes(target.stream) ?? true) && allowsName(holder, target)
+  );
+}
+
+/** Whether rights are of an action at all, wherever. Whoever may change something may see it. */
+export function grants({ actions: granted }: Rights, action: Action): boolean {
+  return granted.includes('admin') || granted.includes(action) || action === 'read';
+}
+
+function allowsName({ names: patterns, key }: Rights & { key: string }, target: Target): boolean {
+  const { names, pushedBy } = target;
+  if (patterns === undefined || names === undefined) return true;
+  if (pushedBy === key) return true;
+  return names.some((name) => patterns.some((pattern) => matchesPattern(pattern, name)));
+}
+
+/**
+ * Whether whoever makes a change may: asked within its transaction, of what is true there, with the rights that are in
+ * force there.
+ */
+export interface Permit {
+  may(action: Action, target: Target): Promise<boolean>;
+  /** @throws HeadwaterError `forbidden`, `unauthorized` */
+  demand(action: Action, target: Target): Promise<void>;
+}
+
+/** For those whom nobody limits: the commands on this machine, and Headwater itself. */
+export const unlimited: Permit = {
+  may: () => Promise.resolve(true),
+  demand: () => Promise.resolve(),
+};
+
 /** Whether a pattern is of a name: `*` stands for any characters, slashes and colons too, `?` for one. */
 export function matchesPattern(pattern: string, name: string): boolean {
   // Only the last star is ever gone back to, so that no pattern takes longer than their lengths multiplied.

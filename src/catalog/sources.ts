@@ -63,6 +63,30 @@ export class Sources {
       .execute();
   }
 
+  /** Where a mirror would fetch each of its blobs, by their digests. */
+  async paths(mirror: string): Promise<Map<string, string>> {
+    const rows = await this.#database.reads
+      .selectFrom('sources')
+      .select(['digest', 'path'])
+      .where('mirror', '=', mirror)
+      .execute();
+    return new Map(rows.map(({ digest, path }) => [digest, path]));
+  }
+
+  /** What one mirror could fetch is fetched by another from now on. */
+  async handOver(mirror: string, to: string): Promise<void> {
+    await this.#database.change(async (transaction) => {
+      await transaction
+        .deleteFrom('sources')
+        .where('mirror', '=', mirror)
+        .where('digest', 'in', (select) =>
+          select.selectFrom('sources').select('digest').where('mirror', '=', to),
+        )
+        .execute();
+      await transaction.updateTable('sources').set({ mirror: to }).where('mirror', '=', mirror).execute();
+    });
+  }
+
   /** Notes that a client asked for a blob; one without a source is not noted. */
   async noteAsked(digest: string, now = new Date()): Promise<void> {
     if ((await this.find(digest)).length === 0) return;

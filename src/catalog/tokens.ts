@@ -20,6 +20,9 @@ export interface Token extends Rights {
 
 type Purpose = 'api' | 'join';
 
+/** What every secret of a token begins with, so that people and scanners know one when they see it. */
+const secretPrefix = 'hw_';
+
 /** Makes, checks and revokes tokens. */
 export class Tokens {
   readonly #database: Database;
@@ -37,7 +40,7 @@ export class Tokens {
     options: Rights & { name: string; purpose?: Purpose; expiresAt?: Date },
     now = new Date(),
   ): Promise<{ token: Token; secret: string }> {
-    const secret = `hw_${randomBytes(32).toString('base64url')}`;
+    const secret = `${secretPrefix}${randomBytes(32).toString('base64url')}`;
     const id = randomBytes(6).toString('hex');
     const row = {
       id,
@@ -111,8 +114,7 @@ export class Tokens {
       .where('hash', '=', hashOf(secret))
       .where('purpose', '=', 'api')
       .executeTakeFirst();
-    if (row === undefined || row.revoked_at !== null) return undefined;
-    if (row.expires_at !== null && row.expires_at <= now.getTime()) return undefined;
+    if (row === undefined || !isInForce(row, now)) return undefined;
     if (row.last_used_at === null || now.getTime() - row.last_used_at > lastUsedPrecision) {
       await this.#database.change(async (transaction) => {
         await transaction
@@ -124,6 +126,25 @@ export class Tokens {
     }
     return toToken(row);
   }
+
+  /** The token with an id, if it is in force; its use is not noted, so that it can be asked for within a change. */
+  async inForce(id: string, now = new Date()): Promise<Token | undefined> {
+    const row = await this.#database.reads
+      .selectFrom('tokens')
+      .selectAll()
+      .where('id', '=', id)
+      .executeTakeFirst();
+    return row === undefined || !isInForce(row, now) ? undefined : toToken(row);
+  }
+}
+
+function isInForce(row: Pick<Selectable<Tables['tokens']>, 'revoked_at' | 'expires_at'>, now: Date): boolean {
+  return row.revoked_at === null && (row.expires_at === null || row.expires_at > now.getTime());
+}
+
+/** Whether a text is the secret of a token by its looks. */
+export function isTokenSecret(text: string): boolean {
+  return text.startsWith(secretPrefix);
 }
 
 // A secret of 256 random bits needs no slow hash: it cannot be guessed from its hash.

@@ -4,6 +4,7 @@ import { assertFree, giveAlias } from './aliases.ts';
 import type { Database } from './database.ts';
 import type { Item, ProductDetails, VersionDraft } from './model.ts';
 import { productName } from './names.ts';
+import { ownNames, ownTarget } from './own-names.ts';
 import { forgetSources } from './sources.ts';
 import type { Tables } from './tables.ts';
 import { claimProduct, detailColumns, findVersion, insertVersion, updateProduct } from './version-rows.ts';
@@ -35,7 +36,7 @@ export class Versions {
    * is still fetchable: then it is back in the documents (`created`).
    * @param implied aliases that are left out, not refused, when another product has them
    * @throws HeadwaterError `conflict`: the serial exists with other files, the product belongs to another stream or
-   * owner, or an alias leads to another product; and whatever `assertStored` throws
+   * owner, or an alias leads to another product; `forbidden`; and whatever `assertStored` throws
    */
   async publish(
     draft: VersionDraft,
@@ -43,7 +44,10 @@ export class Versions {
     assertStored: AssertStored,
     now = new Date(),
   ): Promise<PublishOutcome> {
-    return await this.#database.change(async (transaction, revision, note) => {
+    return await this.#database.change(async (transaction, revision, note, permit) => {
+      const { stream } = draft;
+      await permit.demand('publish', { stream, names: ownNames({ ...draft, ...draft.product }, []) });
+      for (const alias of draft.aliases) await permit.demand('publish', { stream, names: [alias] });
       const product = await claimProduct(transaction, draft);
       const existing = await findVersion(transaction, product.id, draft.serial);
       if (existing !== undefined) {
@@ -95,14 +99,15 @@ export class Versions {
 
   /**
    * Takes a version out of the documents; its files stay fetchable until garbage collection forgets it.
-   * @throws HeadwaterError `not-found`
+   * @throws HeadwaterError `not-found`, `forbidden`
    */
   async remove(product: string, serial: string, now = new Date()): Promise<void> {
-    await this.#database.change(async (transaction, revision, note) => {
+    await this.#database.change(async (transaction, revision, note, permit) => {
       const row = await transaction
         .selectFrom('versions')
         .innerJoin('products', 'products.id', 'versions.product_id')
-        .select(['versions.id', 'versions.product_id'])
+        .select(['versions.id', 'versions.product_id', 'products.stream', 'products.owner'])
+        .select(['products.os', 'products.release', 'products.architecture', 'products.variant'])
         .where('products.name', '=', product)
         .where('versions.serial', '=', serial)
         .where('versions.removed_at', 'is', null)
@@ -110,6 +115,7 @@ export class Versions {
       if (row === undefined) {
         throw new HeadwaterError('not-found', `product ${product} has no version ${serial}`);
       }
+      await permit.demand('remove', await ownTarget(transaction, row));
       await transaction
         .updateTable('versions')
         .set({ removed_at: now.getTime() })
@@ -118,6 +124,26 @@ export class Versions {
       await transaction.deleteFrom('aliases').where('version_id', '=', row.id).execute();
       await transaction.updateTable('products').set({ revision }).where('id', '=', row.product_id).execute();
       await note({ action: 'version.remove', subject: `${product}@${serial}` });
+    });
+  }
+
+  /** Takes deltas of a version out of the documents: clients do without. */
+  async removeDeltas(product: string, serial: string, digests: string[]): Promise<void> {
+    await this.#database.change(async (transaction, revision) => {
+      await transaction
+        .deleteFrom('items')
+        .where('delta_base', 'is not', null)
+        .where('digest', 'in', digests)
+        .where('version_id', 'in', (select) =>
+          select
+            .selectFrom('versions')
+            .innerJoin('products', 'products.id', 'versions.product_id')
+            .select('versions.id')
+            .where('products.name', '=', product)
+            .where('versions.serial', '=', serial),
+        )
+        .execute();
+      await transaction.updateTable('products').set({ revision }).where('name', '=', product).execute();
     });
   }
 

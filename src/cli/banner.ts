@@ -32,6 +32,7 @@ export function bannerText(
     `  lxc remote add headwater ${url} --protocol simplestreams --public`,
     `  incus remote add headwater ${url} --protocol simplestreams --public`,
   ];
+  if (config.tls !== 'off') lines.push('', ...joinText);
   if (url.startsWith('http:')) {
     lines.push(
       '',
@@ -41,6 +42,14 @@ export function bannerText(
   if (selfSigned && certificatePath !== undefined) lines.push('', ...trustText(certificatePath, fingerprint));
   return `${lines.join('\n')}\n`;
 }
+
+/** How clients that push come to be trusted: they join, over the protocol of LXD and Incus. */
+const joinText = [
+  'To push images to it, join it, with a token that lets one client in:',
+  '  headwater token create NAME --join    (prints the TOKEN)',
+  '  lxc remote add ours TOKEN',
+  '  incus remote add ours TOKEN',
+];
 
 /** Neither client offers to trust a certificate of a simplestreams remote: a file has to be put in place. */
 function trustText(certificate: string, fingerprint: string | undefined): string[] {

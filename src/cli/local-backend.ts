@@ -1,12 +1,10 @@
 import { existsSync } from 'node:fs';
-import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Alias, Family } from '../catalog/aliases.ts';
 import type { AuditEntry } from '../catalog/audit.ts';
 import { Catalog } from '../catalog/catalog.ts';
 import type { Client } from '../catalog/clients.ts';
 import type { ProductWithVersions } from '../catalog/model.ts';
-import type { Actor } from '../catalog/note-change.ts';
 import { grant } from '../catalog/rights.ts';
 import type { Token } from '../catalog/tokens.ts';
 import type { Config } from '../config/schema.ts';
@@ -14,6 +12,7 @@ import { HeadwaterError } from '../errors.ts';
 import type { Progress, Published, PublishRequest } from '../publish/request.ts';
 import type { Workspace } from '../workspace.ts';
 import type { AuditRequest, Backend, TokenRequest } from './backend.ts';
+import { commandLineActor } from './command-line-actor.ts';
 
 /** Works on a data directory, also while a server runs on it. The blob store is opened only when it is needed. */
 export class LocalBackend implements Backend {
@@ -38,7 +37,7 @@ export class LocalBackend implements Backend {
         `${config.dataDir} holds no data of Headwater: name the data directory with --data-dir or --config, or a server with --server`,
       );
     }
-    return new LocalBackend(config, (await Catalog.open(file)).by(commandLine()));
+    return new LocalBackend(config, (await Catalog.open(file)).by(commandLineActor()));
   }
 
   async publish(request: PublishRequest, progress: Progress): Promise<Published> {
@@ -47,7 +46,7 @@ export class LocalBackend implements Backend {
       const { openWorkspace } = await import('../workspace.ts');
       this.#workspace = await openWorkspace(this.#config);
     }
-    return await publish(this.#workspace.destination.by(commandLine()), request, { progress });
+    return await publish(this.#workspace.destination.by(commandLineActor()), request, { progress });
   }
 
   products(): AsyncIterable<ProductWithVersions> {
@@ -138,19 +137,5 @@ export class LocalBackend implements Backend {
     // Before anything is made: it may not be possible here.
     write({ name: '' }, '');
     return write;
-  }
-}
-
-/** Who works here, for the audit log. */
-function commandLine(): Actor {
-  return { who: `local:${userName()}`, from: 'command line' };
-}
-
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // In a container the user may have a number only.
-    return String(process.getuid?.());
   }
 }

@@ -1,3 +1,4 @@
+import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import type { Plan } from '../mirror/plan.ts';
 import type { RunReport, RunResult } from '../mirror/report.ts';
 import type { MirrorStatus } from '../mirror/status.ts';
@@ -9,20 +10,29 @@ import { table } from './table.ts';
 /** How many versions of a plan are listed for people. */
 const versionsListed = 50;
 
+/** What is made of bytes that are not here: a run fetches them, or lists them until a client asks. */
+function bytesOf({ mode }: Pick<MirrorDefinition, 'mode'>, missing: number) {
+  return mode === 'on-demand' ? { fetch: 0, onDemand: missing } : { fetch: missing, onDemand: 0 };
+}
+
 /** A plan as JSON. */
-export function planJson(mirror: string, { plan, survey }: { plan: Plan; survey: Survey }) {
+export function planJson(
+  mirror: Pick<MirrorDefinition, 'name' | 'mode'>,
+  { plan, survey }: { plan: Plan; survey: Survey },
+) {
   return {
-    mirror,
+    mirror: mirror.name,
+    mode: mirror.mode,
     add: plan.add.map(({ product, version, files, fetch }) => ({
       product,
       serial: version.serial,
       upstream: version.name,
       files: files.map(({ ftype, path, size }) => ({ ftype, path, size })),
-      fetch,
+      ...bytesOf(mirror, fetch),
     })),
     kept: plan.kept,
     retire: plan.retire,
-    fetch: plan.fetch,
+    ...bytesOf(mirror, plan.fetch),
     stored: plan.stored,
     skipped: [...survey.skipped, ...plan.skipped],
     warnings: survey.warnings,
@@ -32,9 +42,10 @@ export function planJson(mirror: string, { plan, survey }: { plan: Plan; survey:
 /** Prints a plan for people. */
 export function printPlan(
   output: Output,
-  mirror: string,
+  { name, mode }: Pick<MirrorDefinition, 'name' | 'mode'>,
   { plan, survey }: { plan: Plan; survey: Survey },
 ): void {
+  const isListed = mode === 'on-demand';
   if (plan.add.length > 0) {
     const rows = plan.add.slice(0, versionsListed);
     output.line(
@@ -43,7 +54,11 @@ export function printPlan(
           { title: 'ADD', value: ({ product }) => product },
           { title: 'VERSION', value: ({ version }) => version.serial },
           { title: 'FILES', value: ({ files }) => files.map(({ ftype }) => ftype).join(' ') },
-          { title: 'TO FETCH', value: ({ fetch }) => humanSize(fetch), align: 'right' },
+          {
+            title: isListed ? 'ON DEMAND' : 'TO FETCH',
+            value: ({ fetch }) => humanSize(fetch),
+            align: 'right',
+          },
         ],
         rows,
       ),
@@ -54,11 +69,12 @@ export function printPlan(
   for (const { product, serial } of plan.retire.slice(0, versionsListed))
     output.line(`RETIRE  ${product}  ${serial}`);
   const stored = plan.stored > 0 ? `, ${humanSize(plan.stored)} are here already` : '';
+  const missing = humanSize(plan.fetch);
   output.line(
-    `${mirror}: ${count(plan.add.length, 'version')} to add, ${plan.kept} kept, ${plan.retire.length} to retire; ` +
-      `${humanSize(plan.fetch)} to fetch${stored}`,
+    `${name}: ${count(plan.add.length, 'version')} to ${isListed ? 'list' : 'add'}, ${plan.kept} kept, ${plan.retire.length} to retire; ` +
+      `${isListed ? `nothing to fetch now, ${missing} when clients ask for it` : `${missing} to fetch`}${stored}`,
   );
-  printSkipped(output, mirror, [...survey.skipped, ...plan.skipped]);
+  printSkipped(output, name, [...survey.skipped, ...plan.skipped]);
   for (const warning of survey.warnings) output.warning(warning);
 }
 

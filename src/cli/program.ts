@@ -4,6 +4,7 @@ import { addAliasCommand } from './commands/alias.ts';
 import { addAuditCommand } from './commands/audit.ts';
 import { addClientCommand } from './commands/client.ts';
 import { addConfigCommand } from './commands/config.ts';
+import { addHealthCommand } from './commands/health.ts';
 import { addIndexCommand } from './commands/index-tree.ts';
 import { addListCommand } from './commands/list.ts';
 import { addMirrorCommand } from './commands/mirror.ts';
@@ -38,6 +39,7 @@ export function createProgram(output: Output): Command {
   addClientCommand(program, output);
   addAuditCommand(program, output);
   addConfigCommand(program, output);
+  addHealthCommand(program, output);
   return program.addHelpText(
     'after',
     `

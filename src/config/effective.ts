@@ -15,7 +15,7 @@ export function effectiveSettings(config: Config): ConfigInput {
     streams: config.streams,
     gracePeriod: writeDuration(config.gracePeriod),
     limits: { ...config.limits, uploadSize: writeSize(config.limits.uploadSize) },
-    registry: registrySettings(config),
+    registry: withWrittenQuotas(config.registry),
     shutdownTimeout: writeDuration(config.shutdownTimeout),
     log: config.log,
   };
@@ -26,8 +26,7 @@ export function effectiveYaml(config: Config): string {
   return stringify(effectiveSettings(config)).trimEnd();
 }
 
-function registrySettings({ registry }: Config) {
-  const { streamQuota, entryQuota, refreshEvery, ...settings } = registry;
+function withWrittenQuotas({ streamQuota, entryQuota, refreshEvery, ...settings }: Config['registry']) {
   return {
     ...settings,
     refreshEvery: writeDuration(refreshEvery),

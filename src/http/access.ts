@@ -1,8 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Client, Clients } from '../catalog/clients.ts';
-import { impliedAliases, type ProductKey, productName } from '../catalog/names.ts';
 import type { Actor } from '../catalog/note-change.ts';
-import { type Action, matchesPattern } from '../catalog/rights.ts';
+import { type Action, allows, grants, type Target } from '../catalog/rights.ts';
 import type { Token, Tokens } from '../catalog/tokens.ts';
 import { HeadwaterError } from '../errors.ts';
 import { peerCertificate } from './peer-certificate.ts';
@@ -12,14 +11,6 @@ export type Known = ({ kind: 'token' } & Token) | ({ kind: 'client' } & Client);
 
 /** Who a request comes from: a token, a client, or anybody. */
 export type Identity = Known | undefined;
-
-/** What somebody wants to read or change, by the names that patterns may allow. */
-export interface Named {
-  /** A product is allowed by its name, and by the aliases that every such product gets. */
-  product?: ProductKey;
-  /** All of them must be allowed; to read, one is enough. */
-  aliases?: readonly string[];
-}
 
 /** Who may do what. */
 export class Access {
@@ -59,13 +50,14 @@ export class Access {
     return this.#isPublic(stream);
   }
 
-  mayRead(identity: Identity, stream: string, named?: Named): boolean {
-    return this.#isPublic(stream) || this.mayReadHidden(identity, stream, named);
+  /** Whether somebody may read what is in the documents, or would be if its stream were public. */
+  mayRead(identity: Identity, target: Target): boolean {
+    return this.#isPublic(target.stream) || this.may(identity, 'read', target);
   }
 
-  /** Like {@link mayRead}, for what is not for everybody even in a public stream. */
-  mayReadHidden(identity: Identity, stream: string, named?: Named): boolean {
-    return this.#allows(identity, 'read', stream) && isNamed(identity, named, 'some');
+  /** Whether somebody may do something by a right of their own. */
+  may(identity: Identity, action: Action, target: Target): boolean {
+    return identity !== undefined && allows({ ...identity, key: keyOf(identity) }, action, target);
   }
 
   /**
@@ -73,44 +65,73 @@ export class Access {
    * @throws HeadwaterError `unauthorized`, `forbidden`
    */
   demandAny(identity: Identity, action: Action): Known {
-    return this.demand(identity, action, identity?.streams?.[0]);
+    const known = demandKnown(identity, action);
+    if (!grants(known, action)) throw refusal(known, `does not allow "${action}"`);
+    return known;
   }
 
   /**
-   * @param stream the stream that is acted on; left out for what belongs to none
-   * @param named what is acted on: a product that is allowed, or aliases that all are
    * @throws HeadwaterError `unauthorized` for anybody, `forbidden` for somebody who may not
    */
-  demand(identity: Identity, action: Action, stream?: string, named?: Named): Known {
-    if (identity === undefined) {
-      throw new HeadwaterError(
-        'unauthorized',
-        `a token that allows "${action}" is needed: make one with "headwater token create"`,
-      );
+  demand(identity: Identity, action: Action, target: Target): Known {
+    const known = this.demandAny(identity, action);
+    if (this.may(known, action, target)) return known;
+    const { stream, names = [], shownAs = names.join(', ') } = target;
+    if (!this.may(known, action, { stream })) {
+      throw refusal(known, `does not allow "${action}" in the stream ${stream}`);
     }
-    const { kind, name } = identity;
-    if (!this.#allows(identity, action, stream)) {
-      const where = stream === undefined ? '' : ` in the stream ${stream}`;
-      throw new HeadwaterError('forbidden', `the ${kind} ${name} does not allow "${action}"${where}`);
-    }
-    if (!isNamed(identity, named, 'every')) {
-      const { product, aliases = [] } = named ?? {};
-      const what = [...(product === undefined ? [] : [productName(product)]), ...aliases].join(', ');
-      throw new HeadwaterError(
-        'forbidden',
-        `the ${kind} ${name} is for the names ${identity.names?.join(', ')} only, not for ${what || 'what has no name'}`,
-      );
-    }
-    return identity;
+    const patterns = known.names?.join(', ') ?? '';
+    throw refusal(known, `is for the names ${patterns} only, not for ${shownAs || 'what has no name'}`);
   }
 
-  #allows(identity: Identity, action: Action, stream: string | undefined): boolean {
-    if (identity === undefined) return false;
-    const { actions, streams } = identity;
-    // Whoever may change a stream may see it.
-    const granted = actions.includes('admin') || actions.includes(action) || action === 'read';
-    return granted && (streams === undefined || (stream !== undefined && streams.includes(stream)));
+  /**
+   * For what belongs to no stream, such as tokens: whoever may change them could give himself every right.
+   * @throws HeadwaterError `unauthorized`, `forbidden`
+   */
+  demandAdministrator(identity: Identity): Known {
+    const known = demandKnown(identity, 'admin');
+    if (isAdministrator(known)) return known;
+    throw refusal(known, 'does not allow "admin" for all streams and names');
   }
+
+  /**
+   * Somebody who was let in before, with the rights of now.
+   * @throws HeadwaterError `forbidden` when the client or the token is no longer in force
+   */
+  async renew(identity: Known): Promise<Known> {
+    const now = await (identity.kind === 'client'
+      ? this.#clients.inForce(identity.fingerprint)
+      : this.#tokens.inForce(identity.id));
+    if (now === undefined) throw refusal(identity, 'was revoked, or has expired');
+    return { kind: identity.kind, ...now } as Known;
+  }
+
+  /** Somebody as the catalog knows who makes a change: by name, and by what they may do when the change is made. */
+  actor(identity: Identity, request: IncomingMessage): Actor {
+    const demand = async (action: Action, target: Target) => {
+      this.demand(identity && (await this.renew(identity)), action, target);
+    };
+    const may = async (action: Action, target: Target) =>
+      this.may(identity && (await this.renew(identity)), action, target);
+    return { ...actorOf(identity, request), permit: { may, demand } };
+  }
+}
+
+/** What tells somebody from everybody else, for people too: in the audit log, and as whose quota it is. */
+export function keyOf({ kind, name }: Known): string {
+  return `${kind}:${name}`;
+}
+
+function demandKnown(identity: Identity, action: Action): Known {
+  if (identity !== undefined) return identity;
+  throw new HeadwaterError(
+    'unauthorized',
+    `a token that allows "${action}" is needed: make one with "headwater token create"`,
+  );
+}
+
+function refusal({ kind, name }: Known, reason: string): HeadwaterError {
+  return new HeadwaterError('forbidden', `the ${kind} ${name} ${reason}`);
 }
 
 /** Whether somebody may do everything, everywhere. */
@@ -122,22 +143,11 @@ export function isAdministrator(identity: Identity): boolean {
   );
 }
 
-/** Who acts, for the audit log. */
-export function actorOf(identity: Identity, request: IncomingMessage): Actor {
-  const who = identity === undefined ? 'anonymous' : `${identity.kind}:${identity.name}`;
+function actorOf(identity: Identity, request: IncomingMessage): Actor {
+  const who = identity === undefined ? 'anonymous' : keyOf(identity);
   // IPv4 through a socket of IPv6 is written as ::ffff:192.0.2.1.
   const address = request.socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '');
   return { who, from: address ?? 'a closed connection' };
-}
-
-function isNamed(identity: Identity, named: Named | undefined, many: 'some' | 'every'): boolean {
-  const patterns = identity?.names;
-  if (patterns === undefined || named === undefined) return true;
-  const isAllowed = (name: string) => patterns.some((pattern) => matchesPattern(pattern, name));
-  const { product, aliases = [] } = named;
-  if (product !== undefined && [productName(product), ...impliedAliases(product)].some(isAllowed))
-    return true;
-  return aliases.length > 0 && aliases[many](isAllowed);
 }
 
 function secretOf(header: string): string | undefined {

@@ -122,8 +122,8 @@ async function readRequest(parts: ApplicationParts, context: Context): Promise<b
     if (image === undefined) return true;
     const { access } = parts;
     const allowed = image.hidden
-      ? access.mayReadHidden(identity, image.stream, {})
-      : access.mayRead(identity, image.stream, {});
+      ? access.may(identity, 'read', { stream: image.stream, names: [] })
+      : access.mayRead(identity, { stream: image.stream, names: [] });
     if (!allowed) return true;
     const shared = !image.hidden && access.isPublic(image.stream);
     await sendImageFile(context, image, { images: parts.images, redirect: parts.redirectToStore, shared });

@@ -28,6 +28,26 @@ const osReleaseFiles = 32;
 /** Links followed from one os-release to the next. */
 const linkLimit = 8;
 
+/** Folders of which a root filesystem has one for programs and one of the others; NixOS has only `sbin` and `nix`. */
+const programs = ['bin', 'sbin', 'usr/bin'];
+const others = ['etc', 'usr', 'nix'];
+export const rootFolders = new Set([...programs, ...others]);
+
+/** Names at the top of an archive that a message shows. */
+export const namesInMessage = 10;
+
+/** Whether what has these folders is a root filesystem. */
+export function isRootFilesystem(has: (folder: string) => boolean): boolean {
+  return programs.some(has) && others.some(has);
+}
+
+/** What is at the top of what is no root filesystem, in words. */
+export function describeTop(names: string[]): string {
+  if (names.length === 0) return 'it is empty';
+  const shown = names.slice(0, namesInMessage).map((name) => JSON.stringify(name).slice(1, -1));
+  return `it has ${shown.join(', ')}${names.length > namesInMessage ? ', …' : ''} at its top`;
+}
+
 /** Finds out about a root filesystem while its tarball is walked, in whatever order its files come. */
 export class RootfsScan {
   readonly #seen = new Set<string>();
@@ -36,10 +56,9 @@ export class RootfsScan {
   #architecture: Architecture | undefined;
   #rank = Number.POSITIVE_INFINITY;
 
-  /** Whether what was walked is a root filesystem: it has a folder for programs and one of the other usual ones. */
+  /** Whether what was walked is a root filesystem. */
   get isRoot(): boolean {
-    const has = (...names: string[]) => names.some((name) => this.#seen.has(name));
-    return has('bin', 'usr/bin') && has('etc', 'usr');
+    return isRootFilesystem((name) => this.#seen.has(name));
   }
 
   /** What it says of itself. */
@@ -55,7 +74,7 @@ export class RootfsScan {
   visit(entry: TarEntry): EntrySink | undefined {
     const [first = '', second] = entry.name.split('/', 2);
     for (const name of second === undefined ? [first] : [first, `${first}/${second}`]) {
-      if (name === 'bin' || name === 'etc' || name === 'usr' || name === 'usr/bin') this.#seen.add(name);
+      if (rootFolders.has(name)) this.#seen.add(name);
     }
     const base = posix.basename(entry.name);
     if (base.startsWith('os-release')) return this.#visitOsRelease(entry);

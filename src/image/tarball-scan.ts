@@ -3,11 +3,9 @@ import type { Compression, Content, ImageMetadata } from './content.ts';
 import { metadataTarballLimit, metadataYamlLimit } from './limits.ts';
 import { parseMetadata } from './metadata.ts';
 import { isQcow2, Qcow2Examiner, qcow2HeadLength } from './qcow2.ts';
-import { RootfsScan } from './rootfs.ts';
+import { describeTop, namesInMessage, RootfsScan } from './rootfs.ts';
 import type { EntrySink, TarEntry } from './tar.ts';
 
-/** Names at the top of an archive that a message lists. */
-const namesInMessage = 10;
 /** Bytes of such a name that a message shows. */
 const nameLength = 60;
 
@@ -49,7 +47,7 @@ export class TarballScan {
       if (this.#root.isRoot) return { kind: 'rootfs-tarball', compression, found: this.#root.facts };
       throw new HeadwaterError(
         'invalid',
-        `a tar archive without metadata.yaml, and no root filesystem: ${this.#describeTop()}`,
+        `a tar archive without metadata.yaml, and no root filesystem: ${describeTop([...this.#top])}`,
       );
     }
     if (this.#container && this.#virtualMachine) {
@@ -112,13 +110,6 @@ export class TarballScan {
     }
     this.#virtualMachine = true;
     return new DiskSink();
-  }
-
-  #describeTop(): string {
-    const names = [...this.#top];
-    if (names.length === 0) return 'it is empty';
-    const shown = names.slice(0, namesInMessage).map((name) => JSON.stringify(name).slice(1, -1));
-    return `it has ${shown.join(', ')}${names.length > namesInMessage ? ', …' : ''} at its top`;
   }
 }
 

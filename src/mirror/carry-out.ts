@@ -7,13 +7,13 @@ const patience = 5;
 
 /**
  * Adds versions, several at a time. One that fails fails alone, unless what failed would fail the others too.
- * @param add fetches and publishes one; returns bytes that crossed the network
+ * @param add fetches and publishes one
  * @param report is filled in
  * @throws HeadwaterError `no-space`, `aborted`; `unavailable` when the upstream or the store seems to be gone
  */
 export async function addVersions(
   versions: readonly PlannedVersion[],
-  add: (planned: PlannedVersion) => Promise<number>,
+  add: (planned: PlannedVersion) => Promise<void>,
   report: RunReport,
   options: { parallel: number; signal: AbortSignal },
 ): Promise<void> {
@@ -25,8 +25,7 @@ export async function addVersions(
       if (fatal !== undefined) return;
       try {
         options.signal.throwIfAborted();
-        const fetched = await add(planned);
-        report.fetched += fetched;
+        await add(planned);
         report.added += 1;
         unreachable = 0;
       } catch (error) {

@@ -3,8 +3,9 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { ProductDetails, ProductWithVersions } from '../catalog/model.ts';
 import { productName } from '../catalog/names.ts';
 import { offeredAliases } from './alias-plan.ts';
+import { lostDeltas, sortVersions } from './held-versions.ts';
 import type { OfferedProduct } from './offered.ts';
-import { type Keep, retiredSerials } from './retention.ts';
+import { retiredSerials, type Terms } from './retention.ts';
 import type { MirrorState } from './state.ts';
 
 /** What was changed, beside what was added. */
@@ -24,7 +25,14 @@ export async function followUpstream(
   catalog: Catalog,
   owner: string,
   offered: OfferedProduct[],
-  options: { keep: Keep; now: Date; before: MirrorState | undefined },
+  options: {
+    terms: Terms;
+    before: MirrorState | undefined;
+    /** Whether the bytes of a digest are here by now. */
+    isStored: (digest: string) => boolean;
+    /** Called before each change. @throws when nothing may be changed any more */
+    assertMay: () => Promise<void>;
+  },
 ): Promise<Followed> {
   const byName = new Map(offered.map((product) => [productName(product.key), product]));
   const followed: Followed = { retired: 0, kept: 0, aliases: { changed: 0, withheld: [] }, given: [] };
@@ -32,19 +40,37 @@ export async function followUpstream(
   for await (const product of catalog.products.each({ owner })) held.push(product);
   for (const product of held) {
     const said = byName.get(product.name);
+    await options.assertMay();
     if (said !== undefined) await redescribe(catalog, owner, product, said);
-    const serials = {
-      offered: new Set(said?.versions.map(({ serial }) => serial)),
-      held: new Set(product.versions.map(({ serial }) => serial)),
-    };
-    const retired = retiredSerials(serials, options.keep, options.now);
-    for (const serial of retired) await catalog.versions.remove(product.name, serial);
+    const serials = sortVersions(said?.versions ?? [], product.versions, options.isStored);
+    const retired = retiredSerials(serials, options.terms);
+    for (const serial of retired) {
+      await options.assertMay();
+      await catalog.versions.remove(product.name, serial);
+    }
+    if (options.terms.whole) await dropLostDeltas(catalog, product, said, options);
     followed.retired += retired.length;
     followed.kept += product.versions.length - retired.length;
   }
   const wanted = offeredAliases(offered);
+  await options.assertMay();
   followed.aliases = await catalog.aliases.follow(owner, wanted, dropped(options.before, wanted, offered));
   return { ...followed, given: [...wanted] };
+}
+
+async function dropLostDeltas(
+  catalog: Catalog,
+  product: ProductWithVersions,
+  said: OfferedProduct | undefined,
+  options: { isStored: (digest: string) => boolean; assertMay: () => Promise<void> },
+): Promise<void> {
+  const offered = new Map(said?.versions.map((version) => [version.serial, version]));
+  for (const { serial, items } of product.versions) {
+    const lost = lostDeltas(offered.get(serial), items, options.isStored);
+    if (lost.length === 0) continue;
+    await options.assertMay();
+    await catalog.versions.removeDeltas(product.name, serial, lost);
+  }
 }
 
 /** Aliases that the upstream gave before to a family that it still has, and gives no more. */

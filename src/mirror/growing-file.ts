@@ -8,8 +8,8 @@ const chunkSize = 1024 * 1024;
 
 /**
  * A file that arrives while others read it, each at its own pace: its bytes lie on the disk, so that neither a slow
- * reader nor many of them cost memory. Nobody gets its last byte before the whole has been found to be right; then
- * a reader that reaches the end has the right bytes.
+ * reader nor many of them cost memory. Nobody gets all that was asked for before the whole has been found to be right:
+ * who reads up to the end waits for the last byte, who reads a range before it for the first.
  */
 export class GrowingFile {
   readonly #path: string;
@@ -71,14 +71,20 @@ export class GrowingFile {
     }
     const handle = await openIfAny(this.#path);
     if (handle === undefined) return undefined;
-    return new GrowingRange(handle, { start, stop }, (at) => this.#readable(at));
+    const early = stop === this.#size;
+    return new GrowingRange(handle, { start, stop }, (at) => this.#readable(at, early));
   }
 
-  /** Resolves, when the byte at `at` may be read, with how far one may read. @throws what the file failed with */
-  async #readable(at: number): Promise<number> {
+  /**
+   * Resolves, when the byte at `at` may be read, with how far one may read.
+   * @param early whether bytes may be read before the whole is known to be right, all but the last
+   * @throws what the file failed with
+   */
+  async #readable(at: number, early: boolean): Promise<number> {
     for (;;) {
       if (this.#state.kind === 'failed') throw this.#state.error;
-      const end = this.#state.kind === 'right' ? this.#size : Math.min(this.#arrived, this.#size - 1);
+      if (this.#state.kind === 'right') return this.#size;
+      const end = early ? Math.min(this.#arrived, this.#size - 1) : 0;
       if (end > at) return end;
       await this.#change();
     }

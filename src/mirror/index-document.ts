@@ -11,31 +11,49 @@ export interface IndexEntry {
   updated?: Date;
 }
 
+/** What an index names. */
+export interface Index {
+  entries: IndexEntry[];
+  /** Entries that cannot be used, and why. */
+  unusable: HeadwaterError[];
+}
+
 /**
  * Reads an index: which products documents of images there are. Documents of other things (image ids of clouds) are
  * passed over, as clients do.
  * @param document what the JSON of the index holds
  * @throws HeadwaterError `invalid` when it is no index
  */
-export function readIndex(document: unknown, where: string): IndexEntry[] {
+export function readIndex(document: unknown, where: string): Index {
   const top = mapping(document, where);
   if (text(top, 'format', where) !== 'index:1.0') {
     throw new HeadwaterError('invalid', `${where}: its format is not index:1.0`);
   }
   const entries = new Map<string, IndexEntry>();
+  const unusable: HeadwaterError[] = [];
   for (const [name, value] of Object.entries(mapping(top['index'], `${where}: index`))) {
-    const at = `${where}: index.${name}`;
-    const fields = mapping(value, at);
-    if (text(fields, 'datatype', at) !== 'image-downloads') continue;
-    const products = list(fields['products'], `${at}.products`).filter(
-      (product) => typeof product === 'string',
-    );
-    if (products.length === 0) continue;
-    const path = upstreamPath(text(fields, 'path', at) ?? '', `${at}.path`);
-    const updated = dateOf(fields['updated']);
-    entries.set(path, { path, products, ...(updated === undefined ? {} : { updated }) });
+    try {
+      const entry = readEntry(value, `${where}: index.${name}`);
+      if (entry !== undefined) entries.set(entry.path, entry);
+    } catch (error) {
+      if (!(error instanceof HeadwaterError)) throw error;
+      unusable.push(error);
+    }
   }
-  return [...entries.values()];
+  return { entries: [...entries.values()], unusable };
+}
+
+/** @returns undefined when it has no images. @throws HeadwaterError `invalid` */
+function readEntry(value: unknown, where: string): IndexEntry | undefined {
+  const fields = mapping(value, where);
+  if (fields['datatype'] !== 'image-downloads') return undefined;
+  const products = list(fields['products'], `${where}.products`).filter(
+    (product) => typeof product === 'string',
+  );
+  if (products.length === 0) return undefined;
+  const path = upstreamPath(text(fields, 'path', where) ?? '', `${where}.path`);
+  const updated = dateOf(fields['updated']);
+  return { path, products, ...(updated === undefined ? {} : { updated }) };
 }
 
 /** The moment of a field `updated`: `Tue, 24 Nov 2026 08:11:02 +0000`. */

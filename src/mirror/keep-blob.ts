@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Digest } from '../blobs/digest.ts';
 import type { Catalog } from '../catalog/catalog.ts';
@@ -9,8 +7,10 @@ import type { KeptFile } from '../publish/destination.ts';
 import type { LocalDestination } from '../publish/local-destination.ts';
 import { openFile } from '../publish/read-file.ts';
 import type { Progress } from '../publish/request.ts';
-import { Spool, spooled } from '../publish/spool.ts';
+import { Spool } from '../publish/spool.ts';
 import type { Downloader } from './downloader.ts';
+import { Landing } from './landing.ts';
+import { WrongFile } from './upstream-requests.ts';
 
 /** What arrives of smaller files, in bytes, is not written down: they are fetched again sooner. */
 const leastSpooled = 1024 * 1024;
@@ -39,6 +39,7 @@ export class BlobKeeper {
   readonly #downloader: Downloader;
   readonly #directory: string;
   readonly #running = new Map<string, Promise<KeptFile & { fetched: number }>>();
+  #received = 0;
 
   /** @param parts.directory where what arrived of large files waits for the rest, also across restarts */
   constructor(parts: {
@@ -53,6 +54,11 @@ export class BlobKeeper {
     this.#catalog = parts.catalog;
     this.#downloader = parts.downloader;
     this.#directory = parts.directory;
+  }
+
+  /** Bytes that crossed the network, also for nothing. */
+  get received(): number {
+    return this.#received;
   }
 
   /**
@@ -77,11 +83,14 @@ export class BlobKeeper {
       options.progress?.({ file: file.path, done: file.size, total: file.size });
       return { ...held, fetched: 0 };
     }
+    const received = { bytes: 0 };
     try {
-      return await this.#fetch(file, options);
+      return await this.#fetch(file, options, { received, elsewhere: false });
     } catch (error) {
-      if (!(error instanceof HeadwaterError) || error.kind !== 'invalid') throw error;
-      return await this.#fetch(file, options);
+      if (!(error instanceof WrongBytes)) throw error;
+      return await this.#fetch(file, options, { received, elsewhere: true }).catch((failure: unknown) => {
+        throw failure instanceof WrongBytes ? failure.cause : failure;
+      });
     }
   }
 
@@ -107,29 +116,43 @@ export class BlobKeeper {
     );
   }
 
-  async #fetch(file: ExpectedFile, options: KeepOptions): Promise<KeptFile & { fetched: number }> {
+  /** @throws WrongBytes, and nothing of them stays */
+  async #fetch(
+    file: ExpectedFile,
+    options: KeepOptions,
+    attempt: { received: { bytes: number }; elsewhere: boolean },
+  ): Promise<KeptFile & { fetched: number }> {
     const { path, size, sha256 } = file;
-    const { metadata, progress, signal } = options;
-    const landing = sha256 !== undefined && size >= leastSpooled ? join(this.#directory, sha256) : undefined;
-    const received = { bytes: 0, broken: false };
+    const { metadata, progress } = options;
+    const landing =
+      sha256 !== undefined && size >= leastSpooled
+        ? await Landing.claim(this.#directory, sha256, size)
+        : undefined;
+    const state = { ...attempt, failed: false };
     try {
       const kept = await this.#destination.keep(
         {
           from: 'stream',
           name: path,
           size,
-          bytes: checked(file, this.#arriving(file, landing, received, signal)),
-          ...(landing === undefined ? {} : { landing }),
+          bytes: checked(file, this.#arriving(file, landing, state, options.signal)),
+          ...(landing === undefined ? {} : { landing: landing.path }),
           ...(sha256 === undefined ? {} : { expectedDigest: sha256 }),
         },
         { ...(metadata === undefined ? {} : { metadata }), ...(progress === undefined ? {} : { progress }) },
       );
-      if (landing !== undefined) await rm(landing, { force: true });
-      return { ...kept, fetched: received.bytes };
+      await landing?.remove();
+      return { ...kept, fetched: attempt.received.bytes };
     } catch (error) {
       // What arrived before the upstream or the store failed is worth keeping; wrong bytes are not.
-      const isWrong = error instanceof HeadwaterError && error.kind === 'invalid' && !received.broken;
-      if (landing !== undefined && isWrong) await rm(landing, { force: true });
+      const isWrong =
+        error instanceof WrongFile ||
+        (error instanceof HeadwaterError && error.kind === 'invalid' && !state.failed);
+      if (isWrong) {
+        await landing?.remove();
+        throw new WrongBytes(error);
+      }
+      await landing?.leave();
       throw error;
     }
   }
@@ -137,30 +160,45 @@ export class BlobKeeper {
   /** The bytes that are here already, then those that arrive, written down as they pass. */
   async *#arriving(
     { path, size }: ExpectedFile,
-    landing: string | undefined,
-    received: { bytes: number; broken: boolean },
+    landing: Landing | undefined,
+    state: { received: { bytes: number }; elsewhere: boolean; failed: boolean },
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Uint8Array> {
-    const offset = landing === undefined ? 0 : await spooled(landing, size);
-    if (landing !== undefined && offset > 0) yield* (await openFile(landing)).bytes;
-    if (landing !== undefined) await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    const spool = landing === undefined ? undefined : await Spool.open(landing, offset);
+    const beginning = landing?.beginning ?? { offset: 0 };
+    if (landing !== undefined && beginning.offset > 0) yield* (await openFile(landing.path)).bytes;
+    const spool = landing === undefined ? undefined : await Spool.open(landing.path, beginning.offset);
     try {
       const reading = this.#downloader.read(
         { path, size },
-        { offset, ...(signal === undefined ? {} : { signal }) },
+        {
+          ...beginning,
+          elsewhere: state.elsewhere,
+          ...(signal === undefined ? {} : { signal }),
+          ...(landing === undefined ? {} : { onOrigin: (origin) => landing.remember(origin) }),
+        },
       );
       for await (const chunk of reading) {
-        received.bytes += chunk.length;
+        state.received.bytes += chunk.length;
+        this.#received += chunk.length;
         await spool?.write(chunk);
         yield chunk;
       }
     } catch (error) {
-      received.broken = true;
+      state.failed = true;
       throw error;
     } finally {
       await spool?.close();
     }
+  }
+}
+
+/** The bytes that came are not those of the file. */
+class WrongBytes extends Error {
+  override readonly cause: HeadwaterError;
+
+  constructor(cause: HeadwaterError) {
+    super(cause.message);
+    this.cause = cause;
   }
 }
 

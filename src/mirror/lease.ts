@@ -13,6 +13,8 @@ export class HeldLease {
   readonly #holder: string;
   readonly #lost = new AbortController();
   readonly #timer: NodeJS.Timeout;
+  /** When it was last sure to be ours, by the clock that `expiresAt` means. */
+  #renewedAt = Date.now();
 
   private constructor(mirrors: Mirrors, mirror: string, holder: string) {
     this.#mirrors = mirrors;
@@ -47,15 +49,30 @@ export class HeldLease {
     return this.#lost.signal;
   }
 
+  /**
+   * Called before a change that two runs at once must not make. Costs nothing while the last renewal is recent; a
+   * process that was stopped for a while asks.
+   * @throws HeadwaterError `conflict` when somebody else has it
+   */
+  async assertHeld(): Promise<void> {
+    if (Date.now() - this.#renewedAt > 2 * renewInterval) await this.#renew();
+    this.#lost.signal.throwIfAborted();
+  }
+
   async release(): Promise<void> {
     clearInterval(this.#timer);
     await this.#mirrors.release(this.#mirror, this.#holder);
   }
 
   async #renew(): Promise<void> {
-    const lease = { holder: this.#holder, expiresAt: new Date(Date.now() + leaseTime) };
-    // When the catalog is busy, the next renewal comes in time.
-    const ours = await this.#mirrors.renew(this.#mirror, lease).catch(() => true);
-    if (!ours) this.#lost.abort(new HeadwaterError('conflict', `mirror ${this.#mirror} was taken over`));
+    const now = Date.now();
+    const lease = { holder: this.#holder, expiresAt: new Date(now + leaseTime) };
+    try {
+      if (await this.#mirrors.renew(this.#mirror, lease)) this.#renewedAt = now;
+      else this.#lost.abort(new HeadwaterError('conflict', `mirror ${this.#mirror} was taken over`));
+    } catch (error) {
+      // When the catalog is busy, the next renewal comes in time.
+      if (now - this.#renewedAt > leaseTime) this.#lost.abort(error);
+    }
   }
 }

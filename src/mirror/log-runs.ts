@@ -23,6 +23,12 @@ export function mirrorHooks(log: Log): MirrorHooks {
         log.warn({ mirror, aliases: aliases.withheld }, 'aliases that others own were left out');
       }
     },
+    onOrphaned({ mirror, unlisted, kept }) {
+      log.warn(
+        { mirror, unlisted, kept },
+        'a mirror that is defined no more left versions behind: see "headwater mirror drop" and "mirror hand-over"',
+      );
+    },
     onNotStarted(mirror, error) {
       log.warn({ mirror, error: messageOf(error) }, 'the mirror was not run');
     },

@@ -53,6 +53,9 @@ export interface OfferedProduct {
   versions: OfferedVersion[];
 }
 
+/** How much of an example is remembered, in characters: documents may hold anything. */
+const exampleLength = 300;
+
 /** Counts what cannot be used, by the reason. */
 export class Skips {
   readonly #reasons = new Map<string, { count: number; example: string }>();
@@ -60,7 +63,7 @@ export class Skips {
   /** @param where one that it happened to: the first of each reason is remembered */
   add(reason: string, where: string): void {
     const known = this.#reasons.get(reason);
-    if (known === undefined) this.#reasons.set(reason, { count: 1, example: where });
+    if (known === undefined) this.#reasons.set(reason, { count: 1, example: where.slice(0, exampleLength) });
     else known.count += 1;
   }
 

@@ -1,13 +1,17 @@
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Digest } from '../blobs/digest.ts';
+import { diskError } from '../blobs/disk-error.ts';
 import type { Source } from '../catalog/sources.ts';
 import { HeadwaterError, messageOf } from '../errors.ts';
 import type { LocalDestination } from '../publish/local-destination.ts';
 import { openFile } from '../publish/read-file.ts';
-import { Spool, spooled } from '../publish/spool.ts';
-import type { Downloader } from './downloader.ts';
+import { Spool } from '../publish/spool.ts';
+import type { Downloader, FileOrigin } from './downloader.ts';
 import { GrowingFile } from './growing-file.ts';
+import { Landing } from './landing.ts';
+import { WrongFile } from './upstream-requests.ts';
+
+/** What is fetched, and from where. */
+type Wanted = Source & { digest: Digest };
 
 /** How a fetch ended. */
 export type FetchEnd =
@@ -19,7 +23,7 @@ export type FetchEnd =
 
 /** One file on its way from an upstream into the store, and to all who read it meanwhile. */
 export class OnDemandFetch {
-  readonly source: Source;
+  readonly source: Wanted;
   readonly file: GrowingFile;
   /** Settles when the file is kept or given up; never rejects. */
   readonly ended: Promise<FetchEnd>;
@@ -27,24 +31,21 @@ export class OnDemandFetch {
   #received = 0;
   /** The upstream failed, or the disk for what arrives: not the bytes. */
   #broken = false;
-  readonly #landing: string;
+  readonly #landing: Landing;
   readonly #parts: FetchParts;
-  readonly #begunAt: number;
 
-  private constructor(source: Source, landing: string, lying: number, parts: FetchParts) {
+  private constructor(source: Wanted, landing: Landing, parts: FetchParts) {
     this.source = source;
     this.#landing = landing;
     this.#parts = parts;
-    this.#begunAt = lying;
-    this.file = new GrowingFile(landing, source.size, lying);
+    this.file = new GrowingFile(landing.path, source.size, landing.beginning.offset);
     this.ended = this.#fetch();
   }
 
   /** Begins a fetch where an earlier one of the same blob ended. */
-  static async begin(source: Source & { digest: Digest }, parts: FetchParts): Promise<OnDemandFetch> {
-    await mkdir(parts.directory, { recursive: true, mode: 0o700 });
-    const landing = join(parts.directory, source.digest);
-    return new OnDemandFetch(source, landing, await spooled(landing, source.size), parts);
+  static async begin(source: Wanted, parts: FetchParts): Promise<OnDemandFetch> {
+    const landing = await Landing.claim(parts.directory, source.digest, source.size);
+    return new OnDemandFetch(source, landing, parts);
   }
 
   get received(): number {
@@ -60,18 +61,26 @@ export class OnDemandFetch {
         name: path,
         size,
         bytes: this.#bytes(),
-        landing: this.#landing,
-        expectedDigest: digest as Digest,
+        landing: this.#landing.path,
+        expectedDigest: digest,
         onChecked: () => this.file.succeed(),
       });
-      await rm(this.#landing, { force: true });
+      await this.#landing.remove();
       return { kind: 'kept' };
     } catch (thrown) {
       const error = thrown instanceof Error ? thrown : new Error(messageOf(thrown));
-      const wrong = error instanceof HeadwaterError && error.kind === 'invalid' && !this.#broken;
-      if (wrong) await rm(this.#landing, { force: true });
+      const wrong =
+        error instanceof WrongFile ||
+        (error instanceof HeadwaterError && error.kind === 'invalid' && !this.#broken);
       this.file.fail(error);
-      return wrong ? { kind: 'wrong', error, resumed: this.#begunAt > 0 } : { kind: 'failed', error };
+      try {
+        if (wrong) await this.#landing.remove();
+        else await this.#landing.leave();
+      } catch (failure) {
+        return { kind: 'failed', error: diskError(failure, this.#landing.path, 'put aside') };
+      }
+      const resumed = this.#landing.beginning.offset > 0;
+      return wrong ? { kind: 'wrong', error, resumed } : { kind: 'failed', error };
     }
   }
 
@@ -79,12 +88,14 @@ export class OnDemandFetch {
   async *#bytes(): AsyncGenerator<Uint8Array> {
     const { path, size } = this.source;
     const { downloader, signal } = this.#parts;
-    const offset = this.#begunAt;
-    if (offset > 0) yield* (await openFile(this.#landing)).bytes;
+    const { path: landing, beginning } = this.#landing;
+    const { offset } = beginning;
+    if (offset > 0) yield* (await openFile(landing)).bytes;
     try {
-      const spool = await Spool.open(this.#landing, offset, { onWritten: (bytes) => this.file.grow(bytes) });
+      const spool = await Spool.open(landing, offset, { onWritten: (bytes) => this.file.grow(bytes) });
+      const onOrigin = (origin: FileOrigin) => this.#landing.remember(origin);
       try {
-        for await (const chunk of downloader.read({ path, size }, { offset, signal })) {
+        for await (const chunk of downloader.read({ path, size }, { ...beginning, signal, onOrigin })) {
           await spool.write(chunk);
           this.#received += chunk.length;
           yield chunk;

@@ -1,14 +1,15 @@
 import { setMaxListeners } from 'node:events';
-import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { BlobStore, ByteRange } from '../blobs/blob-store.ts';
 import type { Digest } from '../blobs/digest.ts';
 import type { Source } from '../catalog/sources.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import { HeadwaterError } from '../errors.ts';
+import { onDemandDirectory } from './downloads.ts';
 import { evictExpired } from './on-demand-eviction.ts';
 import { OnDemandFetch } from './on-demand-fetch.ts';
 import { UpstreamConnections } from './on-demand-upstreams.ts';
+import { ShortMemory } from './short-memory.ts';
 import type { MirrorParts } from './upstream.ts';
 
 /** Told of what is fetched because somebody asked. */
@@ -50,13 +51,13 @@ export class OnDemandStore {
   readonly #parts: MirrorParts;
   readonly #definitions: readonly MirrorDefinition[];
   readonly #hooks: OnDemandHooks;
-  readonly #times: OnDemandTimes;
+  readonly #firstByte: number;
   readonly #upstreams: UpstreamConnections;
   readonly #fetches = new Map<Digest, Promise<OnDemandFetch>>();
-  /** Digests of which wrong bytes came, with until when they are not asked for. */
-  readonly #wrong = new Map<Digest, { until: number; message: string }>();
-  /** When it was last noted that somebody asked. */
-  readonly #noted = new Map<Digest, number>();
+  /** Digests of which wrong bytes came, with what was said of them: they are not asked for yet. */
+  readonly #wrong: ShortMemory<Digest, string>;
+  /** Digests of which it was just noted that somebody asked. */
+  readonly #noted: ShortMemory<Digest, true>;
   readonly #work = new Set<Promise<void>>();
   readonly #closing = new AbortController();
 
@@ -70,7 +71,10 @@ export class OnDemandStore {
     this.#parts = parts;
     this.#definitions = definitions;
     this.#hooks = hooks;
-    this.#times = { ...usualTimes, ...times };
+    const { firstByte, wrongBytes, noteAsked } = { ...usualTimes, ...times };
+    this.#firstByte = firstByte;
+    this.#wrong = new ShortMemory(wrongBytes);
+    this.#noted = new ShortMemory(noteAsked);
     // Every fetch that is under way listens to it.
     setMaxListeners(0, this.#closing.signal);
     this.#upstreams = new UpstreamConnections(definitions, this.#closing.signal);
@@ -124,7 +128,7 @@ export class OnDemandStore {
     } catch (error) {
       if (!(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
       const source = await this.#source(digest);
-      if (source === undefined) throw error;
+      if (source === undefined) throw (await this.#abandoned(digest)) ?? error;
       this.#assertNotWrong(digest);
       return await this.#fetch(digest, source);
     }
@@ -172,8 +176,7 @@ export class OnDemandStore {
     }
     // What an earlier fetch left may have been what was wrong: then the next one begins anew.
     if (end.kind === 'wrong' && !end.resumed) {
-      const until = performance.now() + this.#times.wrongBytes;
-      this.#wrong.set(digest, { until, message: end.error.message });
+      this.#wrong.set(digest, end.error.message);
     }
     if (!this.#closing.signal.aborted) {
       this.#hooks.onFailed(source, { error: end.error, wrong: end.kind === 'wrong' });
@@ -188,7 +191,7 @@ export class OnDemandStore {
     const { mirror } = fetch.source;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<'late'>((resolve) => {
-      timer = setTimeout(() => resolve('late'), this.#times.firstByte);
+      timer = setTimeout(() => resolve('late'), this.#firstByte);
     });
     try {
       const outcome = await Promise.race([fetch.file.begun(), late]);
@@ -212,6 +215,16 @@ export class OnDemandStore {
     return sources.find(({ mirror }) => this.#definitions.some(({ name }) => name === mirror));
   }
 
+  /** What is to be said of a blob whose mirror is defined no more; undefined when no mirror ever had it. */
+  async #abandoned(digest: Digest): Promise<HeadwaterError | undefined> {
+    const [source] = await this.#parts.catalog.sources.find(digest);
+    if (source === undefined) return undefined;
+    return new HeadwaterError(
+      'unavailable',
+      `mirror ${source.mirror}, which would fetch ${source.path}, is defined no more`,
+    );
+  }
+
   async #isHeld(digest: Digest): Promise<boolean> {
     if ((await this.#source(digest)) === undefined) return true;
     if ((await this.#store.stat(digest)) === undefined) return false;
@@ -222,20 +235,15 @@ export class OnDemandStore {
   #assertNotWrong(digest: Digest): void {
     const wrong = this.#wrong.get(digest);
     if (wrong === undefined) return;
-    if (wrong.until > performance.now()) {
-      throw new HeadwaterError(
-        'unavailable',
-        `the upstream sent wrong bytes and is not asked again yet: ${wrong.message}`,
-      );
-    }
-    this.#wrong.delete(digest);
+    throw new HeadwaterError(
+      'unavailable',
+      `the upstream sent wrong bytes and is not asked again yet: ${wrong}`,
+    );
   }
 
   #noteAsked(digest: Digest): void {
-    const now = performance.now();
-    const last = this.#noted.get(digest);
-    if (last !== undefined && now - last < this.#times.noteAsked) return;
-    this.#noted.set(digest, now);
+    if (this.#noted.get(digest) === true) return;
+    this.#noted.set(digest, true);
     this.#do(this.#parts.catalog.sources.noteAsked(digest));
   }
 
@@ -249,8 +257,3 @@ export class OnDemandStore {
 }
 
 type Presign = NonNullable<BlobStore['presign']>;
-
-/** Where files lie that are being fetched because somebody asked. */
-function onDemandDirectory(dataDir: string): string {
-  return join(dataDir, 'downloads', 'on-demand');
-}

@@ -1,15 +1,15 @@
-import type { Item } from '../catalog/model.ts';
 import { type ProductKey, productName } from '../catalog/names.ts';
+import { type HeldVersion, lackingFiles, sameFiles, sortVersions } from './held-versions.ts';
 import type { OfferedDelta, OfferedFile, OfferedProduct, OfferedVersion } from './offered.ts';
 import { type Skipped, Skips } from './offered.ts';
-import { type Keep, retiredSerials, wantedSerials } from './retention.ts';
+import { retiredSerials, type Terms, wantedSerials } from './retention.ts';
 
 /** A product that is in the catalog, as far as a plan needs it. */
 export interface HeldProduct {
   name: string;
   owner: string;
   stream: string;
-  versions: { serial: string; items: Pick<Item, 'type' | 'digest'>[] }[];
+  versions: HeldVersion[];
 }
 
 export interface PlanInput {
@@ -19,10 +19,11 @@ export interface PlanInput {
   /** `mirror:NAME` */
   owner: string;
   stream: string;
-  keep: Keep;
-  now: Date;
+  terms: Terms;
   /** Whether the bytes of a digest are here, from anywhere. */
   isStored: (digest: string) => boolean;
+  /** On demand: where a blob would be fetched from when somebody asks. Absent where all bytes are to be here. */
+  sourceOf?: (digest: string) => string | undefined;
 }
 
 /** A version to be fetched and published. */
@@ -32,6 +33,8 @@ export interface PlannedVersion {
   key: ProductKey;
   details: OfferedProduct['details'];
   version: OfferedVersion;
+  /** Whether it is in the catalog already, and only files of it are lacking. */
+  listed: boolean;
   /** Its files: the metadata first, if it has some, then roots and at most one delta. */
   files: (OfferedFile | OfferedDelta)[];
   /** Bytes that are not here yet. */
@@ -74,10 +77,12 @@ export function makePlan(input: PlanInput): Plan {
     seen.add(name);
     planProduct(plan, product, here, input, skips);
   }
+  // What the upstream offers of a product in another stream is not brought, and not gone either.
+  const offered = new Map(input.offered.map(({ key, versions }) => [productName(key), versions]));
   for (const product of held.values()) {
     if (product.owner !== input.owner || seen.has(product.name)) continue;
-    const serials = { offered: new Set<string>(), held: serialsOf(product) };
-    const retired = retiredSerials(serials, input.keep, input.now);
+    const serials = sortVersions(offered.get(product.name) ?? [], product.versions, input.isStored);
+    const retired = retiredSerials(serials, input.terms);
     plan.retire.push(...retired.map((serial) => ({ product: product.name, serial })));
     plan.kept += product.versions.length - retired.length;
   }
@@ -103,38 +108,48 @@ function planProduct(
   skips: Skips,
 ): void {
   const name = productName(product.key);
-  const serials = {
-    offered: new Set(product.versions.map(({ serial }) => serial)),
-    held: here === undefined ? new Set<string>() : serialsOf(here),
-  };
-  const wanted = wantedSerials(serials, input.keep, input.now);
-  const items = new Map(here?.versions.map((version) => [version.serial, version.items]));
+  const serials = sortVersions(product.versions, here?.versions ?? [], input.isStored);
+  const wanted = wantedSerials(serials, input.terms);
+  const held = new Map(here?.versions.map((version) => [version.serial, version.items]));
+  let lacking = 0;
   for (const version of product.versions) {
-    const existing = items.get(version.serial);
-    if (existing !== undefined && !sameFiles(version, existing)) {
+    const items = held.get(version.serial);
+    if (items !== undefined && !sameFiles(version, items)) {
       skips.add(
         'it is here with other files, and a published version never changes',
         `${product.name} ${version.name}`,
       );
+      continue;
     }
-    if (existing !== undefined || !wanted.has(version.serial)) continue;
+    if (!wanted.has(version.serial)) continue;
+    const files =
+      items === undefined
+        ? filesOf(version, wanted)
+        : lackingFiles(version, items, allFilesOf(version), input);
+    if (files.length === 0) continue;
+    if (items !== undefined) lacking += 1;
+    const listed = items !== undefined;
     plan.add.push({
       product: name,
       key: product.key,
       details: product.details,
       version,
-      files: filesOf(version, wanted),
+      listed,
+      files,
       fetch: 0,
     });
   }
   // As if everything were fetched: the run looks again at what is here by then.
   const retired = retiredSerials(
-    { offered: serials.offered, held: new Set([...serials.held, ...wanted]) },
-    input.keep,
-    input.now,
+    {
+      offered: serials.offered,
+      held: new Set([...serials.held, ...wanted]),
+      stored: new Set([...serials.stored, ...wanted]),
+    },
+    input.terms,
   );
   plan.retire.push(...retired.map((serial) => ({ product: name, serial })));
-  plan.kept += serials.held.size - retired.length;
+  plan.kept += serials.held.size - retired.length - lacking;
 }
 
 /** A delta is of use where its base is here too; one is enough, and clients apply no more. */
@@ -142,22 +157,11 @@ function filesOf(version: OfferedVersion, wanted: ReadonlySet<string>): (Offered
   const [delta] = version.deltas
     .filter(({ base }) => wanted.has(base))
     .sort((one, other) => order(other.base, one.base));
-  return [
-    ...(version.metadata === undefined ? [] : [version.metadata]),
-    ...version.roots,
-    ...(delta === undefined ? [] : [delta]),
-  ];
+  return allFilesOf({ ...version, deltas: delta === undefined ? [] : [delta] });
 }
 
-/** Whether what is offered is what is here, as far as digests tell. */
-function sameFiles(version: OfferedVersion, items: { digest: string; type: string }[]): boolean {
-  const digests = new Set(items.map(({ digest }) => digest));
-  const split = items.some(({ type }) => type === 'metadata');
-  // A unified virtual machine was taken apart: its digest is not here.
-  if (split && version.roots.some(({ unified }) => unified)) return true;
-  return [version.metadata, ...version.roots].every(
-    (file) => file?.sha256 === undefined || digests.has(file.sha256),
-  );
+function allFilesOf({ metadata, roots, deltas }: OfferedVersion): (OfferedFile | OfferedDelta)[] {
+  return [...(metadata === undefined ? [] : [metadata]), ...roots, ...deltas];
 }
 
 function countBytes(plan: Plan, isStored: (digest: string) => boolean): void {
@@ -174,10 +178,6 @@ function countBytes(plan: Plan, isStored: (digest: string) => boolean): void {
       plan.fetch += size;
     }
   }
-}
-
-function serialsOf(product: HeldProduct): Set<string> {
-  return new Set(product.versions.map(({ serial }) => serial));
 }
 
 function order(one: string, other: string): number {

@@ -30,16 +30,16 @@ export interface Totals {
  * and everything else is taken.
  * @param bytes the document, as JSON
  * @param where the document in messages
- * @param totals is added to
- * @returns the products of which something is selected, and the document's own fields with the names of its products
+ * @returns the products of which something is selected, what there is in all, and the document's own fields with the
+ * names of its products
  * @throws HeadwaterError `invalid` when it is no products document at all
  */
 export function readProducts(
   bytes: Uint8Array,
   where: string,
   options: ReadingOptions,
-  totals: Totals,
-): { offered: OfferedProduct[]; fields: Untyped; names: Set<string> } {
+): { offered: OfferedProduct[]; totals: Totals; fields: Untyped; names: Set<string> } {
+  const totals: Totals = { products: 0, versions: 0 };
   try {
     const { fields, place } = readFrame(bytes);
     if (text(fields, 'format', where) !== 'products:1.0') {
@@ -53,7 +53,7 @@ export function readProducts(
       const product = attempt(name, value, fields, `${where}: ${name}`, options, totals);
       if (product !== undefined) offered.push(product);
     }
-    return { offered, fields, names };
+    return { offered, totals, fields, names };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new HeadwaterError('invalid', `${where}: not JSON: ${error.message}`, { cause: error });

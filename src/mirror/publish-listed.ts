@@ -18,6 +18,7 @@ export async function publishListed(
 ): Promise<void> {
   const { key, details, version } = planned;
   const items = planned.files.map((file) => itemOf(file, planned));
+  // A version that is listed has files with a new place.
   const sources: Source[] = planned.files.map((file, index) => ({
     digest: items[index]?.digest ?? '',
     size: file.size,
@@ -25,6 +26,7 @@ export async function publishListed(
     path: file.path,
   }));
   await parts.catalog.sources.record(sources);
+  if (planned.listed) return;
   await parts.catalog.versions.publish(
     {
       product: key,

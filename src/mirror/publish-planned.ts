@@ -2,6 +2,7 @@ import type { Digest } from '../blobs/digest.ts';
 import type { Destination, KeptFile } from '../publish/destination.ts';
 import { publish } from '../publish/publisher.ts';
 import type { Progress, PublishRequest, SourceFile } from '../publish/request.ts';
+import { isTakenApart } from './held-versions.ts';
 import type { OfferedFile } from './offered.ts';
 import type { PlannedVersion } from './plan.ts';
 
@@ -10,19 +11,18 @@ export interface FileKeeper {
   keep(
     file: { path: string; size: number; sha256?: Digest; sha512?: string; md5?: string },
     options?: { metadata?: KeptFile; progress?: Progress; signal?: AbortSignal },
-  ): Promise<KeptFile & { fetched: number }>;
+  ): Promise<KeptFile>;
 }
 
 /**
- * Fetches the files of a version and publishes it.
- * @returns bytes that crossed the network
+ * Fetches the files of a version and publishes it. One that is listed already only needs its files.
  * @throws HeadwaterError what keeping and publishing throw
  */
 export async function fetchAndPublish(
   planned: PlannedVersion,
   parts: { keeper: FileKeeper; destination: Destination; owner: string; stream: string },
   options: { progress?: Progress; signal: AbortSignal },
-): Promise<number> {
+): Promise<void> {
   const { metadata } = planned.version;
   const keep = async (file: OfferedFile, first?: KeptFile) =>
     await parts.keeper.keep(file, { ...options, ...(first === undefined ? {} : { metadata: first }) });
@@ -31,6 +31,7 @@ export async function fetchAndPublish(
   const others = await Promise.all(
     rest.map(async (file) => ({ file, kept: await keep(file, 'base' in file ? undefined : first) })),
   );
+  if (planned.listed && !isTakenApart(planned.version)) return;
   const files: SourceFile[] = [
     ...(first === undefined ? [] : [source(first)]),
     ...others.map(({ file, kept }) => ({
@@ -46,7 +47,6 @@ export async function fetchAndPublish(
       fromUpstream: true,
     },
   );
-  return others.reduce((sum, { kept }) => sum + kept.fetched, first?.fetched ?? 0);
 }
 
 /** What the upstream's document says of a version, as a publish takes it. */

@@ -1,4 +1,5 @@
 import type { RunOutcome } from '../catalog/mirrors.ts';
+import type { ErrorKind } from '../errors.ts';
 import type { Skipped } from './offered.ts';
 
 /** What a run did, or a plan would do. */
@@ -16,6 +17,8 @@ export interface RunReport {
   fetched: number;
   stored: number;
   warnings: string[];
+  /** Of what kind it was that ended the run, if something did. */
+  errorKind?: ErrorKind;
 }
 
 interface FailedVersion {

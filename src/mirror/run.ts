@@ -13,6 +13,7 @@ import { publishListed } from './publish-listed.ts';
 import { emptyReport, type RunReport, type RunResult } from './report.ts';
 import { retiredSerials } from './retention.ts';
 import { definitionMark, type MirrorState } from './state.ts';
+import { storedDigests } from './stored-digests.ts';
 import { assertNotShrunk, type Survey, surveyAndPlan } from './survey.ts';
 import { type MirrorParts, type OpenUpstream, openUpstream } from './upstream.ts';
 
@@ -68,12 +69,13 @@ export async function runMirror(
     let outcome: RunOutcome;
     let failure: { error?: unknown } = {};
     try {
-      outcome = await new Run(definition, parts, { ...options, signal }, report).go();
+      outcome = await new Run(definition, parts, { ...options, signal, lease }, report).go();
     } catch (error) {
       outcome = signal.aborted ? 'interrupted' : 'failed';
       failure = { error: signal.aborted && !(error instanceof HeadwaterError) ? interrupted(signal) : error };
     }
     const finishedAt = new Date();
+    if (failure.error instanceof HeadwaterError) report.errorKind = failure.error.kind;
     const message = 'error' in failure ? { error: messageOf(failure.error) } : {};
     await mirrors.finish(id, { outcome, report, ...message }, finishedAt);
     return { mirror: definition.name, outcome, startedAt, finishedAt, report, ...failure };
@@ -94,12 +96,7 @@ export async function planMirror(
   const mark = await definitionMark(definition);
   const upstream = await openUpstream(definition, parts, options);
   try {
-    const found = await surveyAndPlan(
-      definition,
-      parts.catalog,
-      upstream.documents,
-      ownerOf(definition.name),
-    );
+    const found = await surveyAndPlan(definition, parts, upstream.documents, options);
     const before = (await parts.catalog.mirrors.state(definition.name)) as MirrorState | undefined;
     if (options.force !== true) assertNotShrunk(definition, found.survey, before, mark);
     return found;
@@ -112,14 +109,14 @@ export async function planMirror(
 class Run {
   readonly #definition: MirrorDefinition;
   readonly #parts: MirrorParts;
-  readonly #options: RunOptions & { signal: AbortSignal };
+  readonly #options: RunOptions & { signal: AbortSignal; lease: HeldLease };
   readonly #report: RunReport;
   readonly #owner: string;
 
   constructor(
     definition: MirrorDefinition,
     parts: MirrorParts,
-    options: RunOptions & { signal: AbortSignal },
+    options: RunOptions & { signal: AbortSignal; lease: HeldLease },
     report: RunReport,
   ) {
     this.#definition = definition;
@@ -142,30 +139,35 @@ class Run {
       }
       return await this.#follow(upstream, before, mark);
     } finally {
+      this.#report.fetched = upstream.keeper.received;
       await upstream.close();
     }
   }
 
   async #follow(upstream: OpenUpstream, before: MirrorState | undefined, mark: string): Promise<RunOutcome> {
     const { catalog } = this.#parts;
-    const { name, keep } = this.#definition;
+    const { name } = this.#definition;
+    const { force = false, lease } = this.#options;
     const report = this.#report;
-    const { survey, plan } = await surveyAndPlan(this.#definition, catalog, upstream.documents, this.#owner);
-    if (this.#options.force !== true) assertNotShrunk(this.#definition, survey, before, mark);
+    const { survey, plan, terms } = await surveyAndPlan(this.#definition, this.#parts, upstream.documents, {
+      force,
+    });
+    if (!force) assertNotShrunk(this.#definition, survey, before, mark);
     report.warnings = survey.warnings;
     report.skipped = [...survey.skipped, ...plan.skipped];
     report.stored = plan.stored;
     this.#options.onPlan?.(plan);
+    await lease.assertHeld();
     // From here on the documents that were known are no longer all there is to do.
     if (before !== undefined) await catalog.mirrors.setState(name, { ...before, documents: [] });
 
     await this.#add(plan, upstream);
-    // Documents that do not belong together lack things that are not gone.
-    const kept = survey.whole ? keep : { ...keep, removed: 'keep' as const };
+    const stored = await storedDigests(this.#parts, { force });
     const followed = await followUpstream(catalog, this.#owner, survey.offered, {
-      keep: kept,
-      now: new Date(),
+      terms,
       before,
+      isStored: (digest) => stored.has(digest),
+      assertMay: () => lease.assertHeld(),
     });
     report.retired = followed.retired;
     report.kept = followed.kept - report.added;
@@ -174,10 +176,12 @@ class Run {
     const state: MirrorState = {
       definition: mark,
       documents: complete ? upstream.documents.known : [],
-      totals: survey.totals,
-      selected: survey.selected,
+      // What the next run is compared with.
+      totals: survey.whole ? survey.totals : (before?.totals ?? survey.totals),
+      selected: survey.whole ? survey.selected : (before?.selected ?? survey.selected),
       aliases: followed.given,
     };
+    await lease.assertHeld();
     await catalog.mirrors.setState(name, state);
     return complete ? 'success' : 'partial';
   }
@@ -198,15 +202,10 @@ class Run {
       async (planned) => {
         if (mode === 'scheduled') {
           const giveBack = planned.fetch > smallVersion ? await large.take() : undefined;
-          return await fetchAndPublish(planned, parts, options).finally(giveBack);
+          await fetchAndPublish(planned, parts, options).finally(giveBack);
+        } else {
+          await publishListed(planned, { catalog, mirror: name, owner, stream });
         }
-        await publishListed(planned, {
-          catalog,
-          mirror: name,
-          owner,
-          stream,
-        });
-        return 0;
       },
       this.#report,
       { parallel: atOnce, signal },
@@ -222,7 +221,9 @@ class Run {
       const held = new Set(versions.map(({ serial }) => serial));
       // What is still offered is not known, so the newest stays.
       const offered = new Set([...held].sort().slice(-1));
-      for (const serial of retiredSerials({ offered, held }, { ...keep, removed: 'keep' }, new Date())) {
+      const terms = { keep, now: new Date(), whole: false };
+      for (const serial of retiredSerials({ offered, held, stored: held }, terms)) {
+        await this.#options.lease.assertHeld();
         await catalog.versions.remove(name, serial);
         this.#report.retired += 1;
       }

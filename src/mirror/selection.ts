@@ -4,6 +4,7 @@ import { HeadwaterError } from '../errors.ts';
 import { kernelName, parseArchitecture } from '../image/architecture.ts';
 import type { Untyped } from '../publish/untyped-fields.ts';
 import type { OfferedRoot, OfferedVersion } from './offered.ts';
+import { plainPath } from './upstream-path.ts';
 
 /** What a document says around a version. */
 interface Surroundings {
@@ -147,8 +148,9 @@ function glob(pattern: string): RegExp {
 function itemsByPath(versionFields: Untyped): Map<string, Untyped> {
   const items = new Map<string, Untyped>();
   for (const item of Object.values((versionFields['items'] ?? {}) as Untyped)) {
+    if (typeof item !== 'object' || item === null) continue;
     const fields = item as Untyped;
-    if (typeof fields['path'] === 'string') items.set(fields['path'].replace(/^\/+/, ''), fields);
+    if (typeof fields['path'] === 'string') items.set(plainPath(fields['path']), fields);
   }
   return items;
 }

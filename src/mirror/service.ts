@@ -1,6 +1,7 @@
 import type { RunRecord } from '../catalog/mirrors.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import { HeadwaterError } from '../errors.ts';
+import { type Orphaned, unlistOrphans } from './orphans.ts';
 import type { RunResult } from './report.ts';
 import { type Cause, runMirror } from './run.ts';
 import { Schedule } from './schedule.ts';
@@ -12,6 +13,8 @@ export interface MirrorHooks {
   onFinished(result: RunResult & { error?: unknown }, cause: Cause): void;
   /** A run that did not begin: another process has it, or the catalog cannot be written. */
   onNotStarted(mirror: string, error: unknown): void;
+  /** At the start: a mirror that is defined no more left versions behind. */
+  onOrphaned(orphaned: Orphaned): void;
 }
 
 /** The mirrors of a running server: runs them when it is time, or when somebody asks. */
@@ -31,6 +34,9 @@ export class MirrorService {
 
   /** Starts the schedules of the enabled mirrors, and the runs that were missed while no server was there. */
   async start(): Promise<void> {
+    for (const orphaned of await unlistOrphans(this.#definitions.values(), this.#parts)) {
+      this.#hooks.onOrphaned(orphaned);
+    }
     const { mirrors } = this.#parts.catalog;
     for (const definition of this.#definitions.values()) {
       const { name, enabled, schedule } = definition;
@@ -77,7 +83,7 @@ export class MirrorService {
    * Starts a run and does not wait for it.
    * @throws HeadwaterError `not-found`; `conflict` when it is running, or not enabled
    */
-  async begin(name: string): Promise<void> {
+  async begin(name: string, options: { force?: boolean } = {}): Promise<void> {
     const definition = this.#find(name);
     if (!definition.enabled) {
       throw new HeadwaterError(
@@ -85,10 +91,11 @@ export class MirrorService {
         `mirror ${name} is not enabled: set "enabled: true" in ${definition.file}`,
       );
     }
-    if ((await mirrorStatus(definition, this.#parts.catalog.mirrors)).running) {
+    const { running } = await mirrorStatus(definition, this.#parts.catalog.mirrors);
+    if (running || this.#runs.has(name)) {
       throw new HeadwaterError('conflict', `mirror ${name} is running already`);
     }
-    void this.#launch(definition, 'manual');
+    void this.#launch(definition, 'manual', options);
   }
 
   #find(name: string): MirrorDefinition {
@@ -98,17 +105,25 @@ export class MirrorService {
   }
 
   /** Runs a mirror; whatever becomes of it is told to the hooks. */
-  async #launch(definition: MirrorDefinition, cause: Cause): Promise<void> {
+  async #launch(
+    definition: MirrorDefinition,
+    cause: Cause,
+    options: { force?: boolean } = {},
+  ): Promise<void> {
     const { name } = definition;
     if (this.#stopping.signal.aborted || this.#runs.has(name)) return;
     const run = (async () => {
+      let tell: () => void;
       try {
         const { signal } = this.#stopping;
-        this.#hooks.onFinished(await runMirror(definition, this.#parts, { cause, signal }), cause);
+        const result = await runMirror(definition, this.#parts, { ...options, cause, signal });
+        tell = () => this.#hooks.onFinished(result, cause);
       } catch (error) {
-        this.#hooks.onNotStarted(name, error);
+        tell = () => this.#hooks.onNotStarted(name, error);
       }
       await this.#noteNext(name).catch((error: unknown) => this.#hooks.onNotStarted(name, error));
+      // Last: who hears of it may start the next one.
+      tell();
     })();
     this.#runs.set(name, run);
     await run.finally(() => this.#runs.delete(name));

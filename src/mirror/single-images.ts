@@ -8,7 +8,7 @@ import type { Downloader } from './downloader.ts';
 import { type FoundImage, ImageSearch, type WantedImage } from './image-search.ts';
 import { type OfferedFile, Skips } from './offered.ts';
 import type { Patience } from './patience.ts';
-import { readProducts, type Totals } from './products-document.ts';
+import { readProducts } from './products-document.ts';
 import { Selection } from './selection.ts';
 import { Verifier } from './signature.ts';
 import { openDownloader } from './upstream.ts';
@@ -77,23 +77,33 @@ export class SingleImages {
   async search(wanted: readonly WantedImage[]): Promise<SearchResult[]> {
     const { url } = this.#upstream;
     const searches = wanted.map((each) => new ImageSearch(each, url));
-    const skips = new Skips();
-    const totals: Totals = { products: 0, versions: 0 };
-    const reading = { variant: 'default', deltas: false, skips };
+    const reading = { variant: 'default', deltas: false, skips: new Skips() };
+    const unusable: HeadwaterError[] = [];
+    let read = 0;
     try {
       for await (const { path, bytes } of this.#documents.read()) {
-        const { offered } = readProducts(bytes, path, { ...reading, selection: new Selection([{}]) }, totals);
-        for (const search of searches) search.look(offered);
+        try {
+          const { offered } = readProducts(bytes, path, { ...reading, selection: new Selection([{}]) });
+          read += 1;
+          for (const search of searches) search.look(offered);
+        } catch (error) {
+          if (!(error instanceof HeadwaterError)) throw error;
+          unusable.push(error);
+        }
       }
     } catch (error) {
       throw naming(url, error);
     }
+    const [problem] = [...this.#documents.unusable, ...unusable];
+    if (read === 0 && problem !== undefined) throw naming(url, problem);
     return searches.map((search) => {
       try {
         return { image: search.result() };
       } catch (error) {
         if (!(error instanceof HeadwaterError)) throw error;
-        return { error };
+        if (problem === undefined) return { error };
+        // It may be in the document that cannot be used.
+        return { error: new HeadwaterError(error.kind, `${error.message} (${problem.message})`) };
       }
     });
   }

@@ -1,3 +1,4 @@
+import { isAbandoned } from '../blobs/staged-name.ts';
 import type { Mirrors, RunRecord } from '../catalog/mirrors.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import type { RunReport } from './report.ts';
@@ -7,6 +8,8 @@ export interface MirrorStatus {
   name: string;
   url: string;
   enabled: boolean;
+  /** Whether its documents must be signed. */
+  signed: boolean;
   mode: MirrorDefinition['mode'];
   stream: string;
   schedule?: string;
@@ -32,24 +35,34 @@ export async function mirrorStatus(
   now = new Date(),
 ): Promise<MirrorStatus> {
   const { name, url, enabled, mode, stream, schedule, timezone, maxAge } = definition;
-  const [lastRun] = await mirrors.runs(name, 1);
+  const running = await isRunning(name, mirrors, now);
+  const [recorded] = await mirrors.runs(name, 1);
+  // The next run marks it so; until then it is seen here.
+  const wasKilled = recorded !== undefined && recorded.finishedAt === undefined && !running;
+  const lastRun = wasKilled ? { ...recorded, outcome: 'interrupted' as const } : recorded;
   const lastSuccess = (await mirrors.lastSuccess(name))?.startedAt;
-  const lease = await mirrors.lease(name);
   const nextRun = enabled && schedule !== undefined ? await mirrors.nextRun(name) : undefined;
   const age = lastSuccess === undefined ? undefined : now.getTime() - lastSuccess.getTime();
   return {
     name,
     url,
     enabled,
+    signed: definition.keyring !== undefined,
     mode,
     stream,
     ...(schedule === undefined ? {} : { schedule, timezone }),
     ...(nextRun === undefined ? {} : { nextRun }),
-    running: lease !== undefined && lease.expiresAt > now,
+    running,
     ...(lastRun === undefined ? {} : { lastRun: lastRun as MirrorStatus['lastRun'] & object }),
     ...(lastSuccess === undefined ? {} : { lastSuccess }),
     ...(age === undefined ? {} : { age: Math.round(age / 1000) }),
     ...(maxAge === undefined ? {} : { maxAge: Math.round(maxAge / 1000) }),
     stale: enabled && maxAge !== undefined && (age === undefined || age > maxAge),
   };
+}
+
+/** Whether somebody has the lease, and is not known to have ended. */
+async function isRunning(name: string, mirrors: Mirrors, now: Date): Promise<boolean> {
+  const lease = await mirrors.lease(name);
+  return lease !== undefined && lease.expiresAt > now && !(await isAbandoned(lease.holder, now));
 }

@@ -6,11 +6,18 @@ import { HeadwaterError } from '../errors.ts';
 import type { Untyped } from '../publish/untyped-fields.ts';
 import { dateOf, type IndexEntry } from './index-document.ts';
 import { type OfferedProduct, type Skipped, Skips } from './offered.ts';
+import { ownerOf } from './owner.ts';
 import { type HeldProduct, makePlan, type Plan } from './plan.ts';
 import { readProducts, type Totals } from './products-document.ts';
+import type { Terms } from './retention.ts';
 import { Selection } from './selection.ts';
 import type { MirrorState } from './state.ts';
+import { storedDigests } from './stored-digests.ts';
+import type { MirrorParts } from './upstream.ts';
 import type { UpstreamDocuments } from './upstream-documents.ts';
+
+/** How many documents that cannot be used are named: the rest are counted. */
+const documentsNamed = 10;
 
 /** What an upstream offers. */
 export interface Survey {
@@ -25,7 +32,7 @@ export interface Survey {
 
 /**
  * Reads everything that an upstream offers, and selects.
- * @throws HeadwaterError as `UpstreamDocuments.read`
+ * @throws HeadwaterError as `UpstreamDocuments.read`; and when none of the documents can be used, as of the first
  */
 async function survey(definition: MirrorDefinition, documents: UpstreamDocuments): Promise<Survey> {
   const { variant, deltas, file, name } = definition;
@@ -34,27 +41,47 @@ async function survey(definition: MirrorDefinition, documents: UpstreamDocuments
   const totals: Totals = { products: 0, versions: 0 };
   const offered: OfferedProduct[] = [];
   const outdated: string[] = [];
+  const unusable: HeadwaterError[] = [];
+  let read = 0;
   for await (const { path, bytes, expected } of documents.read()) {
-    const found = readProducts(bytes, path, { selection, variant, deltas, skips }, totals);
-    offered.push(...found.offered);
-    const problem = outdatedProblem(expected, found);
-    if (problem !== undefined) outdated.push(problem);
+    try {
+      const found = readProducts(bytes, path, { selection, variant, deltas, skips });
+      read += 1;
+      offered.push(...found.offered);
+      totals.products += found.totals.products;
+      totals.versions += found.totals.versions;
+      const problem = outdatedProblem(expected, found);
+      if (problem !== undefined) outdated.push(problem);
+    } catch (error) {
+      if (!(error instanceof HeadwaterError)) throw error;
+      unusable.push(error);
+    }
   }
+  unusable.unshift(...documents.unusable);
+  if (read === 0 && unusable[0] !== undefined) throw unusable[0];
+  for (const { message } of unusable) skips.add('a document that the index names cannot be used', message);
   if (totals.versions > 0) selection.assertFieldsExist(file);
   const versions = offered.reduce((sum, product) => sum + product.versions.length, 0);
+  const idle =
+    totals.versions === 0 ? ['the upstream offers nothing that can be used'] : idleRules(selection);
   return {
     offered,
     totals,
     selected: { products: offered.length, versions },
     skipped: skips.list(),
     warnings: [
+      ...unusable
+        .slice(0, documentsNamed)
+        .map(({ message }) => `${message}: the rest is taken, and nothing is retired for it`),
       ...outdated,
-      ...selection
-        .unmatched()
-        .map((rule) => `${name}: rule ${rule} of select matches nothing of the upstream`),
+      ...idle.map((warning) => `${name}: ${warning}`),
     ],
-    whole: outdated.length === 0,
+    whole: outdated.length === 0 && unusable.length === 0,
   };
+}
+
+function idleRules(selection: Selection): string[] {
+  return selection.unmatched().map((rule) => `rule ${rule} of select matches nothing of the upstream`);
 }
 
 /** Caches between us and the upstream may give an old document beside a new index. @returns what tells, if so */
@@ -73,26 +100,35 @@ function outdatedProblem(
   return `${path} is older than the index says: it is of ${updated.toISOString()}`;
 }
 
-/** Surveys an upstream and compares it with what is here. */
+/**
+ * Surveys an upstream and compares it with what is here.
+ * @param options.force look into the store too: what it lost is fetched again
+ */
 export async function surveyAndPlan(
   definition: MirrorDefinition,
-  catalog: Catalog,
+  parts: Pick<MirrorParts, 'catalog' | 'store'>,
   documents: UpstreamDocuments,
-  owner: string,
-): Promise<{ survey: Survey; plan: Plan }> {
+  options: { force?: boolean },
+): Promise<{ survey: Survey; plan: Plan; terms: Terms }> {
+  const { name, stream, keep, mode } = definition;
   const found = await survey(definition, documents);
-  const stored = await catalog.blobs.digests();
-  const { stream, keep } = definition;
+  const terms = { keep, now: new Date(), whole: found.whole };
+  const owner = ownerOf(name);
+  const stored = await storedDigests(parts, options);
+  const sources = mode === 'on-demand' ? await parts.catalog.sources.paths(name) : undefined;
   const plan = makePlan({
     offered: found.offered,
-    held: await heldProducts(catalog, owner, found.offered),
+    held: await heldProducts(parts.catalog, owner, found.offered),
     owner,
     stream,
-    keep: found.whole ? keep : { ...keep, removed: 'keep' },
-    now: new Date(),
+    terms,
     isStored: (digest) => stored.has(digest),
+    ...(sources === undefined ? {} : { sourceOf: (digest) => sources.get(digest) }),
   });
-  return { survey: found, plan };
+  if (found.selected.versions > 0 && plan.add.length === 0 && plan.kept === 0) {
+    found.warnings.push(`${name}: nothing of what is selected can be brought here: see what is skipped`);
+  }
+  return { survey: found, plan, terms };
 }
 
 /**
@@ -105,7 +141,8 @@ export function assertNotShrunk(
   before: MirrorState | undefined,
   mark: string,
 ): void {
-  if (before === undefined) return;
+  // What is not known to be gone is not retired.
+  if (before === undefined || !found.whole) return;
   const compare = (what: string, now: number, then: number) => {
     if (now >= then * (1 - definition.maxShrink / 100)) return;
     throw new HeadwaterError(

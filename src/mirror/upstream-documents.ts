@@ -1,5 +1,5 @@
-import { HeadwaterError, messageOf } from '../errors.ts';
-import { type IndexEntry, readIndex } from './index-document.ts';
+import { type ErrorKind, HeadwaterError, messageOf } from '../errors.ts';
+import { type Index, type IndexEntry, readIndex } from './index-document.ts';
 import { type Verifier, withoutSignature } from './signature.ts';
 
 /** What tells whether a document has changed (RFC 9110, section 8.8). */
@@ -34,11 +34,15 @@ type Changed = { bytes: Uint8Array; validators: Validators };
 const signedIndexes = ['streams/v1/index.sjson', 'streams/v1/index.json'];
 const plainIndexes = ['streams/v1/index.json', 'streams/v1/index.sjson'];
 
+/** What tells of one document, and not of the upstream. Stores that hide what they have not answer 403. */
+const notGiven: ReadonlySet<ErrorKind> = new Set(['forbidden', 'invalid', 'too-large']);
+
 /** Reads an upstream's index and products documents, verified where a verifier is given. */
 export class UpstreamDocuments {
   readonly #source: DocumentSource;
   readonly #verifier: () => Promise<Verifier | undefined>;
   readonly #known: KnownDocuments = [];
+  #unusable: HeadwaterError[] = [];
 
   /** @param parts.verifier undefined where unsigned documents are taken */
   constructor(parts: { source: DocumentSource; verifier: () => Promise<Verifier | undefined> }) {
@@ -63,29 +67,37 @@ export class UpstreamDocuments {
   }
 
   /**
-   * Reads the index and then every products document, one in memory at a time.
-   * @throws HeadwaterError `invalid` when a document is refused or no JSON, `not-found` when there is no index, and
-   * what the source throws
+   * Reads the index and then every products document, one in memory at a time. What the index names in vain is passed
+   * over ({@link unusable}).
+   * @throws HeadwaterError `invalid` when a document is refused, or the index is none, `not-found` when there is no
+   * index, and what the source throws
    */
   async *read(): AsyncGenerator<ReadDocument> {
-    const index = await this.#readIndex();
-    let entries = index.entries;
+    let { index, verifier } = await this.#readIndex();
     const done = new Set<string>();
-    for (let again = 0; ; again++) {
-      try {
-        for (const entry of entries) {
-          if (done.has(entry.path)) continue;
-          const document = await this.#readProducts(entry, index.verifier);
-          done.add(entry.path);
-          yield document;
+    for (let again = false; ; again = true) {
+      const missing: HeadwaterError[] = [];
+      for (const entry of index.entries) {
+        if (done.has(entry.path)) continue;
+        const document = await this.#readProducts(entry, verifier);
+        if (document instanceof HeadwaterError) {
+          missing.push(document);
+          // The upstream may have moved on between two requests: its new index names what is there now.
+          if (!again) break;
+          continue;
         }
-        return;
-      } catch (error) {
-        // The upstream may have moved on between two requests: its new index names what is there now.
-        if (again > 0 || !(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
-        entries = (await this.#readIndex()).entries;
+        done.add(entry.path);
+        yield document;
       }
+      this.#unusable = [...index.unusable, ...missing];
+      if (again || missing.length === 0) return;
+      ({ index, verifier } = await this.#readIndex());
     }
+  }
+
+  /** After {@link read}: what the index names and could not be used, and why. */
+  get unusable(): readonly HeadwaterError[] {
+    return this.#unusable;
   }
 
   /** What was read, for {@link haveChanged} of the next time. */
@@ -93,7 +105,7 @@ export class UpstreamDocuments {
     return this.#known;
   }
 
-  async #readIndex(): Promise<{ entries: IndexEntry[]; verifier: Verifier | undefined }> {
+  async #readIndex(): Promise<{ index: Index; verifier: Verifier | undefined }> {
     const verifier = await this.#verifier();
     for (const path of verifier === undefined ? plainIndexes : signedIndexes) {
       const found = await this.#find(path);
@@ -101,14 +113,29 @@ export class UpstreamDocuments {
       const content = parse(await this.#verified(path, found.bytes, verifier), path);
       this.#known.length = 0;
       this.#known.push({ path, validators: found.validators });
-      return { entries: readIndex(content, path), verifier };
+      return { index: readIndex(content, path), verifier };
     }
     throw new HeadwaterError('not-found', `the upstream has no ${plainIndexes.join(' and no ')}`);
   }
 
-  async #readProducts(entry: IndexEntry, verifier: Verifier | undefined): Promise<ReadDocument> {
-    const found = await this.#find(entry.path);
-    if (found === undefined) throw new HeadwaterError('not-found', `the upstream has no ${entry.path}`);
+  /** @returns an error when the upstream is there, and does not give it */
+  async #readProducts(
+    entry: IndexEntry,
+    verifier: Verifier | undefined,
+  ): Promise<ReadDocument | HeadwaterError> {
+    let found: Changed | undefined;
+    try {
+      found = await this.#find(entry.path);
+    } catch (error) {
+      if (error instanceof HeadwaterError && notGiven.has(error.kind)) return error;
+      throw error;
+    }
+    if (found === undefined) {
+      return new HeadwaterError(
+        'not-found',
+        `${entry.path}: the index names it, but the upstream has no such file`,
+      );
+    }
     const bytes = await this.#verified(entry.path, found.bytes, verifier);
     this.#known.push({ path: entry.path, validators: found.validators });
     return { path: entry.path, bytes, expected: entry };

@@ -7,7 +7,7 @@ import { HeadwaterError } from '../errors.ts';
  * @throws HeadwaterError `invalid`
  */
 export function upstreamPath(path: string, where: string): string {
-  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
+  const parts = pathParts(path);
   const bad =
     parts.length === 0 ||
     path.length > 1000 ||
@@ -19,6 +19,15 @@ export function upstreamPath(path: string, where: string): string {
     'invalid',
     `${where}: ${JSON.stringify(path.slice(0, 200))} leads out of the upstream, or is no path`,
   );
+}
+
+/** A path without what changes nothing, unchecked: to compare it with checked ones. */
+export function plainPath(path: string): string {
+  return pathParts(path).join('/');
+}
+
+function pathParts(path: string): string[] {
+  return path.split('/').filter((part) => part !== '' && part !== '.');
 }
 
 function decoded(part: string): string | undefined {

@@ -1,12 +1,11 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
-import { HeadwaterError, messageOf } from '../errors.ts';
 import type { LocalDestination } from '../publish/local-destination.ts';
 import { Downloader, type DownloaderOptions } from './downloader.ts';
+import { downloadsDirectory } from './downloads.ts';
 import { BlobKeeper } from './keep-blob.ts';
+import { readAuthorities } from './named-files.ts';
 import { Verifier } from './signature.ts';
 import { UpstreamDocuments } from './upstream-documents.ts';
 
@@ -42,7 +41,7 @@ export async function openUpstream(
     verifier: async () => (keyring === undefined ? undefined : await Verifier.open(keyring)),
   });
   const { catalog, store, destination } = parts;
-  const directory = join(parts.dataDir, 'downloads');
+  const directory = downloadsDirectory(parts.dataDir);
   const keeper = new BlobKeeper({ catalog, store, destination, downloader, directory });
   return { documents, keeper, close: () => downloader.close() };
 }
@@ -59,7 +58,7 @@ export async function openDownloader(
   options: DownloaderOptions = {},
 ): Promise<Downloader> {
   const { url, fallback, credentials, concurrency, bandwidth } = definition;
-  const ca = definition.ca === undefined ? undefined : await readCa(definition, definition.ca);
+  const ca = definition.ca === undefined ? undefined : await readAuthorities(definition, definition.ca);
   return new Downloader(
     {
       bases: [url, ...fallback],
@@ -70,18 +69,4 @@ export async function openDownloader(
     },
     options,
   );
-}
-
-async function readCa(definition: UpstreamAddress, file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    throw new HeadwaterError(
-      'invalid',
-      `${definition.file}: ca: ${file} cannot be read: ${messageOf(error)}`,
-      {
-        cause: error,
-      },
-    );
-  }
 }

@@ -41,22 +41,26 @@ export function readVersion(
   const { skips } = options;
   const fields = mapping(value, where);
   const byType = new Map<string, Entry[]>();
+  const attempt = <Result>(read: () => Result[]): Result[] => {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof HeadwaterError)) throw error;
+      skips.add('an item cannot be used', error.message);
+      return [];
+    }
+  };
   for (const [key, item] of Object.entries(mapping(fields['items'], `${where}: items`))) {
-    const entry = { fields: mapping(item, `${where}: ${key}`), where: `${where}: ${key}` };
-    const ftype = text(entry.fields, 'ftype', entry.where) ?? '';
-    byType.set(ftype, [...(byType.get(ftype) ?? []), entry]);
+    attempt(() => {
+      const entry = { fields: mapping(item, `${where}: ${key}`), where: `${where}: ${key}` };
+      const ftype = text(entry.fields, 'ftype', entry.where) ?? '';
+      byType.set(ftype, [...(byType.get(ftype) ?? []), entry]);
+      return [];
+    });
   }
   /** The usable files of a type. */
   const filesOf = (ftype: string) =>
-    (byType.get(ftype) ?? []).flatMap((entry) => {
-      try {
-        return [{ file: readFile(entry, ftype), entry }];
-      } catch (error) {
-        if (!(error instanceof HeadwaterError)) throw error;
-        skips.add('an item cannot be fetched', error.message);
-        return [];
-      }
-    });
+    (byType.get(ftype) ?? []).flatMap((entry) => attempt(() => [{ file: readFile(entry, ftype), entry }]));
 
   const metadata = metadataTypes.flatMap(filesOf)[0];
   const roots: OfferedRoot[] = [];
@@ -81,8 +85,10 @@ export function readVersion(
     );
     return undefined;
   }
-  const label = text(fields, 'label', where);
-  const deltas = options.deltas ? filesOf(deltaType).flatMap((found) => delta(found, serial)) : [];
+  const [label] = attempt(() => [text(fields, 'label', where)]);
+  const deltas = options.deltas
+    ? filesOf(deltaType).flatMap((found) => attempt(() => delta(found, serial)))
+    : [];
   return {
     name,
     serial,

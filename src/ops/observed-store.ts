@@ -1,9 +1,13 @@
 import type { Readable } from 'node:stream';
 import type { BlobStat, BlobStore, ByteRange, Expected } from '../blobs/blob-store.ts';
+import { DamagedBlobError } from '../blobs/damaged-blob.ts';
 import type { Digest } from '../blobs/digest.ts';
 import { codeOf, HeadwaterError } from '../errors.ts';
 
-/** Told of each call that failed by a fault of the store (not: of the caller's, such as a missing blob). */
+/**
+ * Told of each call that failed by a fault of the store (not: of the caller's, such as a blob that nobody was promised).
+ * The kind is that of the error, or `damaged`.
+ */
 export type OnStoreError = (operation: string, kind: string, error: unknown) => void;
 
 const callersFault = new Set(['not-found', 'invalid', 'aborted']);
@@ -13,7 +17,7 @@ const left = new Set(['ABORT_ERR', 'ERR_STREAM_PREMATURE_CLOSE']);
 /** Wraps a store so that its failures are counted and logged. */
 export function observeStore(store: BlobStore, onError: OnStoreError): BlobStore {
   const note = (operation: string, error: unknown) => {
-    const kind = error instanceof HeadwaterError ? error.kind : 'internal';
+    const kind = kindOf(error);
     if (!callersFault.has(kind) && !left.has(codeOf(error) ?? '')) onError(operation, kind, error);
   };
   const observed = async <Result>(operation: string, call: Promise<Result>): Promise<Result> => {
@@ -49,4 +53,30 @@ export function observeStore(store: BlobStore, onError: OnStoreError): BlobStore
     check: () => observed('check', store.check()),
     close: () => store.close(),
   };
+}
+
+/**
+ * Wraps where the blobs that the catalog lists are read: one that nobody has is a damage, and no mistake of the reader.
+ */
+export function observeListed(
+  blobs: Pick<BlobStore, 'read'>,
+  onError: OnStoreError,
+): Pick<BlobStore, 'read'> {
+  return {
+    read: async (digest: Digest, range?: ByteRange): Promise<Readable> => {
+      try {
+        return await blobs.read(digest, range);
+      } catch (error) {
+        if (!(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
+        const missing = new DamagedBlobError(digest, 'is missing in the store', { cause: error });
+        onError('read', kindOf(missing), missing);
+        throw missing;
+      }
+    },
+  };
+}
+
+function kindOf(error: unknown): string {
+  if (error instanceof DamagedBlobError) return 'damaged';
+  return error instanceof HeadwaterError ? error.kind : 'internal';
 }

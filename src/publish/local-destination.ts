@@ -56,8 +56,7 @@ export class LocalDestination implements PushDestination {
       throw naming(file.name, error);
     });
     const { digest, content } = examined;
-    const isNew = (await this.#catalog.blobs.find(digest)) === undefined;
-    const keptAt = await this.#record(examined, options.metadata);
+    const { isNew, keptAt } = await this.#record(examined, options.metadata);
     const kept = { name: file.name, digest, size: examined.size, content };
     this.#recent.set(digest, { ...kept, at: keptAt.getTime() });
     return { ...kept, ...(isNew ? { keptAt } : {}) };
@@ -108,17 +107,20 @@ export class LocalDestination implements PushDestination {
   }
 
   /** Remembers what the bytes of a blob in the store are, and the fingerprint they have with their metadata. */
-  async #record(examined: Examined, metadata: KeptFile | undefined): Promise<Date> {
+  async #record(
+    examined: Examined,
+    metadata: KeptFile | undefined,
+  ): Promise<{ isNew: boolean; keptAt: Date }> {
     const { digest, size, content, fingerprint } = examined;
-    const now = new Date();
-    await this.#catalog.blobs.record(
+    const keptAt = new Date();
+    const isNew = await this.#catalog.blobs.record(
       { digest, size, content: JSON.stringify(content) },
-      now,
+      keptAt,
       fingerprint === undefined || metadata === undefined
         ? undefined
         : { metadata: metadata.digest, fingerprint },
     );
-    return now;
+    return { isNew, keptAt };
   }
 
   async #take(file: InputFile, passage: Passage, size: number | undefined): Promise<Examined> {

@@ -18,11 +18,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { blobKey } from '../../src/blobs/blob-key.ts';
 import { DirectoryStore } from '../../src/blobs/directory-store.ts';
+import { rootIsMissing } from '../support/as-root.ts';
 import { type Mounted, mountMemory, mountXfs } from '../support/mount.ts';
 import { get, listed, put, sample } from './bytes.ts';
 
 const mebibyte = 1024 * 1024;
-const isRoot = process.getuid?.() === 0;
 
 async function openStore(root: string): Promise<DirectoryStore> {
   const store = new DirectoryStore(root);
@@ -36,7 +36,7 @@ async function temporaryDirectory(): Promise<string> {
   return path;
 }
 
-describe.skipIf(!isRoot)('a disk that is full or read-only (needs root, to mount one)', () => {
+describe.skipIf(rootIsMissing())('a disk that is full or read-only (needs root, to mount one)', () => {
   let disk: Mounted;
   let store: DirectoryStore;
   const root = () => join(disk.path, 'store');
@@ -162,7 +162,7 @@ describe('taking a file over', () => {
     });
   });
 
-  test.skipIf(!isRoot)(
+  test.skipIf(rootIsMissing())(
     'leaves the blob as it was when the file changes, where bytes can be cloned',
     async () => {
       const disk = await mountXfs();

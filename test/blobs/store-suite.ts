@@ -134,6 +134,20 @@ export function describeStore(name: string, makeStore: () => Promise<StoreUnderT
         await expect(beyond).rejects.toMatchObject({ kind: 'invalid' });
       });
 
+      test('of a blob with another size than is known of it: it is damaged', async () => {
+        const known = async (start: number, of: number) =>
+          await get(store, blob.digest, { start, end: start + 9, of });
+        expect((await known(0, size)).equals(blob.bytes.subarray(0, 10))).toBe(true);
+        for (const [start, of] of [
+          [0, size + 1],
+          [0, size - 1],
+          [size, size + 10],
+        ] as const) {
+          const read = known(start, of);
+          await expect(read).rejects.toMatchObject({ name: 'DamagedBlobError', kind: 'unavailable' });
+        }
+      });
+
       test('anywhere', async () => {
         const offset = fc.nat({ max: size - 1 });
         await fc.assert(

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { draft, scratchCatalog, stored } from '../support/catalog.ts';
+import type { PushDraft } from '../../src/catalog/pushed.ts';
+import { hashOf } from '../../src/catalog/tokens.ts';
+import { draft, pushDraft, scratchCatalog, stored } from '../support/catalog.ts';
 
 const actor = { who: 'client:laptop', from: '192.0.2.1' };
 const family = { os: 'debian', release: 'bookworm', variant: 'default' };
@@ -28,6 +30,48 @@ describe('the audit log', () => {
       'client.join x',
       'client.revoke x',
     ]);
+  });
+
+  test('tells what became of a pushed image: who sees it, what was edited, what went with it', async () => {
+    const catalog = await scratchCatalog();
+    const mine = catalog.by(actor);
+    const hiddenImage = pushDraft('one', { hidden: true, aliases: [{ name: 'app' }] });
+    const push = (image: PushDraft) => mine.pushed.push(image, { assertStored: stored, quotas: {}, keep: 1 });
+    const place = await push(hiddenImage);
+    await push({ ...hiddenImage, hidden: false });
+    await mine.pushed.edit(place, ({ pushed, hidden }) => ({
+      hidden,
+      pushed: { ...pushed, properties: { os: 'Debian', color: 'blue' }, expiresAt: new Date(0) },
+    }));
+    const next = await push(pushDraft('two', { aliases: [{ name: 'app' }, { name: 'v2' }] }));
+    await mine.pushed.remove(next);
+    const [fingerprint, second] = [hiddenImage.fingerprint, pushDraft('two').fingerprint];
+    const entries = await catalog.audit.list({ limit: 100 });
+    expect(entries.reverse().map(({ action, details }) => ({ action, ...details }))).toEqual([
+      { action: 'image.push', fingerprint, aliases: ['app'], public: false },
+      { action: 'image.push', fingerprint, aliases: ['app'], public: true, known: true, madePublic: true },
+      {
+        action: 'image.edit',
+        fingerprint,
+        public: true,
+        changed: ['expires_at', 'properties.color', 'properties.os', 'properties.release'],
+      },
+      { action: 'image.push', fingerprint: second, aliases: ['app', 'v2'], public: true },
+      { action: 'image.prune', fingerprint, keep: 1 },
+      { action: 'image.delete', fingerprint: second, aliases: ['app', 'v2'] },
+    ]);
+  });
+
+  test('names the token that a client joined with', async () => {
+    const catalog = await scratchCatalog();
+    const { token, secret } = await catalog.tokens.create({
+      name: 'laptop',
+      purpose: 'join',
+      actions: ['read'],
+    });
+    await catalog.clients.join(hashOf(secret), { fingerprint: 'f'.repeat(64), certificate: '' });
+    const [joined] = await catalog.audit.list({ limit: 1 });
+    expect(joined?.details).toMatchObject({ token: 'laptop', tokenId: token.id });
   });
 
   test('has nothing of a change that was refused or that changed nothing', async () => {

@@ -2,12 +2,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { HeadwaterError } from '../../src/errors.ts';
+import { rootIsMissing } from '../support/as-root.ts';
 import { openCatalog } from '../support/catalog.ts';
 import { mountMemory } from '../support/mount.ts';
 
-const isRoot = process.getuid?.() === 0;
-
-test.skipIf(!isRoot)('a change on a full disk says so, and is made once there is space', async () => {
+test.skipIf(rootIsMissing())('a change on a full disk says so, and is made once there is space', async () => {
   const disk = await mountMemory('2m');
   onTestFinished(() => disk.unmount());
   const catalog = await openCatalog(join(disk.path, 'catalog.db'));

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseAlias, parseNamePart } from '../../src/catalog/names.ts';
-import { releaseOfAlias, unnamedFamily } from '../../src/catalog/push-names.ts';
+import { aliasOfRelease, releaseOfAlias, unnamedFamily } from '../../src/catalog/push-names.ts';
 
 const segment = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_+~:-]{0,40}$/);
 const alias = fc.array(segment, { minLength: 1, maxLength: 4 }).map((segments) => segments.join('/'));
@@ -27,6 +27,16 @@ test('different aliases become different names, which no unnamed image has', () 
       fc.pre(one !== other);
       expect(releaseOfAlias(one)).not.toBe(releaseOfAlias(other));
       expect(releaseOfAlias(one)).not.toBe(unnamedFamily('pushed', fingerprint).release);
+    }),
+  );
+});
+
+test('an alias is told from its name unless it is too long, and from no other', () => {
+  fc.assert(
+    fc.property(alias, fc.stringMatching(/^[0-9a-f]{64}$/), (name, fingerprint) => {
+      const release = releaseOfAlias(name);
+      expect(aliasOfRelease(release)).toBe(release.startsWith('0~h') ? undefined : name);
+      expect(aliasOfRelease(unnamedFamily('pushed', fingerprint).release)).toBeUndefined();
     }),
   );
 });

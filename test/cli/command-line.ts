@@ -47,6 +47,11 @@ export class RunningHeadwater {
     this.#ended = new Promise((resolve) => this.#child.once('close', resolve));
   }
 
+  /** The exit code, once it has ended. */
+  get ended(): number | null {
+    return this.#child.exitCode;
+  }
+
   /** Waits until something holds; fails when the program ends first. */
   async until(holds: () => boolean | Promise<boolean>): Promise<void> {
     while (!(await holds())) {

@@ -40,6 +40,8 @@ describe('help', () => {
       'mirror plan',
       'mirror run',
       'mirror status',
+      'mirror drop',
+      'mirror hand-over',
       'list',
       'show',
       'remove',
@@ -53,6 +55,7 @@ describe('help', () => {
       'client revoke',
       'audit',
       'config check',
+      'health',
     ]);
   });
 

@@ -100,5 +100,13 @@ describe('the address that is printed', () => {
     const text = bannerText(config, { port: 8080, selfSigned: false });
     expect(text).toContain('lxc remote add headwater https://images.example.com --protocol');
     expect(text).not.toContain('servercerts');
+    expect(text).not.toContain('--join');
+  });
+
+  test('whoever wants to push is told how to join', () => {
+    const config = loadConfig({ overrides: {}, env: {} });
+    const text = bannerText(config, { port: 8443, selfSigned: false });
+    expect(text).toContain('headwater token create NAME --join');
+    expect(text).toContain('incus remote add ours TOKEN');
   });
 });

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -115,6 +115,27 @@ describe('config check', () => {
     const { code, stderr } = await run(`config check --config /dev/null ${flags}`);
     expect(code).toBe(4);
     expect(stderr).toContain(`${join(directory, 'server.crt')}: cannot be read`);
+  });
+
+  test('opens the keyring and the authorities of the mirrors that are enabled', async () => {
+    const mirrors = join(directory, 'mirrors');
+    await mkdir(mirrors);
+    const definition = (text: string) => `{url: 'https://a', select: [{os: debian}], ${text}}\n`;
+    await writeFile(join(mirrors, 'a.yaml'), definition('enabled: true, keyring: none.gpg'));
+    await writeFile(join(mirrors, 'b.yaml'), definition('enabled: true, unsigned: true, ca: ca.pem'));
+    await writeFile(join(mirrors, 'c.yaml'), definition('enabled: true, keyring: ca.pem'));
+    await writeFile(join(mirrors, 'off.yaml'), definition('enabled: false, keyring: none.gpg'));
+    await writeFile(join(mirrors, 'ca.pem'), 'not a certificate');
+    const flags = `config check --config /dev/null --set mirrorDir=${mirrors}`;
+    const { code, stdout, stderr } = await run(flags);
+    expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
+    expect(stderr).toContain('the configuration has 3 mistakes:\n');
+    expect(stderr).toContain(`a.yaml: keyring ${mirrors}/none.gpg: cannot be read: ENOENT`);
+    expect(stderr).toContain(`b.yaml: ca: ${mirrors}/ca.pem holds no certificates in PEM\n`);
+    expect(stderr).toContain(`c.yaml: keyring ${mirrors}/ca.pem: holds no OpenPGP public keys`);
+
+    await rm(mirrors, { recursive: true });
+    expect((await run(flags)).code).toBe(0);
   });
 
   test('misses the keys to a store in S3', async () => {

@@ -8,7 +8,8 @@ import { effectiveSettings, effectiveYaml } from '../../src/config/effective.ts'
 import { parseAssignments } from '../../src/config/layers.ts';
 import { loadConfig, type Overrides } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/schema.ts';
-import { findSetting } from '../../src/config/settings.ts';
+import { findSetting, settings } from '../../src/config/settings.ts';
+import { get } from '../../src/config/tree.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'headwater-layers-'));
 const file = join(directory, 'headwater.yaml');
@@ -85,13 +86,29 @@ test('what "config check" prints is a file that says the same', () => {
   );
 });
 
-test('what "config check" prints of the registry, and of limits, says the same, too', () => {
-  const registry = [
-    'keep: 3, refreshEvery: 90m, streamQuota: 1TiB, entryQuota: 5GB, pullFrom: [10.0.0.0/8]',
-    'mirrorFrom: [{url: https://a.example, keyring: /k.gpg}, {url: https://b.example, unsigned: true}]',
-  ];
-  writeFileSync(file, `registry: {${registry.join(', ')}}\nlimits: {auditEntries: 5000}`);
-  const config = loaded({ file, env: {} });
+test('"config check" prints every setting', () => {
+  const config = loaded({
+    env: {},
+    overrides: {
+      publicUrl: 'https://images.example.com',
+      limits: { auditEntries: 5000 },
+      registry: {
+        keep: 3,
+        streamQuota: '1GiB',
+        entryQuota: '10MiB',
+        pullFrom: ['10.0.0.0/8'],
+        mirrorFrom: [
+          { url: 'https://a.example', keyring: '/keys.gpg', ca: '/ca.crt' },
+          { url: 'https://b.example', unsigned: true },
+        ],
+        refreshEvery: '90m',
+      },
+    },
+  });
+  const printed = effectiveSettings(config);
+  for (const { path } of settings.filter(({ key }) => !/^(tls|storage)\./.test(key))) {
+    expect(get(printed, path), path.join('.')).toBeDefined();
+  }
   writeFileSync(file, effectiveYaml(config));
   expect(loaded({ file, env: {} })).toEqual(config);
 });

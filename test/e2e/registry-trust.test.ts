@@ -65,6 +65,20 @@ describe.each([
       return all.filter(({ revokedAt }) => revokedAt === undefined);
     };
 
+    // First of all: a certificate that was revoked is let in by join tokens only.
+    test('13: remote add with the shared secret is trusted', async () => {
+      const added = await add(headwater.url, ...flags, secretFlag(client), shared);
+      expect(added).toMatchObject({ code: 0 });
+      expect(await query(client, remote)).toMatchObject({ auth: 'trusted' });
+      expect(await joined()).toMatchObject([{ actions: ['read', 'publish', 'remove'], streams: ['pushed'] }]);
+
+      await headwater.cli('client', 'revoke', (await joined())[0]?.id ?? '');
+      await client.run('remote', 'remove', remote);
+      const again = await add(headwater.url, ...flags, secretFlag(client), shared);
+      expect(again.code).not.toBe(0);
+      expect(again.stderr).toContain('was revoked: ask for a join token');
+    });
+
     test('13: remote add with a join token is trusted; the token works once', async () => {
       const token = (await headwater.cli('token', 'create', `${client.name} 13`, '--join')).trim();
       const added = await add(headwater.url, ...flags, secretFlag(client), token);
@@ -78,13 +92,6 @@ describe.each([
       const again = await add(headwater.url, ...flags, secretFlag(client), token);
       expect(again.code).not.toBe(0);
       expect(again.stderr).toContain('not authorized');
-    });
-
-    test('13: remote add with the shared secret is trusted', async () => {
-      const added = await add(headwater.url, ...flags, secretFlag(client), shared);
-      expect(added).toMatchObject({ code: 0 });
-      expect(await query(client, remote)).toMatchObject({ auth: 'trusted' });
-      expect(await joined()).toMatchObject([{ actions: ['read', 'publish', 'remove'], streams: ['pushed'] }]);
     });
 
     test('13: remote add with a wrong secret is refused, and says so', async () => {

@@ -1,7 +1,7 @@
-import { readFile, truncate } from 'node:fs/promises';
+import { appendFile, readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { TestServer } from '../support/server.ts';
 import { makeSmallImage, type SmallImage } from '../support/small-images.ts';
 
@@ -16,10 +16,14 @@ beforeAll(async () => {
 
 async function serverWithImage(...settings: Parameters<typeof TestServer.start>): Promise<TestServer> {
   const server = await TestServer.start(...settings);
+  await publishImage(server);
+  return server;
+}
+
+async function publishImage(server: TestServer): Promise<void> {
   await server.publish({
     files: [image.metadata, image.root].map((file) => ({ from: 'disk', name: file, path: file })),
   });
-  return server;
 }
 
 test('a file is served whole, to be kept for ever, under its digest', async () => {
@@ -171,15 +175,36 @@ test('a private stream is not there for anybody without a token, and never over 
   expect(await index({ token })).toContain('secret');
 });
 
-test('a blob that lost bytes breaks the connection, it never ends as if it were whole', async () => {
-  const server = await serverWithImage();
-  const digest = (await server.request(path, { method: 'HEAD' })).headers['etag']?.replaceAll('"', '') ?? '';
-  const blob = join(server.config.dataDir, 'blobs/sha256', digest.slice(0, 2), digest);
-  await truncate(blob, 1000);
-  await expect(server.request(path)).rejects.toThrow();
-  const beyond = await server.request(path, { headers: { range: 'bytes=2000-2999' } });
-  expect(beyond.status).toBe(500);
-  expect(beyond.headers).not.toHaveProperty('etag');
+describe('a blob that is damaged in the store', () => {
+  const damages = {
+    missing: (blob: string) => rm(blob),
+    empty: (blob: string) => truncate(blob, 0),
+    'too short': (blob: string) => truncate(blob, 1000),
+    'too long': (blob: string) => appendFile(blob, 'x'),
+  };
+  for (const [damage, harm] of Object.entries(damages)) {
+    test(`${damage}: is said before any byte, counted, and mended by publishing it again`, async () => {
+      const server = await serverWithImage();
+      const digest =
+        (await server.request(path, { method: 'HEAD' })).headers['etag']?.replaceAll('"', '') ?? '';
+      await harm(join(server.config.dataDir, 'blobs/sha256', digest.slice(0, 2), digest));
+      const ranges = ['bytes=0-', 'bytes=0-9', 'bytes=2000-2999', 'bytes=-1'];
+      for (const headers of [{}, ...ranges.map((range) => ({ range }))]) {
+        const answer = await server.request(path, { headers });
+        expect(answer.status).toBe(503);
+        for (const name of ['etag', 'last-modified', 'content-range', 'cache-control'])
+          expect(answer.headers).not.toHaveProperty(name);
+        expect(answer.json()).toEqual({
+          error: { kind: 'unavailable', message: expect.stringContaining(`blob sha256:${digest} `) },
+        });
+        expect(answer.body.toString()).toContain('publish the same file again');
+      }
+      const metrics = (await server.request('/metrics')).body.toString();
+      expect(metrics).toMatch(/^headwater_store_errors_total\{operation="read",kind="damaged"\} 5$/m);
+      await publishImage(server);
+      expect((await server.request(path)).body.equals(root)).toBe(true);
+    });
+  }
 });
 
 test('errors can be read by any page, and no answer but the file is kept for ever', async () => {

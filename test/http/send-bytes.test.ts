@@ -81,11 +81,8 @@ test('downloads at once, fast, slow and left half way, each get their own bytes'
 });
 
 test('bytes that end early break the connection, and are an error', async () => {
-  const store = new DirectoryStore(await scratchDirectory());
-  await store.open();
-  const short = Buffer.alloc(100);
-  const digest = parseDigest(hash(short));
-  await store.write(Readable.from([short]), { digest });
+  const digest = parseDigest(hash(Buffer.alloc(100)));
+  const store = { read: async () => Readable.from([Buffer.alloc(100)]) };
   const { port, failures } = await serve(async () => ({
     bytes: await openBlob(store, { digest, size: 1000 }),
     length: 1000,

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { hostname } from 'node:os';
@@ -83,6 +84,26 @@ test('with tls off everything is answered over plain HTTP', async () => {
   const server = await TestServer.start({ tls: 'off' });
   expect((await server.request('/streams/v1/index.json', { scheme: 'http' })).status).toBe(200);
   expect((await server.request('/api/v1/products', { scheme: 'http' })).json()).toEqual({ products: [] });
+});
+
+test('a download that does not end within the limit is cut, and the server stops', async () => {
+  const server = await TestServer.start({ shutdownTimeout: '1s' });
+  const image = await makeSmallImage({ size: 24_000_000 });
+  const files = [image.metadata, image.root].map((path) => ({ from: 'disk' as const, name: path, path }));
+  await server.publish({ files });
+  const socket = await handshake(server.server.port);
+  const path = '/images/debian/bookworm/amd64/default/20260101_0000/rootfs.squashfs';
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+  await once(socket, 'readable');
+  // Nothing more is read: it would go on for ever.
+  await server.server.close();
+  let received = 0;
+  socket.on('data', (chunk: Buffer) => {
+    received += chunk.length;
+  });
+  socket.on('error', () => undefined);
+  if (!socket.closed) await once(socket, 'close');
+  expect(received).toBeLessThan((await stat(image.root)).size);
 });
 
 test('a download that runs when the server is told to stop is finished', async () => {

@@ -23,7 +23,7 @@ beforeAll(async () => {
   for (const compression of compressions) files.set(compression, packers[compression](tarball));
   files.set('metadata', packers.xz(await packTar([file('metadata.yaml', metadataYaml)])));
   const source = path.join(directory, 'source');
-  mkdirSync(source);
+  for (const folder of ['bin', 'etc']) mkdirSync(path.join(source, folder), { recursive: true });
   writeFileSync(path.join(source, 'noise'), randomBytes(50_000));
   const squashfs = path.join(directory, 'squashfs');
   tool('mksquashfs', [source, squashfs, '-quiet', '-no-progress', '-nopad']);

@@ -23,7 +23,7 @@ async function factsOf(...entries: PackEntry[]): Promise<RootfsFacts> {
 }
 
 describe('a root filesystem', () => {
-  it.each([[['bin', 'etc']], [['usr/bin', 'etc']], [['bin', 'usr']]])(
+  it.each([[['bin', 'etc']], [['usr/bin', 'etc']], [['bin', 'usr']], [['sbin', 'nix']]])(
     'has folders such as %s',
     async (folders) => {
       expect(await inspect(await packTar(folders.map(folder)))).toMatchObject({

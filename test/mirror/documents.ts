@@ -50,9 +50,8 @@ export function offeredBy(
 ): { offered: OfferedProduct[]; skips: Skips; totals: Totals; selection: Selection } {
   const selection = new Selection(options.select ?? [{}]);
   const skips = new Skips();
-  const totals = { products: 0, versions: 0 };
   const { variant = 'default', deltas = true } = options;
   const bytes = Buffer.from(JSON.stringify(content));
-  const { offered } = readProducts(bytes, 'images.json', { selection, skips, variant, deltas }, totals);
+  const { offered, totals } = readProducts(bytes, 'images.json', { selection, skips, variant, deltas });
   return { offered, skips, totals, selection };
 }

@@ -101,6 +101,83 @@ test('a fallback gives what the first address does not have', async () => {
   expect((await runMirror(mirror, parts, manual)).outcome).toBe('success');
 });
 
+/** Two addresses of one upstream, each behind a proxy that misbehaves. */
+async function twoAddresses() {
+  const upstream = await TestUpstream.start();
+  await upstream.offer('debian:bookworm:amd64:default', '20260101_0000', { size: 1_500_000 });
+  const [first, second] = [await FaultProxy.start(upstream.url), await FaultProxy.start(upstream.url)];
+  onTestFinished(async () => {
+    await Promise.all([first.stop(), second.stop()]);
+  });
+  return { upstream, first, second };
+}
+
+test('an address that fails is not asked first again, and nobody waits for it', async () => {
+  const { upstream, first, second } = await twoAddresses();
+  first.inject({ do: { kind: 'answer', status: 503 } });
+  const downloader = new Downloader(
+    { bases: [first.url, second.url], concurrency: 1 },
+    { patience: { attempts: 2, first: 600_000, most: 600_000 } },
+  );
+  onTestFinished(() => downloader.close());
+  for (const path of ['streams/v1/index.json', 'streams/v1/images.json']) {
+    const { changed } = await downloader.document(path);
+    expect(changed).toBe(true);
+  }
+  expect(first.requests).toHaveLength(1);
+  expect(second.requests).toHaveLength(2);
+  expect(upstream.requests).toHaveLength(2);
+});
+
+test('what cannot be reached weighs more than what another address does not have', async () => {
+  const empty = await TestUpstream.start();
+  const { first } = await twoAddresses();
+  first.inject({ do: { kind: 'answer', status: 503 } });
+  const downloader = new Downloader({ bases: [first.url, empty.url], concurrency: 1 }, { patience });
+  onTestFinished(() => downloader.close());
+  await expect(downloader.document('streams/v1/index.json')).rejects.toMatchObject({ kind: 'unavailable' });
+});
+
+test('credentials are for the first address only', async () => {
+  const { first, second } = await twoAddresses();
+  const credentials = { user: 'u', password: 'secret' };
+  const downloader = new Downloader(
+    { bases: [first.url, second.url], concurrency: 1, credentials },
+    { patience },
+  );
+  onTestFinished(() => downloader.close());
+  first.inject({ do: { kind: 'answer', status: 503 } });
+  await downloader.document('streams/v1/index.json');
+  expect(first.requests[0]?.headers['authorization']).toMatch(/^Basic /);
+  expect(second.requests.map(({ headers }) => headers['authorization'])).toEqual([undefined]);
+});
+
+test('bytes that are wrong at one address are asked for at another', async () => {
+  const { first, second } = await twoAddresses();
+  first.inject({
+    when: ({ path }) => path.includes('rootfs'),
+    do: { kind: 'corrupt-answer', at: 1_000_000 },
+  });
+  const parts = await mirrorParts();
+  const mirror = definition(first.url, { fallback: [second.url] });
+  expect(await runMirror(mirror, parts, manual)).toMatchObject({ outcome: 'success' });
+  expect(second.requests).toHaveLength(1);
+});
+
+test('a file that changes while it is fetched is found out when the connection breaks', async () => {
+  const { upstream, first } = await twoAddresses();
+  const path = 'images/debian/bookworm/amd64/default/20260101_0000/rootfs.squashfs';
+  const size = upstream.files.get(path)?.length ?? 0;
+  const downloader = new Downloader({ bases: [first.url], concurrency: 1 }, { patience });
+  onTestFinished(() => downloader.close());
+  first.inject({ do: { kind: 'cut-answer', after: 1_000_000 }, times: 1 });
+  upstream.onRequest = () => upstream.files.set(path, randomBytes(size));
+  const reading = async () => {
+    for await (const _ of downloader.read({ path, size }));
+  };
+  await expect(reading()).rejects.toThrow(/changed while it was fetched/);
+});
+
 test('files with no SHA-256 are checked by what there is', async () => {
   const upstream = await TestUpstream.start();
   const name = 'debian:bookworm:amd64:default';

@@ -41,7 +41,11 @@ async function setUp(options: { idle?: number; bandwidth?: number } = {}) {
 test('a file that is damaged on its way is fetched once more', async () => {
   const { proxy, keeper, file, parts, left } = await setUp();
   proxy.inject({ do: { kind: 'corrupt-answer', at: 1_000_000 }, times: 1 });
-  expect(await keeper.keep(file)).toMatchObject({ digest: file.sha256, size: file.size, fetched: file.size });
+  expect(await keeper.keep(file)).toMatchObject({
+    digest: file.sha256,
+    size: file.size,
+    fetched: 2 * file.size,
+  });
   expect(proxy.requests).toHaveLength(2);
   expect(await parts.store.stat(file.sha256)).toMatchObject({ size: file.size });
   expect(await left()).toEqual([]);
@@ -75,11 +79,38 @@ test('an upstream that ends early is asked again, and then said to be at fault',
     message: expect.stringMatching(/sent 1200000 bytes of \d+/),
   });
   expect(proxy.requests.length).toBeGreaterThan(2);
-  // What came is worth keeping.
+  // What came may be worth keeping; but the upstream's file is another one by now.
   upstream.files.set(file.path, whole);
   proxy.reset();
-  expect((await keeper.keep(file)).fetched).toBeLessThan(file.size);
-  expect(proxy.requests[0]?.headers.range).toBe('bytes=1200000-');
+  expect((await keeper.keep(file)).fetched).toBe(file.size);
+  expect(proxy.requests.map(({ headers }) => headers.range)).toEqual(['bytes=1200000-', undefined]);
+});
+
+test('after a restart it goes on where it broke, if the file is still the same', async () => {
+  const { proxy, keeper, file, parts } = await setUp();
+  proxy.inject({ do: { kind: 'cut-answer', after: 1_200_000 } });
+  await expect(keeper.keep(file)).rejects.toMatchObject({ kind: 'unavailable' });
+  proxy.reset();
+  const downloader = new Downloader({ bases: [proxy.url], concurrency: 1 });
+  onTestFinished(() => downloader.close());
+  const again = new BlobKeeper({ ...parts, downloader, directory: join(parts.dataDir, 'downloads') });
+  expect((await again.keep(file)).fetched).toBeLessThan(file.size);
+  expect(proxy.requests).toHaveLength(1);
+  expect(proxy.requests[0]?.headers).toMatchObject({
+    range: expect.stringMatching(/^bytes=\d+-$/),
+    'if-range': expect.stringMatching(/^".+"$/),
+  });
+});
+
+test('more than the upstream has is thrown away, and the file fetched anew', async () => {
+  const { proxy, keeper, file, left } = await setUp();
+  proxy.inject({ do: { kind: 'cut-answer', after: 1_200_000 } });
+  await expect(keeper.keep(file)).rejects.toMatchObject({ kind: 'unavailable' });
+  expect(await left()).not.toEqual([]);
+  proxy.reset();
+  proxy.inject({ do: { kind: 'answer', status: 416 }, times: 1 });
+  expect(await keeper.keep(file)).toMatchObject({ digest: file.sha256, fetched: file.size });
+  expect(await left()).toEqual([]);
 });
 
 test('an answer that stalls is broken off and asked for again', async () => {

@@ -4,6 +4,7 @@ import { readdir } from 'node:fs/promises';
 import http from 'node:http';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { parseDigest } from '../../src/blobs/digest.ts';
 import type { Item } from '../../src/catalog/model.ts';
 import type { Overrides } from '../../src/config/load.ts';
 import type { MirrorDefinition } from '../../src/config/mirror-schema.ts';
@@ -11,6 +12,7 @@ import { runMirror } from '../../src/mirror/run.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { TestServer } from '../support/server.ts';
 import { makeSmallImage } from '../support/small-images.ts';
+import { TestUpstream } from './test-upstream.ts';
 import { definition } from './workspace.ts';
 
 const product = 'debian:bookworm:amd64:default';
@@ -205,7 +207,7 @@ test('wrong bytes end the answer as broken, are not kept, and are not asked for 
     expect({ complete, less: came.length < bytes.length }).toEqual({ complete: false, less: true });
   }
   expect({ asked: asked(), stored: await stored() }).toEqual({ asked: 1, stored: false });
-  expect(await readdir(join(server.config.dataDir, 'downloads/on-demand'))).toEqual([]);
+  await expect.poll(() => readdir(join(server.config.dataDir, 'downloads/on-demand'))).toEqual([]);
   const again = await server.request(root, { scheme: 'http' });
   expect(again.status).toBe(503);
   expect(again.body.toString()).toMatch(/sent wrong bytes and is not asked again yet/);
@@ -256,4 +258,47 @@ test('what is held is let go when it is too much, and fetched anew when somebody
   await until('it is dropped', async () => !(await stored()));
   expect((await server.request(root, { scheme: 'http' })).body.equals(bytes)).toBe(true);
   expect(asked()).toBe(2);
+});
+
+/** A mirror on demand of two images, in a running server that looks for what to drop every second. */
+async function setUpTwo(cache: NonNullable<MirrorDefinition['cache']>) {
+  const upstream = await TestUpstream.start();
+  const releases = ['bookworm', 'trixie'] as const;
+  for (const release of releases)
+    await upstream.offer(`debian:${release}:amd64:default`, '20260101_0000', { size: 2_000_000 });
+  const mirror = definition(upstream.url, { mode: 'on-demand', cache });
+  const server = await TestServer.start({ tls: 'off', gracePeriod: '1s' }, [mirror]);
+  const parts = { ...server.workspace, dataDir: server.config.dataDir };
+  expect((await runMirror(mirror, parts, { cause: 'manual' })).report.added).toBe(2);
+  const path = (release: string) => `images/debian/${release}/amd64/default/20260101_0000/rootfs.squashfs`;
+  const get = async (release: string) =>
+    (await server.request(`/${path(release)}`, { scheme: 'http' })).body.equals(
+      upstream.files.get(path(release)) ?? Buffer.alloc(0),
+    );
+  const asked = (release: string) =>
+    upstream.requests.filter((request) => request.includes(path(release))).length;
+  const isHeld = async (release: string) =>
+    (await parts.store.stat(parseDigest(upstream.digestOf(path(release))))) !== undefined;
+  return { server, get, asked, isHeld };
+}
+
+test('a running server drops what nobody has asked for longest, when the total is too much', async () => {
+  const { get, asked, isHeld } = await setUpTwo({ size: 3_000_000 });
+  expect(await get('bookworm')).toBe(true);
+  await until('the first is held', () => isHeld('bookworm'));
+  expect(await get('trixie')).toBe(true);
+  await until('the first is dropped', async () => !(await isHeld('bookworm')));
+  expect(await isHeld('trixie')).toBe(true);
+  expect(await get('trixie')).toBe(true);
+  expect([asked('bookworm'), asked('trixie')]).toEqual([1, 1]);
+});
+
+test('a running server drops what nobody has asked for in a while; it stays listed', async () => {
+  const { server, get, asked, isHeld } = await setUpTwo({ age: 2000 });
+  expect(await get('bookworm')).toBe(true);
+  await until('it is held', () => isHeld('bookworm'));
+  await until('it is dropped', async () => !(await isHeld('bookworm')));
+  await announced(server);
+  expect(await get('bookworm')).toBe(true);
+  expect([asked('bookworm'), asked('trixie')]).toEqual([2, 0]);
 });

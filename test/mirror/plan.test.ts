@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type HeldProduct, makePlan, type PlanInput } from '../../src/mirror/plan.ts';
-import { retiredSerials, wantedSerials } from '../../src/mirror/retention.ts';
+import { type Keep, retiredSerials, wantedSerials } from '../../src/mirror/retention.ts';
 import { document, hash, item, offeredBy, product, version } from './documents.ts';
 
 const name = 'debian:bookworm:amd64:default';
@@ -26,15 +26,21 @@ function holding(serials: string[], changes: Partial<HeldProduct> = {}): HeldPro
   return { name, owner, stream: 'images', versions, ...changes };
 }
 
+function terms(keep: Keep, whole = true) {
+  return { keep, now: new Date('2026-01-31T00:00:00Z'), whole };
+}
+
+/** A plan for a mirror whose versions are here with all their bytes. */
 function plan(content: unknown, held: HeldProduct[] = [], changes: Partial<PlanInput> = {}) {
+  const items = held.flatMap(({ versions }) => versions.flatMap((version) => version.items));
+  const stored = new Set(items.map(({ digest }) => digest));
   return makePlan({
     offered: offeredBy(content).offered,
     held,
     owner,
     stream: 'images',
-    keep: { versions: 2, removed: 'keep' },
-    now: new Date('2026-01-31T00:00:00Z'),
-    isStored: () => false,
+    terms: terms({ versions: 2, removed: 'keep' }),
+    isStored: (digest) => stored.has(digest),
     ...changes,
   });
 }
@@ -93,6 +99,22 @@ describe('a plan', () => {
     ]);
   });
 
+  test('brings the lacking files of a listed version, as far as they are selected', () => {
+    const held = holding(days(1));
+    held.versions[0]?.items.push({ type: 'disk-kvm.img', digest: hash('disk') });
+    const metadata = held.versions[0]?.items[0]?.digest;
+    const isStored = (digest: string) => digest === metadata;
+    const made = plan(upstream(...days(1)), [held], { isStored });
+    expect(made.add).toMatchObject([{ listed: true, files: [{ ftype: 'squashfs' }], fetch: 1000 }]);
+    expect(made).toMatchObject({ kept: 0, retire: [] });
+    const path = `images/${days(1)[0]}/squashfs`;
+    const onDemand = (source: string | undefined) =>
+      plan(upstream(...days(1)), [held], { isStored, sourceOf: () => source });
+    expect(onDemand(path)).toMatchObject({ add: [], kept: 1, retire: [] });
+    expect(onDemand('elsewhere').add).toHaveLength(1);
+    expect(onDemand(undefined).add).toHaveLength(1);
+  });
+
   test('takes one product where the upstream has two of one name here', () => {
     const content = document({
       a: product({ '20260101': version('1') }),
@@ -122,7 +144,7 @@ describe('a plan', () => {
       }),
     });
     const bases = (versions: number) =>
-      plan(content, [], { keep: { versions, removed: 'keep' } }).add.flatMap(({ files }) =>
+      plan(content, [], { terms: terms({ versions, removed: 'keep' }) }).add.flatMap(({ files }) =>
         files.flatMap((file) => ('base' in file ? [file.base] : [])),
       );
     expect(bases(3)).toEqual([two]);
@@ -132,26 +154,39 @@ describe('a plan', () => {
 
 describe('keep', () => {
   const day = 86_400_000;
-  const now = new Date('2026-01-31T00:00:00Z');
-  const sets = (offered: string[], held: string[]) => ({ offered: new Set(offered), held: new Set(held) });
+  const sets = (offered: string[], held: string[], stored = held) => ({
+    offered: new Set(offered),
+    held: new Set(held),
+    stored: new Set(stored),
+  });
 
   test('counts versions that the upstream removed, or retires them', () => {
     const serials = sets(days(3), days(1, 2, 3));
-    expect(retiredSerials(serials, { versions: 3, removed: 'keep' }, now)).toEqual([]);
-    expect(retiredSerials(serials, { versions: 2, removed: 'keep' }, now)).toEqual(days(1));
-    expect(retiredSerials(serials, { versions: 3, removed: 'retire' }, now)).toEqual(days(1, 2));
+    expect(retiredSerials(serials, terms({ versions: 3, removed: 'keep' }))).toEqual([]);
+    expect(retiredSerials(serials, terms({ versions: 2, removed: 'keep' }))).toEqual(days(1));
+    expect(retiredSerials(serials, terms({ versions: 3, removed: 'retire' }))).toEqual(days(1, 2));
   });
 
   test('has an age, which the newest that is offered may exceed', () => {
     const keep = { age: 10 * day, removed: 'keep' as const };
-    expect([...wantedSerials(sets(days(1, 25, 30), []), keep, now)]).toEqual(days(30, 25));
-    expect([...wantedSerials(sets(days(1, 2), []), keep, now)]).toEqual(days(2));
-    expect(retiredSerials(sets([], days(1, 2)), keep, now)).toEqual(days(1, 2));
+    expect([...wantedSerials(sets(days(1, 25, 30), []), terms(keep))]).toEqual(days(30, 25));
+    expect([...wantedSerials(sets(days(1, 2), []), terms(keep))]).toEqual(days(2));
+    expect(retiredSerials(sets([], days(1, 2)), terms(keep))).toEqual(days(1, 2));
+  });
+
+  test('does not count what the upstream removed before it was here, and retires it', () => {
+    const serials = sets(days(3), days(1, 2, 3), days(2));
+    const keep = { versions: 2, removed: 'keep' as const };
+    expect([...wantedSerials(serials, terms(keep))]).toEqual(days(3, 2));
+    expect(retiredSerials(serials, terms(keep))).toEqual(days(1));
+    expect(retiredSerials(sets([], days(1, 2), []), terms(keep))).toEqual(days(1, 2));
+    // Nobody knows what is gone where documents do not belong together.
+    expect(retiredSerials(sets([], days(1, 2), []), terms(keep, false))).toEqual([]);
   });
 
   test('retires nothing for what could not be fetched', () => {
-    expect(retiredSerials(sets(days(2), days(1)), { versions: 1, removed: 'retire' }, now)).toEqual([]);
-    expect(retiredSerials(sets(days(2), days(1, 2)), { versions: 1, removed: 'retire' }, now)).toEqual(
+    expect(retiredSerials(sets(days(2), days(1)), terms({ versions: 1, removed: 'retire' }))).toEqual([]);
+    expect(retiredSerials(sets(days(2), days(1, 2)), terms({ versions: 1, removed: 'retire' }))).toEqual(
       days(1),
     );
   });
@@ -166,10 +201,10 @@ test('whatever is offered and held, a run comes to rest, within keep, and loses 
   fc.assert(
     fc.property(serials, serials, keeps, (offered, held, keep) => {
       const content = upstream(...offered);
-      const first = plan(content, held.length > 0 ? [holding(held)] : [], { keep });
+      const first = plan(content, held.length > 0 ? [holding(held)] : [], { terms: terms(keep) });
       const retired = new Set(first.retire.map(({ serial }) => serial));
       const after = [...held.filter((serial) => !retired.has(serial)), ...serialsOf(first.add)];
-      expect(plan(content, after.length > 0 ? [holding(after)] : [], { keep })).toMatchObject({
+      expect(plan(content, after.length > 0 ? [holding(after)] : [], { terms: terms(keep) })).toMatchObject({
         add: [],
         retire: [],
       });

@@ -127,9 +127,31 @@ test('what cannot be used is skipped and counted, and the rest is taken', () => 
     'there is no metadata for LXD or Incus': 2,
     "the version's name has no date and time": 1,
     'there is no root that clients know': 2,
-    'an item cannot be fetched': 2,
+    'an item cannot be used': 2,
     "the serial is the same as another's": 1,
   });
+});
+
+test('an odd item is skipped alone, and its version is taken without it', () => {
+  const { items } = version('a');
+  const odd = {
+    number: { ftype: 7, path: 'x', size: 1 },
+    none: null,
+    text: 'x',
+    delta: item('d', 'squashfs.vcdiff', { delta_base: 7 }),
+  };
+  const content = document({ a: product({ '20260101': { items: { ...odd, ...items }, label: 7 } }) });
+  const { offered, skips } = offeredBy(content, { select: [{ fields: { path: ['images/a/*'] } }] });
+  expect(offered[0]?.versions).toMatchObject([{ roots: [{ ftype: 'squashfs' }], deltas: [] }]);
+  expect(offered[0]?.versions[0]).not.toHaveProperty('label');
+  expect(skips.list()).toMatchObject([{ reason: 'an item cannot be used', count: 4 }]);
+});
+
+test('the example of what is skipped is no longer than a person reads', () => {
+  const { skips } = offeredBy(
+    document({ a: product({ '20260101': version('1') }, { aliases: 'x'.repeat(9000) }) }),
+  );
+  expect(skips.list()[0]?.example.length).toBeLessThan(400);
 });
 
 test('what is no products document is refused', () => {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { stagedName } from '../../src/blobs/staged-name.ts';
 import { planMirror, runMirror } from '../../src/mirror/run.ts';
 import { mirrorStatus } from '../../src/mirror/status.ts';
 import { publish } from '../../src/publish/publisher.ts';
@@ -95,6 +96,8 @@ describe('a run', () => {
       report: { added: 1, failures: 1, failed: [{ product: trixie }] },
     });
     expect(await held(parts)).toEqual([`${bookworm}@20260101_0000`]);
+    // What was wrong crossed the network all the same, twice.
+    expect(first.report.fetched).toBeGreaterThan(3 * good.length);
     upstream.files.set(path, good);
     expect(await runMirror(definition(upstream.url), parts, manual)).toMatchObject({
       outcome: 'success',
@@ -266,17 +269,26 @@ describe('documents that do not belong together', () => {
     const parts = await mirrorParts();
     const mirror = definition(upstream.url, { keep: { versions: 3, removed: 'retire' }, maxShrink: 100 });
     await runMirror(mirror, parts, manual);
-    const fresh = upstream.files.get('streams/v1/images.json') ?? Buffer.alloc(0);
-    const stale = JSON.parse(fresh.toString()) as { products: Record<string, unknown> };
+    const old = upstream.files.get('streams/v1/images.json') ?? Buffer.alloc(0);
+    const stale = JSON.parse(old.toString()) as { products: Record<string, unknown> };
     delete stale.products[trixie];
+    await upstream.offer(trixie, '20260102_0000');
+    const fresh = upstream.files.get('streams/v1/images.json') ?? Buffer.alloc(0);
     upstream.files.set('streams/v1/images.json', Buffer.from(JSON.stringify(stale)));
     const result = await runMirror(mirror, parts, manual);
-    expect(result).toMatchObject({ outcome: 'partial', report: { retired: 0 } });
+    expect(result).toMatchObject({ outcome: 'partial', report: { added: 0, retired: 0 } });
+    const before = [`${bookworm}@20260101_0000`, `${trixie}@20260101_0000`];
+    expect(await held(parts)).toEqual(before);
+    expect((await find(parts, trixie)).aliases).toEqual(['debian/trixie', 'debian/trixie/default']);
     expect(result.report.warnings[0]).toMatch(
       /images\.json is older than the index: it lacks 1 of its products/,
     );
     upstream.files.set('streams/v1/images.json', fresh);
-    expect(await runMirror(mirror, parts, manual)).toMatchObject({ outcome: 'success', report: { kept: 2 } });
+    expect(await runMirror(mirror, parts, manual)).toMatchObject({
+      outcome: 'success',
+      report: { added: 1, kept: 2 },
+    });
+    expect([...(await held(parts))].sort()).toEqual([...before, `${trixie}@20260102_0000`]);
   });
 
   test('an index that is swapped between two requests is read again', async () => {
@@ -294,7 +306,110 @@ describe('documents that do not belong together', () => {
       );
     };
     const parts = await mirrorParts();
-    expect(await runMirror(definition(upstream.url), parts, manual)).toMatchObject({ outcome: 'success' });
+    const mirror = definition(upstream.url, { keep: { versions: 3, removed: 'retire' } });
+    expect(await runMirror(mirror, parts, manual)).toMatchObject({ outcome: 'success' });
+    expect(await held(parts)).toEqual([`${bookworm}@20260101_0000`]);
+    // Swapped again, and what it names then is not there yet: nothing is taken away, and the next run mends it.
+    await upstream.offer(trixie, '20260101_0000');
+    const newer = upstream.files.get('streams/v1/images.json') ?? Buffer.alloc(0);
+    upstream.files.delete('streams/v1/images.json');
+    const failed = await runMirror(mirror, parts, manual);
+    expect({ outcome: failed.outcome, error: String(failed.error) }).toEqual({
+      outcome: 'failed',
+      error: expect.stringMatching(/images\.json: the index names it, but the upstream has no such file/),
+    });
+    expect(await held(parts)).toEqual([`${bookworm}@20260101_0000`]);
+    upstream.files.set('streams/v1/images.json', newer);
+    expect(await runMirror(mirror, parts, manual)).toMatchObject({
+      outcome: 'success',
+      report: { added: 1, kept: 1, retired: 0 },
+    });
+    expect(await held(parts)).toEqual([`${bookworm}@20260101_0000`, `${trixie}@20260101_0000`]);
+  });
+});
+
+describe('what of an index cannot be used', () => {
+  /** Changes the index that is served. */
+  function change(upstream: TestUpstream, entries: Record<string, unknown>) {
+    const path = 'streams/v1/index.json';
+    const document = JSON.parse(upstream.files.get(path)?.toString() ?? '') as { index: object };
+    Object.assign(document.index, entries);
+    upstream.files.set(path, Buffer.from(JSON.stringify(document)));
+  }
+  const entry = (path: unknown) => ({ datatype: 'image-downloads', path, products: ['a'] });
+
+  test('is skipped and counted; the rest is taken, and nothing is retired', async () => {
+    const upstream = await TestUpstream.start();
+    await upstream.offer(bookworm, '20260101_0000');
+    await upstream.offer(trixie, '20260101_0000');
+    const parts = await mirrorParts();
+    const mirror = definition(upstream.url, { keep: { versions: 3, removed: 'retire' }, maxShrink: 10 });
+    await runMirror(mirror, parts, manual);
+    delete upstream.products[trixie];
+    upstream.announce();
+    await upstream.offer(bookworm, '20260102_0000');
+    upstream.files.set('streams/v1/text.json', Buffer.from('<html>'));
+    upstream.files.set('streams/v1/cut.json', Buffer.from('{"format": "products:1.0", "products": {"a": {'));
+    upstream.files.set('streams/v1/other.json', Buffer.from('{"format": "index:1.0"}'));
+    change(upstream, {
+      evil: entry('../../etc/passwd'),
+      odd: entry(7),
+      list: [],
+      products: { ...entry('streams/v1/x.json'), products: 'a' },
+      gone: entry('streams/v1/gone.json'),
+      text: entry('streams/v1/text.json'),
+      cut: entry('streams/v1/cut.json'),
+      other: entry('streams/v1/other.json'),
+    });
+    const { outcome, report } = await runMirror(mirror, parts, manual);
+    expect({ outcome, added: report.added, retired: report.retired }).toEqual({
+      outcome: 'partial',
+      added: 1,
+      retired: 0,
+    });
+    expect(report.skipped).toMatchObject([
+      { reason: 'a document that the index names cannot be used', count: 8 },
+    ]);
+    expect(report.warnings.join('\n')).toMatch(/index\.evil\.path: "\.\.\/\.\.\/etc\/passwd" leads out/);
+    expect(report.warnings.join('\n')).toMatch(
+      /gone\.json: the index names it, but the upstream has no such/,
+    );
+    expect(await held(parts)).toContain(`${trixie}@20260101_0000`);
+    // What the upstream offered when all could be read is what later runs are compared with.
+    delete upstream.products[bookworm];
+    upstream.announce();
+    expect(String((await runMirror(mirror, parts, manual)).error)).toMatch(/it offered 2 before/);
+  });
+
+  test('ends the run when nothing else is there', async () => {
+    const upstream = await TestUpstream.start();
+    await upstream.offer(bookworm, '20260101_0000');
+    upstream.files.delete('streams/v1/images.json');
+    const result = await runMirror(definition(upstream.url), await mirrorParts(), manual);
+    expect(result.outcome).toBe('failed');
+    expect(String(result.error)).toMatch(
+      /images\.json: the index names it, but the upstream has no such file/,
+    );
+  });
+});
+
+describe('a run that brings nothing', () => {
+  test('of an upstream with nothing that can be used says so', async () => {
+    const upstream = await TestUpstream.start();
+    await upstream.offer(bookworm, '20260101_0000', { items: { 'lxd.tar.xz': { ftype: 'tar' } } });
+    const { report } = await runMirror(definition(upstream.url), await mirrorParts(), manual);
+    expect(report.warnings).toEqual(['test: the upstream offers nothing that can be used']);
+  });
+
+  test('of what it selects says so', async () => {
+    const upstream = await TestUpstream.start();
+    await upstream.offer(bookworm, '20260101_0000');
+    const parts = await mirrorParts();
+    await runMirror(definition(upstream.url), parts, manual);
+    const { report } = await runMirror(definition(upstream.url, { name: 'second' }), parts, manual);
+    expect(report.warnings).toEqual([
+      'second: nothing of what is selected can be brought here: see what is skipped',
+    ]);
   });
 });
 
@@ -331,11 +446,58 @@ describe('runs of one mirror', () => {
     ]);
   });
 
+  test('change nothing more when they come back too late and another one goes on', async () => {
+    const upstream = await TestUpstream.start();
+    await upstream.offer(bookworm, '20260101_0000');
+    const parts = await mirrorParts();
+    const mirror = definition(upstream.url, { keep: { versions: 1, removed: 'keep' } });
+    await runMirror(mirror, parts, manual);
+    await upstream.offer(bookworm, '20260102_0000');
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { mirrors } = parts.catalog;
+    const other = { holder: 'somebody elsewhere', expiresAt: new Date(Date.now() + 3_600_000) };
+    let taken: Promise<unknown> | undefined;
+    upstream.onRequest = (path) => {
+      if (!path.includes('20260102') || taken !== undefined) return;
+      // As if the process had been stopped for two minutes.
+      vi.setSystemTime(Date.now() + 120_000);
+      taken = mirrors.acquire('test', other);
+    };
+    const late = await runMirror(mirror, parts, manual);
+    expect(await taken).toBeUndefined();
+    expect(late).toMatchObject({ outcome: 'interrupted', report: { retired: 0 } });
+    expect(String(late.error)).toMatch(/was taken over/);
+    expect(await held(parts)).toContain(`${bookworm}@20260101_0000`);
+    expect(await mirrors.lease('test')).toEqual(other);
+  });
+
+  test('are interrupted at once, for everybody to see, when their process has ended', async () => {
+    const upstream = await TestUpstream.start();
+    await upstream.offer(bookworm, '20260101_0000');
+    const { catalog } = await mirrorParts();
+    const mirror = definition(upstream.url);
+    const expiresAt = new Date(Date.now() + 60_000);
+    const living = await stagedName();
+    // The same process number, of a process that began at another time.
+    const dead = living.replace(/\.\d+-/, '.1-');
+    await catalog.mirrors.acquire('test', { holder: living, expiresAt });
+    await catalog.mirrors.begin('test', 'manual');
+    expect(await mirrorStatus(mirror, catalog.mirrors)).toMatchObject({ running: true });
+    await catalog.mirrors.release('test', living);
+    await catalog.mirrors.acquire('test', { holder: dead, expiresAt });
+    await catalog.mirrors.begin('test', 'manual');
+    expect(await mirrorStatus(mirror, catalog.mirrors)).toMatchObject({
+      running: false,
+      lastRun: { outcome: 'interrupted' },
+    });
+  });
+
   test('are recorded, and tell how old the mirror is', async () => {
     const upstream = await TestUpstream.start();
     await upstream.offer(bookworm, '20260101_0000');
     const parts = await mirrorParts();
-    const mirror = definition(upstream.url, { maxAge: 1000 });
+    const mirror = definition(upstream.url, { maxAge: 1_000_000 });
     const { mirrors } = parts.catalog;
     expect(await mirrorStatus(mirror, mirrors)).toMatchObject({ stale: true, running: false });
     const { startedAt } = await runMirror(mirror, parts, { cause: 'schedule' });
@@ -348,9 +510,9 @@ describe('runs of one mirror', () => {
       lastRun: { outcome: 'failed', cause: 'manual' },
     });
     expect(status.lastRun?.error).toMatch(/has no streams\/v1\/index\.json/);
-    expect(await mirrorStatus(mirror, mirrors, new Date(Date.now() + 2000))).toMatchObject({
+    expect(await mirrorStatus(mirror, mirrors, new Date(startedAt.getTime() + 2_000_000))).toMatchObject({
       stale: true,
-      age: 2,
+      age: 2000,
     });
   });
 });

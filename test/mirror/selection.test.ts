@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { SelectRule } from '../../src/config/mirror-schema.ts';
-import { document, offeredBy, product, version } from './documents.ts';
+import { document, item, offeredBy, product, version } from './documents.ts';
 
 const both = { '20260101': version('1', ['squashfs', 'disk-kvm.img'], { label: 'daily', build: 'x1' }) };
 const content = document({
@@ -48,6 +48,17 @@ describe('a rule', () => {
       'd c',
     ]);
     expect(selected({ fields: { content_id: ['!images'] } })).toEqual([]);
+  });
+
+  test('finds the fields of an item however its path is written', () => {
+    const items = {
+      'lxd.tar.xz': item('m', 'lxd.tar.xz'),
+      root: item('r', 'squashfs', { path: './images//deep/./r', build: 'x' }),
+    };
+    const { offered } = offeredBy(document({ a: product({ '20260101': { items } }) }), {
+      select: [{ fields: { build: ['x'] } }],
+    });
+    expect(offered).toHaveLength(1);
   });
 });
 

@@ -1,12 +1,14 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { MirrorDefinition } from '../../src/config/mirror-schema.ts';
+import type { Orphaned } from '../../src/mirror/orphans.ts';
 import type { RunResult } from '../../src/mirror/report.ts';
+import { runMirror } from '../../src/mirror/run.ts';
 import { MirrorService } from '../../src/mirror/service.ts';
 import type { MirrorStatus } from '../../src/mirror/status.ts';
 import type { MirrorParts } from '../../src/mirror/upstream.ts';
 import { TestServer } from '../support/server.ts';
 import { TestUpstream } from './test-upstream.ts';
-import { definition, mirrorParts } from './workspace.ts';
+import { definition, held, mirrorParts } from './workspace.ts';
 
 const name = 'debian:bookworm:amd64:default';
 const yearly = { schedule: '0 0 1 1 *' };
@@ -14,13 +16,15 @@ const yearly = { schedule: '0 0 1 1 *' };
 /** A service whose runs are noted with their causes. */
 async function start(definitions: MirrorDefinition[], parts: MirrorParts) {
   const runs: { cause: string; outcome: RunResult['outcome'] }[] = [];
+  const orphans: Orphaned[] = [];
   const service = new MirrorService(definitions, parts, {
+    onOrphaned: (orphaned) => orphans.push(orphaned),
     onFinished: ({ outcome }, cause) => runs.push({ cause, outcome }),
     onNotStarted: (mirror, error) => expect.unreachable(`${mirror}: ${String(error)}`),
   });
   await service.start();
   onTestFinished(() => service.stop());
-  return { service, runs };
+  return { service, runs, orphans };
 }
 
 test('a mirror runs when its time comes, again and again', async () => {
@@ -68,6 +72,24 @@ test('stopping the server interrupts a run, and the next one goes on', async () 
   await expect.poll(() => again.runs).toEqual([{ cause: 'catch-up', outcome: 'success' }]);
   await again.service.begin('test');
   await expect.poll(() => again.runs.at(-1)).toEqual({ cause: 'manual', outcome: 'unchanged' });
+});
+
+test('what a mirror listed that is defined no more is not listed, until it is defined again', async () => {
+  const upstream = await TestUpstream.start();
+  await upstream.offer(name, '20260101_0000');
+  const parts = await mirrorParts();
+  await runMirror(definition(upstream.url), parts, { cause: 'manual' });
+  await upstream.offer(name, '20260102_0000');
+  const mirror = definition(upstream.url, { mode: 'on-demand' });
+  await runMirror(mirror, parts, { cause: 'manual' });
+  expect((await start([mirror], parts)).orphans).toEqual([]);
+  expect(await held(parts)).toHaveLength(2);
+  expect((await start([], parts)).orphans).toEqual([{ mirror: 'test', unlisted: 1, kept: 1 }]);
+  expect(await held(parts)).toEqual([`${name}@20260101_0000`]);
+  expect(await runMirror(mirror, parts, { cause: 'manual' })).toMatchObject({
+    report: { added: 1, kept: 1 },
+  });
+  expect(await held(parts)).toHaveLength(2);
 });
 
 test('the API tells how mirrors are doing and starts runs; the metrics show the age', async () => {

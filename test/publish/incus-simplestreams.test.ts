@@ -35,6 +35,7 @@ async function makeImages(creation: string): Promise<string> {
       'properties:',
       '  {os: Debian, release: bookworm, variant: default, architecture: amd64, description: Debian bookworm}',
     ].join('\n'),
+    'rootfs/bin/sh': '#!',
     'rootfs/etc/hostname': 'debian',
   });
   await program('tar', directory, 'tar', '-cJf', 'meta.tar.xz', 'metadata.yaml');

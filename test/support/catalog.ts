@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { Catalog } from '../../src/catalog/catalog.ts';
 import type { VersionDraft } from '../../src/catalog/model.ts';
+import type { PushDraft } from '../../src/catalog/pushed.ts';
 
 /** A directory that goes when the test is over. */
 export async function scratchDirectory(): Promise<string> {
@@ -55,6 +56,32 @@ export function draft(
     ],
     ...rest,
     serial,
+  };
+}
+
+/** A pushed container whose bytes are made up from its name. */
+export function pushDraft(name: string, changes: Partial<PushDraft> = {}): PushDraft {
+  const fingerprint = sha256(`${name} both`);
+  return {
+    stream: 'pushed',
+    architecture: 'amd64',
+    details: { osTitle: 'Ubuntu', releaseTitle: 'jammy', releaseShown: 'jammy', requirements: {} },
+    fingerprint,
+    items: [
+      { file: 'lxd.tar.xz', type: 'metadata', digest: sha256(`${name} metadata`), size: 700 },
+      { file: 'rootfs.squashfs', type: 'squashfs', digest: sha256(name), size: 4096, fingerprint },
+    ],
+    aliases: [],
+    hidden: false,
+    pushed: {
+      properties: { os: 'Ubuntu', release: 'jammy' },
+      profiles: ['default'],
+      filename: '',
+      autoUpdate: false,
+      createdAt: new Date('2026-03-01T12:00:00Z'),
+      pushedBy: 'client:ann',
+    },
+    ...changes,
   };
 }
 

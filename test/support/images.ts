@@ -55,7 +55,7 @@ export interface SmallImage {
  */
 export async function smallImage(directory: string, image: SmallImage): Promise<[string, string]> {
   const root = path.join(directory, 'root');
-  await mkdir(root, { recursive: true });
+  for (const folder of ['bin', 'etc']) await mkdir(path.join(root, folder), { recursive: true });
   await writeFile(path.join(root, 'random'), randomBytes(image.bytes ?? 65_536));
   const metadata = {
     architecture: image.architecture ?? 'amd64',

@@ -60,7 +60,9 @@ export class RegistryClient {
   }
 
   /** Asks to be trusted as LXD 5.0 and Incus do. */
-  async join(secret: { password: string } | { trust_token: string }): Promise<RegistryAnswer> {
+  async join(
+    secret: ({ password: string } | { trust_token: string }) & { name?: string },
+  ): Promise<RegistryAnswer> {
     const body = {
       name: '',
       type: 'client',

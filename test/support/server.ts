@@ -14,13 +14,14 @@ export class TestServer {
   readonly config: Config;
   readonly server: RunningServer;
   readonly workspace: Workspace;
-  readonly #agent: Agent;
+  /** Connections to it that trust any certificate. */
+  readonly agent: Agent;
 
   private constructor(config: Config, server: RunningServer, workspace: Workspace, agent: Agent) {
     this.config = config;
     this.server = server;
     this.workspace = workspace;
-    this.#agent = agent;
+    this.agent = agent;
   }
 
   /** Starts one, which ends with the test. */
@@ -67,7 +68,7 @@ export class TestServer {
     } = {},
   ): Promise<{ status: number; headers: Record<string, string>; body: Buffer; json: () => unknown }> {
     const { method = 'GET', headers = {}, scheme = 'https', token, body } = options;
-    const response = await this.#agent.request({
+    const response = await this.agent.request({
       origin: this.url('', scheme),
       path,
       method: method as Dispatcher.HttpMethod,

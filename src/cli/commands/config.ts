@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { wantsJson } from '../global-options.ts';
 import { addExamples, collect } from '../help.ts';
 import { localConfig } from '../open-backend.ts';
@@ -14,7 +15,7 @@ export function addConfigCommand(program: Command, output: Output): void {
     .command('check')
     .summary('check the configuration and print what is in force')
     .description(
-      'Check the configuration and print what is in force: flags win over the environment (HEADWATER_…), that over the file, that over the defaults. The output is a configuration file by itself. The files of a certificate and the definitions of mirrors are looked at too; the store and the data directory are not.',
+      'Check the configuration and print what is in force: flags win over the environment (HEADWATER_…), that over the file, that over the defaults. The output is a configuration file by itself. The files of a certificate, the definitions of mirrors, and the keyring and authorities of each enabled one are looked at too; the store and the data directory are not.',
     )
     .option('--set <key=value>', 'a setting, such as listen.port=9443 (repeatable)', collect)
     .action(async (options: { set?: string[] }) => {
@@ -25,7 +26,9 @@ export function addConfigCommand(program: Command, output: Output): void {
         await readCertificate(effective.tls);
       }
       const mirrors = await readMirrors(effective);
-      const names = mirrors.filter(({ enabled }) => enabled).map(({ name }) => name);
+      const enabled = mirrors.filter((definition) => definition.enabled);
+      await checkNamedFiles(enabled);
+      const names = enabled.map(({ name }) => name);
       if (wantsJson(check)) {
         output.json({ file: file ?? null, settings: effectiveSettings(effective), mirrors: names });
       } else {
@@ -47,4 +50,13 @@ export function addConfigCommand(program: Command, output: Output): void {
     'headwater config check --config /etc/headwater/headwater.yaml',
     'HEADWATER_LISTEN_PORT=9443 headwater config check --json',
   ]);
+}
+
+/** @throws HeadwaterError `invalid`, with a line for every file of a mirror that is missing or not what it should be */
+async function checkNamedFiles(definitions: readonly MirrorDefinition[]): Promise<void> {
+  const { problemsOfNamedFiles } = await import('../../mirror/named-files.ts');
+  const problems = (await Promise.all(definitions.map(problemsOfNamedFiles))).flat();
+  if (problems.length === 0) return;
+  const { invalid } = await import('../../config/issues.ts');
+  throw invalid(problems);
 }

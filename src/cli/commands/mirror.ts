@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
 import { HeadwaterError, messageOf } from '../../errors.ts';
 import type { RunResult } from '../../mirror/report.ts';
-import { wantsJson } from '../global-options.ts';
+import { type Target, targetOf, wantsJson } from '../global-options.ts';
 import { addExamples } from '../help.ts';
 import { interruption, stopOnSignals } from '../interruption.ts';
 import { chooseMirrors, configuredMirrors, withMirrorParts } from '../open-mirrors.ts';
 import type { Output } from '../output.ts';
+import { addLeftovers } from './mirror-leftovers.ts';
+import { addList, addStatus } from './mirror-status.ts';
 
 interface RunFlags {
   dryRun?: boolean;
@@ -17,50 +19,13 @@ export function addMirrorCommand(program: Command, output: Output): void {
     .command('mirror')
     .summary('copy from upstream image servers')
     .description(
-      'Copy from upstream image servers, as the files of the directory "mirrors" (mirrorDir) define it. Each command takes the name of a mirror; without one it means every mirror that is enabled.',
+      'Copy from upstream image servers, as the files of the directory "mirrors" (mirrorDir) define it. Each command takes the name of a mirror; without one it means every mirror that is enabled. With --server, it is about the mirrors of that server.',
     );
   addList(mirror, output);
   addPlan(mirror, output);
   addRun(mirror, output);
   addStatus(mirror, output);
-}
-
-function addList(mirror: Command, output: Output): void {
-  const command = mirror
-    .command('list')
-    .summary('list the mirrors that are defined')
-    .description('List the mirrors that are defined, enabled or not.')
-    .action(async () => {
-      const { definitions } = await configuredMirrors(command);
-      if (wantsJson(command)) {
-        output.json(
-          definitions.map(({ credentials, ...definition }) => ({
-            ...definition,
-            withCredentials: credentials !== undefined,
-          })),
-        );
-        return;
-      }
-      const { table } = await import('../table.ts');
-      output.line(
-        table(
-          [
-            { title: 'MIRROR', value: ({ name }) => name },
-            { title: 'ENABLED', value: ({ enabled }) => (enabled ? 'yes' : 'no') },
-            { title: 'UPSTREAM', value: ({ url }) => url },
-            { title: 'SIGNED', value: ({ keyring }) => (keyring === undefined ? 'no' : 'yes') },
-            { title: 'MODE', value: ({ mode }) => mode },
-            { title: 'STREAM', value: ({ stream }) => stream },
-            {
-              title: 'SCHEDULE',
-              value: ({ schedule, timezone }) => (schedule === undefined ? '-' : `${schedule} ${timezone}`),
-            },
-          ],
-          definitions,
-        ),
-      );
-    });
-  addExamples(command, ['headwater mirror list', 'headwater mirror list --json']);
+  addLeftovers(mirror, output);
 }
 
 function addPlan(mirror: Command, output: Output): void {
@@ -82,7 +47,7 @@ function addRun(mirror: Command, output: Output): void {
     .command('run')
     .summary('bring here what the upstream offers')
     .description(
-      'Bring here what the upstream offers and the definition selects, publish it, and retire what is outside "keep". A server that runs on the same data directory announces each version as soon as it is whole. A run that was interrupted goes on where it stopped.',
+      'Bring here what the upstream offers and the definition selects, publish it, and retire what is outside "keep". A server that runs on the same data directory announces each version as soon as it is whole. A run that was interrupted goes on where it stopped. With --server, that server runs it, and goes on when this command is interrupted.',
     )
     .argument('[name]', 'a mirror')
     .option('--dry-run', 'show what would be done, as "mirror plan" does')
@@ -96,42 +61,8 @@ function addRun(mirror: Command, output: Output): void {
     'headwater mirror run ubuntu',
     'headwater mirror run --dry-run',
     'headwater mirror run ubuntu --force --json',
+    'headwater mirror run ubuntu --server https://images.example.com:8443',
   ]);
-}
-
-function addStatus(mirror: Command, output: Output): void {
-  const command = mirror
-    .command('status')
-    .summary('show how the mirrors are doing')
-    .description('Show how the mirrors are doing: the last run, the last success, the next run.')
-    .argument('[name]', 'a mirror')
-    .action(async (name: string | undefined) => {
-      const configured = await configuredMirrors(command);
-      const chosen = name === undefined ? configured.definitions : chooseMirrors(configured, name);
-      const { mirrorStatus } = await import('../../mirror/status.ts');
-      const { Catalog } = await import('../../catalog/catalog.ts');
-      const { join } = await import('node:path');
-      const catalog = await Catalog.open(join(configured.config.dataDir, 'catalog.db'));
-      try {
-        const statuses = await Promise.all(
-          chosen.map(async (definition) => await mirrorStatus(definition, catalog.mirrors)),
-        );
-        if (wantsJson(command)) {
-          output.json(statuses);
-          return;
-        }
-        const { statusTable } = await import('../mirror-views.ts');
-        output.line(statusTable(statuses));
-        for (const { name: stale, lastRun } of statuses.filter((status) => status.stale)) {
-          output.warning(
-            `mirror ${stale} is older than its maxAge${lastRun?.error ? `: ${lastRun.error}` : ''}`,
-          );
-        }
-      } finally {
-        await catalog.close();
-      }
-    });
-  addExamples(command, ['headwater mirror status', 'headwater mirror status ubuntu --json']);
 }
 
 async function plan(
@@ -140,13 +71,14 @@ async function plan(
   name: string | undefined,
   { force = false }: RunFlags,
 ): Promise<void> {
+  assertLocal(targetOf(command));
   const { planMirror, configured } = await loadRuns(command);
   const { planJson, printPlan } = await import('../mirror-views.ts');
   await withMirrorParts(configured.config, async (parts) => {
     for (const definition of chooseMirrors(configured, name)) {
       const planned = await planMirror(definition, parts, { force, signal: interruption });
-      if (wantsJson(command)) output.json(planJson(definition.name, planned), 'line');
-      else printPlan(output, definition.name, planned);
+      if (wantsJson(command)) output.json(planJson(definition, planned), 'line');
+      else printPlan(output, definition, planned);
     }
   });
 }
@@ -157,33 +89,64 @@ async function run(
   name: string | undefined,
   { force = false }: RunFlags,
 ): Promise<void> {
-  const { runMirror, configured } = await loadRuns(command);
+  const target = targetOf(command);
   const json = wantsJson(command);
-  const problems: unknown[] = [];
+  if (target.kind === 'remote') {
+    const { RemoteMirrors } = await import('../remote-mirrors.ts');
+    await RemoteMirrors.with(target, async (mirrors) => {
+      const names = await mirrors.choose(name);
+      await runEach(names, output, json, (one) => mirrors.run(one, { force, signal: interruption }));
+    });
+    return;
+  }
+  const { runMirror, configured } = await loadRuns(command);
   await withMirrorParts(configured.config, async (parts) => {
-    for (const definition of chooseMirrors(configured, name)) {
-      const progress = await openProgress();
-      try {
-        const result = await runMirror(definition, parts, {
-          cause: 'manual',
-          force,
-          signal: interruption,
-          ...(progress === undefined ? {} : { onPlan: progress.onPlan, progress: progress.report }),
-        }).finally(() => progress?.close());
-        await print(output, result, json);
-        if (result.error !== undefined) problems.push(result.error);
-        else if (result.outcome === 'partial') problems.push(incomplete(result));
-      } catch (error) {
-        problems.push(error);
-      }
-      if (interruption.aborted) break;
-    }
+    await runEach(chooseMirrors(configured, name), output, json, async (definition) => {
+      // What is only listed comes with no bytes.
+      const progress = definition.mode === 'scheduled' ? await openProgress() : undefined;
+      return await runMirror(definition, parts, {
+        cause: 'manual',
+        force,
+        signal: interruption,
+        ...(progress === undefined ? {} : { onPlan: progress.onPlan, progress: progress.report }),
+      }).finally(() => progress?.close());
+    });
   });
+}
+
+/** Runs mirrors one after the other, and prints what they did. @throws what the first of them failed with */
+async function runEach<Mirror>(
+  mirrors: readonly Mirror[],
+  output: Output,
+  json: boolean,
+  runOne: (mirror: Mirror) => Promise<RunResult & { error?: unknown }>,
+): Promise<void> {
+  const problems: unknown[] = [];
+  for (const mirror of mirrors) {
+    try {
+      const result = await runOne(mirror);
+      await print(output, result, json);
+      if (result.error !== undefined) problems.push(result.error);
+      else if (result.outcome === 'partial') problems.push(incomplete(result));
+    } catch (error) {
+      problems.push(error);
+    }
+    if (interruption.aborted) break;
+  }
   if (problems.length === 0) return;
   // The others are mentioned; the first one decides the exit code.
   for (const problem of problems.slice(1))
     output.warning(problem instanceof Error ? problem.message : String(problem));
   throw problems[0];
+}
+
+/** @throws HeadwaterError `usage` */
+function assertLocal(target: Target): void {
+  if (target.kind === 'local') return;
+  throw new HeadwaterError(
+    'usage',
+    `--server ${target.server}: a plan is made on a data directory only: name it with --data-dir or --config`,
+  );
 }
 
 /** What takes a while to load is loaded side by side: a run with nothing new takes hardly longer than that. */
@@ -217,7 +180,7 @@ function incomplete({ mirror, report }: RunResult): HeadwaterError {
   const what =
     report.failures > 0
       ? `${report.failures} of its versions failed`
-      : 'its documents do not belong together';
+      : 'its documents do not belong together, or not all of them can be used';
   return new HeadwaterError(
     'unavailable',
     `mirror ${mirror} is not complete: ${what}; the next run tries again`,

@@ -1,8 +1,10 @@
 import type { Router } from '@koa/router';
+import { describeFamily } from '../../catalog/aliases.ts';
 import { parseAlias, parseNamePart } from '../../catalog/names.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { readBody } from './body.ts';
 import { type ApiParts, catalogFor, identityOf, parameter } from './parts.ts';
+import { mayReadProduct } from './readable.ts';
 import { aliasBody } from './schemas.ts';
 
 /** Reading and moving aliases. */
@@ -11,12 +13,14 @@ export function aliasRoutes(router: Router, parts: ApiParts): void {
 
   router.get('/aliases', async (context) => {
     const identity = identityOf(context);
-    const aliases = await catalog.aliases.list();
-    context.body = {
-      aliases: aliases.filter(({ name, streams }) =>
-        streams.every((stream) => access.mayRead(identity, stream, { aliases: [name] })),
-      ),
-    };
+    const shown = new Set((await catalog.aliases.list({ shown: true })).map(({ name }) => name));
+    const aliases = (await catalog.aliases.list()).filter(({ name, streams }) =>
+      streams.every((stream) => {
+        const target = { stream, names: [name] };
+        return access.may(identity, 'read', target) || (shown.has(name) && access.isPublic(stream));
+      }),
+    );
+    context.body = { aliases };
   });
 
   router.put('/aliases/:alias', async (context) => {
@@ -29,10 +33,9 @@ export function aliasRoutes(router: Router, parts: ApiParts): void {
       release: parseNamePart('release', given.release),
       variant: parseNamePart('variant', given.variant),
     };
-    const current = await catalog.aliases.find(name);
-    const target = await catalog.products.ofFamily(family);
-    for (const stream of [...target.map((product) => product.stream), ...(current?.streams ?? [])]) {
-      access.demand(identity, 'publish', stream, { aliases: [name] });
+    for (const product of await catalog.products.ofFamily(family)) {
+      if (mayReadProduct(access, identity, product)) continue;
+      throw new HeadwaterError('not-found', `there is no product ${describeFamily(family)}`);
     }
     await catalogFor(context, parts).aliases.set(name, family);
     await published();
@@ -43,9 +46,6 @@ export function aliasRoutes(router: Router, parts: ApiParts): void {
     const identity = identityOf(context);
     access.demandAny(identity, 'publish');
     const name = parseAlias(parameter(context, 'alias'));
-    const current = await catalog.aliases.find(name);
-    if (current === undefined) throw new HeadwaterError('not-found', `there is no alias ${name}`);
-    for (const stream of current.streams) access.demand(identity, 'publish', stream, { aliases: [name] });
     await catalogFor(context, parts).aliases.unset(name);
     await published();
     context.status = 204;

@@ -9,7 +9,7 @@ const pageSize = 500;
 /** Who changed what; for `admin` only. */
 export function auditRoutes(router: Router, { access, catalog }: ApiParts): void {
   router.get('/audit', async (context) => {
-    access.demand(identityOf(context), 'admin');
+    access.demandAdministrator(identityOf(context));
     const limit = wholeNumber(context, 'limit', { least: 1, most: pageSize }) ?? pageSize;
     const before = wholeNumber(context, 'before', { least: 1, most: Number.MAX_SAFE_INTEGER });
     const who = single(context, 'who');

@@ -31,6 +31,11 @@ export async function readBody<Schema extends z.ZodType>(
   } finally {
     clearTimeout(timer);
   }
+  // Where the schema allows it, there need be none.
+  if (length === 0) {
+    const without = schema.safeParse(undefined);
+    if (without.success) return without.data;
+  }
   let value: unknown;
   try {
     value = JSON.parse(Buffer.concat(chunks).toString());

@@ -6,12 +6,12 @@ export function clientRoutes(router: Router, parts: ApiParts): void {
   const { access, catalog } = parts;
 
   router.get('/clients', async (context) => {
-    access.demand(identityOf(context), 'admin');
+    access.demandAdministrator(identityOf(context));
     context.body = { clients: await catalog.clients.list() };
   });
 
   router.delete('/clients/:client', async (context) => {
-    access.demand(identityOf(context), 'admin');
+    access.demandAdministrator(identityOf(context));
     await catalogFor(context, parts).clients.revoke(parameter(context, 'client'));
     context.status = 204;
   });

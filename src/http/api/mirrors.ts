@@ -1,22 +1,24 @@
 import type { Router } from '@koa/router';
+import { readBody } from './body.ts';
 import { type ApiParts, identityOf, parameter } from './parts.ts';
+import { runBody } from './schemas.ts';
 
 /** Mirrors: how they are doing, and runs on request. */
 export function mirrorRoutes(router: Router, { mirrors, access }: ApiParts): void {
   router.get('/mirrors', async (context) => {
-    access.demand(identityOf(context), 'admin');
+    access.demandAdministrator(identityOf(context));
     context.body = { mirrors: await mirrors.statuses() };
   });
 
   router.get('/mirrors/:mirror', async (context) => {
-    access.demand(identityOf(context), 'admin');
+    access.demandAdministrator(identityOf(context));
     context.body = await mirrors.status(parameter(context, 'mirror'));
   });
 
   router.post('/mirrors/:mirror/runs', async (context) => {
-    access.demand(identityOf(context), 'admin');
+    access.demandAdministrator(identityOf(context));
     const name = parameter(context, 'mirror');
-    await mirrors.begin(name);
+    await mirrors.begin(name, await readBody(context.req, runBody));
     context.status = 202;
     context.body = await mirrors.status(name);
   });

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { aliasBody, tokenBody, versionBody } from './schemas.ts';
+import { aliasBody, runBody, tokenBody, versionBody } from './schemas.ts';
 
 /** One operation, as short as it can be said. */
 interface Operation {
@@ -120,7 +120,13 @@ const operations: Record<string, Operation> = {
   'POST /mirrors/{mirror}/runs': {
     summary: 'Starts a run of a mirror and does not wait for it.',
     action: 'admin',
-    answers: { 202: 'It begins.', 404: 'There is none.', 409: 'It is running already, or is not enabled.' },
+    body: runBody,
+    answers: {
+      202: 'It begins.',
+      404: 'There is none.',
+      409: 'It is running already, or is not enabled.',
+      422: 'A field is wrong.',
+    },
   },
   'GET /tokens': {
     summary: 'The tokens, without their secrets.',
@@ -220,7 +226,9 @@ function describe(path: string, operation: Operation) {
       ...Object.entries(operation.headers ?? {}).map(parameter('header', false)),
     ],
     ...(operation.action === undefined ? { security: [{}, { token: [] }] } : { security: [{ token: [] }] }),
-    ...(body === undefined ? {} : { requestBody: { required: true, content: body } }),
+    ...(body === undefined
+      ? {}
+      : { requestBody: { required: !mayBeLeftOut(operation.body), content: body } }),
     responses: Object.fromEntries(
       Object.entries(all).map(([status, description]) => [
         status,
@@ -233,4 +241,8 @@ function describe(path: string, operation: Operation) {
       ]),
     ),
   };
+}
+
+function mayBeLeftOut(body: z.ZodType | undefined): boolean {
+  return body?.safeParse(undefined).success === true;
 }

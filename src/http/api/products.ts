@@ -1,9 +1,10 @@
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
-import type { Product, ProductWithVersions } from '../../catalog/model.ts';
+import type { ProductWithVersions } from '../../catalog/model.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { type ApiParts, identityOf, parameter } from './parts.ts';
 import { single, wholeNumber } from './query.ts';
+import { readable } from './readable.ts';
 
 /** How many products a page has unless the client asks for fewer. */
 const pageSize = 500;
@@ -11,14 +12,14 @@ const filters = ['stream', 'os', 'release', 'architecture', 'variant'] as const;
 
 /** Reading: streams, products with their versions, images by fingerprint. */
 export function productRoutes(router: Router, { catalog, access }: ApiParts): void {
-  const visible = (context: Context) => (product: Product) =>
-    access.mayRead(identityOf(context), product.stream, { product, aliases: product.aliases });
+  const seen = (context: Context, product: ProductWithVersions) =>
+    readable(access, identityOf(context), product);
 
   router.get('/streams', async (context) => {
     const streams = await catalog.products.streams();
     context.body = {
       streams: streams
-        .filter((stream) => access.mayRead(identityOf(context), stream))
+        .filter((stream) => access.mayRead(identityOf(context), { stream }))
         .map((name) => ({ name, public: access.isPublic(name) })),
     };
   });
@@ -29,15 +30,18 @@ export function productRoutes(router: Router, { catalog, access }: ApiParts): vo
     const alias = single(context, 'alias');
     if (alias !== undefined) {
       const products = await catalog.products.byAlias(alias);
-      context.body = { products: products.filter(visible(context)).filter(matching) };
+      context.body = {
+        products: products.flatMap((product) => seen(context, product) ?? []).filter(matching),
+      };
       return;
     }
     const stream = single(context, 'stream');
     const after = single(context, 'after');
     const products: ProductWithVersions[] = [];
     const query = { ...(stream === undefined ? {} : { stream }), ...(after === undefined ? {} : { after }) };
-    for await (const product of catalog.products.each(query)) {
-      if (!visible(context)(product) || !matching(product)) continue;
+    for await (const each of catalog.products.each(query)) {
+      const product = seen(context, each);
+      if (product === undefined || !matching(product)) continue;
       products.push(product);
       if (products.length === limit) break;
     }
@@ -47,8 +51,9 @@ export function productRoutes(router: Router, { catalog, access }: ApiParts): vo
 
   router.get('/products/:product', async (context) => {
     const name = parameter(context, 'product');
-    const product = await catalog.products.find(name);
-    if (product === undefined || !visible(context)(product)) {
+    const found = await catalog.products.find(name);
+    const product = found && seen(context, found);
+    if (product === undefined) {
       throw new HeadwaterError('not-found', `there is no product ${name}`);
     }
     context.body = product;
@@ -60,12 +65,13 @@ export function productRoutes(router: Router, { catalog, access }: ApiParts): vo
       throw new HeadwaterError('invalid', 'fingerprint: give 6 to 64 hexadecimal digits');
     }
     const images = await catalog.products.byFingerprint(prefix);
-    const readable = [];
+    const visible = [];
     for (const image of images) {
-      const product = await catalog.products.find(image.product);
-      if (product !== undefined && visible(context)(product)) readable.push(image);
+      const found = await catalog.products.find(image.product);
+      const product = found && seen(context, found);
+      if (product?.versions.some(({ serial }) => serial === image.serial)) visible.push(image);
     }
-    context.body = { images: readable };
+    context.body = { images: visible };
   });
 }
 

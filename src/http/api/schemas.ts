@@ -31,6 +31,16 @@ export const aliasBody = z
   .strictObject({ os: text, release: text, variant: text })
   .meta({ description: 'What the alias leads to: the products of this os, release and variant.' });
 
+export const runBody = z
+  .strictObject({
+    force: z
+      .boolean()
+      .exactOptional()
+      .meta({ description: 'Read everything anew, and do without maxShrink.' }),
+  })
+  .optional()
+  .meta({ description: 'How to run the mirror; may be left out.' });
+
 export const tokenBody = z
   .strictObject({
     name: z.string().min(1).max(100),

@@ -9,12 +9,12 @@ export function tokenRoutes(router: Router, parts: ApiParts): void {
   const { access, catalog, joinToken, pushedTo } = parts;
 
   router.get('/tokens', async (context) => {
-    access.demand(identityOf(context), 'admin');
+    access.demandAdministrator(identityOf(context));
     context.body = { tokens: await catalog.tokens.list() };
   });
 
   router.post('/tokens', async (context) => {
-    access.demand(identityOf(context), 'admin');
+    access.demandAdministrator(identityOf(context));
     const { name, purpose, expiresAt: expiry, ...request } = await readBody(context.req, tokenBody);
     const expiresAt = expiry === undefined ? undefined : new Date(expiry);
     // Before anything is made: it may not be possible here.
@@ -30,7 +30,7 @@ export function tokenRoutes(router: Router, parts: ApiParts): void {
   });
 
   router.delete('/tokens/:token', async (context) => {
-    access.demand(identityOf(context), 'admin');
+    access.demandAdministrator(identityOf(context));
     await catalogFor(context, parts).tokens.revoke(parameter(context, 'token'));
     context.status = 204;
   });

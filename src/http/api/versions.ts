@@ -1,10 +1,12 @@
 import type { Router } from '@koa/router';
 import { parseDigest } from '../../blobs/digest.ts';
+import { impliedAliases, productName } from '../../catalog/names.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { publish } from '../../publish/publisher.ts';
 import type { PublishRequest } from '../../publish/request.ts';
 import { readBody } from './body.ts';
 import { type ApiParts, catalogFor, destinationFor, identityOf, parameter } from './parts.ts';
+import { mayReadProduct } from './readable.ts';
 import { versionBody } from './schemas.ts';
 
 /** Publishing versions of uploaded blobs, and removing them. */
@@ -14,7 +16,7 @@ export function versionRoutes(router: Router, parts: ApiParts): void {
   router.post('/versions', async (context) => {
     access.demandAny(identityOf(context), 'publish');
     const { files, ...said } = await readBody(context.req, versionBody);
-    access.demand(identityOf(context), 'publish', said.stream ?? 'images');
+    access.demand(identityOf(context), 'publish', { stream: said.stream ?? 'images' });
     const request = {
       ...(said as Omit<PublishRequest, 'files'>),
       files: files.map(({ digest, name }) => ({
@@ -25,8 +27,10 @@ export function versionRoutes(router: Router, parts: ApiParts): void {
     };
     const result = await publish(destinationFor(context, parts), request, {
       permit: ({ product, stream, aliases }) => {
-        access.demand(identityOf(context), 'publish', stream, { product });
-        if (aliases.length > 0) access.demand(identityOf(context), 'publish', stream, { aliases });
+        const names = [productName(product), ...impliedAliases(product)];
+        access.demand(identityOf(context), 'publish', { stream, names });
+        for (const alias of aliases)
+          access.demand(identityOf(context), 'publish', { stream, names: [alias] });
       },
     });
     await published();
@@ -38,11 +42,10 @@ export function versionRoutes(router: Router, parts: ApiParts): void {
     const identity = identityOf(context);
     const name = parameter(context, 'product');
     const product = await catalog.products.find(name);
-    if (product === undefined || !access.mayRead(identity, product.stream)) {
-      access.demandAny(identity, 'remove');
+    access.demandAny(identity, 'remove');
+    if (product === undefined || !mayReadProduct(access, identity, product)) {
       throw new HeadwaterError('not-found', `there is no product ${name}`);
     }
-    access.demand(identity, 'remove', product.stream, { product, aliases: product.aliases });
     await catalogFor(context, parts).versions.remove(name, parameter(context, 'serial'));
     await published();
     context.status = 204;

@@ -1,6 +1,7 @@
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
 import * as z from 'zod';
+import type { Image } from '../../catalog/images.ts';
 import { parseAlias } from '../../catalog/names.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { readBody } from '../api/body.ts';
@@ -39,12 +40,10 @@ export function aliasRoutes(router: Router, parts: RegistryParts & { images: Vis
     if (found === undefined) throw aliasNotFound();
     return found;
   };
-  /** An alias by its own name that the client may change. */
+  /** An alias by its own name, for a client that may change some: the catalog checks whether it may change this one. */
   const demandChange = async (context: ParameterContext): Promise<VisibleAlias> => {
     access.demandAny(identityOf(context), 'publish');
-    const found = await demandAlias(context);
-    access.demand(identityOf(context), 'publish', found.image.product.stream, { aliases: [found.name] });
-    return found;
+    return await demandAlias(context);
   };
   const set = async (
     context: ParameterContext,
@@ -52,8 +51,11 @@ export function aliasRoutes(router: Router, parts: RegistryParts & { images: Vis
     target: string,
   ) => {
     const identity = identityOf(context);
-    const { image } = await images.find(identity, target);
-    access.demand(identity, 'publish', image.product.stream, { aliases: [alias.name] });
+    const found = await images.find(identity, target);
+    const own = found.images.filter((each) => access.may(identity, 'publish', each.own));
+    // Of the same bytes in several products, the one that has the alias already.
+    const hasAlias = (each: Image) => images.aliases(identity, each).some(({ name }) => name === alias.name);
+    const image = own.find(hasAlias) ?? own[0] ?? found.image;
     const place = { product: image.product.name, serial: image.serial };
     await catalogFor(context, parts).imageAliases.set(alias, place);
     await published();
@@ -101,10 +103,9 @@ export function aliasRoutes(router: Router, parts: RegistryParts & { images: Vis
   router.patch('/1.0/images/aliases/:name', alter);
 
   router.post('/1.0/images/aliases/:name', async (context) => {
-    const { name, image } = await demandChange(context);
+    const { name } = await demandChange(context);
     const given = await readBody(context.req, z.object({ name: z.string() }));
     const newName = parseAlias(given.name);
-    access.demand(identityOf(context), 'publish', image.product.stream, { aliases: [newName] });
     await catalogFor(context, parts).imageAliases.rename(name, newName);
     await published();
     created(context, pathOf(newName));

@@ -1,16 +1,17 @@
 import { timingSafeEqual } from 'node:crypto';
+import { isIP } from 'node:net';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Client } from '../../catalog/clients.ts';
 import { grant } from '../../catalog/rights.ts';
-import { hashOf } from '../../catalog/tokens.ts';
+import { hashOf, isTokenSecret } from '../../catalog/tokens.ts';
 import { HeadwaterError } from '../../errors.ts';
 import type { PeerCertificate } from '../peer-certificate.ts';
 import { secretIn } from './join-token.ts';
 
-/** Wrong secrets of one address within a minute before none is looked at any more. */
+/** Wrong secrets from one place within a minute before the shared one is not looked at any more. */
 const attemptsAllowed = 10;
 const attemptsForgotten = 60_000;
-/** How many addresses are remembered. */
+/** How many places are remembered. */
 const mostAddresses = 10_000;
 
 /** Lets clients in that know a secret. */
@@ -25,66 +26,86 @@ export class Enrollment {
   }
 
   /**
-   * Trusts the certificate of a client that shows the secret of a join token, or the shared one.
+   * Trusts the certificate of a client that shows the secret of a join token, or the shared one. Nobody guesses the 256
+   * random bits of a token, so one is always good; the shared secret is not looked at after too many guesses.
    * @param catalog in whose audit log the client is
    * @param options.name what the client calls itself; a join token names it otherwise
    * @throws HeadwaterError `forbidden` for a wrong secret, or after too many of them; `conflict`
    */
   async join(
     catalog: Catalog,
-    certificate: PeerCertificate,
+    { fingerprint, pem }: PeerCertificate,
     options: { secret: string; name: string; address: string },
   ): Promise<Client> {
-    this.#assertPatience(options.address);
     const secret = secretIn(options.secret);
+    const from = networkOf(options.address);
+    const isImpatient = this.#isImpatient(from);
+    if (this.#isShared(secret) && !isImpatient) {
+      const name = options.name || `client-${fingerprint.slice(0, 12)}`;
+      const rights = grant('join', {}, { pushedTo: this.#pushedTo });
+      return await catalog.clients.add({ name, fingerprint, certificate: pem, ...rights });
+    }
     try {
-      if (this.#isShared(secret)) return await this.#joinShared(catalog, certificate, options.name);
-      const { fingerprint, pem } = certificate;
       return await catalog.clients.join(hashOf(secret), { fingerprint, certificate: pem });
     } catch (error) {
-      if (error instanceof HeadwaterError && error.kind === 'forbidden') this.#count(options.address);
-      throw error;
+      if (!(error instanceof HeadwaterError) || error.kind !== 'forbidden') throw error;
+      this.#count(from);
+      throw isImpatient ? tooMany() : wrong(secret, error);
     }
-  }
-
-  async #joinShared(catalog: Catalog, { fingerprint, pem }: PeerCertificate, said: string): Promise<Client> {
-    const known = await catalog.clients.authenticate(fingerprint);
-    // What an administrator gave it is more than the secret gives.
-    if (known !== undefined) return known;
-    const short = fingerprint.slice(0, 12);
-    const name = said === '' ? `client-${short}` : said;
-    const rights = grant('join', {}, { pushedTo: this.#pushedTo });
-    const taken = (await catalog.clients.list()).some(
-      (client) => client.name === name && client.revokedAt === undefined,
-    );
-    return await catalog.clients.add({
-      name: taken ? `${name}-${short}` : name,
-      fingerprint,
-      certificate: pem,
-      ...rights,
-    });
   }
 
   #isShared(secret: string): boolean {
-    if (this.#sharedSecret === undefined) return false;
-    return timingSafeEqual(Buffer.from(hashOf(secret)), Buffer.from(hashOf(this.#sharedSecret)));
+    const shared = this.#sharedSecret ?? '';
+    const isSame = timingSafeEqual(Buffer.from(hashOf(secret)), Buffer.from(hashOf(shared)));
+    return isSame && shared !== '';
   }
 
-  #assertPatience(address: string): void {
-    const attempt = this.#attempts.get(address);
-    if (attempt === undefined) return;
-    if (performance.now() - attempt.since > attemptsForgotten) this.#attempts.delete(address);
-    else if (attempt.count >= attemptsAllowed) {
-      throw new HeadwaterError('forbidden', 'not authorized: too many wrong secrets, try again in a minute');
-    }
+  #isImpatient(from: string): boolean {
+    const attempt = this.#attempts.get(from);
+    if (attempt === undefined) return false;
+    if (performance.now() - attempt.since <= attemptsForgotten) return attempt.count >= attemptsAllowed;
+    this.#attempts.delete(from);
+    return false;
   }
 
-  #count(address: string): void {
-    const attempt = this.#attempts.get(address) ?? { count: 0, since: performance.now() };
+  #count(from: string): void {
+    const attempt = this.#attempts.get(from) ?? { count: 0, since: performance.now() };
     attempt.count++;
-    this.#attempts.set(address, attempt);
+    this.#attempts.set(from, attempt);
     if (this.#attempts.size <= mostAddresses) return;
     const [oldest] = this.#attempts.keys();
     if (oldest !== undefined) this.#attempts.delete(oldest);
   }
+}
+
+function tooMany(): HeadwaterError {
+  return new HeadwaterError(
+    'forbidden',
+    'not authorized: too many wrong secrets: use a join token, or try again in a minute',
+  );
+}
+
+/** What is wrong with a secret that lets nobody in, in words for whoever typed it. */
+function wrong(secret: string, refusal: HeadwaterError): HeadwaterError {
+  if (isTokenSecret(secret)) return refusal;
+  return new HeadwaterError(
+    'forbidden',
+    'not authorized: the secret is wrong: give the shared secret of this server, or a join token',
+    { cause: refusal },
+  );
+}
+
+/** Whose guesses are counted together: an address of IPv4, or a network of IPv6, of which everybody has 2^64 addresses. */
+export function networkOf(address: string): string {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
+  if (isIP(plain) !== 6) return plain;
+  const [first = '', last] = (plain.split('%')[0] ?? '').split('::');
+  const groups = (text: string) => (text === '' ? [] : text.split(':'));
+  const [before, after] = [groups(first), groups(last ?? '')];
+  const zeros = last === undefined ? 0 : 8 - before.length - after.length;
+  const all = [...before, ...Array<string>(Math.max(0, zeros)).fill('0'), ...after];
+  return all
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':');
 }

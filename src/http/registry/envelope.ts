@@ -21,7 +21,7 @@ export function created(context: Context, location: string): void {
 }
 
 /** Answers that something goes on in the background. */
-export function async(context: Context, operation: Operation): void {
+export function started(context: Context, operation: Operation): void {
   context.status = 202;
   context.set('Location', operation.path);
   context.body = {

@@ -42,7 +42,11 @@ export function registryErrors(
     try {
       await next();
       if (context.status === 404 && context.body === undefined) {
-        throw new HeadwaterError('not-found', 'not found');
+        // What clients ask for before they launch or configure something, and print as they get it.
+        throw new HeadwaterError(
+          'not-found',
+          `not found: ${context.path}: this is an image registry, which has no instances, profiles, networks or storage`,
+        );
       }
     } catch (error) {
       const known = error instanceof HeadwaterError ? error : undefined;

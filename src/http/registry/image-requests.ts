@@ -4,10 +4,10 @@ import * as z from 'zod';
 import { parseAlias } from '../../catalog/names.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { parseArchitecture } from '../../image/architecture.ts';
-import { type Access, actorOf } from '../access.ts';
+import type { Access } from '../access.ts';
 import { readBody } from '../api/body.ts';
 import { agentArchitecture } from './agent-architecture.ts';
-import { async } from './envelope.ts';
+import { started } from './envelope.ts';
 import { parseExpiry } from './image-view.ts';
 import type { Operations } from './operations.ts';
 import { identityOf, type RegistryParts } from './parts.ts';
@@ -74,14 +74,14 @@ export async function requestImage(
     if (!/^[0-9a-f]{64}$/.test(fingerprint)) {
       throw new HeadwaterError('invalid', 'source.fingerprint: expected 64 hexadecimal digits');
     }
-    async(context, tickets.issue(identity, { ...said, fingerprint }));
+    started(context, tickets.issue(identity, { ...said, fingerprint }));
     return;
   }
   if (source.mode !== 'pull' && source.mode !== '') {
     throw new HeadwaterError('invalid', `source.mode ${JSON.stringify(source.mode)}: expected push or pull`);
   }
   const pull = openPull(context, source, parts);
-  const actor = actorOf(identity, context.req);
+  const actor = access.actor(identity, context.req);
   const operation = operations.start({
     description: 'Downloading image',
     identity,
@@ -99,7 +99,6 @@ export async function requestImage(
           ...(found.fingerprint === undefined ? {} : { fingerprint: found.fingerprint }),
           ...(said.autoUpdate && found.updateSource ? { updateSource: found.updateSource } : {}),
         };
-        await receiver.permitUpdates(identity, whole);
         const image = await receiver.receive(found.files, whole, { identity, actor, signal });
         return { fingerprint: image.fingerprint, size: String(image.size) };
       } finally {
@@ -107,7 +106,7 @@ export async function requestImage(
       }
     },
   });
-  async(context, operation);
+  started(context, operation);
 }
 
 function openPull(

@@ -4,16 +4,15 @@ import type { Router } from '@koa/router';
 import type { Context } from 'koa';
 import * as z from 'zod';
 import { HeadwaterError } from '../../errors.ts';
-import { actorOf } from '../access.ts';
 import { readBody } from '../api/body.ts';
 import { parameter } from '../api/parts.ts';
-import { async, sync } from './envelope.ts';
+import { started, sync } from './envelope.ts';
 import { assertUnchanged, etagOf } from './etag.ts';
 import { sendExport } from './export.ts';
 import { type EditableView, editable, formatExpiry, parseExpiry } from './image-view.ts';
 import { catalogFor, identityOf, type RegistryParts } from './parts.ts';
 import type { Secrets } from './secrets.ts';
-import { namesOf, type VisibleImages } from './visible-images.ts';
+import type { VisibleImages } from './visible-images.ts';
 
 const edit = z.object({
   auto_update: z.boolean().optional(),
@@ -23,31 +22,30 @@ const edit = z.object({
   profiles: z.array(z.string()).nullish(),
 });
 
+type ParameterContext = Context & { params: Record<string, string | undefined> };
+
 /** `/1.0/images`: reading, editing and removing. */
 export function imageRoutes(
   router: Router,
   parts: RegistryParts & { images: VisibleImages; secrets: Secrets },
 ): void {
   const { access, images, operations, secrets, published } = parts;
-  const find = async (context: Context & { params: Record<string, string | undefined> }) => {
+  const find = async (context: ParameterContext) => {
     const { secret } = context.query;
-    const unlocked = typeof secret === 'string' ? secrets.fingerprintOf(secret) : undefined;
-    return await images.find(
-      identityOf(context),
-      parameter(context, 'fingerprint'),
-      unlocked === undefined ? {} : { unlocked },
-    );
+    const prefix = parameter(context, 'fingerprint');
+    const opened = typeof secret === 'string' ? await secrets.open(secret) : undefined;
+    return prefix.length >= 6 && opened?.fingerprint.startsWith(prefix.toLowerCase())
+      ? await images.find(opened.issuer, opened.fingerprint)
+      : await images.find(identityOf(context), prefix);
   };
-  /** An image that the client may change. */
-  const demand = async (
-    context: Context & { params: Record<string, string | undefined> },
-    action: 'publish' | 'remove',
-  ) => {
+  /** An image that the client may change, as the versions of it that it may change; one at least. */
+  const demand = async (context: ParameterContext, action: 'publish' | 'remove') => {
     access.demandAny(identityOf(context), action);
     const found = await images.find(identityOf(context), parameter(context, 'fingerprint'));
-    const { product } = found.image;
-    const identity = access.demand(identityOf(context), action, product.stream, namesOf(found.image));
-    return { ...found, identity };
+    const own = found.images.filter((image) => access.may(identityOf(context), action, image.own));
+    const [image = found.image] = own;
+    const identity = access.demand(identityOf(context), action, image.own);
+    return { view: found.view, image, own, identity };
   };
 
   router.get('/1.0/images', (context) => {
@@ -73,7 +71,7 @@ export function imageRoutes(
   });
 
   const change = async (
-    context: Context & { params: Record<string, string | undefined> },
+    context: ParameterContext,
     merge: (now: EditableView, given: z.infer<typeof edit>) => EditableView,
   ) => {
     const { image } = await demand(context, 'publish');
@@ -128,24 +126,24 @@ export function imageRoutes(
   );
 
   router.delete('/1.0/images/:fingerprint', async (context) => {
-    const { image, identity, view } = await demand(context, 'remove');
+    const { own, identity, view } = await demand(context, 'remove');
     const { pushed } = catalogFor(context, parts);
     const operation = operations.start({
       description: 'Deleting image',
       identity,
       resources: resourceOf(view.fingerprint),
       work: async () => {
-        await pushed.remove({ product: image.product.name, serial: image.serial });
+        for (const { product, serial } of own) await pushed.remove({ product: product.name, serial });
         await published();
         return {};
       },
     });
-    async(context, operation);
+    started(context, operation);
   });
 
   router.post('/1.0/images/:fingerprint/refresh', async (context) => {
     const { identity, image, view } = await demand(context, 'publish');
-    const actor = actorOf(identity, context.req);
+    const actor = access.actor(identity, context.req);
     const operation = operations.start({
       description: 'Refreshing image',
       identity,
@@ -157,7 +155,7 @@ export function imageRoutes(
         return { refreshed: await parts.updates.refresh(image, { actor, signal, onProgress }) };
       },
     });
-    async(context, operation);
+    started(context, operation);
   });
 
   router.post('/1.0/images/:fingerprint/secret', async (context) => {
@@ -173,8 +171,8 @@ export function imageRoutes(
       lifetime: secrets.lifetime,
       onEnd: () => secrets.remove(secret),
     });
-    secrets.add(secret, view.fingerprint);
-    async(context, operation);
+    secrets.add(secret, { fingerprint: view.fingerprint, issuer: identity });
+    started(context, operation);
   });
 }
 

@@ -1,5 +1,6 @@
 import type { Image } from '../../catalog/images.ts';
 import type { UpdateSource } from '../../catalog/pushed-details.ts';
+import { HeadwaterError } from '../../errors.ts';
 import { kernelName, parseArchitecture } from '../../image/architecture.ts';
 
 /** A time that is not set, as Go writes it. */
@@ -80,10 +81,20 @@ export function editable(view: ImageView): EditableView {
   return { auto_update, properties, public: isPublic, expires_at, profiles };
 }
 
-/** A time as a client gives it; undefined when it means none. */
+/**
+ * A time as a client gives it; undefined when it means none, as an empty one does, and those up to 1970.
+ * @throws HeadwaterError `invalid`
+ */
 export function parseExpiry(text: string): Date | undefined {
+  if (text === '') return undefined;
   const date = new Date(text);
-  return date.getTime() > 0 ? date : undefined;
+  if (/^\d{4}-\d{2}-\d{2}/.test(text) && !Number.isNaN(date.getTime())) {
+    return date.getTime() > 0 ? date : undefined;
+  }
+  throw new HeadwaterError(
+    'invalid',
+    `expires_at ${JSON.stringify(text.slice(0, 100))}: expected a time such as 2027-01-31T05:24:00Z`,
+  );
 }
 
 export function formatExpiry(date: Date | undefined): string {

@@ -9,7 +9,7 @@ import { isUpload, receiveUpload } from './uploads.ts';
 export function incomingRoutes(router: Router, parts: RegistryParts): void {
   const { access, operations, pulls, imageServers } = parts;
   const receiver = new Receiver({ ...parts, policy: parts.pushes });
-  const tickets = new PushTickets(operations);
+  const tickets = new PushTickets({ access, operations });
   router.post('/1.0/images', async (context) => {
     const incoming = { access, operations, receiver, tickets };
     if (isUpload(context.get('Content-Type'))) await receiveUpload(context, incoming);

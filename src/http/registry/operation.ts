@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { HeadwaterError } from '../../errors.ts';
 import type { Known } from '../access.ts';
 
 /** The status of an operation (https://documentation.ubuntu.com/lxd/stable-5.0/rest-api/#list-of-current-status-codes). */
@@ -145,4 +146,10 @@ export class Operation implements Progressing {
     this.#updatedAt = new Date();
     this.#changed(this);
   }
+}
+
+/** Why work failed, as its client hears it: a defect of ours tells nothing but where to look. */
+export function reasonOf(error: unknown, id: string): string {
+  if (error instanceof HeadwaterError) return error.message;
+  return `something went wrong here; the log says what, under ${id}`;
 }

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { HeadwaterError } from '../../errors.ts';
 import { type Identity, isAdministrator, type Known } from '../access.ts';
-import { Operation, type OperationOptions, type Progressing } from './operation.ts';
+import { Operation, type OperationOptions, type Progressing, reasonOf } from './operation.ts';
 
 /** How long an operation can be asked for after its end, in milliseconds. */
 const keptFor = 5 * 60_000;
@@ -17,6 +17,8 @@ export type EventListener = (frame: string) => void;
  */
 export class Operations {
   readonly #operations = new Map<string, Operation>();
+  /** The same by their owners, each owner's the oldest first. */
+  readonly #owned = new Map<string, Set<Operation>>();
   readonly #waiting = new Map<Operation, Set<() => void>>();
   readonly #listeners = new Map<string, Set<EventListener>>();
   readonly #running = new Set<Promise<void>>();
@@ -74,7 +76,9 @@ export class Operations {
 
   /** The operations that the identity may see. */
   list(identity: Identity): Operation[] {
-    return [...this.#operations.values()].filter((operation) => maySee(identity, operation));
+    if (identity === undefined) return [];
+    if (isAdministrator(identity)) return [...this.#operations.values()];
+    return [...(this.#owned.get(keyOf(identity)) ?? [])];
   }
 
   /**
@@ -135,16 +139,16 @@ export class Operations {
 
   #add(kind: Operation['class'], options: OperationOptions): Operation {
     const key = keyOf(options.identity);
-    const own = [...this.#operations.values()].filter(({ identity }) => keyOf(identity) === key);
-    if (own.length >= mostOfOne) {
-      const [oldest] = own.filter(({ ended }) => ended);
+    const own = this.#owned.get(key) ?? new Set();
+    if (own.size >= mostOfOne) {
+      const oldest = [...own].find(({ ended }) => ended);
       if (oldest === undefined) {
         throw new HeadwaterError(
           'unavailable',
           `there are ${mostOfOne} operations of yours already: wait for some`,
         );
       }
-      this.#operations.delete(oldest.id);
+      this.#forget(oldest);
     }
     const operation = new Operation({
       ...options,
@@ -153,6 +157,7 @@ export class Operations {
       changed: (changed) => this.#announce(changed),
     });
     this.#operations.set(operation.id, operation);
+    this.#owned.set(key, (this.#owned.get(key) ?? new Set()).add(operation));
     this.#announce(operation);
     return operation;
   }
@@ -164,11 +169,9 @@ export class Operations {
     try {
       operation.succeed(await work(operation));
     } catch (error) {
-      const known = error instanceof HeadwaterError;
-      if (!known && !operation.signal.aborted) this.#onDefect(error, operation.id);
-      operation.fail(
-        known ? error.message : `something went wrong here; the log says what, under ${operation.id}`,
-      );
+      const isKnown = error instanceof HeadwaterError;
+      if (!isKnown && !operation.signal.aborted) this.#onDefect(error, operation.id);
+      operation.fail(reasonOf(error, operation.id));
     }
   }
 
@@ -179,10 +182,18 @@ export class Operations {
       for (const listeners of audiences) for (const listener of listeners ?? []) listener(frame);
     }
     if (!operation.ended) return;
-    setTimeout(() => this.#operations.delete(operation.id), keptFor).unref();
+    setTimeout(() => this.#forget(operation), keptFor).unref();
     const waiting = this.#waiting.get(operation) ?? [];
     this.#waiting.delete(operation);
     for (const wake of waiting) wake();
+  }
+
+  #forget(operation: Operation): void {
+    const key = keyOf(operation.identity);
+    const own = this.#owned.get(key);
+    this.#operations.delete(operation.id);
+    own?.delete(operation);
+    if (own?.size === 0) this.#owned.delete(key);
   }
 
   #frame(operation: Operation): string {

@@ -47,29 +47,24 @@ export function pullAgent(server: URL, options: { certificate: string; policy: P
     bodyTimeout: answerTimeout,
     connect: (target, callback) => {
       const host = target.hostname.replace(/^\[|\]$/g, '');
-      try {
-        // An address is not looked up.
-        if (isIP(host) !== 0) policy.assertAllowed(host, port);
-      } catch (refusal) {
-        callback(refusal as Error, null);
-        return;
-      }
-      connect(target, (error, socket) => {
-        if (error !== null) {
-          callback(error, null);
+      const connected: typeof callback = (...outcome) => {
+        const [error, socket] = outcome;
+        const shown = (socket as TLSSocket | null)?.getPeerX509Certificate();
+        if (error !== null || pinned === undefined || (shown !== undefined && pinned.raw.equals(shown.raw))) {
+          callback(...outcome);
           return;
         }
-        const shown = (socket as TLSSocket).getPeerX509Certificate();
-        if (pinned === undefined || (shown !== undefined && pinned.raw.equals(shown.raw))) {
-          callback(null, socket);
-          return;
-        }
-        socket.destroy();
-        callback(
-          new HeadwaterError('unavailable', 'it shows another certificate than the client said'),
-          null,
-        );
-      });
+        socket?.destroy();
+        const other = 'it shows another certificate than the client said';
+        callback(new HeadwaterError('unavailable', other), null);
+      };
+      // An address is not looked up.
+      const check = () => (isIP(host) === 0 ? undefined : policy.assertAllowed(host, port));
+      const go = () => connect(target, connected);
+      void policy
+        .refresh()
+        .then(check)
+        .then(go, (refusal: Error) => callback(refusal, null));
     },
   });
 }

@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import { HeadwaterError } from '../../errors.ts';
+import type { OwnAddresses } from '../own-addresses.ts';
 
 /**
  * From where images may be pulled. Clients name the server, so without an allow-list they could have Headwater ask
@@ -7,13 +8,13 @@ import { HeadwaterError } from '../../errors.ts';
  */
 export class PullPolicy {
   readonly #allowed = new BlockList();
-  readonly #isOurs: (address: string, port: number) => boolean;
+  readonly #ours: OwnAddresses;
 
   /**
    * @param options.from addresses and networks (`10.1.2.3`, `10.0.0.0/8`)
-   * @param options.isOurs whether that is where Headwater itself listens
+   * @param options.ours where Headwater itself is reached
    */
-  constructor(options: { from: readonly string[]; isOurs: (address: string, port: number) => boolean }) {
+  constructor(options: { from: readonly string[]; ours: OwnAddresses }) {
     for (const network of options.from) {
       const [address = '', prefix] = network.split('/');
       const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
@@ -23,7 +24,12 @@ export class PullPolicy {
         family,
       );
     }
-    this.#isOurs = options.isOurs;
+    this.#ours = options.ours;
+  }
+
+  /** Learns what addresses mean now, for {@link assertAllowed}. */
+  async refresh(): Promise<void> {
+    await this.#ours.refresh();
   }
 
   /**
@@ -33,10 +39,11 @@ export class PullPolicy {
   assertAllowed(address: string, port: number): void {
     // Another way to write an IPv4 address, which nobody needs who has nothing to hide.
     const isDisguised = /^::ffff:/i.test(address);
-    if (!isDisguised && this.#isOurs(address, port)) {
+    const isAllowed = !isDisguised && this.#allowed.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+    if (isAllowed && this.#ours.includes(address, port)) {
       throw new HeadwaterError('forbidden', `${address} port ${port} is this registry itself`);
     }
-    if (!isDisguised && this.#allowed.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')) return;
+    if (isAllowed) return;
     throw new HeadwaterError(
       'forbidden',
       `this registry may not fetch from ${address} (registry.pullFrom): use --mode push`,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { HeadwaterError } from '../../errors.ts';
-import type { Known } from '../access.ts';
-import type { Operation } from './operation.ts';
+import type { Access, Known } from '../access.ts';
+import { type Operation, reasonOf } from './operation.ts';
 import type { Operations } from './operations.ts';
 import type { Said } from './receiver.ts';
 
@@ -11,7 +11,7 @@ const lifetime = 24 * 3_600_000;
 const usedLifetime = 60_000;
 
 /** An upload that a client announced: a daemon that we do not know will send it. */
-interface Ticket {
+export interface Ticket {
   identity: Known;
   said: Said;
   operation: Operation;
@@ -20,9 +20,11 @@ interface Ticket {
 /** Uploads that were announced with `mode: push`. Each secret is good for one upload. */
 export class PushTickets {
   readonly #tickets = new Map<string, Ticket>();
+  readonly #access: Access;
   readonly #operations: Operations;
 
-  constructor(operations: Operations) {
+  constructor({ access, operations }: { access: Access; operations: Operations }) {
+    this.#access = access;
     this.#operations = operations;
   }
 
@@ -40,8 +42,12 @@ export class PushTickets {
     return operation;
   }
 
-  /** @throws HeadwaterError `forbidden` for a secret that is unknown, used or expired */
-  redeem(secret: string): Ticket {
+  /**
+   * Has an announced upload taken in, by the rights that its client has by now. What fails it fails its operation.
+   * @throws HeadwaterError `forbidden` for a secret that is unknown, used or expired, and when its client was revoked;
+   * what `receive` throws
+   */
+  async redeem<Result>(secret: string, receive: (ticket: Ticket) => Promise<Result>): Promise<Result> {
     const ticket = this.#tickets.get(secret);
     if (ticket === undefined) {
       throw new HeadwaterError(
@@ -50,11 +56,16 @@ export class PushTickets {
       );
     }
     this.#tickets.delete(secret);
-    return ticket;
-  }
-
-  /** Notes that the upload is over. Clients end the operation themselves; it ends by itself when they do not. */
-  finish({ operation }: Ticket): void {
-    setTimeout(() => operation.succeed({}), usedLifetime).unref();
+    const { operation } = ticket;
+    try {
+      const identity = await this.#access.renew(ticket.identity);
+      const result = await receive({ ...ticket, identity });
+      // Clients end the operation themselves; it ends by itself when they do not.
+      setTimeout(() => operation.succeed({}), usedLifetime).unref();
+      return result;
+    } catch (error) {
+      operation.fail(reasonOf(error, operation.id));
+      throw error;
+    }
   }
 }

@@ -4,8 +4,7 @@ import { overQuota, type Quotas } from '../../catalog/quotas.ts';
 import { HeadwaterError } from '../../errors.ts';
 import type { LocalDestination } from '../../publish/local-destination.ts';
 import { type ArrivingFile, type PushedImage, type PushRequest, push } from '../../publish/push.ts';
-import type { Access, Known } from '../access.ts';
-import { namesOf } from './visible-images.ts';
+import { type Access, type Known, keyOf } from '../access.ts';
 
 /** What the configuration says of pushed images. */
 export interface PushPolicy {
@@ -42,36 +41,13 @@ export class Receiver {
   }
 
   /**
-   * Checks that somebody may push under these aliases, before any byte comes.
+   * Checks that somebody may push under these aliases, before any byte comes; it is checked again at the end.
    * @throws HeadwaterError `forbidden`
    */
   permit(identity: Known, aliases: { name: string }[]): void {
-    const names = aliases.map(({ name }) => name);
     const stream = this.#streamOf(identity);
-    this.#parts.access.demand(
-      identity,
-      'publish',
-      stream,
-      ...(names.length === 0 ? [] : [{ aliases: names }]),
-    );
-  }
-
-  /**
-   * Checks that somebody may have an image kept up to date, which moves its aliases: it may be there already, under
-   * the names of others.
-   * @throws HeadwaterError `forbidden`
-   */
-  async permitUpdates(identity: Known, { fingerprint, updateSource }: Said): Promise<void> {
-    if (fingerprint === undefined || updateSource === undefined) return;
-    const { access, catalog } = this.#parts;
-    const stream = this.#streamOf(identity);
-    for (const image of await catalog.images.find(fingerprint)) {
-      if (image.product.stream !== stream || image.pushed === undefined) continue;
-      const { server, alias } = image.pushed.updateSource ?? {};
-      const isFollowed =
-        image.pushed.autoUpdate && server === updateSource.server && alias === updateSource.alias;
-      if (!isFollowed) access.demand(identity, 'publish', stream, namesOf(image));
-    }
+    this.#parts.access.demand(identity, 'publish', { stream });
+    for (const { name } of aliases) this.#parts.access.demand(identity, 'publish', { stream, names: [name] });
   }
 
   /**
@@ -86,7 +62,7 @@ export class Receiver {
     options: { identity: Known; actor: Actor; signal?: AbortSignal },
   ): Promise<PushedImage> {
     const { identity, ...rest } = options;
-    const pushedBy = `${identity.kind}:${identity.name}`;
+    const pushedBy = keyOf(identity);
     return await this.take(files, said, { stream: this.#streamOf(identity), pushedBy, ...rest });
   }
 

@@ -30,7 +30,7 @@ export function createRegistry(
   operationRoutes(router, parts);
   const images = new VisibleImages(parts);
   aliasRoutes(router, { ...parts, images });
-  imageRoutes(router, { ...parts, images, secrets: new Secrets() });
+  imageRoutes(router, { ...parts, images, secrets: new Secrets(parts.access) });
   incomingRoutes(router, parts);
   const routes = router.routes();
   const errors = registryErrors(onDefect, {

@@ -1,5 +1,14 @@
+import { HeadwaterError } from '../../errors.ts';
+import type { Access, Known } from '../access.ts';
+
 /** How long a secret works, in milliseconds: a daemon looks at the image with it, then fetches, then perhaps again. */
 const lifetime = 10 * 60_000;
+
+/** What a secret opens: an image, as whoever made the secret sees it. */
+interface Opened {
+  fingerprint: string;
+  issuer: Known;
+}
 
 /**
  * Secrets that each open one private image to whoever knows it: a client that may see the image makes one for a daemon
@@ -7,18 +16,30 @@ const lifetime = 10 * 60_000;
  */
 export class Secrets {
   readonly lifetime = lifetime;
-  readonly #fingerprints = new Map<string, string>();
+  readonly #secrets = new Map<string, Opened>();
+  readonly #access: Access;
 
-  add(secret: string, fingerprint: string): void {
-    this.#fingerprints.set(secret, fingerprint);
+  constructor(access: Access) {
+    this.#access = access;
+  }
+
+  add(secret: string, opened: Opened): void {
+    this.#secrets.set(secret, opened);
   }
 
   remove(secret: string): void {
-    this.#fingerprints.delete(secret);
+    this.#secrets.delete(secret);
   }
 
-  /** The fingerprint of the image that a secret opens, or undefined. */
-  fingerprintOf(secret: string): string | undefined {
-    return this.#fingerprints.get(secret);
+  /** What a secret opens; undefined for one that is unknown or over, or whose issuer was revoked. */
+  async open(secret: string): Promise<Opened | undefined> {
+    const opened = this.#secrets.get(secret);
+    if (opened === undefined) return undefined;
+    try {
+      return { ...opened, issuer: await this.#access.renew(opened.issuer) };
+    } catch (error) {
+      if (error instanceof HeadwaterError && error.kind === 'forbidden') return undefined;
+      throw error;
+    }
   }
 }

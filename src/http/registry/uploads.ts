@@ -3,8 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Context } from 'koa';
 import { HeadwaterError } from '../../errors.ts';
 import type { ArrivingFile } from '../../publish/push.ts';
-import { type Access, actorOf } from '../access.ts';
-import { async } from './envelope.ts';
+import type { Access, Known } from '../access.ts';
+import { started } from './envelope.ts';
 import { resourceOf } from './image-routes.ts';
 import { boundaryOf, readParts } from './multipart.ts';
 import type { Operations } from './operations.ts';
@@ -32,16 +32,18 @@ export async function receiveUpload(
 ): Promise<void> {
   const { access, operations, receiver, tickets } = parts;
   const { secret, ...headers } = readUploadHeaders(context);
-  const ticket = secret === undefined ? undefined : tickets.redeem(secret);
-  const identity = ticket?.identity ?? access.demandAny(identityOf(context), 'publish');
-  const said = ticket === undefined ? headers : announced(ticket.said, headers);
-  receiver.permit(identity, said.aliases);
-  const image = await receiver.receive(arriving(context), said, {
-    identity,
-    actor: actorOf(identity, context.req),
-    ...(ticket === undefined ? {} : { signal: ticket.operation.signal }),
-  });
-  if (ticket !== undefined) tickets.finish(ticket);
+  const receive = async (identity: Known, said: Said, signal?: AbortSignal) => {
+    receiver.permit(identity, said.aliases);
+    const actor = access.actor(identity, context.req);
+    const options = { identity, actor, ...(signal === undefined ? {} : { signal }) };
+    return { identity, image: await receiver.receive(arriving(context), said, options) };
+  };
+  const { identity, image } =
+    secret === undefined
+      ? await receive(access.demandAny(identityOf(context), 'publish'), headers)
+      : await tickets.redeem(secret, (ticket) =>
+          receive(ticket.identity, announced(ticket.said, headers), ticket.operation.signal),
+        );
   const operation = operations.start({
     description: 'Uploading image',
     identity,
@@ -50,7 +52,7 @@ export async function receiveUpload(
     metadata: { secret: randomBytes(32).toString('base64url') },
     work: () => Promise.resolve({ fingerprint: image.fingerprint, size: String(image.size) }),
   });
-  async(context, operation);
+  started(context, operation);
 }
 
 /** What the announcement said counts; the daemon sends the fingerprint again. */

@@ -1,14 +1,16 @@
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Image, ImageAlias } from '../../catalog/images.ts';
-import { isUnnamed } from '../../catalog/push-names.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { parseArchitecture } from '../../image/architecture.ts';
-import type { Access, Identity, Named } from '../access.ts';
+import type { Access, Identity } from '../access.ts';
 import { type ImageView, isVirtualMachine, viewImage } from './image-view.ts';
 
 /** An image that somebody may see. */
 export interface VisibleImage {
+  /** The version that is shown. */
   image: Image;
+  /** All that have the same bytes, that one first. */
+  images: Image[];
   view: ImageView;
 }
 
@@ -31,13 +33,12 @@ export class VisibleImages {
 
   /**
    * The image whose fingerprint begins with `prefix`, of six digits or more: fewer are a guess.
-   * @param options.unlocked a fingerprint that the client knows the secret of: seen whether or not it is private
    * @throws HeadwaterError `not-found`, also for what may not be seen; `invalid` when several begin so
    */
-  async find(identity: Identity, prefix: string, options: { unlocked?: string } = {}): Promise<VisibleImage> {
+  async find(identity: Identity, prefix: string): Promise<VisibleImage> {
     if (!/^[0-9a-f]{6,64}$/i.test(prefix)) throw notFound();
-    const images = (await this.#catalog.images.find(prefix.toLowerCase())).filter(
-      (image) => image.fingerprint === options.unlocked || this.maySee(identity, image),
+    const images = (await this.#catalog.images.find(prefix.toLowerCase())).filter((image) =>
+      this.maySee(identity, image),
     );
     const fingerprints = new Set(images.map(({ fingerprint }) => fingerprint));
     if (fingerprints.size > 1) {
@@ -99,40 +100,50 @@ export class VisibleImages {
     return image === undefined || alias === undefined ? undefined : { ...alias, image };
   }
 
-  /** The aliases that are seen on an image. */
+  /**
+   * The aliases that are seen on an image: all of them by who has a right to it and on what is public, else those that
+   * somebody has a right to.
+   */
   aliases(identity: Identity, image: Image): ImageAlias[] {
-    const leads = this.#maySeeHidden(identity, image) ? image.newest : image.newestShown;
-    const all = [...image.aliases.pinned, ...(leads ? image.aliases.following : [])];
-    return all.sort((one, other) => (one.name < other.name ? -1 : 1));
+    const { pinned, following } = image.aliases;
+    const isOwn = this.#access.may(identity, 'read', image.own);
+    const all = [...pinned, ...((isOwn ? image.newest : image.newestShown) ? following : [])];
+    const { stream } = image.product;
+    const seen =
+      isOwn || this.#isPublic(image)
+        ? all
+        : all.filter(({ name }) => this.#access.may(identity, 'read', { stream, names: [name] }));
+    return seen.sort((one, other) => (one.name < other.name ? -1 : 1));
   }
 
+  /** Whether somebody may see an image: everybody a public one, others by a right to it or to an alias of it. */
   maySee(identity: Identity, image: Image): boolean {
-    if (image.hidden) return this.#maySeeHidden(identity, image);
-    return this.#access.mayRead(identity, image.product.stream, namesOf(image));
+    if (this.#isPublic(image) || this.#access.may(identity, 'read', image.own)) return true;
+    const names = [...image.aliases.pinned, ...image.aliases.following].map(({ name }) => name);
+    return this.#access.may(identity, 'read', { stream: image.product.stream, names });
   }
 
-  #maySeeHidden(identity: Identity, image: Image): boolean {
-    return this.#access.mayReadHidden(identity, image.product.stream, namesOf(image));
+  #isPublic(image: Image): boolean {
+    return !image.hidden && this.#access.isPublic(image.product.stream);
   }
 
-  /** One image that may be there several times, in different streams: seen as the one that can be edited. */
+  /**
+   * One image that may be there several times, in different products: seen as the one that somebody may edit, a public
+   * one rather than others.
+   */
   #merge(identity: Identity, images: Image[]): VisibleImage | undefined {
-    const [image] = images.sort(
-      (one, other) => Number(other.pushed !== undefined) - Number(one.pushed !== undefined),
-    );
+    const rank = (image: Image) =>
+      (this.#access.may(identity, 'publish', image.own) ? 4 : 0) +
+      (image.pushed === undefined ? 0 : 2) +
+      (image.hidden ? 0 : 1);
+    const [image] = images.sort((one, other) => rank(other) - rank(one));
     if (image === undefined) return undefined;
     const aliases = new Map(
       images.flatMap((each) => this.aliases(identity, each)).map((alias) => [alias.name, alias]),
     );
-    const isPublic = images.some((each) => !each.hidden && this.#access.isPublic(each.product.stream));
-    return { image, view: viewImage(image, { public: isPublic, aliases: [...aliases.values()] }) };
+    const view = viewImage(image, { public: this.#isPublic(image), aliases: [...aliases.values()] });
+    return { image, images, view };
   }
-}
-
-/** What patterns of names are matched with. An image that has no name yet is open to all of them. */
-export function namesOf({ product, aliases }: Image): Named | undefined {
-  const names = [...aliases.pinned, ...aliases.following].map(({ name }) => name);
-  return names.length === 0 && isUnnamed(product) ? undefined : { product, aliases: names };
 }
 
 function debianName(architecture: string | undefined): string | undefined {

@@ -23,10 +23,10 @@ export class DocumentsHandler {
    */
   async find(path: string, identity: Identity): Promise<Document | undefined> {
     if (path === indexPath) {
-      return await this.#documents.index((stream) => this.#access.mayRead(identity, stream, {}));
+      return await this.#documents.index((stream) => this.#access.mayRead(identity, { stream, names: [] }));
     }
     const stream = streamTarget.exec(path)?.[1];
-    if (stream === undefined || !this.#access.mayRead(identity, stream, {})) return undefined;
+    if (stream === undefined || !this.#access.mayRead(identity, { stream, names: [] })) return undefined;
     return this.#documents.stream(stream);
   }
 

@@ -2,14 +2,14 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { rootIsMissing } from '../../support/as-root.ts';
 import { mountMemory } from '../../support/mount.ts';
 import { TestServer } from '../../support/server.ts';
 import { makeSmallImage } from '../../support/small-images.ts';
 
-const isRoot = process.getuid?.() === 0;
 const digestOf = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
-test.skipIf(!isRoot)(
+test.skipIf(rootIsMissing())(
   'an upload that has no room gives its bytes back at once, and the server goes on',
   async () => {
     const disk = await mountMemory('24m');

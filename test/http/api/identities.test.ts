@@ -96,6 +96,14 @@ describe('a token for some names', () => {
 });
 
 describe('making tokens', () => {
+  test('is not for an administrator of some names: it could give itself all of them', async () => {
+    const server = await TestServer.start();
+    const token = await makeToken(server, { name: 'some', role: 'admin', names: ['team/*'] });
+    const body = JSON.stringify({ name: 'all', role: 'admin' });
+    expect((await server.request('/api/v1/tokens', { method: 'POST', token, body })).status).toBe(403);
+    expect((await server.request('/api/v1/clients', { token })).status).toBe(403);
+  });
+
   test('one to join with holds what a client needs, and can be used', async () => {
     const server = await TestServer.start();
     const secret = await makeToken(server, { name: 'laptop', purpose: 'join', names: ['team/*'] });

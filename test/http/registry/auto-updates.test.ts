@@ -188,7 +188,7 @@ test('an image that is deleted while its successor is fetched has none', async (
   const { client, upstream, updates, failures, server } = test;
   const old = await copy(test, 'base');
   await upstream.offer(product, second, { size: 200_000 });
-  upstream.pace = 500;
+  upstream.pace = 40;
   const asked = new Promise<void>((resolve) => {
     upstream.onRequest = (path) => path.endsWith('squashfs') && resolve();
   });
@@ -206,13 +206,13 @@ test('what somebody pushes to the alias while the successor is fetched stays, an
   const { client, upstream, updates, failures } = test;
   await copy(test, 'base');
   await upstream.offer(product, second, { size: 200_000 });
-  upstream.pace = 500;
+  upstream.pace = 40;
+  const image = await makeImage();
   const asked = new Promise<void>((resolve) => {
     upstream.onRequest = (path) => path.endsWith('squashfs') && resolve();
   });
   const round = updates.round();
   await asked;
-  const image = await makeImage();
   await ended(client, await upload(client, image, { 'X-Incus-aliases': 'alias=base' }));
   await round;
   expect(failures).toEqual([expect.stringContaining('has a newer version by now')]);
@@ -275,19 +275,39 @@ test('a server that is no longer allowed is not asked', async () => {
   expect(test.upstream.requests).toEqual([]);
 });
 
-test('nobody has the images of others kept up to date under names that are not theirs', async () => {
+test('an image that somebody else has here, too, is kept up to date for who asked only', async () => {
   const test = await setting();
-  const { server, upstream, client } = test;
+  const { server, upstream, client, updates } = test;
   await ended(
     client,
     await copyFrom(client, upstream.url, 'debian/bookworm', { aliases: [{ name: 'ours/base' }] }),
   );
   const other = await RegistryClient.joined(server, { names: ['theirs/*'] });
   const request = { auto_update: true, aliases: [{ name: 'theirs/base' }] };
-  const operation = await ended(other, await copyFrom(other, upstream.url, 'debian/bookworm', request));
-  expect(operation).toMatchObject({
-    status: 'Failure',
-    err: expect.stringContaining('is for the names theirs/* only') as unknown,
-  });
-  expect(await server.workspace.catalog.images.autoUpdated()).toEqual([]);
+  const copied = await ended(other, await copyFrom(other, upstream.url, 'debian/bookworm', request));
+  expect(copied).toMatchObject({ status: 'Success' });
+  await upstream.offer(product, second);
+  await updates.round();
+  expect(await targetOf(client, 'ours%2Fbase')).toBe(fingerprintOf(upstream, first));
+  expect(await targetOf(client, 'theirs%2Fbase')).toBe(fingerprintOf(upstream, second));
+});
+
+test('two small mirrors of one image stay two', async () => {
+  const test = await setting();
+  const { server, upstream, client, updates, failures } = test;
+  const names = ['ours', 'theirs'];
+  for (const name of names) {
+    const who = await RegistryClient.joined(server, { names: [`${name}/*`] });
+    const request = { auto_update: true, aliases: [{ name: `${name}/base` }] };
+    await ended(who, await copyFrom(who, upstream.url, 'debian/bookworm', request));
+  }
+  for (const serial of [second, third]) {
+    await upstream.offer(product, serial);
+    await updates.round();
+    for (const name of names) {
+      expect(await targetOf(client, `${name}%2Fbase`)).toBe(fingerprintOf(upstream, serial));
+    }
+  }
+  expect(failures).toEqual([]);
+  expect(await server.workspace.catalog.images.autoUpdated()).toHaveLength(2);
 });

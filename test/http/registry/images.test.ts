@@ -147,6 +147,26 @@ test('edits are refused when somebody else edited in between', async () => {
   expect((await client.get(path)).metadata).toMatchObject({ properties: { a: '1' }, profiles: ['default'] });
 });
 
+test.each(['garbage', '2030-13-40', 'yesterday'])(
+  'an expiry that is no time is refused: %s',
+  async (wrong) => {
+    const server = await TestServer.start();
+    const client = await RegistryClient.joined(server);
+    const image = await makeImage();
+    await upload(client, image);
+    const path = `/1.0/images/${image.fingerprint}`;
+    const edit = (text: string) => client.request('PATCH', path, { json: { expires_at: text } });
+    expect((await edit('2030-01-01T00:00:00Z')).status).toBe(200);
+    expect(await edit(wrong)).toMatchObject({
+      status: 400,
+      error: expect.stringContaining(`expires_at "${wrong}": expected a time`) as unknown,
+    });
+    expect((await client.get(path)).metadata['expires_at']).toBe('2030-01-01T00:00:00.000Z');
+    expect((await edit('0001-01-01T00:00:00Z')).status).toBe(200);
+    expect((await client.get(path)).metadata['expires_at']).toBe('0001-01-01T00:00:00Z');
+  },
+);
+
 test('the same image again is a success that changes nothing', async () => {
   const server = await TestServer.start();
   const client = await RegistryClient.joined(server);

@@ -167,6 +167,17 @@ test('addresses that are not allowed, and the registry itself, are never connect
   expect(err).toMatch(/is this registry itself/);
 });
 
+test('a registry that listens everywhere is itself by every address of its machine', async () => {
+  const server = await TestServer.start({
+    listen: { address: '0.0.0.0', port: 0 },
+    registry: { pullFrom: ['127.0.0.0/8'] },
+  });
+  const client = await RegistryClient.joined(server);
+  const source = { server: `https://127.0.0.5:${server.server.port}`, fingerprint: 'a'.repeat(64) };
+  const { err } = await ended(client, await pull(client, source));
+  expect(err).toMatch(/127\.0\.0\.5 port \d+ is this registry itself/);
+});
+
 test('nothing listens there: the error makes clients try the next address', async () => {
   const server = await TestServer.start(local);
   const client = await RegistryClient.joined(server);

@@ -22,7 +22,9 @@ describe('a client that nobody knows', () => {
     const client = await RegistryClient.create(await startWithSecret());
     const answer = await client.join({ password: 'another secret' });
     expect(answer).toMatchObject({ status: 403, type: 'error', error_code: 403, metadata: null });
-    expect(answer.error).toContain('not authorized');
+    expect(answer.error).toContain('not authorized: the secret is wrong');
+    const token = await client.join({ password: 'hw_unknown' });
+    expect(token.error).toContain('not authorized: the join token is unknown');
   });
 
   test('cannot join without a certificate', async () => {
@@ -101,10 +103,12 @@ describe('joining', () => {
     const server = await TestServer.start();
     const client = await RegistryClient.joined(server);
     expect((await client.join({ trust_token: await joinSecret(server, { role: 'read' }) })).status).toBe(201);
-    expect(await server.workspace.catalog.clients.list()).toMatchObject([{ actions: ['read'] }]);
+    const clients = await server.workspace.catalog.clients.list();
+    const inForce = clients.filter(({ revokedAt }) => revokedAt === undefined);
+    expect(inForce).toMatchObject([{ fingerprint: client.fingerprint, actions: ['read'] }]);
   });
 
-  test('the name of a client in force is not given to another one', async () => {
+  test('the name of a client is not given to another one, not even when it is revoked', async () => {
     const server = await TestServer.start();
     const token = await joinSecret(server, { name: 'laptop' });
     const first = await RegistryClient.create(server);
@@ -113,7 +117,40 @@ describe('joining', () => {
     const another = { trust_token: await joinSecret(server, { name: 'laptop' }) };
     expect(await second.join(another)).toMatchObject({ status: 409, type: 'error' });
     await server.workspace.catalog.clients.revoke('laptop');
-    expect((await second.join(another)).status).toBe(201);
+    const refused = await second.join(another);
+    expect(refused).toMatchObject({ status: 409, error: expect.stringMatching(/was revoked/) as unknown });
+    expect((await first.join(another)).status, 'it is its own').toBe(201);
+  });
+
+  test('the name that a client had before it joined with another stays its own', async () => {
+    const server = await startWithSecret();
+    const client = await RegistryClient.joined(server, { name: 'laptop' });
+    await client.join({ trust_token: await joinSecret(server, { name: 'desk' }) });
+    const other = await RegistryClient.create(server);
+    const again = { trust_token: await joinSecret(server, { name: 'laptop' }) };
+    expect((await other.join(again)).status).toBe(409);
+  });
+
+  test('a certificate that was revoked is let in again by a join token only', async () => {
+    const server = await startWithSecret();
+    const client = await RegistryClient.create(server);
+    expect((await client.join({ password: shared })).status).toBe(201);
+    await server.workspace.catalog.clients.revoke(client.fingerprint);
+    const refused = await client.join({ password: shared });
+    expect(refused).toMatchObject({ status: 403, type: 'error' });
+    expect(refused.error).toMatch(/was revoked: ask for a join token/);
+    expect((await client.get('/1.0')).metadata['auth']).toBe('untrusted');
+    expect((await client.join({ password: await joinSecret(server) })).status).toBe(201);
+  });
+
+  test('a name that was revoked is not taken over with the shared secret', async () => {
+    const server = await startWithSecret();
+    const [one, two] = [await RegistryClient.create(server), await RegistryClient.create(server)];
+    await one.join({ password: shared, name: 'ci' });
+    await server.workspace.catalog.clients.revoke('ci');
+    expect((await two.join({ password: shared, name: 'ci' })).status).toBe(201);
+    const names = (await server.workspace.catalog.clients.list()).map(({ name }) => name);
+    expect(names).toEqual(['ci', `ci-${two.fingerprint.slice(0, 12)}`]);
   });
 });
 
@@ -168,6 +205,9 @@ test('what is not there is not found, in the envelope of LXD', async () => {
   const client = await RegistryClient.joined(await TestServer.start());
   for (const path of ['/1.0/nothing', '/1.0/operations/nothing']) {
     expect(await client.get(path)).toMatchObject({ status: 404, type: 'error', error_code: 404 });
+  }
+  for (const path of ['/1.0/profiles', '/1.0/instances']) {
+    expect((await client.get(path)).error).toContain(`${path}: this is an image registry`);
   }
 });
 

@@ -1,0 +1,17 @@
+import { HeadwaterError } from '../errors.ts';
+import type { Digest } from './digest.ts';
+
+/** A blob that was kept is gone, or has another size than it had. Only the same bytes, given again, mend that. */
+export class DamagedBlobError extends HeadwaterError {
+  /** @param damage what is wrong, after the blob's name: `is missing in the store` */
+  constructor(digest: Digest, damage: string, options?: { cause?: unknown }) {
+    super('unavailable', `blob sha256:${digest} ${damage}; publish the same file again to mend it`, options);
+    this.name = 'DamagedBlobError';
+  }
+}
+
+/** @throws DamagedBlobError when a blob has another size in its store than is known of it */
+export function assertSize(digest: Digest, size: number, known: number | undefined): void {
+  if (known === undefined || size === known) return;
+  throw new DamagedBlobError(digest, `has ${size} bytes in the store instead of ${known}`);
+}

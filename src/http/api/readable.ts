@@ -1,0 +1,45 @@
+import type { Product, ProductWithVersions } from '../../catalog/model.ts';
+import { ownNames } from '../../catalog/own-names.ts';
+import type { Access, Identity } from '../access.ts';
+
+/** Whether somebody may read a product at all: by a name of its own, or by an alias that leads to it. */
+export function mayReadProduct(access: Access, identity: Identity, product: Product): boolean {
+  const { stream, aliases, pins } = product;
+  const names = [...ownNames(product, aliases), ...aliases, ...pins.map(({ alias }) => alias)];
+  return access.mayRead(identity, { stream, names });
+}
+
+/**
+ * A product as far as somebody may read it, with the versions and the aliases that are for that somebody: those who have
+ * no right to the product see what is public of it, and what aliases are pinned to that they may read.
+ * @returns undefined where nothing is left
+ */
+export function readable(
+  access: Access,
+  identity: Identity,
+  product: ProductWithVersions,
+): ProductWithVersions | undefined {
+  if (!mayReadProduct(access, identity, product)) return undefined;
+  const { stream, aliases } = product;
+  const isHidden = product.versions.some(({ hidden }) => hidden);
+  const own = ownNames(product, aliases);
+  if (!isHidden || access.may(identity, 'read', { stream, names: own })) return product;
+  const isShown = ({ serial, hidden }: { serial: string; hidden: boolean }) =>
+    hidden
+      ? product.pins.some(
+          (pin) => pin.serial === serial && access.may(identity, 'read', { stream, names: [pin.alias] }),
+        )
+      : access.isPublic(stream);
+  const versions = product.versions.filter(isShown);
+  if (versions.length === 0) return undefined;
+  const open = versions.filter(({ hidden }) => !hidden).map(({ serial }) => serial);
+  return {
+    ...product,
+    versions,
+    aliases: open.length > 0 ? aliases : [],
+    pins: product.pins.filter(
+      ({ alias, serial }) =>
+        open.includes(serial) || access.may(identity, 'read', { stream, names: [alias] }),
+    ),
+  };
+}
