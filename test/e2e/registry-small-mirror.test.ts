@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { clients, emptyDaemons, trustedTls } from '../support/daemons.ts';
 import { digestOf, smallImage } from '../support/images.ts';
 import { Headwater } from './headwater.ts';
+import { ImageServer } from './image-server.ts';
 import { joinRegistry } from './registry.ts';
 
 // Acceptance case 29 where the configuration allows it; registry-copy.test.ts has the other half.
@@ -18,15 +19,20 @@ describe.each(clients)('with $name', (client) => {
   let scratch: string;
   let upstream: Headwater;
   let headwater: Headwater;
+  let signed: ImageServer;
 
   beforeAll(async () => {
     scratch = await mkdtemp(path.join(tmpdir(), 'headwater-small-mirror-'));
     upstream = await Headwater.create({ tls: trustedTls });
     await upstream.start(trustedTls.certificate);
+    signed = await ImageServer.create();
     headwater = await Headwater.create({
       tls: trustedTls,
       registry: {
-        mirrorFrom: [{ url: upstream.url, unsigned: true, ca: trustedTls.certificate }],
+        mirrorFrom: [
+          { url: upstream.url, unsigned: true, ca: trustedTls.certificate },
+          { url: signed.url, keyring: signed.keyring },
+        ],
         refreshEvery: '2s',
       },
     });
@@ -39,6 +45,7 @@ describe.each(clients)('with $name', (client) => {
     await emptyDaemons();
     await headwater.remove();
     await upstream.remove();
+    await signed.remove();
     await rm(scratch, { recursive: true, force: true });
   });
 
@@ -65,6 +72,29 @@ describe.each(clients)('with $name', (client) => {
     await upstream.publish(...newer, '--serial', '20260102_0000');
     await expect.poll(target, { timeout: 30_000, interval: 500 }).toBe(await digestOf(...newer));
     expect(await client.run('image', 'refresh', remote(alias))).toMatch(/already up to date/i);
+  });
+
+  // The clients themselves name no server that speaks plain HTTP.
+  test('29: an image of a signed tree that incus-simplestreams keeps is copied and launched', async () => {
+    const name = { release: 'bookworm', architecture: 'x86_64', made: '2026-01-02T03:04:00Z' };
+    await signed.add(name, file('newer/rootfs.squashfs'));
+    await signed.start();
+    const request = {
+      aliases: [{ name: 'signed' }],
+      source: {
+        type: 'image',
+        mode: 'pull',
+        protocol: 'simplestreams',
+        server: signed.url,
+        fingerprint: 'Debian/bookworm/default',
+        image_type: 'container',
+      },
+    };
+    await client.run('query', '--wait', '-X', 'POST', '-d', JSON.stringify(request), remote('/1.0/images'));
+    await client.run('launch', remote('signed'), `signed-${client.name}`);
+    const release = await client.inside(`signed-${client.name}`, 'cat', '/etc/os-release');
+    expect(release).toContain('Debian');
+    await client.run('delete', '--force', `signed-${client.name}`);
   });
 
   test('29: what the image server does not have is refused in words', async () => {
