@@ -15,12 +15,15 @@ import { Readiness } from './http/health.ts';
 import { Listener, type UpgradeListener } from './http/listener.ts';
 import { logRequest } from './http/log-request.ts';
 import { OwnAddresses } from './http/own-addresses.ts';
+import { AutoUpdates } from './http/registry/auto-updates.ts';
 import { Enrollment } from './http/registry/enrollment.ts';
 import { Events } from './http/registry/events.ts';
+import { ImageServers } from './http/registry/image-servers.ts';
 import { encodeJoinToken } from './http/registry/join-token.ts';
+import { updateHooks } from './http/registry/log-updates.ts';
 import { Operations } from './http/registry/operations.ts';
 import { PullPolicy } from './http/registry/pull-policy.ts';
-import type { PushPolicy } from './http/registry/receiver.ts';
+import { type PushPolicy, Receiver } from './http/registry/receiver.ts';
 import { createRegistry } from './http/registry/router.ts';
 import { ServerCertificate } from './http/server-certificate.ts';
 import { DocumentsHandler } from './http/streams/documents-handler.ts';
@@ -100,6 +103,17 @@ export async function startServer(
   const published = () => documents.refresh();
   let port = config.listen.port;
   const addresses = () => reachableAddresses(config, port);
+  const imageServers = new ImageServers(config.registry.mirrorFrom, store);
+  const receiver = new Receiver({ access, catalog, destination, policy: pushPolicy(config), published });
+  const updates = new AutoUpdates(
+    { catalog, receiver, servers: imageServers },
+    { every: config.registry.refreshEvery, hooks: updateHooks(log) },
+  );
+  metrics.watch(
+    'headwater_registry_updates_failing',
+    'Images with auto-update whose last look for a newer version failed.',
+    () => updates.failing,
+  );
   const registry = createRegistry(
     {
       catalog,
@@ -120,6 +134,8 @@ export async function startServer(
         from: config.registry.pullFrom,
         ours: new OwnAddresses(config, () => port),
       }),
+      imageServers,
+      updates,
       published,
     },
     onDefect,
@@ -173,6 +189,7 @@ export async function startServer(
   const stopForgetting = forgetAliases(workspace, log);
   const stopCollecting = collectRegularly(workspace, { uploads, onDemand }, config, log);
   await mirrors.start();
+  updates.start();
   log.info({ address: config.listen.address, port }, 'listening');
 
   const { address } = config.listen;
@@ -194,6 +211,7 @@ export async function startServer(
       events.close();
       bodies.close();
       await operations.close();
+      await updates.stop();
       await stopForgetting();
       await mirrorsStopped;
       await onDemand.close();

@@ -86,6 +86,16 @@ export class Images {
     return await this.#complete(rows);
   }
 
+  /** The images that shall be kept up to date from an image server: each the newest of its product. */
+  async autoUpdated(): Promise<Image[]> {
+    const rows = await select(this.#database)
+      .where('pushed.update_source', 'is not', null)
+      .where('pushed.auto_update', '=', 1)
+      .orderBy('root.version_id')
+      .execute();
+    return (await this.#complete(rows)).filter(({ newest }) => newest);
+  }
+
   /**
    * The images that an alias may mean: those of the version that it is pinned to, else those of every version that
    * is its product's newest, hidden ones counted or not.
@@ -175,7 +185,7 @@ function select(database: Database) {
     .select(['products.stream', 'products.owner', 'products.os_title', 'products.release_title'])
     .select(['products.support_eol', 'products.requirements', 'products.release_shown'])
     .select(['pushed.properties', 'pushed.profiles', 'pushed.filename', 'pushed.auto_update'])
-    .select(['pushed.created_at', 'pushed.expires_at', 'pushed.pushed_by'])
+    .select(['pushed.created_at', 'pushed.expires_at', 'pushed.pushed_by', 'pushed.update_source'])
     .select([newestSerial('all').as('newest'), newestSerial('shown').as('newest_shown')]);
 }
 
@@ -216,8 +226,18 @@ function toImage(row: ImageRow, aliases: Image['aliases'], own: Target): Image {
 
 function toPushed(row: ImageRow): { pushed?: PushedDetails } {
   const { properties, profiles, filename, auto_update, created_at, expires_at, pushed_by } = row;
+  const { update_source } = row;
   if (properties === null || profiles === null || filename === null) return {};
   if (auto_update === null || created_at === null || pushed_by === null) return {};
-  const columns = { properties, profiles, filename, auto_update, created_at, expires_at, pushed_by };
+  const columns = {
+    properties,
+    profiles,
+    filename,
+    auto_update,
+    created_at,
+    expires_at,
+    pushed_by,
+    update_source,
+  };
   return { pushed: toDetails(columns) };
 }

@@ -241,4 +241,9 @@ export const migrations: Record<string, Migration> = {
       await db.schema.createIndex('pushed_by').on('pushed').column('pushed_by').execute();
     },
   },
+  '0012_update_sources': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema.alterTable('pushed').addColumn('update_source', 'text').execute();
+    },
+  },
 };

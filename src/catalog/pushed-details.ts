@@ -1,6 +1,19 @@
 import type { Selectable } from 'kysely';
 import type { Tables } from './tables.ts';
 
+/** Where newer versions of an image are to be had: on an image server. */
+export interface UpdateSource {
+  /** Its address, without a slash at the end. */
+  server: string;
+  /** What the image is asked for by there. */
+  alias: string;
+  type: 'container' | 'virtual-machine';
+  architecture: string;
+  /** Of which of its products, and which version, the image here is. */
+  product: string;
+  serial: string;
+}
+
 /** What is known of an image that a client pushed, beside what every image has. */
 export interface PushedDetails {
   properties: Record<string, string>;
@@ -12,6 +25,8 @@ export interface PushedDetails {
   expiresAt?: Date;
   /** Whose quota it is on. */
   pushedBy: string;
+  /** Set on an image that was copied from an image server with auto-update. */
+  updateSource?: UpdateSource;
 }
 
 /** What an edit may change. */
@@ -49,6 +64,7 @@ export function toDetails(row: Omit<Selectable<Tables['pushed']>, 'version_id' |
     createdAt: new Date(row.created_at),
     ...(row.expires_at === null ? {} : { expiresAt: new Date(row.expires_at) }),
     pushedBy: row.pushed_by,
+    ...(row.update_source === null ? {} : { updateSource: JSON.parse(row.update_source) as UpdateSource }),
   };
 }
 
@@ -60,5 +76,6 @@ export function toRow(pushed: PushedDetails) {
     auto_update: pushed.autoUpdate ? 1 : 0,
     created_at: pushed.createdAt.getTime(),
     expires_at: pushed.expiresAt?.getTime() ?? null,
+    update_source: pushed.updateSource === undefined ? null : JSON.stringify(pushed.updateSource),
   };
 }

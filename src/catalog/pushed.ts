@@ -37,6 +37,8 @@ export interface PushDraft {
   aliases: { name: string; description?: string }[];
   hidden: boolean;
   pushed: PushedDetails;
+  /** The version that it takes the place of: it gets the aliases that lead to that one by then, in place of `aliases`. */
+  replaces?: VersionPlace;
 }
 
 /** What a push did. */
@@ -56,27 +58,39 @@ export class Pushed {
   /**
    * Records a pushed image, all of it or nothing, as the newest version of the product of its first alias. Versions
    * beyond the newest `keep` of that product are removed, unless an alias is pinned to them. An image that the stream
-   * has already, in a product that the actor may change, stays where it is and gets the aliases; what is in other products
-   * is nothing to the actor, who gets a version of the same bytes.
-   * @throws HeadwaterError `conflict` when an alias leads to what another owner has, or when a public image is public as
-   * another version already; `forbidden`; `too-large`; and whatever `assertStored` throws
+   * has already, in a product that the actor may change, stays where it is and gets the aliases, and is kept up to date
+   * from then on when it shall be; what is in other products is nothing to the actor, who gets a version of the same bytes.
+   * @throws HeadwaterError `not-found` and `conflict` when what it replaces is gone, or is not the newest any more;
+   * `conflict` when an alias leads to what another owner has, or when a public image is public as another version already;
+   * `forbidden`; `too-large`; and whatever `assertStored` throws
    */
   async push(
-    draft: PushDraft,
+    asked: PushDraft,
     options: { assertStored: AssertStored; quotas: Quotas; keep?: number; now?: Date },
   ): Promise<PushOutcome> {
     const { now = new Date() } = options;
     return await this.#database.change(async (transaction, revision, note, permit) => {
+      const { replaces } = asked;
+      const replaced = replaces === undefined ? undefined : await findReplaced(transaction, replaces, permit);
+      const draft = replaced === undefined ? asked : { ...asked, aliases: replaced.aliases };
       const { stream, fingerprint } = draft;
       const names = draft.aliases.map(({ name }) => name);
       await permit.demand('publish', { stream });
       for (const name of names) await permit.demand('publish', { stream, names: [name] });
-      const known = await findOwn(transaction, draft, permit);
+      const known = await findOwn(transaction, draft, permit, replaced?.version.product_id);
       const isMadePublic = known?.hidden === 1 && !draft.hidden;
       if (!draft.hidden && known?.hidden !== 0) await assertListedOnce(transaction, [fingerprint], known?.id);
       if (isMadePublic) {
         await transaction.updateTable('versions').set({ hidden: 0 }).where('id', '=', known.id).execute();
         await touchFamily(transaction, known, revision);
+      }
+      const { updateSource } = draft.pushed;
+      if (known !== undefined && updateSource !== undefined) {
+        await transaction
+          .updateTable('pushed')
+          .set({ auto_update: 1, update_source: JSON.stringify(updateSource) })
+          .where('version_id', '=', known.id)
+          .execute();
       }
       let version =
         known ??
@@ -84,6 +98,9 @@ export class Pushed {
       for (const alias of draft.aliases) {
         version = await pointAlias(transaction, alias, version, { revision, now });
       }
+      // Without a name there is no product that it could be a newer version of.
+      if (replaced?.aliases.length === 0 && replaced.version.id !== version.id)
+        await retire(transaction, replaced.version, { revision, now });
       const place = { product: version.name, serial: version.serial };
       await note({
         action: 'image.push',
@@ -229,6 +246,37 @@ export class Pushed {
   }
 }
 
+/**
+ * A version that shall be replaced, with the aliases that lead to it: first those that follow its product, after which
+ * that is named.
+ */
+async function findReplaced(
+  transaction: Transaction<Tables>,
+  place: VersionPlace,
+  permit: Permit,
+): Promise<{ version: PlacedVersion; aliases: { name: string; description: string }[] }> {
+  const version = await findPlaced(transaction, place);
+  await permit.demand('publish', await ownTarget(transaction, version));
+  if (!(await isNewest(transaction, version))) {
+    throw new HeadwaterError('conflict', `${place.product} ${place.serial} has a newer version by now`);
+  }
+  const rows = await transaction
+    .selectFrom('aliases')
+    .select(['name', 'description', 'version_id'])
+    .where('os', '=', version.os)
+    .where('release', '=', version.release)
+    .where('variant', '=', version.variant)
+    .where('removed_at', 'is', null)
+    .orderBy('name')
+    .execute();
+  const following = rows.filter((row) => row.version_id === null);
+  const pinned = rows.filter((row) => row.version_id === version.id);
+  return {
+    version,
+    aliases: [...following, ...pinned].map(({ name, description }) => ({ name, description })),
+  };
+}
+
 async function fingerprintsOf(transaction: Transaction<Tables>, versionId: number): Promise<string[]> {
   const rows = await transaction
     .selectFrom('items')
@@ -238,13 +286,15 @@ async function fingerprintsOf(transaction: Transaction<Tables>, versionId: numbe
   return rows.flatMap(({ fingerprint }) => fingerprint ?? []);
 }
 
-/** The version that has a draft's image already and that the actor may change. */
+/** The version that has a draft's image already and that the actor may change. @param productId only of that product */
 async function findOwn(
   transaction: Transaction<Tables>,
   { stream, fingerprint }: PushDraft,
   permit: Permit,
+  productId: number | undefined,
 ): Promise<PlacedVersion | undefined> {
   for (const version of await findImages(transaction, { stream, fingerprint, owner: pushOwner(stream) })) {
+    if (productId !== undefined && version.product_id !== productId) continue;
     if (await permit.may('publish', await ownTarget(transaction, version))) return version;
   }
   return undefined;

@@ -49,6 +49,8 @@ export interface Tables {
     pushed_by: string;
     /** Of all its items. */
     bytes: number;
+    /** Where newer versions are to be had, as JSON. */
+    update_source: string | null;
   };
   items: {
     version_id: number;

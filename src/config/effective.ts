@@ -26,9 +26,10 @@ export function effectiveYaml(config: Config): string {
   return stringify(effectiveSettings(config)).trimEnd();
 }
 
-function withWrittenQuotas({ streamQuota, entryQuota, ...settings }: Config['registry']) {
+function withWrittenQuotas({ streamQuota, entryQuota, refreshEvery, ...settings }: Config['registry']) {
   return {
     ...settings,
+    refreshEvery: writeDuration(refreshEvery),
     ...(streamQuota === undefined ? {} : { streamQuota: writeSize(streamQuota) }),
     ...(entryQuota === undefined ? {} : { entryQuota: writeSize(entryQuota) }),
   };

@@ -4,7 +4,7 @@ import { HeadwaterError, messageOf } from '../errors.ts';
 import { aliasLimit, findRing } from '../yaml.ts';
 import { invalid, type Layer } from './issues.ts';
 import { findSetting, type Setting, settings } from './settings.ts';
-import { get, put, type Tree, withoutNulls } from './tree.ts';
+import { get, isTree, put, type Tree, withoutNulls } from './tree.ts';
 import { readYamlFile } from './yaml-file.ts';
 
 /** Variables that begin with `HEADWATER_` and are no settings: options of the command line, and secrets. */
@@ -130,5 +130,12 @@ function resolvePaths(values: Tree, directory: string): void {
     const value = get(values, path);
     if (kind === 'path' && typeof value === 'string' && value !== '')
       put(values, path, resolve(directory, value));
+  }
+  const upstreams = get(values, ['registry', 'mirrorFrom']);
+  for (const upstream of Array.isArray(upstreams) ? upstreams.filter(isTree) : []) {
+    for (const key of ['keyring', 'ca']) {
+      const file = upstream[key];
+      if (typeof file === 'string' && file !== '') upstream[key] = resolve(directory, file);
+    }
   }
 }

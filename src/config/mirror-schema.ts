@@ -1,16 +1,6 @@
 import * as z from 'zod';
-import {
-  age,
-  boolean,
-  choice,
-  duration,
-  isWebAddress,
-  path,
-  size,
-  streamName,
-  text,
-  whole,
-} from './fields.ts';
+import { age, boolean, choice, duration, size, streamName, text, whole } from './fields.ts';
+import { address, checkTrust, trust } from './upstream-fields.ts';
 
 // The keys of a mirror's definition. The files in mirrors/ explain each of them.
 
@@ -47,10 +37,6 @@ const rule = z.strictObject({
     .exactOptional(),
 });
 
-const address = text('an address such as https://images.example.com', isWebAddress).transform((value) =>
-  value.replace(/\/+$/, ''),
-);
-
 const timezone = text('a time zone such as Europe/Berlin, or UTC', (value) => {
   // Loading the time zones takes longer than reading the file.
   if (value === 'UTC') return true;
@@ -69,12 +55,7 @@ export function mirrorSchema(isSchedule: (text: string) => boolean) {
       url: address,
       /** Tried in their order where `url` does not give a file. */
       fallback: z.array(address).prefault([]),
-      /** The OpenPGP keys, in a file, of which one must have signed the documents. */
-      keyring: path('a file of OpenPGP public keys').exactOptional(),
-      /** Takes documents that nobody signed. */
-      unsigned: z.literal(true, { error: 'expected true, or a keyring instead' }).exactOptional(),
-      /** Certificates, in PEM, that are trusted beside those of the system. */
-      ca: path('a PEM file with certificates').exactOptional(),
+      ...trust,
       select: z
         .array(rule, { error: 'expected a list of rules' })
         .min(1, { error: 'expected a rule at least; without the key everything is taken' })
@@ -123,18 +104,10 @@ export function mirrorSchema(isSchedule: (text: string) => boolean) {
       maxAge: age.exactOptional(),
     })
     .superRefine((definition, context) => {
-      const { keyring, unsigned, cache, mode } = definition;
+      const { cache, mode } = definition;
       const add = (key: string, message: string) =>
         context.addIssue({ code: 'custom', path: [key], message });
-      if (keyring === undefined && unsigned === undefined) {
-        add(
-          'keyring',
-          'expected a file of OpenPGP public keys, or "unsigned: true" to take what nobody signed',
-        );
-      }
-      if (keyring !== undefined && unsigned !== undefined) {
-        add('unsigned', 'expected only one of keyring and unsigned');
-      }
+      checkTrust(definition, add);
       if (cache !== undefined && mode !== 'on-demand') add('cache', 'expected only with "mode: on-demand"');
     });
 }

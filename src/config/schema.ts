@@ -13,6 +13,7 @@ import {
   text,
   whole,
 } from './fields.ts';
+import { allowedUpstream } from './upstream-fields.ts';
 
 // The settings of Headwater. config/headwater.yaml documents each of them and must agree with this file
 // (test/config/documented.test.ts).
@@ -127,6 +128,18 @@ export const schema = z.strictObject({
           error: 'expected a list of addresses and networks, such as [10.0.0.0/8]',
         }),
       ).prefault([]),
+      /** Image servers (simplestreams) that clients may have copied from; what is below an address is meant, too. */
+      mirrorFrom: leaf(
+        'map',
+        z.array(allowedUpstream, {
+          error:
+            'expected a list of image servers, such as [{url: https://images.example.com, keyring: FILE}]',
+        }),
+      ).prefault([]),
+      /** Milliseconds between looks at what images with auto-update are copied from. */
+      refreshEvery: duration
+        .refine((value) => value >= 1000, { error: 'expected a duration of at least 1s' })
+        .prefault('6h'),
     })
     .prefault({}),
   /** Milliseconds that requests have to end after the server was asked to stop. */

@@ -2,7 +2,7 @@ import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import type { LocalDestination } from '../publish/local-destination.ts';
-import { Downloader } from './downloader.ts';
+import { Downloader, type DownloaderOptions } from './downloader.ts';
 import { downloadsDirectory } from './downloads.ts';
 import { BlobKeeper } from './keep-blob.ts';
 import { readAuthorities } from './named-files.ts';
@@ -46,10 +46,16 @@ export async function openUpstream(
   return { documents, keeper, close: () => downloader.close() };
 }
 
+/** What a definition says of the connections to its upstream. */
+export type UpstreamAddress = Pick<
+  MirrorDefinition,
+  'file' | 'url' | 'fallback' | 'credentials' | 'concurrency' | 'bandwidth' | 'ca'
+>;
+
 /** The connections to a mirror's upstream. @throws HeadwaterError `invalid` when its CA file cannot be read */
 export async function openDownloader(
-  definition: MirrorDefinition,
-  options: { signal?: AbortSignal; onRetry?: (reason: string) => void } = {},
+  definition: UpstreamAddress,
+  options: DownloaderOptions = {},
 ): Promise<Downloader> {
   const { url, fallback, credentials, concurrency, bandwidth } = definition;
   const ca = definition.ca === undefined ? undefined : await readAuthorities(definition, definition.ca);

@@ -1,7 +1,8 @@
 import type { Digest } from '../blobs/digest.ts';
 import type { Item, ProductDetails } from '../catalog/model.ts';
 import type { PushDraft, PushOutcome } from '../catalog/pushed.ts';
-import type { PushedDetails } from '../catalog/pushed-details.ts';
+import type { PushedDetails, UpdateSource } from '../catalog/pushed-details.ts';
+import type { VersionPlace } from '../catalog/pushed-versions.ts';
 import type { Quotas } from '../catalog/quotas.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { ImageMetadata } from '../image/content.ts';
@@ -29,6 +30,8 @@ export interface ArrivingFile {
   /** Bytes, when announced. */
   size?: number;
   bytes: AsyncIterable<Uint8Array>;
+  /** The SHA-256 that it must have. */
+  expectedDigest?: Digest;
 }
 
 /** What a client says of an image that it pushes. */
@@ -47,6 +50,10 @@ export interface PushRequest {
   pushedBy: string;
   /** The fingerprint that it must have. */
   fingerprint?: string;
+  /** Where newer versions are to be had, of an image that shall be kept up to date. */
+  updateSource?: UpdateSource;
+  /** The version that it takes the place of: it gets that one's aliases. */
+  replaces?: VersionPlace;
 }
 
 /** A pushed image. */
@@ -175,6 +182,7 @@ function describePush(
     createdAt: new Date(metadata.creationDate * 1000),
     ...(expiresAt === undefined ? {} : { expiresAt }),
     pushedBy: request.pushedBy,
+    ...(request.updateSource === undefined ? {} : { updateSource: request.updateSource }),
   };
   return {
     ...image,
@@ -184,6 +192,7 @@ function describePush(
     aliases: request.aliases,
     hidden: !request.public,
     pushed,
+    ...(request.replaces === undefined ? {} : { replaces: request.replaces }),
   };
 }
 

@@ -92,7 +92,17 @@ test('"config check" prints every setting', () => {
     overrides: {
       publicUrl: 'https://images.example.com',
       limits: { auditEntries: 5000 },
-      registry: { keep: 3, streamQuota: '1GiB', entryQuota: '10MiB', pullFrom: ['10.0.0.0/8'] },
+      registry: {
+        keep: 3,
+        streamQuota: '1GiB',
+        entryQuota: '10MiB',
+        pullFrom: ['10.0.0.0/8'],
+        mirrorFrom: [
+          { url: 'https://a.example', keyring: '/keys.gpg', ca: '/ca.crt' },
+          { url: 'https://b.example', unsigned: true },
+        ],
+        refreshEvery: '90m',
+      },
     },
   });
   const printed = effectiveSettings(config);

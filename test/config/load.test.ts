@@ -51,7 +51,7 @@ describe('values', () => {
       streams: { images: { public: true } },
       gracePeriod: 6 * 3_600_000,
       limits: { uploadSize: 64 * 2 ** 30, auditEntries: 100_000 },
-      registry: { stream: 'pushed', keep: 10, pullFrom: [] },
+      registry: { stream: 'pushed', keep: 10, pullFrom: [], mirrorFrom: [], refreshEvery: 21_600_000 },
       shutdownTimeout: 30_000,
       log: { level: 'info', format: 'auto' },
     });
@@ -62,6 +62,16 @@ describe('values', () => {
     expect(load('')).toEqual(defaults);
     expect(load('# nothing\n')).toEqual(defaults);
     expect(load('listen:\nstorage:\nlog:\n  level:\n')).toEqual(defaults);
+  });
+
+  test('image servers to copy from have files beside the configuration, and addresses without a slash', () => {
+    const { registry } = load(
+      'registry: {mirrorFrom: [{url: https://a.example/x/, keyring: a.gpg, ca: /b.crt}]}',
+    );
+    const keyring = join(directory, 'a.gpg');
+    expect(registry.mirrorFrom).toEqual([{ url: 'https://a.example/x', keyring, ca: '/b.crt' }]);
+    const env = { HEADWATER_REGISTRY_MIRROR_FROM: '[{url: https://a.example, unsigned: true}]' };
+    expect(load('', env).registry.mirrorFrom).toEqual([{ url: 'https://a.example', unsigned: true }]);
   });
 
   test('the secret that clients join with comes from the environment, and is no short one', () => {
@@ -195,6 +205,20 @@ describe('mistakes', () => {
     ['streams: {index: {public: true}}', 'streams.index: expected the name of a stream'],
     ['streams: {images: true}', 'streams.images: expected {public: true} or {public: false}, but it is true'],
     ['gracePeriod: 25d', 'gracePeriod: expected a duration'],
+    [
+      'registry: {mirrorFrom: [{url: https://a.example}]}',
+      'registry.mirrorFrom.0.keyring: expected a file of OpenPGP public keys, or "unsigned: true"',
+    ],
+    [
+      'registry: {mirrorFrom: [{url: https://a.example, keyring: k, unsigned: true}]}',
+      'registry.mirrorFrom.0.unsigned: expected only one of keyring and unsigned',
+    ],
+    ['registry: {mirrorFrom: [https://a.example]}', 'registry.mirrorFrom.0: expected {url: ADDRESS'],
+    [
+      'registry: {mirrorFrom: [{url: a.example, unsigned: true}]}',
+      'registry.mirrorFrom.0.url: expected an address',
+    ],
+    ['registry: {refreshEvery: 10ms}', 'registry.refreshEvery: expected a duration of at least 1s'],
     ['__proto__: {a: 1}', '__proto__: there is no such setting'],
   ])('%s', (yaml, message) => {
     const found = mistakes(yaml);

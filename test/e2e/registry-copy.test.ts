@@ -214,7 +214,7 @@ describe.each(clients)('with $name', (client) => {
     await client.run('image', 'delete', fingerprint);
   });
 
-  test('29: copy from a simplestreams server is refused in words', async () => {
+  test('29: copy from a simplestreams server that is not allowed is refused in words', async () => {
     const upstream = `upstream-${client.name}`;
     const serial = client.name === 'lxd' ? '20260101_0000' : '20260102_0000';
     await headwater.publish(...(await someFiles()), '--serial', serial);
@@ -229,7 +229,8 @@ describe.each(clients)('with $name', (client) => {
       'm',
     );
     expect(said.code).not.toBe(0);
-    expect(said.stderr).toContain('this registry does not copy from image servers');
+    expect(said.stderr).toContain(`this registry may not copy from ${headwater.url}`);
+    expect(said.stderr).toContain('registry.mirrorFrom');
   });
 
   test.each([

@@ -6,6 +6,7 @@ import { parseAlias } from '../../catalog/names.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { readBody } from '../api/body.ts';
 import { parameter } from '../api/parts.ts';
+import { agentArchitecture } from './agent-architecture.ts';
 import { AliasMoves } from './alias-moves.ts';
 import { created, sync } from './envelope.ts';
 import { assertUnchanged, etagOf } from './etag.ts';
@@ -124,9 +125,4 @@ function aliasNotFound(): HeadwaterError {
 
 function pathOf(name: string): string {
   return `/1.0/images/aliases/${encodeURIComponent(name)}`;
-}
-
-/** The architecture of the client, which it names: `LXD 5.0.2 (Linux; x86_64; …)`. */
-function agentArchitecture(context: Context): string | undefined {
-  return /^(?:LXD|Incus) [^(]*\(Linux; ([\w-]+);/.exec(context.get('User-Agent'))?.[1];
 }

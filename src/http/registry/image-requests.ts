@@ -1,17 +1,20 @@
+import { machine } from 'node:os';
 import type { Context } from 'koa';
 import * as z from 'zod';
 import { parseAlias } from '../../catalog/names.ts';
 import { HeadwaterError } from '../../errors.ts';
+import { parseArchitecture } from '../../image/architecture.ts';
 import type { Access } from '../access.ts';
 import { readBody } from '../api/body.ts';
+import { agentArchitecture } from './agent-architecture.ts';
 import { started } from './envelope.ts';
 import { parseExpiry } from './image-view.ts';
 import type { Operations } from './operations.ts';
-import { identityOf } from './parts.ts';
-import { Pull, type PullSource } from './pull.ts';
-import type { PullPolicy } from './pull-policy.ts';
+import { identityOf, type RegistryParts } from './parts.ts';
+import { type ImagePull, Pull, type PullSource } from './pull.ts';
 import type { PushTickets } from './push-tickets.ts';
 import type { Receiver, Said } from './receiver.ts';
+import { SimplestreamsPull } from './simplestreams-pull.ts';
 import { plainName } from './upload-headers.ts';
 
 const text = z.string().default('');
@@ -35,10 +38,11 @@ const imageRequest = z.object({
     certificate: text,
     secret: text,
     project: text,
+    image_type: text,
   }),
 });
 
-/** Answers a request for an image: one that a daemon will push, or one to be pulled from a daemon. */
+/** Answers a request for an image: one that a daemon will push, or one to be pulled from a daemon or an image server. */
 export async function requestImage(
   context: Context,
   parts: {
@@ -46,10 +50,9 @@ export async function requestImage(
     operations: Operations;
     receiver: Receiver;
     tickets: PushTickets;
-    pulls: PullPolicy;
-  },
+  } & Pick<RegistryParts, 'pulls' | 'imageServers'>,
 ): Promise<void> {
-  const { access, operations, receiver, tickets, pulls } = parts;
+  const { access, operations, receiver, tickets } = parts;
   const identity = access.demandAny(identityOf(context), 'publish');
   const { source, ...request } = await readBody(context.req, imageRequest);
   const said = toSaid(request);
@@ -77,7 +80,7 @@ export async function requestImage(
   if (source.mode !== 'pull' && source.mode !== '') {
     throw new HeadwaterError('invalid', `source.mode ${JSON.stringify(source.mode)}: expected push or pull`);
   }
-  const pull = new Pull(source satisfies PullSource, pulls);
+  const pull = openPull(context, source, parts);
   const actor = access.actor(identity, context.req);
   const operation = operations.start({
     description: 'Downloading image',
@@ -93,7 +96,8 @@ export async function requestImage(
           properties: { ...found.properties, ...said.properties },
           ...((said.expiresAt ?? found.expiresAt) ? { expiresAt: said.expiresAt ?? found.expiresAt } : {}),
           filename: said.filename || plainName(found.filename),
-          fingerprint: found.fingerprint,
+          ...(found.fingerprint === undefined ? {} : { fingerprint: found.fingerprint }),
+          ...(said.autoUpdate && found.updateSource ? { updateSource: found.updateSource } : {}),
         };
         const image = await receiver.receive(found.files, whole, { identity, actor, signal });
         return { fingerprint: image.fingerprint, size: String(image.size) };
@@ -103,6 +107,16 @@ export async function requestImage(
     },
   });
   started(context, operation);
+}
+
+function openPull(
+  context: Context,
+  source: PullSource,
+  { pulls, imageServers }: Pick<RegistryParts, 'pulls' | 'imageServers'>,
+): ImagePull {
+  if (source.protocol !== 'simplestreams') return new Pull(source, pulls);
+  const architecture = parseArchitecture(agentArchitecture(context) ?? machine());
+  return new SimplestreamsPull(source, { servers: imageServers, architecture });
 }
 
 function toSaid(request: Omit<z.infer<typeof imageRequest>, 'source'>): Said {

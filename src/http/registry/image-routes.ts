@@ -142,13 +142,18 @@ export function imageRoutes(
   });
 
   router.post('/1.0/images/:fingerprint/refresh', async (context) => {
-    const { identity, view } = await demand(context, 'publish');
+    const { identity, image, view } = await demand(context, 'publish');
+    const actor = access.actor(identity, context.req);
     const operation = operations.start({
       description: 'Refreshing image',
       identity,
       resources: resourceOf(view.fingerprint),
-      // What is here was pushed or published: there is nobody to ask for something newer.
-      work: () => Promise.resolve({ refreshed: false }),
+      // What was pushed or published comes from nobody who could be asked for something newer.
+      work: async (progressing) => {
+        const onProgress = (progress: string) => progressing.report({ download_progress: progress });
+        const { signal } = progressing;
+        return { refreshed: await parts.updates.refresh(image, { actor, signal, onProgress }) };
+      },
     });
     started(context, operation);
   });

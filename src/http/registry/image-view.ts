@@ -1,4 +1,5 @@
 import type { Image } from '../../catalog/images.ts';
+import type { UpdateSource } from '../../catalog/pushed-details.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { kernelName, parseArchitecture } from '../../image/architecture.ts';
 
@@ -22,6 +23,13 @@ export interface ImageView {
   expires_at: string;
   last_used_at: string;
   uploaded_at: string;
+  update_source?: {
+    alias: string;
+    certificate: string;
+    protocol: 'simplestreams';
+    server: string;
+    image_type: string;
+  };
 }
 
 /** What clients may change of an image, and what the entity tag is of. */
@@ -56,6 +64,15 @@ export function viewImage(
     expires_at: expiry(image),
     last_used_at: never,
     uploaded_at: image.publishedAt.toISOString(),
+    ...viewSource(pushed?.updateSource),
+  };
+}
+
+function viewSource(source: UpdateSource | undefined): Pick<ImageView, 'update_source'> {
+  if (source === undefined) return {};
+  const { server, alias, type } = source;
+  return {
+    update_source: { alias, certificate: '', protocol: 'simplestreams', server, image_type: type },
   };
 }
 

@@ -7,12 +7,12 @@ import { isUpload, receiveUpload } from './uploads.ts';
 
 /** `POST /1.0/images`: every way in. */
 export function incomingRoutes(router: Router, parts: RegistryParts): void {
-  const { access, operations, pulls } = parts;
+  const { access, operations, pulls, imageServers } = parts;
   const receiver = new Receiver({ ...parts, policy: parts.pushes });
   const tickets = new PushTickets({ access, operations });
   router.post('/1.0/images', async (context) => {
     const incoming = { access, operations, receiver, tickets };
     if (isUpload(context.get('Content-Type'))) await receiveUpload(context, incoming);
-    else await requestImage(context, { ...incoming, pulls });
+    else await requestImage(context, { ...incoming, pulls, imageServers });
   });
 }

@@ -2,7 +2,9 @@ import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { LocalDestination } from '../../publish/local-destination.ts';
 import type { Access } from '../access.ts';
+import type { AutoUpdates } from './auto-updates.ts';
 import type { Enrollment } from './enrollment.ts';
+import type { ImageServers } from './image-servers.ts';
 import type { Operations } from './operations.ts';
 import type { PullPolicy } from './pull-policy.ts';
 import type { PushPolicy } from './receiver.ts';
@@ -21,6 +23,8 @@ export interface RegistryParts {
   /** What the configuration says of pushed images, and from where they may be pulled. */
   pushes: PushPolicy;
   pulls: PullPolicy;
+  imageServers: ImageServers;
+  updates: AutoUpdates;
   /** Bytes of one uploaded blob. */
   uploadLimit: number;
   /** Resolves when what was just committed shows in the documents. */

@@ -1,16 +1,16 @@
 import type { Agent, Dispatcher } from 'undici';
 import * as z from 'zod';
+import type { UpdateSource } from '../../catalog/pushed-details.ts';
 import { HeadwaterError, messageOf } from '../../errors.ts';
 import type { ArrivingFile } from '../../publish/push.ts';
 import { parseExpiry } from './image-view.ts';
 import { boundaryOf, readParts } from './multipart.ts';
 import { pullAgent } from './pull-connection.ts';
 import type { PullPolicy } from './pull-policy.ts';
+import { TransferMeter } from './transfer-meter.ts';
 
 /** The most that a daemon's answer may have that is no image, in bytes. */
 const answerLimit = 1024 * 1024;
-/** How often progress is told, in milliseconds. */
-const progressInterval = 1000;
 
 /** What a client says of the image to pull (`api.ImagesPostSource`). */
 export interface PullSource {
@@ -22,15 +22,26 @@ export interface PullSource {
   alias: string;
   secret: string;
   project: string;
+  /** `container`, `virtual-machine`, or empty; only of image servers. */
+  image_type: string;
 }
 
-/** An image on a daemon, about to be read. */
+/** An image somewhere else, about to be read. */
 export interface PulledImage {
-  fingerprint: string;
+  /** As it was said there. */
+  fingerprint?: string;
   properties: Record<string, string>;
   expiresAt?: Date;
   filename: string;
   files: AsyncIterable<ArrivingFile>;
+  /** Where newer versions will be, if anywhere. */
+  updateSource?: UpdateSource;
+}
+
+/** What brings an image of somewhere else here: `open`, then read its files, then `close`. */
+export interface ImagePull {
+  open(signal: AbortSignal, onProgress: (progress: string) => void): Promise<PulledImage>;
+  close(): Promise<void>;
 }
 
 const aliasAnswer = z.object({ metadata: z.object({ target: z.string() }) });
@@ -45,7 +56,7 @@ const imageAnswer = z.object({
 });
 
 /** Fetches an image from the daemon of a user, as one daemon does from another: without a certificate of its own. */
-export class Pull {
+export class Pull implements ImagePull {
   readonly #source: PullSource;
   readonly #server: URL;
   readonly #agent: Agent;
@@ -53,16 +64,10 @@ export class Pull {
   /** @throws HeadwaterError `invalid`, `forbidden` for what can be told from the request alone */
   constructor(source: PullSource, policy: PullPolicy) {
     this.#source = source;
-    if (source.protocol === 'simplestreams') {
-      throw new HeadwaterError(
-        'forbidden',
-        `this registry does not copy from image servers such as ${source.server}: copy the image to your own server, then use "image copy --mode push"`,
-      );
-    }
     if (!['', 'lxd', 'incus'].includes(source.protocol)) {
       throw new HeadwaterError(
         'invalid',
-        `source.protocol ${JSON.stringify(source.protocol)}: expected lxd or incus`,
+        `source.protocol ${JSON.stringify(source.protocol)}: expected lxd, incus or simplestreams`,
       );
     }
     this.#server = parseServer(source.server);
@@ -185,24 +190,14 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** The body, whose progress is told as daemons do: `rootfs: 50% (1.00MB/s)`. */
 async function* counted(
   body: AsyncIterable<unknown>,
   total: number,
   onProgress: (progress: string) => void,
 ): AsyncGenerator<Uint8Array> {
-  const started = performance.now();
-  let [done, told] = [0, started];
+  const meter = new TransferMeter(total, onProgress);
   try {
-    for await (const chunk of body) {
-      yield chunk as Uint8Array;
-      done += (chunk as Uint8Array).length;
-      const now = performance.now();
-      if (now - told < progressInterval) continue;
-      told = now;
-      const rate = done / 1e6 / ((now - started) / 1000);
-      onProgress(`rootfs: ${Math.min(100, Math.floor((100 * done) / total))}% (${rate.toFixed(2)}MB/s)`);
-    }
+    yield* meter.count(body as AsyncIterable<Uint8Array>);
   } catch (error) {
     throw new HeadwaterError('unavailable', `the transfer broke off: ${messageOf(error)}`, { cause: error });
   }

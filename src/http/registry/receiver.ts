@@ -61,10 +61,19 @@ export class Receiver {
     said: Said,
     options: { identity: Known; actor: Actor; signal?: AbortSignal },
   ): Promise<PushedImage> {
-    const { catalog, destination, policy, published } = this.#parts;
-    const { identity, actor, signal } = options;
-    const stream = this.#streamOf(identity);
+    const { identity, ...rest } = options;
     const pushedBy = keyOf(identity);
+    return await this.take(files, said, { stream: this.#streamOf(identity), pushedBy, ...rest });
+  }
+
+  /** Like {@link receive}, of an image whose place is known. @param options.pushedBy whose quota it is on */
+  async take(
+    files: AsyncIterable<ArrivingFile>,
+    said: Said,
+    options: { stream: string; pushedBy: string; actor: Actor; signal?: AbortSignal },
+  ): Promise<PushedImage> {
+    const { catalog, destination, policy, published } = this.#parts;
+    const { stream, pushedBy, actor, signal } = options;
     const room = await catalog.pushed.allowance(policy.quotas, { stream, pushedBy });
     const bounded = bound(files, {
       room,

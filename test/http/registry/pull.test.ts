@@ -192,9 +192,9 @@ test.each([
   [
     { protocol: 'simplestreams', server: 'https://images.example', alias: 'alpine/edge' },
     403,
-    /does not copy from image servers/,
+    /may not copy from https:\/\/images.example: .*registry\.mirrorFrom/,
   ],
-  [{ protocol: 'oci', server: 'https://images.example' }, 400, /expected lxd or incus/],
+  [{ protocol: 'oci', server: 'https://images.example' }, 400, /expected lxd, incus or simplestreams/],
   [{ type: 'url', url: 'https://images.example/app' }, 400, /not taken from addresses of the web/],
   [{ type: 'instance' }, 400, /no instances here/],
   [{ mode: 'sideways' }, 400, /expected push or pull/],

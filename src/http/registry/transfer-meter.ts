@@ -1,0 +1,31 @@
+/** How often progress is told, in milliseconds. */
+const interval = 1000;
+
+/** Tells how far a transfer is, as daemons do: `rootfs: 50% (1.00MB/s)`. */
+export class TransferMeter {
+  readonly #total: number;
+  readonly #onProgress: (progress: string) => void;
+  readonly #started = performance.now();
+  #done = 0;
+  #told = this.#started;
+
+  /** @param total bytes of everything that will be counted */
+  constructor(total: number, onProgress: (progress: string) => void) {
+    this.#total = total;
+    this.#onProgress = onProgress;
+  }
+
+  /** The same bytes, counted. */
+  async *count(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of bytes) {
+      yield chunk;
+      this.#done += chunk.length;
+      const now = performance.now();
+      if (now - this.#told < interval) continue;
+      this.#told = now;
+      const rate = this.#done / 1e6 / ((now - this.#started) / 1000);
+      const percent = Math.min(100, Math.floor((100 * this.#done) / this.#total));
+      this.#onProgress(`rootfs: ${percent}% (${rate.toFixed(2)}MB/s)`);
+    }
+  }
+}

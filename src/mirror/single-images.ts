@@ -1,0 +1,165 @@
+import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
+import type { BlobStore } from '../blobs/blob-store.ts';
+import type { AllowedUpstream } from '../config/upstream-fields.ts';
+import { HeadwaterError } from '../errors.ts';
+import type { ArrivingFile } from '../publish/push.ts';
+import type { Downloader } from './downloader.ts';
+import { type FoundImage, ImageSearch, type WantedImage } from './image-search.ts';
+import { type OfferedFile, Skips } from './offered.ts';
+import type { Patience } from './patience.ts';
+import { readProducts } from './products-document.ts';
+import { Selection } from './selection.ts';
+import { Verifier } from './signature.ts';
+import { openDownloader } from './upstream.ts';
+import { type KnownDocuments, UpstreamDocuments } from './upstream-documents.ts';
+
+/** Somebody waits, unlike with a mirror that runs at night. */
+const patience: Patience = { attempts: 3, first: 500, most: 5000 };
+
+/** Why an image cannot be had, or the image. */
+export type SearchResult = { image: FoundImage } | { error: HeadwaterError };
+
+/** Single images of an upstream, for which there is no definition of a mirror. Documents are verified as a mirror's are. */
+export class SingleImages {
+  readonly #upstream: AllowedUpstream;
+  readonly #downloader: Downloader;
+  readonly #documents: UpstreamDocuments;
+  readonly #store: Pick<BlobStore, 'stat' | 'read'>;
+
+  private constructor(
+    upstream: AllowedUpstream,
+    parts: { downloader: Downloader; store: Pick<BlobStore, 'stat' | 'read'> },
+  ) {
+    const { keyring } = upstream;
+    this.#upstream = upstream;
+    this.#downloader = parts.downloader;
+    this.#store = parts.store;
+    this.#documents = new UpstreamDocuments({
+      source: parts.downloader,
+      verifier: async () => (keyring === undefined ? undefined : await Verifier.open(keyring)),
+    });
+  }
+
+  /**
+   * Makes ready; nothing is asked yet. The caller closes it.
+   * @param options.store what it has is not fetched
+   * @throws HeadwaterError `invalid` when a file that the upstream's entry names cannot be read
+   */
+  static async open(
+    upstream: AllowedUpstream,
+    options: { store: Pick<BlobStore, 'stat' | 'read'>; signal: AbortSignal },
+  ): Promise<SingleImages> {
+    const { url, ca } = upstream;
+    const address = { file: 'registry.mirrorFrom', url, fallback: [], concurrency: 2 };
+    const { signal, store } = options;
+    const downloader = await openDownloader(
+      { ...address, ...(ca === undefined ? {} : { ca }) },
+      { signal, patience },
+    );
+    return new SingleImages(upstream, { downloader, store });
+  }
+
+  /** Whether any document has changed since they were read ({@link known}). */
+  async haveChanged(known: KnownDocuments): Promise<boolean> {
+    return await this.#documents.haveChanged(known);
+  }
+
+  get known(): KnownDocuments {
+    return this.#documents.known;
+  }
+
+  /**
+   * Reads the documents once, and looks for all of these images.
+   * @returns a result for each, in their order
+   * @throws HeadwaterError when the documents cannot be read or are refused, naming the upstream
+   */
+  async search(wanted: readonly WantedImage[]): Promise<SearchResult[]> {
+    const { url } = this.#upstream;
+    const searches = wanted.map((each) => new ImageSearch(each, url));
+    const reading = { variant: 'default', deltas: false, skips: new Skips() };
+    const unusable: HeadwaterError[] = [];
+    let read = 0;
+    try {
+      for await (const { path, bytes } of this.#documents.read()) {
+        try {
+          const { offered } = readProducts(bytes, path, { ...reading, selection: new Selection([{}]) });
+          read += 1;
+          for (const search of searches) search.look(offered);
+        } catch (error) {
+          if (!(error instanceof HeadwaterError)) throw error;
+          unusable.push(error);
+        }
+      }
+    } catch (error) {
+      throw naming(url, error);
+    }
+    const [problem] = [...this.#documents.unusable, ...unusable];
+    if (read === 0 && problem !== undefined) throw naming(url, problem);
+    return searches.map((search) => {
+      try {
+        return { image: search.result() };
+      } catch (error) {
+        if (!(error instanceof HeadwaterError)) throw error;
+        if (problem === undefined) return { error };
+        // It may be in the document that cannot be used.
+        return { error: new HeadwaterError(error.kind, `${error.message} (${problem.message})`) };
+      }
+    });
+  }
+
+  /** The files of an image, in the order in which they are pushed. Their bytes are checked as they pass. */
+  async *files({ version, root }: FoundImage): AsyncGenerator<ArrivingFile> {
+    const files = version.metadata === undefined || root.unified ? [root] : [version.metadata, root];
+    for (const file of files) {
+      const { sha256, size, path } = file;
+      yield {
+        name: `${this.#upstream.url}/${path}`,
+        size,
+        bytes: checked(file, this.#bytes(file)),
+        ...(sha256 === undefined ? {} : { expectedDigest: sha256 }),
+      };
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#downloader.close();
+  }
+
+  /** From the store, where it is there already. */
+  async *#bytes({ path, size, sha256 }: OfferedFile): AsyncGenerator<Uint8Array> {
+    const isHere = sha256 !== undefined && (await this.#store.stat(sha256))?.size === size;
+    yield* isHere ? await this.#store.read(sha256) : this.#downloader.read({ path, size });
+  }
+}
+
+/** Bytes of all files of an image. */
+export function sizeOf({ version, root }: FoundImage): number {
+  return root.size + (root.unified ? 0 : (version.metadata?.size ?? 0));
+}
+
+/** What the file of the root is called. */
+export function filenameOf({ root }: FoundImage): string {
+  return basename(root.path);
+}
+
+/** Checks the digest that a document gives where it has no SHA-256; that one is checked where bytes are kept. */
+async function* checked(
+  { path, sha256, sha512, md5 }: OfferedFile,
+  bytes: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const [algorithm, expected] = sha512 === undefined ? ['md5', md5] : ['sha512', sha512];
+  const hash = sha256 === undefined && expected !== undefined ? createHash(algorithm) : undefined;
+  for await (const chunk of bytes) {
+    hash?.update(chunk);
+    yield chunk;
+  }
+  const found = hash?.digest('hex');
+  if (found === undefined || found === expected) return;
+  throw new HeadwaterError('invalid', `${path}: its ${algorithm} is ${found}, but ${expected} was announced`);
+}
+
+function naming(url: string, error: unknown): unknown {
+  if (!(error instanceof HeadwaterError) || error.message.includes(url)) return error;
+  return new HeadwaterError(error.kind, `${url}: ${error.message}`, { cause: error });
+}
