@@ -134,6 +134,7 @@ test('what every operation answers is as the document describes it', async () =>
   expect(new URL(String(run.headers['location']), server.url('/api/v1/mirrors/up/runs')).pathname).toBe(
     '/api/v1/mirrors/up',
   );
+  await call('POST /mirrors/{mirror}/runs', 422, ['up'], json({ force: 'yes' }));
   await call('POST /mirrors/{mirror}/runs', 409, ['off']);
   await call('POST /mirrors/{mirror}/runs', 404, ['none']);
   await expect.poll(async () => (await catalog.mirrors.runs('up', 1)).length).toBe(1);
