@@ -25,7 +25,9 @@ export class Connection {
   constructor(file: string, busyTimeout: number) {
     this.#database = new Sqlite(file, { timeout: busyTimeout });
     opened.push(this);
-    const mode = this.#database.pragma('journal_mode = WAL', { simple: true });
+    const { journal_mode: mode } = this.prepare('PRAGMA journal_mode = WAL').get() as {
+      journal_mode: string;
+    };
     // A publish that was reported must survive a power failure (https://www.sqlite.org/pragma.html#pragma_synchronous):
     // in WAL mode a commit need not wait for the disk itself when somebody does after it (`sync`).
     if (mode === 'wal') this.#log = `${file}-wal`;
