@@ -56,11 +56,22 @@ export class Blobs {
   ): Promise<boolean> {
     this.#waiting.push({ ...blob, usedAt: now.getTime(), ...fingerprint });
     // Those that come while it waits for its turn are in the same change: a mirror run records thousands.
-    this.#recording ??= this.#database.change(async (transaction) => {
+    this.#recording ??= this.#recordWaiting();
+    return !(await this.#recording).has(blob.digest);
+  }
+
+  #recordWaiting(): Promise<Set<string>> {
+    const recording = this.#database.change(async (transaction) => {
       this.#recording = undefined;
       return await insertBlobs(transaction, this.#waiting.splice(0));
     });
-    return !(await this.#recording).has(blob.digest);
+    // When the database fails before it is its turn, everybody who waits is told, and the next one tries anew.
+    recording.catch(() => {
+      if (this.#recording !== recording) return;
+      this.#recording = undefined;
+      this.#waiting = [];
+    });
+    return recording;
   }
 
   /** sha256(metadata bytes, then root bytes), when it was computed before. */

@@ -27,9 +27,11 @@ export class ChangeQueue {
   readonly #sync: () => Promise<void>;
   #waiting: Waiting[] = [];
   #busy = false;
+  #making = Promise.resolve();
   /** Committed, but the disk may not have them yet. */
   #committed: { group: Waiting[]; outcomes: Outcome[] }[] = [];
   #syncing = false;
+  #durable = Promise.resolve();
 
   /** @param sync resolves when the disk has what was committed before */
   constructor(database: Kysely<Tables>, sync: () => Promise<void>) {
@@ -42,8 +44,14 @@ export class ChangeQueue {
     const made = new Promise<unknown>((resolve, reject) => {
       this.#waiting.push({ change, resolve, reject });
     });
-    if (!this.#busy) void this.#makeAll();
+    if (!this.#busy) this.#making = this.#makeAll();
     return (await made) as Result;
+  }
+
+  /** Resolves when nothing is being made, and nothing waits for the disk. */
+  async drained(): Promise<void> {
+    await this.#making;
+    await this.#durable;
   }
 
   async #makeAll(): Promise<void> {
@@ -67,7 +75,7 @@ export class ChangeQueue {
   /** The next changes go on meanwhile. */
   #settleWhenDurable(group: Waiting[], outcomes: Outcome[]): void {
     this.#committed.push({ group, outcomes });
-    if (!this.#syncing) void this.#syncAll();
+    if (!this.#syncing) this.#durable = this.#syncAll();
   }
 
   async #syncAll(): Promise<void> {

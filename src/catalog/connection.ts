@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import Sqlite from 'better-sqlite3';
 
@@ -16,6 +17,8 @@ export class Connection {
   /** The write-ahead log. */
   readonly #log: string | undefined;
   #logHandle: Promise<FileHandle> | undefined;
+  /** The disk may lack parts of the log. */
+  #isDamaged = false;
   readonly #statements = new Map<string, Sqlite.Statement<unknown[]>>();
 
   /**
@@ -30,7 +33,7 @@ export class Connection {
     };
     // A publish that was reported must survive a power failure (https://www.sqlite.org/pragma.html#pragma_synchronous):
     // in WAL mode a commit need not wait for the disk itself when somebody does after it (`sync`).
-    if (mode === 'wal') this.#log = `${file}-wal`;
+    if (mode === 'wal') this.#log = `${realpathSync(file)}-wal`;
     this.#database.exec(
       `PRAGMA synchronous = ${mode === 'wal' ? 'NORMAL' : 'FULL'}; PRAGMA foreign_keys = ON`,
     );
@@ -43,9 +46,29 @@ export class Connection {
    */
   async sync(): Promise<void> {
     if (this.#log === undefined) return;
-    // The log stays the same file as long as a connection is open.
-    this.#logHandle ??= open(this.#log);
-    await (await this.#logHandle).datasync();
+    if (this.#isDamaged) {
+      this.#emptyLog();
+      return;
+    }
+    try {
+      // The log stays the same file as long as a connection is open.
+      this.#logHandle ??= open(this.#log);
+      await (await this.#logHandle).datasync();
+    } catch (error) {
+      this.#logHandle = undefined;
+      this.#isDamaged = true;
+      throw error;
+    }
+  }
+
+  /**
+   * Once a sync has failed, parts of the log may be missing on the disk, and a later sync would not tell: what comes
+   * behind them is safe only in the database itself.
+   */
+  #emptyLog(): void {
+    const { busy } = this.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number };
+    if (busy !== 0) throw new Error('the disk has failed to keep a change of the catalog: try again');
+    this.#isDamaged = false;
   }
 
   /**

@@ -108,6 +108,7 @@ export class Database {
   }
 
   async close(): Promise<void> {
+    await this.#changes.drained();
     await this.reads.destroy();
     await this.#writes.destroy();
     // Kysely closes only what it has used.

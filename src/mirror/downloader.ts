@@ -3,7 +3,15 @@ import { HeadwaterError } from '../errors.ts';
 import { Pace } from './bandwidth.ts';
 import { Bases, mostTelling } from './bases.ts';
 import { defaultPatience, delayBefore, type Patience, sleep } from './patience.ts';
-import { bytesToSkip, rangeFrom, tooLong, validatorOf, validatorsOf, whole } from './upstream-answer.ts';
+import {
+  bytesToSkip,
+  orDiscard,
+  rangeFrom,
+  tooLong,
+  validatorOf,
+  validatorsOf,
+  whole,
+} from './upstream-answer.ts';
 import type { Validators } from './upstream-documents.ts';
 import { Passing, requestError, type Upstream, UpstreamRequests } from './upstream-requests.ts';
 
@@ -34,7 +42,7 @@ export interface ReadOptions extends Partial<Beginning> {
   signal?: AbortSignal;
   /** Ask the addresses in another order: what the first one sent was wrong. */
   elsewhere?: boolean;
-  /** Told whose bytes come, before they do. */
+  /** Told whose bytes come, before they do. Must not fail. */
   onOrigin?: (origin: FileOrigin) => Promise<void>;
 }
 
@@ -111,7 +119,7 @@ export class Downloader {
         try {
           const validator = origin?.base === base ? origin.validator : undefined;
           const response = await this.#get(base, path, rangeFrom(at, validator), signal);
-          let skip = bytesToSkip(response, { path, size, at }, validator);
+          let skip = orDiscard(response, () => bytesToSkip(response, { path, size, at }, validator));
           origin = originOf(response, base);
           if (origin !== undefined) await options.onOrigin?.(origin);
           for await (const chunk of response.body as AsyncIterable<Buffer>) {

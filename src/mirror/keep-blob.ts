@@ -10,7 +10,7 @@ import type { Progress } from '../publish/request.ts';
 import { Spool } from '../publish/spool.ts';
 import type { Downloader } from './downloader.ts';
 import { Landing } from './landing.ts';
-import { WrongFile } from './upstream-requests.ts';
+import { isWrongFile } from './upstream-requests.ts';
 
 /** What arrives of smaller files, in bytes, is not written down: they are fetched again sooner. */
 const leastSpooled = 1024 * 1024;
@@ -141,18 +141,19 @@ export class BlobKeeper {
         },
         { ...(metadata === undefined ? {} : { metadata }), ...(progress === undefined ? {} : { progress }) },
       );
-      await landing?.remove();
+      // What cannot be removed now goes with what nobody goes on with.
+      await landing?.remove().catch(() => undefined);
       return { ...kept, fetched: attempt.received.bytes };
     } catch (error) {
       // What arrived before the upstream or the store failed is worth keeping; wrong bytes are not.
-      const isWrong =
-        error instanceof WrongFile ||
-        (error instanceof HeadwaterError && error.kind === 'invalid' && !state.failed);
-      if (isWrong) {
-        await landing?.remove();
+      if (
+        isWrongFile(error) ||
+        (error instanceof HeadwaterError && error.kind === 'invalid' && !state.failed)
+      ) {
+        await landing?.remove().catch(() => undefined);
         throw new WrongBytes(error);
       }
-      await landing?.leave();
+      await landing?.leave().catch(() => undefined);
       throw error;
     }
   }

@@ -1,6 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../blobs/digest.ts';
+import { diskError } from '../blobs/disk-error.ts';
 import type { Beginning, FileOrigin } from './downloader.ts';
 import { claimPartial, leavePartial } from './partial-file.ts';
 
@@ -22,18 +23,23 @@ export class Landing {
 
   /** Goes on with what an earlier fetch of a blob of `size` bytes left. */
   static async claim(directory: string, digest: Digest, size: number): Promise<Landing> {
-    const { path, arrived } = await claimPartial(directory, digest, size);
+    const { path, arrived } = await claimPartial(directory, digest, size).catch((error: unknown) => {
+      throw diskError(error, directory, 'written');
+    });
     const origin = arrived === 0 ? undefined : await readOrigin(originPath(directory, digest));
     const beginning = { offset: arrived, ...(origin === undefined ? {} : { origin }) };
     return new Landing(path, beginning, { directory, digest });
   }
 
-  /** Notes whose bytes come, for a request that goes on with them after a restart. */
+  /**
+   * Notes whose bytes come, for a request that goes on with them after a restart. Where that cannot be written down, the
+   * digest of the whole tells whether the parts fit.
+   */
   async remember(origin: FileOrigin): Promise<void> {
     const text = JSON.stringify(origin);
     if (text === this.#origin) return;
-    await writeFile(originPath(this.#directory, this.#digest), text);
     this.#origin = text;
+    await writeFile(originPath(this.#directory, this.#digest), text).catch(() => undefined);
   }
 
   /** Leaves what has arrived to whoever goes on with it. */

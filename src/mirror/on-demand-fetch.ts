@@ -8,7 +8,7 @@ import { Spool } from '../publish/spool.ts';
 import type { Downloader, FileOrigin } from './downloader.ts';
 import { GrowingFile } from './growing-file.ts';
 import { Landing } from './landing.ts';
-import { WrongFile } from './upstream-requests.ts';
+import { isWrongFile } from './upstream-requests.ts';
 
 /** What is fetched, and from where. */
 type Wanted = Source & { digest: Digest };
@@ -65,13 +65,12 @@ export class OnDemandFetch {
         expectedDigest: digest,
         onChecked: () => this.file.succeed(),
       });
-      await this.#landing.remove();
+      await this.#landing.remove().catch(() => undefined);
       return { kind: 'kept' };
     } catch (thrown) {
       const error = thrown instanceof Error ? thrown : new Error(messageOf(thrown));
       const wrong =
-        error instanceof WrongFile ||
-        (error instanceof HeadwaterError && error.kind === 'invalid' && !this.#broken);
+        isWrongFile(error) || (error instanceof HeadwaterError && error.kind === 'invalid' && !this.#broken);
       this.file.fail(error);
       try {
         if (wrong) await this.#landing.remove();

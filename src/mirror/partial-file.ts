@@ -28,9 +28,12 @@ export async function claimPartial(directory: string, digest: Digest, most: numb
   return { path, arrived: 0 };
 }
 
-/** Leaves a partial file to whoever goes on with it. */
+/** Leaves a partial file to whoever goes on with it, unless somebody left more. */
 export async function leavePartial(path: string, directory: string, digest: Digest): Promise<void> {
-  await renameIfAny(path, join(directory, digest));
+  const place = join(directory, digest);
+  const [ours, there] = [await statIfAny(path), await statIfAny(place)];
+  if (there !== undefined && there.size > (ours?.size ?? 0)) await rm(path, { force: true });
+  else await renameIfAny(path, place);
 }
 
 /**

@@ -59,11 +59,27 @@ export function validatorsOf({ headers }: Dispatcher.ResponseData): Validators {
   };
 }
 
+/**
+ * Gives an answer up when what it says is not what it should be: a body that nobody reads would keep its connection.
+ * @throws what `look` throws
+ */
+export function orDiscard<Found>({ body }: Dispatcher.ResponseData, look: () => Found): Found {
+  try {
+    return look();
+  } catch (error) {
+    body.on('error', () => undefined).destroy();
+    throw error;
+  }
+}
+
 /** The body of an answer, in one buffer from the beginning where its length is known: documents are large. */
-export async function whole({ headers, body }: Dispatcher.ResponseData, path: string): Promise<Buffer> {
+export async function whole(response: Dispatcher.ResponseData, path: string): Promise<Buffer> {
+  const { headers, body } = response;
   const length = Number(headers['content-length'] ?? Number.NaN);
   const known = Number.isSafeInteger(length);
-  if (known && length > largestDocument) throw tooLong(path, largestDocument);
+  orDiscard(response, () => {
+    if (known && length > largestDocument) throw tooLong(path, largestDocument);
+  });
   let bytes = Buffer.allocUnsafeSlow(known ? length : 1024 * 1024);
   let filled = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {

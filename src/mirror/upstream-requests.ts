@@ -128,6 +128,11 @@ export class WrongFile extends HeadwaterError {
   }
 }
 
+/** Whether an error is a {@link WrongFile}, or says where one was met. */
+export function isWrongFile(error: unknown): error is HeadwaterError {
+  return error instanceof WrongFile || (error instanceof HeadwaterError && error.cause instanceof WrongFile);
+}
+
 /** What anything that was thrown means to who asked for `what`. */
 export function requestError(error: unknown, what: string): HeadwaterError {
   if (error instanceof HeadwaterError) return error;

@@ -18,6 +18,7 @@ class IntakeThread {
   readonly #worker = new Worker(workerFile(), { name: 'intake' });
   readonly #jobs = new Map<number, Listener>();
   #last = 0;
+  #isGone = false;
 
   constructor(onGone: () => void) {
     this.#worker.on('message', (message: FromWorker) => this.#jobs.get(message.job)?.(message));
@@ -26,6 +27,11 @@ class IntakeThread {
       this.#fail(new Error(`an intake thread ended with code ${code}`), onGone),
     );
     this.#worker.unref();
+  }
+
+  /** It has ended, and takes no more jobs. */
+  get isGone(): boolean {
+    return this.#isGone;
   }
 
   /** Jobs that it has. */
@@ -63,6 +69,7 @@ class IntakeThread {
   }
 
   #fail(error: Error, onGone: () => void): void {
+    this.#isGone = true;
     onGone();
     for (const listener of this.#jobs.values()) listener(error);
   }
@@ -93,7 +100,7 @@ export class IntakeThreads {
     const thread = this.#idle.pop() ?? this.#start();
     return thread.begin(start, listener, (finished) => {
       // One that was given up may be in the middle of anything.
-      if (finished && this.#idle.length < this.#idleMost) this.#idle.push(thread);
+      if (finished && !thread.isGone && this.#idle.length < this.#idleMost) this.#idle.push(thread);
       else void thread.terminate();
     });
   }

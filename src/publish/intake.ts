@@ -91,11 +91,11 @@ export class Intake {
     if (!together && options.metadata !== undefined) {
       examinations.push({ identify: false, after: options.metadata });
     }
-    this.#rings += 1;
     const ring = new Ring(this.#threads, examinations, {
       kind,
       ...(busy ? { slotSize: sharedSlotSize } : {}),
     });
+    this.#rings += 1;
     return counted(ring, () => {
       this.#rings -= 1;
     });

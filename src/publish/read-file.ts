@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { chunkLifetime } from '../blobs/blob-store.ts';
+import { diskError } from '../blobs/disk-error.ts';
 import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
 
 /** How many bytes are read at once: large enough that the reads cost little beside hashing (measured). */
@@ -31,6 +32,8 @@ export async function openFile(path: string): Promise<OpenFile> {
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') throw new HeadwaterError('not-found', `${path}: there is no such file`);
+    // These say nothing of the file.
+    if (/^(EMFILE|ENFILE|EIO|ENOMEM)$/.test(codeOf(error) ?? '')) throw diskError(error, path, 'read');
     throw new HeadwaterError('invalid', `${path}: cannot be read: ${messageOf(error)}`, { cause: error });
   }
   const stat = await handle.stat();

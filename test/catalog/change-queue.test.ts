@@ -66,3 +66,21 @@ test('a change sees what those before it did', async () => {
     ...Array.from({ length: 4 }, () => 'unchanged'),
   ]);
 });
+
+test('blobs can be recorded again after the database has failed in front of it', async () => {
+  const catalog = await scratchCatalog();
+  const failing = () => {
+    throw Object.assign(new Error('the disk failed'), { code: 'SQLITE_IOERR' });
+  };
+  const rejected = async () => {
+    const changes = serials
+      .slice(0, 20)
+      .map((serial) => catalog.versions.publish(draft({ serial }), [], failing));
+    const recording = catalog.blobs.record({ digest: 'first', size: 1, content: '{}' });
+    const [recorded] = await Promise.allSettled([recording, ...changes]);
+    return recorded?.status === 'rejected';
+  };
+  await expect.poll(rejected).toBe(true);
+  await catalog.blobs.record({ digest: 'second', size: 1, content: '{}' });
+  expect(await catalog.blobs.find('second')).toBeDefined();
+});

@@ -86,6 +86,15 @@ test('an upstream that ends early is asked again, and then said to be at fault',
   expect(proxy.requests.map(({ headers }) => headers.range)).toEqual(['bytes=1200000-', undefined]);
 });
 
+test('answers that are refused unread give their connections back', async () => {
+  const { upstream, keeper, file } = await setUp();
+  for (let round = 0; round < 4; round++) {
+    await expect(keeper.keep({ ...file, size: file.size - 1 })).rejects.toMatchObject({ kind: 'invalid' });
+  }
+  expect(upstream.requests.length).toBe(8);
+  expect(await keeper.keep(file)).toMatchObject({ digest: file.sha256 });
+});
+
 test('after a restart it goes on where it broke, if the file is still the same', async () => {
   const { proxy, keeper, file, parts } = await setUp();
   proxy.inject({ do: { kind: 'cut-answer', after: 1_200_000 } });
