@@ -46,7 +46,7 @@ export async function ownTarget(
 }
 
 /** Part of a transaction: the aliases that follow a family, also one that was removed a moment ago, to be set anew. */
-async function followers(transaction: Transaction<Tables>, family: Family): Promise<string[]> {
+export async function followers(transaction: Transaction<Tables>, family: Family): Promise<string[]> {
   const rows = await transaction
     .selectFrom('aliases')
     .select('name')

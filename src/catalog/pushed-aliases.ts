@@ -9,6 +9,7 @@ import {
   sameFamily,
   touchFamily,
 } from './aliases.ts';
+import { followers } from './own-names.ts';
 import { isUnnamed, releaseOfAlias } from './push-names.ts';
 import { isNewest, type PlacedVersion, rehome } from './pushed-versions.ts';
 import type { Tables } from './tables.ts';
@@ -80,16 +81,7 @@ export async function pointAlias(
 
 /** Whether a family is what another alias follows, or did a moment ago. */
 async function isTaken(transaction: Transaction<Tables>, family: Family, name: string): Promise<boolean> {
-  const other = await transaction
-    .selectFrom('aliases')
-    .select('name')
-    .where('os', '=', family.os)
-    .where('release', '=', family.release)
-    .where('variant', '=', family.variant)
-    .where('version_id', 'is', null)
-    .where('name', '!=', name)
-    .executeTakeFirst();
-  return other !== undefined;
+  return (await followers(transaction, family)).some((follower) => follower !== name);
 }
 
 async function assertSameOwner(
