@@ -49,12 +49,13 @@ export class MirrorService {
         last.finishedAt === undefined ||
         last.outcome === 'interrupted' ||
         (due !== undefined && due <= new Date());
+      // Before the schedule, whose time may come at any moment.
+      if (missed) void this.#launch(definition, 'catch-up');
       this.#schedules.set(
         name,
         new Schedule({ ...definition, schedule }, () => this.#launch(definition, 'schedule')),
       );
       await this.#noteNext(name);
-      if (missed) void this.#launch(definition, 'catch-up');
     }
   }
 
