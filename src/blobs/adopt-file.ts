@@ -14,13 +14,13 @@ const cannot = new Set(
  * Gives a file a second name in the staging directory, without copying its bytes: as a clone that shares them until
  * either is changed (reflink) where the file system has that, else as a hard link.
  * @param place called with the staged name and the file's bytes when the disk has all of them
- * @returns what `place` returns; undefined where bytes cannot be shared, as between two file systems
+ * @returns false where bytes cannot be shared, as between two file systems
  */
-export async function adoptFile<Result>(
+export async function adoptFile(
   path: string,
   staging: string,
-  place: (staged: string, size: number) => Promise<Result>,
-): Promise<Result | undefined> {
+  place: (staged: string, size: number) => Promise<void>,
+): Promise<boolean> {
   const source = await realpath(path).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') throw new HeadwaterError('not-found', `${path}: there is no such file`);
     throw diskError(error, path, 'read');
@@ -30,7 +30,8 @@ export async function adoptFile<Result>(
     const shared =
       (await works(copyFile(source, staged, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE))) ||
       (await works(link(source, staged)));
-    return shared ? await place(staged, await sync(staged)) : undefined;
+    if (shared) await place(staged, await sync(staged));
+    return shared;
   } catch (error) {
     throw error instanceof HeadwaterError ? error : diskError(error, path, 'taken over');
   } finally {

@@ -59,17 +59,17 @@ export interface BlobStore {
    * Keeps a blob. Nothing of it can be seen until it is whole and durable; when the source fails, or when the
    * promised digest is rejected, nothing stays. Does not hash: who calls has had the bytes hashed as they pass,
    * and resolves `expected.digest` after the last byte with what they were (or rejects it).
-   * Writing a blob that exists is a success that changes no byte (it may renew `modified`); when its digest was
+   * Writing a blob that exists is a success that changes no byte (it may renew its age); when its digest was
    * known beforehand, the source may be left before its end.
    * A chunk must not be changed before the source has handed over {@link chunkLifetime} more bytes.
    */
-  write(source: AsyncIterable<Uint8Array>, expected: Expected): Promise<BlobStat>;
+  write(source: AsyncIterable<Uint8Array>, expected: Expected): Promise<void>;
 
   /**
    * Takes a local file over without copying its bytes where the store can (a link on the same file system); the
-   * file stays where it is. The caller vouches for the digest. Returns undefined where the store cannot.
+   * file stays where it is. The caller vouches for the digest. Returns false where the store cannot.
    */
-  adopt?(path: string, digest: Digest): Promise<BlobStat | undefined>;
+  adopt?(path: string, digest: Digest): Promise<boolean>;
 
   /** Removes a blob; one that is not there is a success. */
   remove(digest: Digest): Promise<void>;

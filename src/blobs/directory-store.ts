@@ -79,28 +79,24 @@ export class DirectoryStore implements BlobStore {
     }
   }
 
-  async write(source: AsyncIterable<Uint8Array>, expected: Expected): Promise<BlobStat> {
+  async write(source: AsyncIterable<Uint8Array>, expected: Expected): Promise<void> {
     const incoming = new Incoming(source, expected.size);
     const digest = Promise.resolve(expected.digest);
     // When the source fails, nobody waits for the digest any more.
     digest.catch(() => undefined);
     try {
-      if (typeof expected.digest === 'string') {
-        const present = await this.#renew(expected.digest, expected.size);
-        if (present !== undefined) return present;
-      }
-      return await this.#write(incoming, digest);
+      if (typeof expected.digest === 'string' && (await this.#renew(expected.digest, expected.size))) return;
+      await this.#write(incoming, digest);
     } finally {
       incoming.leave();
     }
   }
 
-  async adopt(path: string, digest: Digest): Promise<BlobStat | undefined> {
-    return await adoptFile(
-      path,
-      this.#staging,
-      async (staged, size) => await this.#place(staged, size, digest),
-    );
+  async adopt(path: string, digest: Digest): Promise<boolean> {
+    return await adoptFile(path, this.#staging, async (staged, size) => {
+      // One that is there stays: it may have bytes of its own, which nobody else can change.
+      if (!(await this.#renew(digest, size))) await this.#place(staged, digest);
+    });
   }
 
   async remove(digest: Digest): Promise<void> {
@@ -139,7 +135,7 @@ export class DirectoryStore implements BlobStore {
     this.#sync.close();
   }
 
-  async #write(incoming: Incoming, promised: Promise<Digest>): Promise<BlobStat> {
+  async #write(incoming: Incoming, promised: Promise<Digest>): Promise<void> {
     const staged = await StagedFile.create(this.#staging);
     try {
       for await (const chunk of incoming) await staged.write(chunk);
@@ -147,7 +143,7 @@ export class DirectoryStore implements BlobStore {
       finished.catch(() => undefined);
       const digest = await promised;
       await finished;
-      return await this.#place(staged.path, staged.size, digest, () => staged.moved());
+      await this.#place(staged.path, digest, () => staged.moved());
     } finally {
       await staged.discard();
     }
@@ -178,46 +174,41 @@ export class DirectoryStore implements BlobStore {
   }
 
   /**
-   * Gives a staged file, which the disk has whole, the name of its blob, unless the blob is there already.
+   * Gives a staged file, which the disk has whole, the name of its blob. One that is there is replaced by the same bytes.
    * @param onMoved called when the staged name is gone
    */
-  async #place(staged: string, size: number, digest: Digest, onMoved?: () => void): Promise<BlobStat> {
+  async #place(staged: string, digest: Digest, onMoved?: () => void): Promise<void> {
     const path = this.#path(digest);
     const directory = dirname(path);
     await this.#directories.make(directory);
-    if ((await this.#renew(digest, size)) === undefined) {
-      await rename(staged, path).catch(async (error: unknown) => {
-        if (codeOf(error) !== 'ENOENT') throw diskError(error, path, 'written');
-        // Somebody tidied empty directories away.
-        await this.#directories.remake(directory);
-        await rename(staged, path).catch((failure: unknown) => {
-          throw diskError(failure, path, 'written');
-        });
+    await rename(staged, path).catch(async (error: unknown) => {
+      if (codeOf(error) !== 'ENOENT') throw diskError(error, path, 'written');
+      // Somebody tidied empty directories away.
+      await this.#directories.remake(directory);
+      await rename(staged, path).catch((failure: unknown) => {
+        throw diskError(failure, path, 'written');
       });
-      onMoved?.();
-    }
-    // Also for a blob that was there: its writer may still be about to do it.
+    });
+    onMoved?.();
     await this.#sync.sync(directory);
-    const found = await statOf(path);
-    if (found !== undefined) return describe(digest, found);
-    throw new HeadwaterError('unavailable', `${path}: was removed as soon as it was written; try again`);
   }
 
-  /** Renews a blob of `size` bytes (of any size when undefined); returns undefined when there is none. */
-  async #renew(digest: Digest, size: number | undefined): Promise<BlobStat | undefined> {
+  /** Renews a blob of `size` bytes (of any size when undefined); returns whether there is one. */
+  async #renew(digest: Digest, size: number | undefined): Promise<boolean> {
     const path = this.#path(digest);
     const found = await statOf(path);
-    if (found === undefined || (size !== undefined && found.size !== size)) return undefined;
+    if (found === undefined || (size !== undefined && found.size !== size)) return false;
     try {
       // Sets the file's ctime and nothing else: its mtime may be that of a file that was adopted.
       await chmod(path, found.mode & 0o7777);
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') return undefined;
+      if (codeOf(error) === 'ENOENT') return false;
       // A file of another user stays as old as it is.
       if (codeOf(error) !== 'EPERM') throw diskError(error, path, 'written');
     }
-    const renewed = await statOf(path);
-    return renewed === undefined ? undefined : describe(digest, renewed);
+    // Its writer may still be about to do it.
+    await this.#sync.sync(dirname(path));
+    return (await statOf(path)) !== undefined;
   }
 }
 

@@ -93,19 +93,19 @@ export class S3Store implements BlobStore {
     });
   }
 
-  async write(source: AsyncIterable<Uint8Array>, expected: Expected): Promise<BlobStat> {
+  async write(source: AsyncIterable<Uint8Array>, expected: Expected): Promise<void> {
     const incoming = new Incoming(source, expected.size);
     const known = typeof expected.digest === 'string' ? expected.digest : undefined;
     const digest = Promise.resolve(expected.digest);
     // When the source fails, nobody waits for the digest any more.
     digest.catch(() => undefined);
     try {
-      const present = known === undefined ? undefined : await this.#present(known, expected.size);
-      if (present !== undefined) return present;
+      if (known !== undefined && (await this.#isPresent(known, expected.size))) return;
       const { partSize } = this.#settings;
       const sender = new S3Sender(this.#uploads, this.#slots, { partSize, size: expected.size });
       const sent = await sender.send(incoming, () => this.#stagingKey());
-      return sent.kind === 'whole' ? await this.#put(sent, await digest) : await this.#complete(sent, digest);
+      if (sent.kind === 'whole') await this.#put(sent, await digest);
+      else await this.#complete(sent, digest);
     } finally {
       incoming.leave();
     }
@@ -155,32 +155,29 @@ export class S3Store implements BlobStore {
     return `${this.#settings.prefix}staging/${await stagedName()}`;
   }
 
-  /** The blob, when there is one of `size` bytes (of any size when undefined). */
-  async #present(digest: Digest, size: number | undefined): Promise<BlobStat | undefined> {
+  /** Whether there is a blob of `size` bytes (of any size when undefined). */
+  async #isPresent(digest: Digest, size: number | undefined): Promise<boolean> {
     const found = await this.#bucket.head(this.#key(digest));
-    if (found === undefined || (size !== undefined && found.size !== size)) return undefined;
-    return describe(digest, found);
+    return found !== undefined && (size === undefined || found.size === size);
   }
 
-  async #put(sent: Extract<Sent, { kind: 'whole' }>, digest: Digest): Promise<BlobStat> {
-    const present = await this.#present(digest, sent.size);
-    if (present !== undefined) return present;
+  async #put(sent: Extract<Sent, { kind: 'whole' }>, digest: Digest): Promise<void> {
+    if (await this.#isPresent(digest, sent.size)) return;
     await this.#bucket.put(this.#key(digest), sent.bytes, sent.sha256);
-    return await this.#written(digest, sent.size);
+    await this.#assertWritten(digest, sent.size);
   }
 
-  async #complete(sent: Extract<Sent, { kind: 'parts' }>, promised: Promise<Digest>): Promise<BlobStat> {
+  async #complete(sent: Extract<Sent, { kind: 'parts' }>, promised: Promise<Digest>): Promise<void> {
     const { key, upload, parts, size } = sent;
     let completed = false;
     try {
       const digest = await promised;
-      const present = await this.#present(digest, size);
-      if (present !== undefined) return present;
+      if (await this.#isPresent(digest, size)) return;
       await this.#uploads.complete(key, upload, parts, size);
       completed = true;
       const services = { bucket: this.#bucket, uploads: this.#uploads };
       await copyObject(services, key, this.#key(digest), { size, limit: this.#settings.copyLimit });
-      return await this.#written(digest, size);
+      await this.#assertWritten(digest, size);
     } finally {
       await this.#tidy(key, completed ? undefined : upload);
     }
@@ -192,9 +189,9 @@ export class S3Store implements BlobStore {
     await tidied.catch(() => undefined);
   }
 
-  async #written(digest: Digest, size: number): Promise<BlobStat> {
+  async #assertWritten(digest: Digest, size: number): Promise<void> {
     const found = await this.#bucket.head(this.#key(digest));
-    if (found?.size === size) return describe(digest, found);
+    if (found?.size === size) return;
     const seen = found === undefined ? 'gone' : `${found.size} bytes long`;
     throw new HeadwaterError(
       'unavailable',

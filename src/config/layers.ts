@@ -1,7 +1,6 @@
 import { dirname, resolve } from 'node:path';
-import { parseDocument } from 'yaml';
 import { HeadwaterError, messageOf } from '../errors.ts';
-import { aliasLimit, findRing } from '../yaml.ts';
+import { aliasLimit, parseYaml } from '../yaml.ts';
 import { invalid, type Layer } from './issues.ts';
 import { findSetting, type Setting, settings } from './settings.ts';
 import { get, isTree, put, type Tree, withoutNulls } from './tree.ts';
@@ -115,9 +114,11 @@ function fromText(setting: Setting, text: string, origin: string): unknown {
   if (setting.kind === 'whole') return /^\d{1,15}$/.test(text) ? Number(text) : text;
   if (setting.kind === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;
   if (setting.kind !== 'map') return text;
-  const document = parseDocument(text);
-  const problem = document.errors[0]?.message ?? findRing(document);
-  if (problem !== undefined) throw invalid([`${origin}: ${problem.split('\n')[0]}`]);
+  const parsed = parseYaml(text, {});
+  if ('excess' in parsed) throw invalid([`${origin}: ${parsed.excess}`]);
+  const { document, ring } = parsed;
+  const problem = document.errors[0]?.message ?? ring;
+  if (problem !== undefined) throw invalid([`${origin}: ${problem}`]);
   try {
     return withoutNulls(document.toJS({ maxAliasCount: aliasLimit }));
   } catch (error) {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { LineCounter, parseDocument } from 'yaml';
+import { LineCounter } from 'yaml';
 import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
-import { aliasLimit, findExcess, findRing } from '../yaml.ts';
+import { aliasLimit, parseYaml } from '../yaml.ts';
 import { invalid, type Layer } from './issues.ts';
 import { isTree, withoutNulls } from './tree.ts';
 
@@ -12,15 +12,14 @@ import { isTree, withoutNulls } from './tree.ts';
 export function readYamlFile(file: string): Layer {
   const lines = new LineCounter();
   const text = readText(file);
-  const excess = findExcess(text);
-  if (excess !== undefined) throw invalid([`${file}: ${excess}`]);
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const parsed = parseYaml(text, { lineCounter: lines });
+  if ('excess' in parsed) throw invalid([`${file}: ${parsed.excess}`]);
+  const { document, ring } = parsed;
   const at = (offset: number) => `${file}:${lines.linePos(offset).line || 1}`;
   const problems = [...document.errors, ...document.warnings];
   if (problems.length > 0) {
     throw invalid(problems.map((problem) => `${at(problem.pos[0])}: ${problem.message}`));
   }
-  const ring = findRing(document);
   if (ring !== undefined) throw invalid([`${file}: ${ring}`]);
   let content: unknown;
   try {

@@ -1,6 +1,6 @@
-import { isScalar, LineCounter, parseDocument, visit } from 'yaml';
+import { isScalar, LineCounter, visit } from 'yaml';
 import { HeadwaterError, messageOf } from '../errors.ts';
-import { aliasLimit, findExcess, findRing } from '../yaml.ts';
+import { aliasLimit, parseYaml } from '../yaml.ts';
 import { parseArchitecture } from './architecture.ts';
 import type { ImageMetadata } from './content.ts';
 
@@ -85,26 +85,19 @@ function kindOf(value: unknown): string {
 
 /** The document's top mapping. Mappings come as Maps, which no key can disturb, and all scalars as text. */
 function parseMapping(text: string): Map<unknown, unknown> {
-  const excess = findExcess(text);
-  if (excess !== undefined) throw invalid(excess);
   const lineCounter = new LineCounter();
-  // With pretty errors the library quotes the document for each of them, of which there can be very many.
-  const document = parseDocument(text, {
-    schema: 'failsafe',
-    uniqueKeys: false,
-    prettyErrors: false,
-    lineCounter,
-  });
+  const parsed = parseYaml(text, { schema: 'failsafe', uniqueKeys: false, lineCounter });
+  if ('excess' in parsed) throw invalid(parsed.excess);
+  const { document, ring } = parsed;
   const [error] = document.errors;
   if (error !== undefined) {
     throw invalid(
       error.code === 'MULTIPLE_DOCS'
-        ? 'holds more than one document'
+        ? error.message
         : `is no valid YAML: line ${lineCounter.linePos(error.pos[0]).line}: ${error.message}`,
       error,
     );
   }
-  const ring = findRing(document);
   if (ring !== undefined) throw invalid(ring);
   // The library compares each key with all before it, which takes minutes for a mapping of many keys.
   visit(document, {

@@ -4,6 +4,7 @@ import type { Digest } from '../blobs/digest.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { KeptFile } from '../publish/destination.ts';
+import { smallFile } from '../publish/intake.ts';
 import type { LocalDestination } from '../publish/local-destination.ts';
 import { openFile } from '../publish/read-file.ts';
 import type { Progress } from '../publish/request.ts';
@@ -22,6 +23,14 @@ interface ExpectedFile {
   sha256?: Digest;
   sha512?: string;
   md5?: string;
+}
+
+/** One of at most two tries to fetch a file. */
+interface Attempt {
+  /** Bytes of it that crossed the network, in both. */
+  received: { bytes: number };
+  /** Ask the addresses in another order. */
+  elsewhere: boolean;
 }
 
 interface KeepOptions {
@@ -120,7 +129,7 @@ export class BlobKeeper {
   async #fetch(
     file: ExpectedFile,
     options: KeepOptions,
-    attempt: { received: { bytes: number }; elsewhere: boolean },
+    attempt: Attempt,
   ): Promise<KeptFile & { fetched: number }> {
     const { path, size, sha256 } = file;
     const { metadata, progress } = options;
@@ -129,16 +138,19 @@ export class BlobKeeper {
         ? await Landing.claim(this.#directory, sha256, size)
         : undefined;
     const state = { ...attempt, failed: false };
+    const bytes = checked(file, this.#arriving(file, landing, state, options.signal));
+    const expected = { name: path, ...(sha256 === undefined ? {} : { expectedDigest: sha256 }) };
     try {
       const kept = await this.#destination.keep(
-        {
-          from: 'stream',
-          name: path,
-          size,
-          bytes: checked(file, this.#arriving(file, landing, state, options.signal)),
-          ...(landing === undefined ? {} : { landing: landing.path }),
-          ...(sha256 === undefined ? {} : { expectedDigest: sha256 }),
-        },
+        size <= smallFile
+          ? { ...expected, from: 'memory', bytes: await gathered(bytes) }
+          : {
+              ...expected,
+              from: 'stream',
+              size,
+              bytes,
+              ...(landing === undefined ? {} : { landing: landing.path }),
+            },
         { ...(metadata === undefined ? {} : { metadata }), ...(progress === undefined ? {} : { progress }) },
       );
       // What cannot be removed now goes with what nobody goes on with.
@@ -201,6 +213,12 @@ class WrongBytes extends Error {
     super(cause.message);
     this.cause = cause;
   }
+}
+
+async function gathered(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of bytes) chunks.push(chunk);
+  return Buffer.concat(chunks);
 }
 
 /** Checks the digest that a document gives in place of a SHA-256, as the bytes pass. */

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { BlobStat, BlobStore, ByteRange, Expected } from '../blobs/blob-store.ts';
+import type { BlobStore, ByteRange, Expected } from '../blobs/blob-store.ts';
 import { DamagedBlobError } from '../blobs/damaged-blob.ts';
 import type { Digest } from '../blobs/digest.ts';
 import { codeOf, HeadwaterError } from '../errors.ts';
@@ -37,7 +37,7 @@ export function observeStore(store: BlobStore, onError: OnStoreError): BlobStore
       bytes.once('error', (error) => note('read', error));
       return bytes;
     },
-    write: (source: AsyncIterable<Uint8Array>, expected: Expected): Promise<BlobStat> =>
+    write: (source: AsyncIterable<Uint8Array>, expected: Expected): Promise<void> =>
       observed('write', store.write(source, expected)),
     ...(adopt === undefined
       ? {}

@@ -7,7 +7,7 @@ import type { Progress, SourceFile } from './request.ts';
 /** A file that is not on the local disk: made by publishing itself (a metadata tarball, the disk out of a unified
  * tarball), or arriving. */
 type MadeFile =
-  | { from: 'memory'; name: string; bytes: Uint8Array }
+  | { from: 'memory'; name: string; bytes: Uint8Array; expectedDigest?: Digest }
   | {
       from: 'stream';
       name: string;
@@ -30,6 +30,8 @@ export interface KeptFile {
   /** Bytes. */
   size: number;
   content: Content;
+  /** Of small metadata that came just now: its bytes, which need not be read again for the fingerprints of its roots. */
+  bytes?: Uint8Array;
   /** Set when it was not there before, and when that was noted: what a failed publish may take back. */
   keptAt?: Date;
 }

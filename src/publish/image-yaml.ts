@@ -1,7 +1,7 @@
-import { parseDocument } from 'yaml';
+import { LineCounter } from 'yaml';
 import type { ProductKey } from '../catalog/names.ts';
 import { HeadwaterError, messageOf } from '../errors.ts';
-import { aliasLimit, findExcess, findRing } from '../yaml.ts';
+import { aliasLimit, parseYaml } from '../yaml.ts';
 import { list, mapping, text, textMapping, texts, type Untyped } from './untyped-fields.ts';
 
 /** The name under which builders leave their definition beside the image. */
@@ -57,12 +57,14 @@ export function parseImageYaml(content: string): ImageYaml {
 
 /** Every plain value stays the text it was written as: `24.10` is a release here, not the number 24.1. */
 function readUntyped(content: string): unknown {
-  const excess = findExcess(content);
-  if (excess !== undefined) throw notYaml(`it ${excess}`);
-  const document = parseDocument(content, { schema: 'failsafe', merge: true, logLevel: 'error' });
+  const lineCounter = new LineCounter();
+  const parsed = parseYaml(content, { schema: 'failsafe', merge: true, lineCounter });
+  if ('excess' in parsed) throw notYaml(`it ${parsed.excess}`);
+  const { document, ring } = parsed;
   const [problem] = document.errors;
-  if (problem !== undefined) throw notYaml(problem.message.split('\n')[0] ?? '', problem);
-  const ring = findRing(document);
+  if (problem !== undefined) {
+    throw notYaml(`line ${lineCounter.linePos(problem.pos[0]).line}: ${problem.message}`, problem);
+  }
   if (ring !== undefined) throw notYaml(ring);
   try {
     return document.toJS({ maxAliasCount: aliasLimit });

@@ -8,7 +8,7 @@ import { IntakeThreads } from './intake-threads.ts';
 import { Ring } from './ring.ts';
 
 /** Files up to this many bytes are examined where they are: cheaper than handing them to a thread. */
-const smallFile = 256 * 1024;
+export const smallFile = 256 * 1024;
 
 /** Bytes of a slot of the rings of files that come beside others, so that many of them take little memory. */
 const sharedSlotSize = 1024 * 1024;
@@ -60,6 +60,18 @@ export class Intake {
     examined.catch(() => undefined);
     const open = (head: Uint8Array) => this.#sink(head, options);
     return { bytes: passOn(source, open, resolve, reject), examined };
+  }
+
+  /**
+   * Examines a small file, all of whose bytes are here.
+   * @param metadata the bytes of the metadata item that it is a root of, for the fingerprint
+   * @throws HeadwaterError `invalid` when it is no image file
+   */
+  async examine(bytes: Uint8Array, metadata?: Uint8Array): Promise<Examined> {
+    const after = metadata === undefined ? {} : { after: metadata };
+    const examination = await Examination.start({ identify: true, ...after });
+    await examination.update(bytes);
+    return toExamined([await examination.end()], bytes.length);
   }
 
   /** sha256(metadata bytes, then root bytes) of bytes that are kept already. */
@@ -146,7 +158,7 @@ async function* passOn(
   let size = 0;
   let sink: Sink | undefined;
   let ended = false;
-  let failure: unknown = new HeadwaterError('aborted', 'the receiver left before the end of the file');
+  let failure: unknown;
   try {
     for await (const chunk of source) {
       size += chunk.length;
@@ -163,8 +175,8 @@ async function* passOn(
     throw error;
   } finally {
     if (!ended) sink?.abort();
-    // Without effect when it was resolved.
-    reject(failure);
+    if (!ended)
+      reject(failure ?? new HeadwaterError('aborted', 'the receiver left before the end of the file'));
   }
 }
 

@@ -9,7 +9,7 @@ import { HeadwaterError } from '../errors.ts';
 import type { Content } from '../image/content.ts';
 import type { InputFile, KeptFile } from './destination.ts';
 import { inFile } from './in-file.ts';
-import type { Examined, Intake, Passage } from './intake.ts';
+import { type Examined, type Intake, type Passage, smallFile } from './intake.ts';
 import type { PushDestination, PushLimits } from './push.ts';
 import { openFile } from './read-file.ts';
 import type { Progress, SourceFile } from './request.ts';
@@ -47,8 +47,11 @@ export class LocalDestination implements PushDestination {
   async keep(file: InputFile, options: { metadata?: KeptFile; progress?: Progress } = {}): Promise<KeptFile> {
     if (file.from === 'blob')
       return this.#justKept(file.name, file.digest) ?? (await this.#kept(file.name, file.digest));
-    const { size, bytes } = await open(file);
     const metadata = options.metadata === undefined ? undefined : await this.#load(options.metadata);
+    if (file.from === 'memory' && file.bytes.length <= smallFile) {
+      return await this.#keepSmall(file, metadata, options);
+    }
+    const { size, bytes } = await open(file);
     const passage = this.#intake.pass(reported(bytes, file.name, size, options.progress), {
       ...(metadata === undefined ? {} : { metadata }),
       ...(size === undefined ? {} : { size }),
@@ -56,11 +59,25 @@ export class LocalDestination implements PushDestination {
     const examined = await this.#take(file, passage, size).catch((error: unknown) => {
       throw inFile(file.name, error);
     });
-    const { digest, content } = examined;
-    const { isNew, keptAt } = await this.#record(examined, options.metadata);
-    const kept = { name: file.name, digest, size: examined.size, content };
-    this.#recent.set(digest, { ...kept, at: keptAt.getTime() });
-    return { ...kept, ...(isNew ? { keptAt } : {}) };
+    return await this.#record(file.name, examined, options.metadata);
+  }
+
+  async #keepSmall(
+    file: InputFile & { from: 'memory' },
+    metadata: Uint8Array | undefined,
+    options: { metadata?: KeptFile; progress?: Progress },
+  ): Promise<KeptFile> {
+    const { name, bytes } = file;
+    const size = bytes.length;
+    try {
+      const examined = await this.#intake.examine(bytes, metadata);
+      await this.#store.write(only(bytes), { digest: asExpected(file, examined), size });
+      options.progress?.({ file: name, done: size, total: size });
+      const kept = await this.#record(name, examined, options.metadata);
+      return kept.content.kind === 'metadata' ? { ...kept, bytes } : kept;
+    } catch (error) {
+      throw inFile(name, error);
+    }
   }
 
   /** Whether a blob is kept, whole. */
@@ -108,10 +125,7 @@ export class LocalDestination implements PushDestination {
   }
 
   /** Remembers what the bytes of a blob in the store are, and the fingerprint they have with their metadata. */
-  async #record(
-    examined: Examined,
-    metadata: KeptFile | undefined,
-  ): Promise<{ isNew: boolean; keptAt: Date }> {
+  async #record(name: string, examined: Examined, metadata: KeptFile | undefined): Promise<KeptFile> {
     const { digest, size, content, fingerprint } = examined;
     const keptAt = new Date();
     const isNew = await this.#catalog.blobs.record(
@@ -121,7 +135,9 @@ export class LocalDestination implements PushDestination {
         ? undefined
         : { metadata: metadata.digest, fingerprint },
     );
-    return { isNew, keptAt };
+    const kept = { name, digest, size, content };
+    this.#recent.set(digest, { ...kept, at: keptAt.getTime() });
+    return { ...kept, ...(isNew ? { keptAt } : {}) };
   }
 
   async #take(file: InputFile, passage: Passage, size: number | undefined): Promise<Examined> {
@@ -138,7 +154,7 @@ export class LocalDestination implements PushDestination {
       for await (const _ of bytes);
       const known = { digest: await digest, size: (await examined).size };
       const adopted = await this.#store.adopt?.(lies, known.digest);
-      if (adopted === undefined) await this.#store.write((await openFile(lies)).bytes, known);
+      if (adopted !== true) await this.#store.write((await openFile(lies)).bytes, known);
       return await examined;
     }
     await this.#store.write(bytes, { digest, ...(size === undefined ? {} : { size }) });
@@ -169,6 +185,7 @@ export class LocalDestination implements PushDestination {
   }
 
   async #load(metadata: KeptFile): Promise<Uint8Array> {
+    if (metadata.bytes !== undefined) return metadata.bytes;
     if (metadata.size > metadataLimit) {
       throw new HeadwaterError(
         'too-large',
@@ -186,12 +203,11 @@ async function open(
 ): Promise<{ size: number | undefined; bytes: AsyncIterable<Uint8Array> }> {
   if (file.from === 'disk') return await openFile(file.path);
   if (file.from === 'stream') return { size: file.size, bytes: file.bytes };
-  return {
-    size: file.bytes.length,
-    bytes: (async function* () {
-      yield file.bytes;
-    })(),
-  };
+  return { size: file.bytes.length, bytes: only(file.bytes) };
+}
+
+async function* only(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }
 
 /** Where the bytes of a file lie, when the store may share them. */

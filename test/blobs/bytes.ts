@@ -27,7 +27,7 @@ export async function* inChunks(bytes: Buffer, chunkSize = 100_000): AsyncGenera
 }
 
 /** Writes a sample whose digest is promised, as it is when a file is hashed on its way in. */
-export async function put(store: BlobStore, { bytes, digest }: Sample): Promise<BlobStat> {
+export async function put(store: BlobStore, { bytes, digest }: Sample): Promise<void> {
   let announce: (digest: Digest) => void = () => undefined;
   const promised = new Promise<Digest>((resolve) => {
     announce = resolve;
@@ -36,7 +36,7 @@ export async function put(store: BlobStore, { bytes, digest }: Sample): Promise<
     yield* inChunks(bytes);
     announce(digest);
   };
-  return await store.write(source(), { digest: promised, size: bytes.length });
+  await store.write(source(), { digest: promised, size: bytes.length });
 }
 
 export async function get(store: BlobStore, digest: Digest, range?: ByteRange): Promise<Buffer> {

@@ -67,10 +67,12 @@ describe('directory store', () => {
 
   test('renews a blob that is written again', async () => {
     const blob = sample(10);
-    const first = await put(store, blob);
+    await put(store, blob);
+    const first = await store.stat(blob.digest);
     await new Promise((resolve) => setTimeout(resolve, 20));
-    const second = await put(store, blob);
-    expect(second.modified.getTime()).toBeGreaterThan(first.modified.getTime());
+    await put(store, blob);
+    const second = await store.stat(blob.digest);
+    expect(second?.modified.getTime()).toBeGreaterThan(first?.modified.getTime() ?? Number.POSITIVE_INFINITY);
   });
 
   test('mends a blob that has lost bytes when it is written again', async () => {

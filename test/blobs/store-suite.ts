@@ -58,11 +58,11 @@ export function describeStore(name: string, makeStore: () => Promise<StoreUnderT
         async (size) => {
           const blob = sample(size);
           const before = Date.now();
-          const stat = await put(store, blob);
+          await put(store, blob);
+          const stat = await store.stat(blob.digest);
           expect(stat).toMatchObject({ digest: blob.digest, size });
           // Some stores count in seconds.
-          expect(stat.modified.getTime()).toBeGreaterThan(before - 2000);
-          expect(await store.stat(blob.digest)).toEqual(stat);
+          expect(stat?.modified.getTime()).toBeGreaterThan(before - 2000);
           expect((await get(store, blob.digest)).equals(blob.bytes)).toBe(true);
           expect(await made.leftovers()).toEqual([]);
         },
@@ -70,7 +70,8 @@ export function describeStore(name: string, makeStore: () => Promise<StoreUnderT
 
       test('keeps an empty blob', async () => {
         const blob = sample(0);
-        expect(await put(store, blob)).toMatchObject({ size: 0 });
+        await put(store, blob);
+        expect(await store.stat(blob.digest)).toMatchObject({ size: 0 });
         expect(await get(store, blob.digest)).toHaveLength(0);
         await expect(store.read(blob.digest, { start: 0, end: 0 })).rejects.toMatchObject({
           kind: 'invalid',
@@ -227,7 +228,7 @@ export function describeStore(name: string, makeStore: () => Promise<StoreUnderT
       test.each([1000, severalParts])('is written again without harm: %i bytes', async (size) => {
         const blob = sample(size);
         await put(store, blob);
-        expect(await put(store, blob)).toMatchObject({ digest: blob.digest, size });
+        await put(store, blob);
         expect((await get(store, blob.digest)).equals(blob.bytes)).toBe(true);
         expect(await listed(store)).toHaveLength(1);
         expect(await made.leftovers()).toEqual([]);
@@ -235,8 +236,7 @@ export function describeStore(name: string, makeStore: () => Promise<StoreUnderT
 
       test.each([1000, severalParts])('by several writers at once: %i bytes', async (size) => {
         const blob = sample(size);
-        const stats = await Promise.all([1, 2, 3, 4].map(() => put(store, blob)));
-        for (const stat of stats) expect(stat).toMatchObject({ digest: blob.digest, size });
+        await Promise.all([1, 2, 3, 4].map(() => put(store, blob)));
         expect((await get(store, blob.digest)).equals(blob.bytes)).toBe(true);
         expect(await listed(store)).toHaveLength(1);
         expect(await made.leftovers()).toEqual([]);
