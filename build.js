@@ -9,12 +9,14 @@ const bundled = ['commander', 'kysely', 'node-cron', 'undici', 'yaml', 'zod'];
 
 /**
  * Of undici, only what makes requests: its index also loads fetch, WebSocket, caches and mocks, which takes longer than
- * some commands do.
+ * some commands do. HTTP/2, which it does not speak unless asked to, would load Node's own.
  */
 const requestsOfUndici = {
   name: 'requests-of-undici',
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^undici$/ }, () => ({ path: 'undici', namespace: 'requests' }));
+    onResolve({ filter: /\/client-h2\.js$/ }, () => ({ path: 'client-h2', namespace: 'left-out' }));
+    onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({ contents: '' }));
     onLoad({ filter: /.*/, namespace: 'requests' }, () => ({
       resolveDir: join(import.meta.dirname, 'node_modules/undici/lib'),
       contents: `

@@ -19,11 +19,6 @@ const compressionTypeBit = 8;
 const extendedEntriesBit = 16;
 const knownFeatures = 1 | corruptBit | externalDataBit | compressionTypeBit | extendedEntriesBit;
 
-/** Whether a file begins as a qcow2 disk does. */
-export function isQcow2(head: Uint8Array): boolean {
-  return Buffer.from(head.subarray(0, 4)).toString('latin1') === 'QFI\xfb';
-}
-
 /**
  * Checks the header and the tables of a qcow2 disk, and that all that they name is in the file. Looks at the tables
  * only, about 64 KiB for each 512 MiB of disk.

@@ -11,11 +11,6 @@ const absent = 0xffff_ffff_ffff_ffffn;
 /** Bytes of the tables at the end at most, as they lie in the file: some four million files have as many. */
 const tablesLimit = 64 * 1024 * 1024;
 
-/** Whether a file begins as a squashfs does. */
-export function isSquashfs(head: Uint8Array): boolean {
-  return Buffer.from(head.subarray(0, 4)).toString('latin1') === 'hsqs';
-}
-
 /**
  * Checks a squashfs: its superblock, that the file is as long as it says, and its tables, which come last and are
  * remembered as they pass (`squashfs-check.ts`). Unpacking the data would take far longer than hashing it.

@@ -1,8 +1,9 @@
 import { HeadwaterError } from '../errors.ts';
 import type { Compression, Content, ImageMetadata } from './content.ts';
 import { metadataTarballLimit, metadataYamlLimit } from './limits.ts';
+import { isQcow2 } from './magic.ts';
 import { parseMetadata } from './metadata.ts';
-import { isQcow2, Qcow2Examiner, qcow2HeadLength } from './qcow2.ts';
+import { Qcow2Examiner, qcow2HeadLength } from './qcow2.ts';
 import { describeTop, namesInMessage, RootfsScan } from './rootfs.ts';
 import type { EntrySink, TarEntry } from './tar.ts';
 

@@ -1,8 +1,7 @@
 import { type Digest, parseDigest } from '../blobs/digest.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { Content } from '../image/content.ts';
-import { isQcow2 } from '../image/qcow2.ts';
-import { isSquashfs } from '../image/squashfs.ts';
+import { isQcow2, isSquashfs } from '../image/magic.ts';
 import { Examination, type Examine, type Found } from './examination.ts';
 import { IntakeThreads } from './intake-threads.ts';
 import { Ring } from './ring.ts';

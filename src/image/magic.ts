@@ -1,0 +1,15 @@
+// What files begin with. Apart from what looks into them, which takes long to load.
+
+/** Whether a file begins as a squashfs does. */
+export function isSquashfs(head: Uint8Array): boolean {
+  return beginsWith(head, 'hsqs');
+}
+
+/** Whether a file begins as a qcow2 disk does. */
+export function isQcow2(head: Uint8Array): boolean {
+  return beginsWith(head, 'QFI\xfb');
+}
+
+function beginsWith(head: Uint8Array, magic: string): boolean {
+  return Buffer.from(head.subarray(0, magic.length)).toString('latin1') === magic;
+}
