@@ -172,10 +172,10 @@ class Run {
     report.retired = followed.retired;
     report.kept = followed.kept - report.added;
     report.aliases = followed.aliases;
-    const complete = report.failures === 0 && survey.whole;
+    const done = report.failures === 0;
     const state: MirrorState = {
       definition: mark,
-      documents: complete ? upstream.documents.known : [],
+      documents: done && survey.complete ? upstream.documents.known : [],
       // What the next run is compared with.
       totals: survey.whole ? survey.totals : (before?.totals ?? survey.totals),
       selected: survey.whole ? survey.selected : (before?.selected ?? survey.selected),
@@ -183,7 +183,8 @@ class Run {
     };
     await lease.assertHeld();
     await catalog.mirrors.setState(name, state);
-    return complete ? 'success' : 'partial';
+    // What cannot be used is counted; what is to come is waited for.
+    return done && survey.current ? 'success' : 'partial';
   }
 
   async #add(plan: Plan, upstream: OpenUpstream): Promise<void> {

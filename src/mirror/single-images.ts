@@ -94,7 +94,8 @@ export class SingleImages {
     } catch (error) {
       throw naming(url, error);
     }
-    const [problem] = [...this.#documents.unusable, ...unusable];
+    const { unreadable, missing } = this.#documents;
+    const [problem] = [...unreadable, ...missing, ...unusable];
     if (read === 0 && problem !== undefined) throw naming(url, problem);
     return searches.map((search) => {
       try {

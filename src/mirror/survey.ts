@@ -26,8 +26,12 @@ export interface Survey {
   selected: Totals;
   skipped: Skipped[];
   warnings: string[];
-  /** Whether the documents belong together, so that what they lack is gone. */
+  /** Whether every document could be used and they belong together, so that what they lack is gone. */
   whole: boolean;
+  /** Whether they belong together, as far as they could be used. */
+  current: boolean;
+  /** Whether only a change of them can bring more: nothing that the index names is missing. */
+  complete: boolean;
 }
 
 /**
@@ -57,7 +61,7 @@ async function survey(definition: MirrorDefinition, documents: UpstreamDocuments
       unusable.push(error);
     }
   }
-  unusable.unshift(...documents.unusable);
+  unusable.unshift(...documents.unreadable, ...documents.missing);
   if (read === 0 && unusable[0] !== undefined) throw unusable[0];
   for (const { message } of unusable) skips.add('a document that the index names cannot be used', message);
   if (totals.versions > 0) selection.assertFieldsExist(file);
@@ -77,6 +81,8 @@ async function survey(definition: MirrorDefinition, documents: UpstreamDocuments
       ...idle.map((warning) => `${name}: ${warning}`),
     ],
     whole: outdated.length === 0 && unusable.length === 0,
+    current: outdated.length === 0,
+    complete: outdated.length === 0 && documents.missing.length === 0,
   };
 }
 

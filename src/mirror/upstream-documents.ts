@@ -42,7 +42,8 @@ export class UpstreamDocuments {
   readonly #source: DocumentSource;
   readonly #verifier: () => Promise<Verifier | undefined>;
   readonly #known: KnownDocuments = [];
-  #unusable: HeadwaterError[] = [];
+  #unreadable: readonly HeadwaterError[] = [];
+  #missing: readonly HeadwaterError[] = [];
 
   /** @param parts.verifier undefined where unsigned documents are taken */
   constructor(parts: { source: DocumentSource; verifier: () => Promise<Verifier | undefined> }) {
@@ -68,7 +69,7 @@ export class UpstreamDocuments {
 
   /**
    * Reads the index and then every products document, one in memory at a time. What the index names in vain is passed
-   * over ({@link unusable}).
+   * over ({@link unreadable}, {@link missing}).
    * @throws HeadwaterError `invalid` when a document is refused, or the index is none, `not-found` when there is no
    * index, and what the source throws
    */
@@ -89,15 +90,21 @@ export class UpstreamDocuments {
         done.add(entry.path);
         yield document;
       }
-      this.#unusable = [...index.unusable, ...missing];
+      this.#unreadable = index.unusable;
+      this.#missing = missing;
       if (again || missing.length === 0) return;
       ({ index, verifier } = await this.#readIndex());
     }
   }
 
-  /** After {@link read}: what the index names and could not be used, and why. */
-  get unusable(): readonly HeadwaterError[] {
-    return this.#unusable;
+  /** After {@link read}: entries of the index that cannot be used, and why. */
+  get unreadable(): readonly HeadwaterError[] {
+    return this.#unreadable;
+  }
+
+  /** After {@link read}: documents that the index names and the upstream does not give, and why. */
+  get missing(): readonly HeadwaterError[] {
+    return this.#missing;
   }
 
   /** What was read, for {@link haveChanged} of the next time. */
