@@ -1,7 +1,8 @@
 import type { Selectable } from 'kysely';
 import type { Database } from './database.ts';
-import type { Item, ItemType, Product, ProductWithVersions, Version } from './model.ts';
+import type { Item, Product, ProductWithVersions } from './model.ts';
 import type { ProductKey } from './names.ts';
+import { completeProducts, toItem, toProduct } from './product-rows.ts';
 import type { Tables } from './tables.ts';
 
 /** Which products to read. */
@@ -161,6 +162,24 @@ export class Products {
     });
   }
 
+  /**
+   * Moves all products of an owner into a stream. Their images stay where they are: no path has a stream in it.
+   * @returns how many were in another one
+   */
+  async move(owner: string, stream: string): Promise<number> {
+    return await this.#database.change(async (transaction, revision, note) => {
+      const moved = await transaction
+        .updateTable('products')
+        .set({ stream, revision })
+        .where('owner', '=', owner)
+        .where('stream', '!=', stream)
+        .executeTakeFirst();
+      const count = Number(moved.numUpdatedRows);
+      if (count > 0) await note({ action: 'product.move', subject: owner, details: { stream, count } });
+      return count;
+    });
+  }
+
   async #batch(query: ProductQuery): Promise<Selectable<Tables['products']>[]> {
     let select = this.#database.reads.selectFrom('products').selectAll().orderBy('name').limit(batchSize);
     if (query.stream !== undefined) select = select.where('stream', '=', query.stream);
@@ -173,92 +192,8 @@ export class Products {
 
   async #complete(
     rows: Selectable<Tables['products']>[],
-    { removed = false, forDocuments = false }: Pick<ProductQuery, 'removed' | 'forDocuments'>,
+    query: Pick<ProductQuery, 'removed' | 'forDocuments'>,
   ): Promise<ProductWithVersions[]> {
-    if (rows.length === 0) return [];
-    const ids = rows.map((row) => row.id);
-    const itemRows = await this.#database.reads
-      .selectFrom('versions')
-      .innerJoin('items', 'items.version_id', 'versions.id')
-      .selectAll('items')
-      .select(['versions.product_id', 'versions.serial', 'versions.label', 'versions.published_at'])
-      .select('versions.hidden')
-      .where('versions.product_id', 'in', ids)
-      .$if(!removed, (select) => select.where('versions.removed_at', 'is', null))
-      .$if(forDocuments, (select) => select.where('versions.hidden', '=', 0))
-      .orderBy('versions.product_id')
-      .orderBy('versions.serial')
-      .orderBy('items.file')
-      .execute();
-    const aliasRows = await this.#database.reads
-      .selectFrom('aliases')
-      .innerJoin('products', (join) =>
-        join
-          .onRef('aliases.os', '=', 'products.os')
-          .onRef('aliases.release', '=', 'products.release')
-          .onRef('aliases.variant', '=', 'products.variant'),
-      )
-      .leftJoin('versions', 'versions.id', 'aliases.version_id')
-      .select(['products.id', 'aliases.name', 'versions.product_id as pinned', 'versions.serial'])
-      .where('products.id', 'in', ids)
-      .$if(!forDocuments, (select) => select.where('aliases.removed_at', 'is', null))
-      .orderBy('aliases.name')
-      .execute();
-
-    const products = new Map<number, ProductWithVersions>(
-      rows.map((row) => [row.id, { ...toProduct(row), versions: [] }]),
-    );
-    for (const { id, name, pinned, serial } of aliasRows) {
-      if (serial === null) products.get(id)?.aliases.push(name);
-      else if (pinned === id) products.get(id)?.pins.push({ alias: name, serial });
-    }
-    let version: Version | undefined;
-    let versionId: number | undefined;
-    for (const row of itemRows) {
-      if (version === undefined || row.version_id !== versionId) {
-        versionId = row.version_id;
-        version = {
-          serial: row.serial,
-          label: row.label,
-          publishedAt: new Date(row.published_at),
-          hidden: row.hidden === 1,
-          items: [],
-        };
-        products.get(row.product_id)?.versions.push(version);
-      }
-      version.items.push(toItem(row));
-    }
-    return [...products.values()];
+    return await completeProducts(this.#database.reads, rows, query);
   }
-}
-
-function toProduct(row: Selectable<Tables['products']>): Product {
-  return {
-    name: row.name,
-    os: row.os,
-    release: row.release,
-    architecture: row.architecture,
-    variant: row.variant,
-    stream: row.stream,
-    owner: row.owner,
-    osTitle: row.os_title,
-    releaseTitle: row.release_title,
-    ...(row.release_shown === null ? {} : { releaseShown: row.release_shown }),
-    ...(row.support_eol === null ? {} : { supportEol: row.support_eol }),
-    requirements: JSON.parse(row.requirements) as Record<string, string>,
-    aliases: [],
-    pins: [],
-  };
-}
-
-/** An item as its row tells it. */
-export function toItem(row: Selectable<Tables['items']>): Item {
-  return {
-    file: row.file,
-    type: row.type as ItemType,
-    digest: row.digest,
-    size: row.size,
-    ...(row.fingerprint === null ? {} : { fingerprint: row.fingerprint }),
-    ...(row.delta_base === null ? {} : { deltaBase: row.delta_base }),
-  };
 }

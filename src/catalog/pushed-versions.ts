@@ -1,7 +1,7 @@
 import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
 import { type Family, productName, serialOf } from './names.ts';
-import { toItem } from './products.ts';
+import { toItem } from './product-rows.ts';
 import type { Tables } from './tables.ts';
 import { claimProduct, insertVersion } from './version-rows.ts';
 

@@ -2,7 +2,7 @@ import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
 import type { ProductDetails, VersionDraft } from './model.ts';
 import { productName } from './names.ts';
-import { toItem } from './products.ts';
+import { toItem } from './product-rows.ts';
 import type { Tables } from './tables.ts';
 
 /** What a product is made from when it has its first version. */

@@ -30,6 +30,7 @@ export function planJson(
       files: files.map(({ ftype, path, size }) => ({ ftype, path, size })),
       ...bytesOf(mirror, fetch),
     })),
+    move: plan.move,
     kept: plan.kept,
     retire: plan.retire,
     ...bytesOf(mirror, plan.fetch),
@@ -42,7 +43,7 @@ export function planJson(
 /** Prints a plan for people. */
 export function printPlan(
   output: Output,
-  { name, mode }: Pick<MirrorDefinition, 'name' | 'mode'>,
+  { name, mode, stream }: Pick<MirrorDefinition, 'name' | 'mode' | 'stream'>,
   { plan, survey }: { plan: Plan; survey: Survey },
 ): void {
   const isListed = mode === 'on-demand';
@@ -66,6 +67,8 @@ export function printPlan(
     if (plan.add.length > rows.length)
       output.line(`… and ${plan.add.length - rows.length} more (--json lists all)`);
   }
+  if (plan.move.length > 0)
+    output.line(`${name}: ${count(plan.move.length, 'product')} to move into the stream ${stream}`);
   for (const { product, serial } of plan.retire.slice(0, versionsListed))
     output.line(`RETIRE  ${product}  ${serial}`);
   const stored = plan.stored > 0 ? `, ${humanSize(plan.stored)} are here already` : '';

@@ -45,6 +45,8 @@ export interface PlannedVersion {
 export interface Plan {
   /** The newest first. */
   add: PlannedVersion[];
+  /** Products that are here in another stream, and move into the mirror's. */
+  move: string[];
   /** Versions that are here and stay. */
   kept: number;
   retire: { product: string; serial: string }[];
@@ -62,7 +64,7 @@ export interface Plan {
 export function makePlan(input: PlanInput): Plan {
   const skips = new Skips();
   const held = new Map([...input.held].map((product) => [product.name, product]));
-  const plan: Plan = { add: [], kept: 0, retire: [], fetch: 0, stored: 0, skipped: [] };
+  const plan: Plan = { add: [], move: [], kept: 0, retire: [], fetch: 0, stored: 0, skipped: [] };
   const seen = new Set<string>();
   for (const product of input.offered) {
     const name = productName(product.key);
@@ -77,11 +79,11 @@ export function makePlan(input: PlanInput): Plan {
     seen.add(name);
     planProduct(plan, product, here, input, skips);
   }
-  // What the upstream offers of a product in another stream is not brought, and not gone either.
-  const offered = new Map(input.offered.map(({ key, versions }) => [productName(key), versions]));
   for (const product of held.values()) {
-    if (product.owner !== input.owner || seen.has(product.name)) continue;
-    const serials = sortVersions(offered.get(product.name) ?? [], product.versions, input.isStored);
+    if (product.owner !== input.owner) continue;
+    if (product.stream !== input.stream) plan.move.push(product.name);
+    if (seen.has(product.name)) continue;
+    const serials = sortVersions([], product.versions, input.isStored);
     const retired = retiredSerials(serials, input.terms);
     plan.retire.push(...retired.map((serial) => ({ product: product.name, serial })));
     plan.kept += product.versions.length - retired.length;
@@ -95,9 +97,9 @@ export function makePlan(input: PlanInput): Plan {
 
 /** Why a product cannot be touched, if so. */
 function foreign(here: HeldProduct | undefined, input: PlanInput): string | undefined {
-  if (here === undefined) return undefined;
-  if (here.owner !== input.owner) return `the product is owned by ${here.owner}`;
-  return here.stream === input.stream ? undefined : `the product is in the stream ${here.stream}`;
+  return here === undefined || here.owner === input.owner
+    ? undefined
+    : `the product is owned by ${here.owner}`;
 }
 
 function planProduct(

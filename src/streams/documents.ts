@@ -120,7 +120,7 @@ export class Documents {
         streams.set(stream, await StreamDocument.render(stream, products));
       }
     } else {
-      for (const [stream, names] of groupByStream(changed)) {
+      for (const [stream, names] of groupByStream(changed, streams.values())) {
         const document = streams.get(stream);
         streams.set(
           stream,
@@ -136,12 +136,22 @@ export class Documents {
   }
 }
 
-function groupByStream(changed: { name: string; stream: string }[]): Map<string, string[]> {
+/** The products whose documents have changed, by stream: also of the one that a product has left. */
+function groupByStream(
+  changed: { name: string; stream: string }[],
+  documents: Iterable<StreamDocument>,
+): Map<string, string[]> {
   const groups = new Map<string, string[]>();
-  for (const { name, stream } of changed) {
+  const add = (stream: string, name: string) => {
     const names = groups.get(stream);
     if (names === undefined) groups.set(stream, [name]);
     else names.push(name);
+  };
+  for (const { name, stream } of changed) add(stream, name);
+  for (const document of documents) {
+    for (const { name, stream } of changed) {
+      if (stream !== document.stream && document.has(name)) add(document.stream, name);
+    }
   }
   return groups;
 }

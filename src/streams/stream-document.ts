@@ -57,6 +57,10 @@ export class StreamDocument {
     return this.#sections.flatMap(({ names }) => names);
   }
 
+  has(product: string): boolean {
+    return this.#sections[findLast(this.#sections, product)]?.names.includes(product) === true;
+  }
+
   /** The document after a change of some of its products: made, altered or gone. */
   async update(changed: string[], products: Products): Promise<StreamDocument> {
     const affected = new Map<number, Set<string>>();

@@ -82,11 +82,18 @@ describe('a plan', () => {
     });
   });
 
-  test('leaves products of others and of other streams alone, and says so', () => {
-    const reasons = (held: HeldProduct) =>
-      plan(upstream(...days(1)), [held]).skipped.map(({ reason }) => reason);
-    expect(reasons(holding(days(5), { owner: 'local' }))).toEqual(['the product is owned by local']);
-    expect(reasons(holding(days(5), { stream: 'other' }))).toEqual(['the product is in the stream other']);
+  test('leaves products of others alone, and says so', () => {
+    const { skipped, move } = plan(upstream(...days(1)), [
+      holding(days(5), { owner: 'local', stream: 'other' }),
+    ]);
+    expect(skipped.map(({ reason }) => reason)).toEqual(['the product is owned by local']);
+    expect(move).toEqual([]);
+  });
+
+  test('moves its own products into the stream of the definition', () => {
+    const here = holding(days(1), { stream: 'other' });
+    expect(plan(upstream(...days(1, 2)), [here])).toMatchObject({ move: [name], kept: 1, add: [{}] });
+    expect(plan(document({}), [here])).toMatchObject({ move: [name], kept: 1 });
   });
 
   test('does not touch a published version whose files the upstream changed', () => {

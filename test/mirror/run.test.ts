@@ -261,6 +261,24 @@ describe('signed documents', () => {
   });
 });
 
+test('a definition that names another stream moves what is here into it', async () => {
+  const upstream = await TestUpstream.start();
+  await upstream.offer(bookworm, '20260101_0000');
+  const parts = await mirrorParts();
+  await runMirror(definition(upstream.url), parts, manual);
+  await upstream.offer(bookworm, '20260102_0000');
+  const moved = definition(upstream.url, { stream: 'elsewhere' });
+  expect(await runMirror(moved, parts, manual)).toMatchObject({
+    outcome: 'success',
+    report: { added: 1, kept: 1, skipped: [] },
+  });
+  expect(await parts.catalog.products.streams()).toEqual(['elsewhere']);
+  expect(await held(parts)).toEqual([`${bookworm}@20260101_0000`, `${bookworm}@20260102_0000`]);
+  expect((await parts.catalog.audit.list({ limit: 10 })).map(({ action }) => action)).toContain(
+    'product.move',
+  );
+});
+
 describe('documents that do not belong together', () => {
   test('a stale products document beside a new index retires nothing and is read again', async () => {
     const upstream = await TestUpstream.start();

@@ -141,3 +141,20 @@ test('after any changes the documents are those that a fresh start renders', asy
     { numRuns: 15 },
   );
 });
+
+test('a product that moves into another stream is in that document, and in no other', async () => {
+  const catalog = await scratchCatalog();
+  const stays = draft({ product: { ...draft().product, release: 'trixie' }, owner: 'mirror:other' });
+  await catalog.versions.publish(stays, [], stored);
+  await catalog.versions.publish(draft({ owner: 'mirror:debian' }), [], stored);
+  const documents = await documentsOf(catalog);
+  expect(await catalog.products.move('mirror:debian', 'mirrored')).toBe(1);
+  expect(await catalog.products.move('mirror:debian', 'mirrored')).toBe(0);
+  await documents.refresh();
+  expect(Object.keys(read(documents).products)).toEqual(['debian:trixie:amd64:default']);
+  expect(Object.keys(read(documents, 'mirrored').products)).toEqual(['debian:bookworm:amd64:default']);
+  await catalog.products.move('mirror:debian', 'images');
+  await documents.refresh();
+  expect(Object.keys(read(documents).products)).toHaveLength(2);
+  expect(read(documents, 'mirrored').products).toEqual({});
+});
