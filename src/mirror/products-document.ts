@@ -102,8 +102,8 @@ function readProduct(
   totals: Totals,
 ): OfferedProduct | undefined {
   const key = readKey(name, fields, where, options.variant);
-  const { said, warnings } = readDetails(fields, key, where);
-  for (const warning of warnings) options.skips.add('an alias or a date is left out', warning);
+  const { said, warnings } = readDetails(fields, key, where, { lenient: true });
+  for (const warning of warnings) options.skips.add('a field of a product is left out', warning);
   const product: OfferedProduct = { name, key, details: said, versions: [] };
   const serials = new Map<string, string>();
   totals.products += 1;

@@ -13,21 +13,37 @@ export interface DocumentDetails {
 /**
  * Reads what a simplestreams document says of a product beside its name.
  * @param where the product in messages
+ * @param options.lenient leave out what is wrong, and warn of it, instead of throwing
  * @throws HeadwaterError `invalid` for a field of another type than clients parse
  */
-export function readDetails(fields: Untyped, key: ProductKey, where: string): DocumentDetails {
+export function readDetails(
+  fields: Untyped,
+  key: ProductKey,
+  where: string,
+  { lenient = false }: { lenient?: boolean } = {},
+): DocumentDetails {
   const warnings: string[] = [];
-  const osTitle = text(fields, 'os', where);
-  const title = text(fields, 'release_title', where);
-  const eol = text(fields, 'support_eol', where);
+  const readable = <Value>(read: () => Value): Value | undefined => {
+    try {
+      return read();
+    } catch (error) {
+      if (!lenient || !(error instanceof HeadwaterError)) throw error;
+      warnings.push(`${error.message}; it was left out`);
+      return undefined;
+    }
+  };
+  const osTitle = readable(() => text(fields, 'os', where));
+  const title = readable(() => text(fields, 'release_title', where));
+  const eol = readable(() => text(fields, 'support_eol', where));
   const dated = eol === undefined || isDate(eol);
   if (!dated) warnings.push(`${where}.support_eol: ${JSON.stringify(eol)} is no date and was left out`);
-  const aliases = readAliases(text(fields, 'aliases', where) ?? '', key, where, warnings);
+  const aliases = readAliases(readable(() => text(fields, 'aliases', where)) ?? '', key, where, warnings);
   // Older LXD reads only `lxd_requirements`, newer LXD prefers it, Incus reads only `requirements`.
-  const requirements = new Map([
-    ...textMapping(fields['requirements'], `${where}.requirements`),
-    ...textMapping(fields['lxd_requirements'], `${where}.lxd_requirements`),
-  ]);
+  const requirements = new Map(
+    ['requirements', 'lxd_requirements'].flatMap((field) => [
+      ...(readable(() => textMapping(fields[field], `${where}.${field}`)) ?? []),
+    ]),
+  );
   return {
     said: {
       ...(osTitle === undefined ? {} : { osTitle }),

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { document, hash, item, offeredBy, product, version } from './documents.ts';
 
@@ -145,6 +146,31 @@ test('an odd item is skipped alone, and its version is taken without it', () => 
   expect(offered[0]?.versions).toMatchObject([{ roots: [{ ftype: 'squashfs' }], deltas: [] }]);
   expect(offered[0]?.versions[0]).not.toHaveProperty('label');
   expect(skips.list()).toMatchObject([{ reason: 'an item cannot be used', count: 4 }]);
+});
+
+test('a field of a product that makes no sense is left out alone', () => {
+  const fields = fc.constantFrom(
+    'aliases',
+    'release_title',
+    'support_eol',
+    'requirements',
+    'lxd_requirements',
+  );
+  fc.assert(
+    fc.property(fields, fc.jsonValue({ maxDepth: 2 }), (field, value) => {
+      const odd = product({ '20260101': version('a') }, { [field]: value });
+      const { offered } = offeredBy(document({ odd, fine: product({ '20260101': version('b') }) }));
+      expect(offered.map(({ name, versions }) => [name, versions.length])).toEqual([
+        ['odd', 1],
+        ['fine', 1],
+      ]);
+    }),
+  );
+  const { offered, skips } = offeredBy(
+    document({ a: product({ '20260101': version('a') }, { aliases: ['x'], support_eol: 5 }) }),
+  );
+  expect(offered[0]?.details).toEqual({ osTitle: 'Debian', title: 'bookworm' });
+  expect(skips.list()).toMatchObject([{ reason: 'a field of a product is left out', count: 2 }]);
 });
 
 test('the example of what is skipped is no longer than a person reads', () => {
