@@ -10,6 +10,7 @@ import { createApi } from './http/api/router.ts';
 import { Uploads } from './http/api/uploads.ts';
 import { createApplication } from './http/application.ts';
 import { BodyWatch } from './http/body-watch.ts';
+import { ProxyTrust } from './http/client-address.ts';
 import { createFront } from './http/front.ts';
 import { Readiness } from './http/health.ts';
 import { Listener, type UpgradeListener } from './http/listener.ts';
@@ -170,6 +171,7 @@ export async function startServer(
     documents: handler,
     application,
     plainIsLimited,
+    proxies: new ProxyTrust(config.trustedProxies),
     onAnswered: (request) => {
       metrics.observeRequest(request);
       logRequest(log, request);

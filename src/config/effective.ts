@@ -8,6 +8,7 @@ export function effectiveSettings(config: Config): ConfigInput {
   return {
     listen: config.listen,
     ...(config.publicUrl === undefined ? {} : { publicUrl: config.publicUrl }),
+    trustedProxies: config.trustedProxies,
     tls: config.tls,
     dataDir: config.dataDir,
     storage: storage.type === 's3' ? withoutCredentials(storage) : storage,

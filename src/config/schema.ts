@@ -86,12 +86,21 @@ const streams = leaf(
   ),
 );
 
+const networks = leaf(
+  'map',
+  z.array(text('an address or a network, such as 192.0.2.7 or 10.0.0.0/8', isNetwork), {
+    error: 'expected a list of addresses and networks, such as [10.0.0.0/8]',
+  }),
+);
+
 export const schema = z.strictObject({
   listen: listen.prefault({}),
   /** Where clients reach the server, when that is not its own address; without a slash at its end. */
   publicUrl: text('an address such as https://images.example.com', isWebAddress)
     .transform((value) => value.replace(/\/+$/, ''))
     .exactOptional(),
+  /** Proxies that are believed when they say where a request comes from (`X-Forwarded-For`). */
+  trustedProxies: networks.prefault([]),
   tls: z
     .union([choice(['self-signed', 'off']), certificateFiles], {
       error: 'expected self-signed, off, or the files as {certificate: FILE, key: FILE}',
@@ -122,12 +131,7 @@ export const schema = z.strictObject({
       streamQuota: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').exactOptional(),
       entryQuota: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').exactOptional(),
       /** From where images may be pulled that clients have copied without --mode push. */
-      pullFrom: leaf(
-        'map',
-        z.array(text('an address or a network, such as 192.0.2.7 or 10.0.0.0/8', isNetwork), {
-          error: 'expected a list of addresses and networks, such as [10.0.0.0/8]',
-        }),
-      ).prefault([]),
+      pullFrom: networks.prefault([]),
       /** Image servers (simplestreams) that clients may have copied from; what is below an address is meant, too. */
       mirrorFrom: leaf(
         'map',

@@ -4,6 +4,7 @@ import type { Actor } from '../catalog/note-change.ts';
 import { type Action, allows, grants, type Target } from '../catalog/rights.ts';
 import type { Token, Tokens } from '../catalog/tokens.ts';
 import { HeadwaterError } from '../errors.ts';
+import { clientAddress } from './client-address.ts';
 import { peerCertificate } from './peer-certificate.ts';
 
 /** Somebody that was let in: by the secret of a token, or by a TLS certificate that is trusted. */
@@ -145,9 +146,7 @@ export function isAdministrator(identity: Identity): boolean {
 
 function actorOf(identity: Identity, request: IncomingMessage): Actor {
   const who = identity === undefined ? 'anonymous' : keyOf(identity);
-  // IPv4 through a socket of IPv6 is written as ::ffff:192.0.2.1.
-  const address = request.socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '');
-  return { who, from: address ?? 'a closed connection' };
+  return { who, from: clientAddress(request) };
 }
 
 function secretOf(header: string): string | undefined {

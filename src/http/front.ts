@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { RequestSample } from '../ops/metrics.ts';
 import type { BodyWatch } from './body-watch.ts';
+import { clientAddress, type ProxyTrust } from './client-address.ts';
 import type { DocumentsHandler } from './streams/documents-handler.ts';
 
 /** What is known of an answered request. */
@@ -35,14 +36,16 @@ export function createFront(parts: {
   /** Plain HTTP beside TLS: only what the application lets through without it. */
   plainIsLimited: boolean;
   bodies: BodyWatch;
+  proxies: ProxyTrust;
 }): RequestListener {
-  const { documents, application, onAnswered, plainIsLimited, bodies } = parts;
+  const { documents, application, onAnswered, plainIsLimited, bodies, proxies } = parts;
   return (request, response) => {
     const started = performance.now();
     // It is gone from the request once the connection is closed.
     const { socket } = request;
     const encrypted = 'encrypted' in socket;
     const id = requestId(request);
+    proxies.see(request);
     const answered = (bytes: number, surface: string) => {
       const broken = response.destroyed && !response.writableFinished;
       onAnswered({
@@ -53,7 +56,7 @@ export function createFront(parts: {
         status: broken && !response.headersSent ? clientLeft : response.statusCode,
         bytes,
         seconds: (performance.now() - started) / 1000,
-        remote: socket.remoteAddress ?? '',
+        remote: clientAddress(request),
         agent: request.headers['user-agent'] ?? '',
         encrypted,
         broken,

@@ -91,6 +91,7 @@ test('"config check" prints every setting', () => {
     env: {},
     overrides: {
       publicUrl: 'https://images.example.com',
+      trustedProxies: ['127.0.0.1', '10.0.0.0/8'],
       limits: { auditEntries: 5000 },
       registry: {
         keep: 3,

@@ -44,6 +44,7 @@ describe('values', () => {
   test('there are defaults for everything', () => {
     expect(loadConfig({ env: {} })).toEqual({
       listen: { address: '::', port: 8443 },
+      trustedProxies: [],
       tls: 'self-signed',
       dataDir: resolve('data'),
       mirrorDir: resolve('mirrors'),

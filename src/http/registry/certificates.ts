@@ -5,6 +5,7 @@ import type { Client } from '../../catalog/clients.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { isAdministrator, type Known } from '../access.ts';
 import { readBody } from '../api/body.ts';
+import { clientAddress } from '../client-address.ts';
 import { peerCertificate } from '../peer-certificate.ts';
 import { created, sync } from './envelope.ts';
 import { catalogFor, identityOf, type RegistryParts } from './parts.ts';
@@ -50,7 +51,7 @@ export function certificateRoutes(router: Router, parts: RegistryParts): void {
       await enrollment.join(catalogFor(context, parts), certificate, {
         secret,
         name: body.name ?? '',
-        address: context.req.socket.remoteAddress ?? '',
+        address: clientAddress(context.req),
       });
     }
     created(context, `/1.0/certificates/${certificate.fingerprint}`);

@@ -1,5 +1,5 @@
-import { BlockList, isIP } from 'node:net';
 import { HeadwaterError } from '../../errors.ts';
+import { Networks } from '../networks.ts';
 import type { OwnAddresses } from '../own-addresses.ts';
 
 /**
@@ -7,7 +7,7 @@ import type { OwnAddresses } from '../own-addresses.ts';
  * whatever it reaches and they do not.
  */
 export class PullPolicy {
-  readonly #allowed = new BlockList();
+  readonly #allowed: Networks;
   readonly #ours: OwnAddresses;
 
   /**
@@ -15,15 +15,7 @@ export class PullPolicy {
    * @param options.ours where Headwater itself is reached
    */
   constructor(options: { from: readonly string[]; ours: OwnAddresses }) {
-    for (const network of options.from) {
-      const [address = '', prefix] = network.split('/');
-      const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
-      this.#allowed.addSubnet(
-        address,
-        prefix === undefined ? (family === 'ipv6' ? 128 : 32) : Number(prefix),
-        family,
-      );
-    }
+    this.#allowed = new Networks(options.from);
     this.#ours = options.ours;
   }
 
@@ -39,7 +31,7 @@ export class PullPolicy {
   assertAllowed(address: string, port: number): void {
     // Another way to write an IPv4 address, which nobody needs who has nothing to hide.
     const isDisguised = /^::ffff:/i.test(address);
-    const isAllowed = !isDisguised && this.#allowed.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+    const isAllowed = !isDisguised && this.#allowed.includes(address);
     if (isAllowed && this.#ours.includes(address, port)) {
       throw new HeadwaterError('forbidden', `${address} port ${port} is this registry itself`);
     }
