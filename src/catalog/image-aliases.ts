@@ -1,6 +1,6 @@
 import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
-import { familyStreams, findAlias, removeAlias, touchFamily } from './aliases.ts';
+import { familyStreams, findAlias, removeAlias, touchFamily } from './alias-rows.ts';
 import type { Database } from './database.ts';
 import { ownTarget } from './own-names.ts';
 import { pointAlias } from './pushed-aliases.ts';

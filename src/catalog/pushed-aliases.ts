@@ -2,13 +2,13 @@ import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
 import {
   describeFamily,
-  type Family,
   familyOwner,
   findAlias,
   removeAlias,
   sameFamily,
   touchFamily,
-} from './aliases.ts';
+} from './alias-rows.ts';
+import type { Family } from './names.ts';
 import { followers } from './own-names.ts';
 import { isUnnamed, releaseOfAlias } from './push-names.ts';
 import { isNewest, type PlacedVersion, rehome } from './pushed-versions.ts';

@@ -1,26 +1,24 @@
 import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
-import { touchFamily } from './aliases.ts';
-import type { Database, Note } from './database.ts';
+import { touchFamily } from './alias-rows.ts';
+import type { Database } from './database.ts';
 import type { Item, ProductDetails } from './model.ts';
 import { productName } from './names.ts';
 import { ownTarget, pushOwner } from './own-names.ts';
 import { unnamedFamily } from './push-names.ts';
 import { familyOfAlias, pointAlias } from './pushed-aliases.ts';
 import { differences, type Editable, type PushedDetails, toDetails, toRow } from './pushed-details.ts';
+import { findOwn, findReplaced, fingerprintsOf, prune, subjectOf } from './pushed-rows.ts';
 import {
   assertListedOnce,
-  findImages,
   findPlaced,
   isNewest,
   isShown,
   nextSerial,
-  type PlacedVersion,
   retire,
   type VersionPlace,
 } from './pushed-versions.ts';
 import { allowance, assertWithin, type QuotaScope, type Quotas } from './quotas.ts';
-import type { Permit } from './rights.ts';
 import type { Tables } from './tables.ts';
 import { claimProduct, insertVersion, updateProduct } from './version-rows.ts';
 import type { AssertStored } from './versions.ts';
@@ -243,95 +241,5 @@ export class Pushed {
       .values({ version_id: version, bytes, pushed_by: pushed.pushedBy, ...toRow(pushed) })
       .execute();
     return { product: productName(product), serial };
-  }
-}
-
-/**
- * A version that shall be replaced, with the aliases that lead to it: first those that follow its product, after which
- * that is named.
- */
-async function findReplaced(
-  transaction: Transaction<Tables>,
-  place: VersionPlace,
-  permit: Permit,
-): Promise<{ version: PlacedVersion; aliases: { name: string; description: string }[] }> {
-  const version = await findPlaced(transaction, place);
-  await permit.demand('publish', await ownTarget(transaction, version));
-  if (!(await isNewest(transaction, version))) {
-    throw new HeadwaterError('conflict', `${place.product} ${place.serial} has a newer version by now`);
-  }
-  const rows = await transaction
-    .selectFrom('aliases')
-    .select(['name', 'description', 'version_id'])
-    .where('os', '=', version.os)
-    .where('release', '=', version.release)
-    .where('variant', '=', version.variant)
-    .where('removed_at', 'is', null)
-    .orderBy('name')
-    .execute();
-  const following = rows.filter((row) => row.version_id === null);
-  const pinned = rows.filter((row) => row.version_id === version.id);
-  return {
-    version,
-    aliases: [...following, ...pinned].map(({ name, description }) => ({ name, description })),
-  };
-}
-
-async function fingerprintsOf(transaction: Transaction<Tables>, versionId: number): Promise<string[]> {
-  const rows = await transaction
-    .selectFrom('items')
-    .select('fingerprint')
-    .where('version_id', '=', versionId)
-    .execute();
-  return rows.flatMap(({ fingerprint }) => fingerprint ?? []);
-}
-
-/** The version that has a draft's image already and that the actor may change. @param productId only of that product */
-async function findOwn(
-  transaction: Transaction<Tables>,
-  { stream, fingerprint }: PushDraft,
-  permit: Permit,
-  productId: number | undefined,
-): Promise<PlacedVersion | undefined> {
-  for (const version of await findImages(transaction, { stream, fingerprint, owner: pushOwner(stream) })) {
-    if (productId !== undefined && version.product_id !== productId) continue;
-    if (await permit.may('publish', await ownTarget(transaction, version))) return version;
-  }
-  return undefined;
-}
-
-function subjectOf({ name, serial }: PlacedVersion): string {
-  return `${name} ${serial}`;
-}
-
-/** Removes what is beyond the newest `keep` versions of a version's product, but for those that aliases are pinned to. */
-async function prune(
-  transaction: Transaction<Tables>,
-  { product_id, name }: PlacedVersion,
-  keep: number,
-  options: { revision: number; now: Date; note: Note },
-): Promise<void> {
-  const live = await transaction
-    .selectFrom('versions')
-    .select(['id', 'product_id', 'serial'])
-    .where('product_id', '=', product_id)
-    .where('removed_at', 'is', null)
-    .orderBy('serial', 'desc')
-    .execute();
-  for (const version of live.slice(keep)) {
-    const pin = await transaction
-      .selectFrom('aliases')
-      .select('name')
-      .where('version_id', '=', version.id)
-      .where('removed_at', 'is', null)
-      .executeTakeFirst();
-    if (pin !== undefined) continue;
-    const [fingerprint] = await fingerprintsOf(transaction, version.id);
-    await retire(transaction, version, options);
-    await options.note({
-      action: 'image.prune',
-      subject: `${name} ${version.serial}`,
-      details: { fingerprint, keep },
-    });
   }
 }

@@ -1,6 +1,6 @@
 import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
-import { assertFree, giveAlias } from './aliases.ts';
+import { assertFree, giveAlias } from './alias-rows.ts';
 import type { Database } from './database.ts';
 import type { Item, ProductDetails, VersionDraft } from './model.ts';
 import { productName } from './names.ts';

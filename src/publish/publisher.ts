@@ -10,8 +10,8 @@ import type { Destination, KeptFile } from './destination.ts';
 import { inFile } from './in-file.ts';
 import { sizeOf } from './read-file.ts';
 import type { FieldNaming, Progress, Published, PublishRequest, SourceFile } from './request.ts';
-import { rootItem } from './root-item.ts';
 import { splitVirtualMachine } from './split-virtual-machine.ts';
+import { assertOneOfEach, combinedItem, deltaItems, splitItems } from './version-items.ts';
 
 /** Where every publish starts, and the owner of what is published without a mirror or a client behind it. */
 const localOwner = 'local';
@@ -193,53 +193,6 @@ async function makeMetadata(
   const name = nameBareRoot(root.name, checked, facts, { requestWins });
   const bytes = await makeMetadataTarball(name);
   return await destination.keep({ from: 'memory', name: `metadata for ${root.name}`, bytes });
-}
-
-async function splitItems(destination: Destination, { metadata, roots }: Parts): Promise<Item[]> {
-  const items: Item[] = [
-    { file: 'lxd.tar.xz', type: 'metadata', digest: metadata.digest, size: metadata.size },
-  ];
-  for (const root of roots) {
-    items.push({
-      ...rootItem(root.content),
-      digest: root.digest,
-      size: root.size,
-      fingerprint: await destination.fingerprint(metadata, root),
-    });
-  }
-  return items;
-}
-
-function deltaItems(deltas: KeptFile[], sources: SourceFile[]): Item[] {
-  return deltas.map(({ name, digest, size }) => {
-    const source = sources.find((file) => file.name === name);
-    if (source?.from !== 'blob' || source.deltaBase === undefined) {
-      throw new HeadwaterError(
-        'invalid',
-        `${name} is a delta, and deltas are not published by hand: leave it out`,
-      );
-    }
-    const { deltaBase } = source;
-    return { file: `delta.${deltaBase}.vcdiff`, type: 'squashfs.vcdiff', digest, size, deltaBase };
-  });
-}
-
-function combinedItem({ digest, size }: KeptFile): Item {
-  return { file: 'lxd_combined.tar.gz', type: 'combined', digest, size, fingerprint: digest };
-}
-
-function assertOneOfEach(roots: KeptFile[]): void {
-  const seen = new Map<string, KeptFile>();
-  for (const root of roots) {
-    const other = seen.get(root.content.kind);
-    if (other !== undefined) {
-      throw new HeadwaterError(
-        'invalid',
-        `${other.name} and ${root.name} are both a ${root.content.kind}: a version has one of each kind at most`,
-      );
-    }
-    seen.set(root.content.kind, root);
-  }
 }
 
 function published(

@@ -1,5 +1,5 @@
 import type { Router } from '@koa/router';
-import { describeFamily } from '../../catalog/aliases.ts';
+import { describeFamily } from '../../catalog/alias-rows.ts';
 import { parseAlias, parseNamePart } from '../../catalog/names.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { readBody } from './body.ts';
