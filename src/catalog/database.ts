@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { Kysely, Migrator, SqliteDialect, sql, type Transaction } from 'kysely';
+import { DEFAULT_MIGRATION_TABLE, Kysely, Migrator, SqliteDialect, sql, type Transaction } from 'kysely';
 import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
 import { ChangeQueue } from './change-queue.ts';
 import { Connection } from './connection.ts';
@@ -118,10 +118,9 @@ export class Database {
   /** Brings the schema up to date. Of several processes that find it old, one does it and the others wait. */
   async #migrate(): Promise<void> {
     await this.#writes.connection().execute(async (db) => {
+      // Whoever has nothing to do need not wait for writers, nor for the migrator, which looks at the whole schema.
+      if (await isUpToDate(db)) return;
       const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } });
-      // Whoever has nothing to do need not wait for writers.
-      const known = await migrator.getMigrations();
-      if (known.every(({ executedAt }) => executedAt !== undefined)) return;
       await sql`begin immediate`.execute(db);
       try {
         const { error } = await migrator.migrateToLatest();
@@ -133,6 +132,16 @@ export class Database {
       }
     });
   }
+}
+
+/** Whether all migrations were made, by the table in which the migrator notes them. */
+async function isUpToDate(db: Kysely<Tables>): Promise<boolean> {
+  const table = sql.table(DEFAULT_MIGRATION_TABLE);
+  const known = await sql`select name from sqlite_master where name = ${DEFAULT_MIGRATION_TABLE}`.execute(db);
+  if (known.rows.length === 0) return false;
+  const { rows } = await sql<{ name: string }>`select name from ${table}`.execute(db);
+  const made = new Set(rows.map(({ name }) => name));
+  return Object.keys(migrations).every((name) => made.has(name));
 }
 
 /** What the database failed with, as users know it (https://www.sqlite.org/rescode.html). */

@@ -39,7 +39,7 @@ export function loadConfig(sources: ConfigSources): Config {
   if (sources.file !== undefined) layers.push(fileLayer(sources.file));
 
   const merged = layers.reduceRight<unknown>((lower, layer) => lay(layer.values, lower), {});
-  const result = schema.safeParse(merged);
+  const result = schema.safeParse(merged, { jitless: true });
   const problems = layers.flatMap((layer) => layer.problems);
   for (const issue of result.error?.issues ?? []) problems.push(...describeIssue(issue, { merged, layers }));
   if (!result.success || problems.length > 0) throw invalid(problems);

@@ -71,7 +71,7 @@ function readDefinition(
     );
   }
   const layer = readYamlFile(file);
-  const result = schema.safeParse(layer.values);
+  const result = schema.safeParse(layer.values, { jitless: true });
   if (!result.success) {
     const mistakes = result.error.issues.flatMap((issue) =>
       describeIssue(issue, { merged: layer.values, layers: [layer] }),
