@@ -1,14 +1,13 @@
-import { setMaxListeners } from 'node:events';
 import type { Readable } from 'node:stream';
 import type { BlobStore, ByteRange } from '../blobs/blob-store.ts';
 import type { Digest } from '../blobs/digest.ts';
 import type { Source } from '../catalog/sources.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import { HeadwaterError } from '../errors.ts';
-import { onDemandDirectory } from './downloads.ts';
+import { BackgroundWork } from './background-work.ts';
 import { evictExpired } from './on-demand-eviction.ts';
 import { OnDemandFetch } from './on-demand-fetch.ts';
-import { UpstreamConnections } from './on-demand-upstreams.ts';
+import { OnDemandFetches } from './on-demand-fetches.ts';
 import { ShortMemory } from './short-memory.ts';
 import type { MirrorParts } from './upstream.ts';
 
@@ -51,15 +50,10 @@ export class OnDemandStore {
   readonly #parts: MirrorParts;
   readonly #definitions: readonly MirrorDefinition[];
   readonly #hooks: OnDemandHooks;
-  readonly #firstByte: number;
-  readonly #upstreams: UpstreamConnections;
-  readonly #fetches = new Map<Digest, Promise<OnDemandFetch>>();
-  /** Digests of which wrong bytes came, with what was said of them: they are not asked for yet. */
-  readonly #wrong: ShortMemory<Digest, string>;
+  readonly #fetches: OnDemandFetches;
   /** Digests of which it was just noted that somebody asked. */
   readonly #noted: ShortMemory<Digest, true>;
-  readonly #work = new Set<Promise<void>>();
-  readonly #closing = new AbortController();
+  readonly #work: BackgroundWork;
 
   constructor(
     definitions: readonly MirrorDefinition[],
@@ -72,12 +66,18 @@ export class OnDemandStore {
     this.#definitions = definitions;
     this.#hooks = hooks;
     const { firstByte, wrongBytes, noteAsked } = { ...usualTimes, ...times };
-    this.#firstByte = firstByte;
-    this.#wrong = new ShortMemory(wrongBytes);
     this.#noted = new ShortMemory(noteAsked);
-    // Every fetch that is under way listens to it.
-    setMaxListeners(0, this.#closing.signal);
-    this.#upstreams = new UpstreamConnections(definitions, this.#closing.signal);
+    this.#work = new BackgroundWork((error) => hooks.onError(error));
+    this.#fetches = new OnDemandFetches({
+      parts,
+      definitions,
+      work: this.#work,
+      times: { firstByte, wrongBytes },
+      hooks: {
+        onKept: (fetch, seconds) => this.#kept(fetch, seconds),
+        onFailed: (source, failure) => hooks.onFailed(source, failure),
+      },
+    });
     const presign = this.#store.presign?.bind(this.#store);
     this.presign =
       presign === undefined
@@ -94,9 +94,9 @@ export class OnDemandStore {
    */
   async read(digest: Digest, range?: ByteRange): Promise<Readable> {
     for (let look = 0; look < looks; look++) {
-      const fetch = await (this.#fetches.get(digest) ?? this.#readOrFetch(digest, range));
+      const fetch = await (this.#fetches.running(digest) ?? this.#readOrFetch(digest, range));
       if (!(fetch instanceof OnDemandFetch)) return fetch;
-      await this.#begun(fetch);
+      await this.#fetches.begun(fetch);
       const bytes = await fetch.file.read(range);
       if (bytes !== undefined) return bytes;
       await fetch.ended;
@@ -115,9 +115,7 @@ export class OnDemandStore {
 
   /** Stops what is being fetched; what arrived is kept for the next time. */
   async close(): Promise<void> {
-    this.#closing.abort();
-    while (this.#work.size > 0) await Promise.all(this.#work);
-    await this.#upstreams.close();
+    await this.#fetches.close();
   }
 
   async #readOrFetch(digest: Digest, range: ByteRange | undefined): Promise<Readable | OnDemandFetch> {
@@ -129,85 +127,14 @@ export class OnDemandStore {
       if (!(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
       const source = await this.#source(digest);
       if (source === undefined) throw (await this.#abandoned(digest)) ?? error;
-      this.#assertNotWrong(digest);
-      return await this.#fetch(digest, source);
+      return await this.#fetches.fetch(digest, source);
     }
   }
 
-  /** The fetch of a blob: the one that is under way, or a new one. */
-  async #fetch(digest: Digest, source: Source): Promise<OnDemandFetch> {
-    // Nothing is awaited before the map is set: who asks at the same moment finds it.
-    const running = this.#fetches.get(digest);
-    if (running !== undefined) return await running;
-    const beginning = this.#begin(digest, source);
-    this.#fetches.set(digest, beginning);
-    beginning.then(
-      (fetch) => this.#do(this.#attend(digest, fetch)),
-      () => this.#fetches.delete(digest),
-    );
-    return await beginning;
-  }
-
-  async #begin(digest: Digest, source: Source): Promise<OnDemandFetch> {
-    const { destination, dataDir } = this.#parts;
-    return await OnDemandFetch.begin(
-      { ...source, digest },
-      {
-        destination,
-        downloader: await this.#upstreams.of(source.mirror),
-        directory: onDemandDirectory(dataDir),
-        signal: this.#closing.signal,
-      },
-    );
-  }
-
-  /** Waits for the end of a fetch and tells of it. */
-  async #attend(digest: Digest, fetch: OnDemandFetch): Promise<void> {
-    const started = performance.now();
-    const { source } = fetch;
-    const end = await fetch.ended;
-    this.#fetches.delete(digest);
-    if (end.kind === 'kept') {
-      this.#noteAsked(digest);
-      const seconds = (performance.now() - started) / 1000;
-      this.#hooks.onFetched(source, { received: fetch.received, seconds });
-      await this.evict();
-      return;
-    }
-    // What an earlier fetch left may have been what was wrong: then the next one begins anew.
-    if (end.kind === 'wrong' && !end.resumed) {
-      this.#wrong.set(digest, end.error.message);
-    }
-    if (!this.#closing.signal.aborted) {
-      this.#hooks.onFailed(source, { error: end.error, wrong: end.kind === 'wrong' });
-    }
-  }
-
-  /**
-   * Resolves when the first bytes are here, or when they are late and the upstream has not failed.
-   * @throws HeadwaterError `unavailable`, when the fetch has failed or is about to
-   */
-  async #begun(fetch: OnDemandFetch): Promise<void> {
-    const { mirror } = fetch.source;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<'late'>((resolve) => {
-      timer = setTimeout(() => resolve('late'), this.#firstByte);
-    });
-    try {
-      const outcome = await Promise.race([fetch.file.begun(), late]);
-      const trouble = this.#upstreams.trouble(mirror);
-      if (outcome === 'late' && trouble !== undefined && fetch.file.arrived === 0) {
-        throw new HeadwaterError('unavailable', trouble);
-      }
-    } catch (error) {
-      // Whatever the upstream says: for the client the file is listed, and cannot be had now.
-      if (!(error instanceof HeadwaterError)) throw error;
-      const { kind, message } = error;
-      const answer = kind === 'no-space' ? kind : 'unavailable';
-      throw new HeadwaterError(answer, `mirror ${mirror}: ${message}`, { cause: error });
-    } finally {
-      clearTimeout(timer);
-    }
+  async #kept({ source, received }: OnDemandFetch, seconds: number): Promise<void> {
+    this.#noteAsked(source.digest);
+    this.#hooks.onFetched(source, { received, seconds });
+    await this.evict();
   }
 
   async #source(digest: Digest): Promise<Source | undefined> {
@@ -232,27 +159,10 @@ export class OnDemandStore {
     return true;
   }
 
-  #assertNotWrong(digest: Digest): void {
-    const wrong = this.#wrong.get(digest);
-    if (wrong === undefined) return;
-    throw new HeadwaterError(
-      'unavailable',
-      `the upstream sent wrong bytes and is not asked again yet: ${wrong}`,
-    );
-  }
-
   #noteAsked(digest: Digest): void {
     if (this.#noted.get(digest) === true) return;
     this.#noted.set(digest, true);
-    this.#do(this.#parts.catalog.sources.noteAsked(digest));
-  }
-
-  /** Lets work go on that nobody waits for but {@link close}. */
-  #do(work: Promise<void>): void {
-    const done = work
-      .catch((error: unknown) => this.#hooks.onError(error))
-      .finally(() => this.#work.delete(done));
-    this.#work.add(done);
+    this.#work.do(this.#parts.catalog.sources.noteAsked(digest));
   }
 }
 
