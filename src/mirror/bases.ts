@@ -16,6 +16,7 @@ export class Bases {
 
   /** In which order to ask: those that failed in the last minute come last. */
   inOrder(): string[] {
+    if (this.#failedAt.size === 0) return [...this.#bases];
     const since = performance.now() - distrust;
     const failing = new Set(this.#bases.filter((base) => (this.#failedAt.get(base) ?? since) > since));
     return [...this.#bases.filter((base) => !failing.has(base)), ...failing];
