@@ -16,10 +16,9 @@ async function configFor(
   assignments: readonly string[] = [],
 ): Promise<Found> {
   const { findConfigFile, loadConfig } = await import('../config/load.ts');
-  const { parseAssignments } = await import('../config/layers.ts');
   const file = target.config ?? findConfigFile();
   const overrides = {
-    ...parseAssignments(assignments),
+    ...(assignments.length === 0 ? {} : (await import('../config/layers.ts')).parseAssignments(assignments)),
     ...(target.dataDir === undefined ? {} : { dataDir: target.dataDir }),
   };
   const config = loadConfig({ ...(file === undefined ? {} : { file }), overrides, env: process.env });
