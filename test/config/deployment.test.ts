@@ -49,3 +49,13 @@ test('the certificate of config/production.yaml is where the hook of certbot put
   await run(hook, [], { env: { ...env, RENEWED_LINEAGE: other, HEADWATER_LINEAGE: lineage } });
   expect(await readFile(copied(tls.key), 'utf8')).toBe('a key');
 });
+
+test('whatever nginx passes on, as config/nginx.conf says, names the client', async () => {
+  const [server = '', ...locations] = (await readFile('config/nginx.conf', 'utf8'))
+    .replace(/#.*/g, '')
+    .split(/^ {2}location /m);
+  expect(server).toContain('proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;');
+  expect(locations).not.toHaveLength(0);
+  // A location with a header of its own takes over none of the server's.
+  for (const location of locations) expect(location).not.toContain('proxy_set_header');
+});
