@@ -186,6 +186,8 @@ function isNetwork(value: string): boolean {
   const bits = isIP(address) === 6 ? 128 : 32;
   return (
     isIP(address) !== 0 &&
+    // A zone (`fe80::1%eth0`) would be passed over, so that more is meant than was written.
+    !address.includes('%') &&
     rest.length === 0 &&
     (prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits))
   );
