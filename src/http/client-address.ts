@@ -46,7 +46,8 @@ function peerAddress(request: IncomingMessage): string {
 function readAddress(entry: string): string | undefined {
   const text = entry.trim();
   const address = /^\[(.+)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ?? text;
-  return isIP(address) === 0 ? undefined : plain(address);
+  // The zone of another machine (`fe80::1%eth0`) means nothing here.
+  return isIP(address) === 0 || address.includes('%') ? undefined : plain(address);
 }
 
 /** IPv4 through a socket of IPv6 is written as `::ffff:192.0.2.1`. */

@@ -31,6 +31,8 @@ test.each([
     '192.0.2.7, unknown, 10.0.0.2',
     '10.0.0.2',
   ],
+  ['IPv4 in hexadecimal', ['10.0.0.0/8'], '10.0.0.1', '192.0.2.7, ::ffff:a00:2', '192.0.2.7'],
+  ['nobody with a zone', ['10.0.0.1'], '10.0.0.1', '192.0.2.7, ::ffff:192.0.2.8%eth0', '10.0.0.1'],
 ] as const)('a request comes from %s', (_, proxies, peer, forwarded, address) => {
   expect(seenBy([...proxies], peer, forwarded)).toBe(address);
 });
@@ -45,6 +47,43 @@ test('whatever a client says, a trusted proxy that appends the address of the cl
       fc.pre(!client.startsWith('10.') && client !== '192.0.2.1');
       expect(seenBy(['10.0.0.0/8'], '10.0.0.1', `${forged}, ${client}`)).toBe(client);
       expect(seenBy(['10.0.0.0/8'], '192.0.2.1', `${forged}, ${client}`)).toBe('192.0.2.1');
+    }),
+  );
+});
+
+/** An address as proxies write it: as it is, with a port, in brackets, or IPv4 as IPv6. */
+const written = (address: fc.Arbitrary<string>) =>
+  fc
+    .tuple(address, fc.constantFrom('', ':4711', '[]', '::ffff:'))
+    .map(([text, form]) =>
+      form === '[]' ? `[${text}]` : form === ':4711' ? `${text}:4711` : `${form}${text}`,
+    );
+const proxy = written(fc.nat(255).map((last) => `10.0.0.${last}`));
+const stranger = written(fc.nat(255).map((last) => `192.0.2.${last}`));
+const unreadable = ['', 'unknown', '_hidden', '10.0.0', '[10.0.0.2', '10.0.0.2:', '10.0.0.0/8', 'fe80::1%1'];
+const garbage = fc.constantFrom(...unreadable);
+
+test('no header of a peer that is not trusted changes where its request comes from', () => {
+  const header = fc.oneof(
+    fc.string(),
+    fc.array(fc.oneof(proxy, stranger, garbage), { maxLength: 5 }).map((list) => list.join(',')),
+  );
+  const peer = fc.oneof(fc.ipV4(), fc.ipV6()).filter((address) => seenBy([], address) === address);
+  fc.assert(
+    fc.property(header, peer, (forged, address) => {
+      fc.pre(!address.startsWith('10.0.0.'));
+      expect(seenBy(['10.0.0.0/24'], address, forged)).toBe(address);
+    }),
+  );
+});
+
+test('a request comes from a trusted proxy only where everybody who can be read is one', () => {
+  const entries = fc.array(fc.oneof(proxy, stranger, garbage), { maxLength: 6 });
+  fc.assert(
+    fc.property(entries, (list) => {
+      const readable = list.slice(list.findLastIndex((entry) => unreadable.includes(entry)) + 1);
+      const address = seenBy(['10.0.0.0/24'], '10.0.0.1', list.join(', '));
+      expect(address.startsWith('10.0.0.')).toBe(readable.every((entry) => entry.includes('10.0.0.')));
     }),
   );
 });
