@@ -7,6 +7,7 @@ export default defineConfig({
     globalSetup: ['test/e2e/setup.ts'],
     testTimeout: 300_000,
     hookTimeout: 600_000,
+    expect: { poll: { timeout: 20_000 } },
     fileParallelism: false,
     pool: 'forks',
   },
