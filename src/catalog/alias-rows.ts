@@ -1,6 +1,6 @@
 import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
-import type { Family } from './names.ts';
+import { type Family, familyOf } from './names.ts';
 import type { Tables } from './tables.ts';
 
 // Parts of transactions that look at aliases and the families that they lead to, and change them.
@@ -73,9 +73,7 @@ export async function familyOwner(
   const row = await transaction
     .selectFrom('products')
     .select('owner')
-    .where('os', '=', family.os)
-    .where('release', '=', family.release)
-    .where('variant', '=', family.variant)
+    .where(({ and }) => and(familyOf(family)))
     .limit(1)
     .executeTakeFirst();
   return row?.owner;
@@ -87,9 +85,7 @@ export async function familyStreams(transaction: Transaction<Tables>, family: Fa
     .selectFrom('products')
     .select('stream')
     .distinct()
-    .where('os', '=', family.os)
-    .where('release', '=', family.release)
-    .where('variant', '=', family.variant)
+    .where(({ and }) => and(familyOf(family)))
     .execute();
   return rows.map(({ stream }) => stream);
 }
@@ -103,9 +99,7 @@ export async function touchFamily(
   await transaction
     .updateTable('products')
     .set({ revision })
-    .where('os', '=', family.os)
-    .where('release', '=', family.release)
-    .where('variant', '=', family.variant)
+    .where(({ and }) => and(familyOf(family)))
     .execute();
 }
 

@@ -3,6 +3,7 @@ import type { Database } from './database.ts';
 import type { ItemType, ProductDetails } from './model.ts';
 import type { ProductKey } from './names.ts';
 import { ownNames, targetOf } from './own-names.ts';
+import { describeProduct } from './product-rows.ts';
 import { type PushedDetails, toDetails } from './pushed-details.ts';
 import type { Target } from './rights.ts';
 
@@ -198,20 +199,7 @@ function toImage(row: ImageRow, aliases: Image['aliases'], own: Target): Image {
       ? {}
       : { metadata: { type: 'metadata', digest: row.metadata_digest, size: row.metadata_size } }),
     root: { type: row.type as ItemType, digest: row.digest, size: row.size },
-    product: {
-      name: row.name,
-      os: row.os,
-      release: row.release,
-      architecture: row.architecture,
-      variant: row.variant,
-      stream: row.stream,
-      owner: row.owner,
-      osTitle: row.os_title,
-      releaseTitle: row.release_title,
-      ...(row.release_shown === null ? {} : { releaseShown: row.release_shown }),
-      ...(row.support_eol === null ? {} : { supportEol: row.support_eol }),
-      requirements: JSON.parse(row.requirements) as Record<string, string>,
-    },
+    product: describeProduct(row),
     serial: row.serial,
     label: row.label,
     publishedAt: new Date(row.published_at),

@@ -19,6 +19,11 @@ export interface ProductKey {
  */
 export type Family = Pick<ProductKey, 'os' | 'release' | 'variant'>;
 
+/** Only the family of something that belongs to one: as a condition of a query, too. */
+export function familyOf({ os, release, variant }: Family): Family {
+  return { os, release, variant };
+}
+
 /** The name of a product in documents: `debian:bookworm:amd64:default`. */
 export function productName(key: ProductKey): string {
   return `${key.os}:${key.release}:${key.architecture}:${key.variant}`;

@@ -1,5 +1,5 @@
 import type { Transaction } from 'kysely';
-import { type Family, impliedAliases, type ProductKey, productName } from './names.ts';
+import { type Family, familyOf, impliedAliases, type ProductKey, productName } from './names.ts';
 import { aliasOfRelease } from './push-names.ts';
 import type { Target } from './rights.ts';
 import type { Tables } from './tables.ts';
@@ -50,9 +50,7 @@ export async function followers(transaction: Transaction<Tables>, family: Family
   const rows = await transaction
     .selectFrom('aliases')
     .select('name')
-    .where('os', '=', family.os)
-    .where('release', '=', family.release)
-    .where('variant', '=', family.variant)
+    .where(({ and }) => and(familyOf(family)))
     .where('version_id', 'is', null)
     .execute();
   return rows.map(({ name }) => name);
@@ -70,9 +68,7 @@ export async function aliasTargets(
   const products = await transaction
     .selectFrom('products')
     .select(['os', 'release', 'architecture', 'variant', 'stream', 'owner'])
-    .where('os', '=', family.os)
-    .where('release', '=', family.release)
-    .where('variant', '=', family.variant)
+    .where(({ and }) => and(familyOf(family)))
     .execute();
   const following = await followers(transaction, family);
   return products.flatMap((product) => {

@@ -71,6 +71,13 @@ export async function completeProducts(
 
 /** A product as its row tells it, with nothing that belongs to it. */
 export function toProduct(row: Selectable<Tables['products']>): Product {
+  return { ...describeProduct(row), aliases: [], pins: [] };
+}
+
+/** What the row of a product says of it. */
+export function describeProduct(
+  row: Omit<Selectable<Tables['products']>, 'id' | 'revision'>,
+): Omit<Product, 'aliases' | 'pins'> {
   return {
     name: row.name,
     os: row.os,
@@ -84,8 +91,6 @@ export function toProduct(row: Selectable<Tables['products']>): Product {
     ...(row.release_shown === null ? {} : { releaseShown: row.release_shown }),
     ...(row.support_eol === null ? {} : { supportEol: row.support_eol }),
     requirements: JSON.parse(row.requirements) as Record<string, string>,
-    aliases: [],
-    pins: [],
   };
 }
 

@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely';
 import type { Database } from './database.ts';
 import type { Item, Product, ProductWithVersions } from './model.ts';
-import type { ProductKey } from './names.ts';
+import { familyOf, type ProductKey } from './names.ts';
 import { completeProducts, toItem, toProduct } from './product-rows.ts';
 import type { Tables } from './tables.ts';
 
@@ -79,9 +79,7 @@ export class Products {
     const rows = await this.#database.reads
       .selectFrom('products')
       .selectAll()
-      .where('os', '=', family.os)
-      .where('release', '=', family.release)
-      .where('variant', '=', family.variant)
+      .where(({ and }) => and(familyOf(family)))
       .execute();
     return rows.map(toProduct);
   }

@@ -8,7 +8,7 @@ import {
   sameFamily,
   touchFamily,
 } from './alias-rows.ts';
-import type { Family } from './names.ts';
+import { type Family, familyOf } from './names.ts';
 import { followers } from './own-names.ts';
 import { isUnnamed, releaseOfAlias } from './push-names.ts';
 import { isNewest, type PlacedVersion, rehome } from './pushed-versions.ts';
@@ -97,8 +97,4 @@ async function assertSameOwner(
     'conflict',
     `alias ${name} leads to ${describeFamily(current)}, which is owned by ${owner}: choose another alias`,
   );
-}
-
-function familyOf({ os, release, variant }: Family): Family {
-  return { os, release, variant };
 }

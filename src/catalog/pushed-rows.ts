@@ -1,6 +1,7 @@
 import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
 import type { Note } from './database.ts';
+import { familyOf } from './names.ts';
 import { ownTarget, pushOwner } from './own-names.ts';
 import {
   findImages,
@@ -32,9 +33,7 @@ export async function findReplaced(
   const rows = await transaction
     .selectFrom('aliases')
     .select(['name', 'description', 'version_id'])
-    .where('os', '=', version.os)
-    .where('release', '=', version.release)
-    .where('variant', '=', version.variant)
+    .where(({ and }) => and(familyOf(version)))
     .where('removed_at', 'is', null)
     .orderBy('name')
     .execute();

@@ -3,7 +3,7 @@ import { HeadwaterError } from '../errors.ts';
 import { touchFamily } from './alias-rows.ts';
 import type { Database } from './database.ts';
 import type { Item, ProductDetails } from './model.ts';
-import { productName } from './names.ts';
+import { familyOf, productName } from './names.ts';
 import { ownTarget, pushOwner } from './own-names.ts';
 import { unnamedFamily } from './push-names.ts';
 import { familyOfAlias, pointAlias } from './pushed-aliases.ts';
@@ -193,9 +193,7 @@ export class Pushed {
       if (leads && sibling === undefined) {
         const gone = await transaction
           .deleteFrom('aliases')
-          .where('os', '=', version.os)
-          .where('release', '=', version.release)
-          .where('variant', '=', version.variant)
+          .where(({ and }) => and(familyOf(version)))
           .where('version_id', 'is', null)
           .returning('name')
           .execute();

@@ -19,6 +19,7 @@ export class Networks {
   }
 }
 
-function familyOf(address: string): 'ipv4' | 'ipv6' {
+/** As {@link BlockList} calls what kind of address one is. */
+export function familyOf(address: string): 'ipv4' | 'ipv6' {
   return isIP(address) === 6 ? 'ipv6' : 'ipv4';
 }

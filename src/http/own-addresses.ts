@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { BlockList, isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Config } from '../config/schema.ts';
+import { familyOf } from './networks.ts';
 
 /** Where this server itself is reached: by its listener, and by `publicUrl`, which may be a proxy on another machine. */
 export class OwnAddresses {
@@ -54,8 +55,4 @@ export class OwnAddresses {
 
 function add(list: BlockList, address: string): void {
   list.addAddress(address, familyOf(address));
-}
-
-function familyOf(address: string): 'ipv4' | 'ipv6' {
-  return isIP(address) === 6 ? 'ipv6' : 'ipv4';
 }

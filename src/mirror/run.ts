@@ -161,7 +161,7 @@ class Run {
     // From here on the documents that were known are no longer all there is to do.
     if (before !== undefined) await catalog.mirrors.setState(name, { ...before, documents: [] });
 
-    await catalog.products.move(this.#owner, this.#definition.stream);
+    if (plan.move.length > 0) await catalog.products.move(this.#owner, this.#definition.stream);
     await this.#add(plan, upstream);
     const stored = await storedDigests(this.#parts, { force });
     const followed = await followUpstream(catalog, this.#owner, survey.offered, {
