@@ -35,6 +35,16 @@ export interface Expected {
   size?: number;
 }
 
+/** A blob on its way into a store. */
+export interface StagedBlob {
+  /** Where to make a file with its bytes. */
+  path: string;
+  /** Keeps the file as a blob, whole and durable. Who calls vouches for the digest. */
+  keep(digest: Digest): Promise<void>;
+  /** Gives it up; to be called in any case, and without effect once it is kept. */
+  discard(): Promise<void>;
+}
+
 /**
  * Where bytes are kept, named by their SHA-256. One suite of tests runs over every store
  * (`test/blobs/store-suite.ts`).
@@ -70,6 +80,12 @@ export interface BlobStore {
    * file stays where it is. The caller vouches for the digest. Returns false where the store cannot.
    */
   adopt?(path: string, digest: Digest): Promise<boolean>;
+
+  /**
+   * A place for the bytes of a blob that somebody else writes, a thread for example, where the store can take them over
+   * without copying them.
+   */
+  stage?(): Promise<StagedBlob>;
 
   /** Removes a blob; one that is not there is a success. */
   remove(digest: Digest): Promise<void>;

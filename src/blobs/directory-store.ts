@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { codeOf, HeadwaterError } from '../errors.ts';
 import { adoptFile } from './adopt-file.ts';
 import { blobKey, blobRoot, digestOfKey } from './blob-key.ts';
-import type { BlobStat, BlobStore, ByteRange, Expected } from './blob-store.ts';
+import type { BlobStat, BlobStore, ByteRange, Expected, StagedBlob } from './blob-store.ts';
 import { assertSize } from './damaged-blob.ts';
 import type { Digest } from './digest.ts';
 import { Directories } from './directories.ts';
@@ -15,7 +15,7 @@ import { FileRange } from './file-range.ts';
 import { GroupSync } from './group-sync.ts';
 import { Incoming } from './incoming.ts';
 import { StagedFile } from './staged-file.ts';
-import { isAbandoned } from './staged-name.ts';
+import { isAbandoned, stagedName } from './staged-name.ts';
 
 /** How long it is believed that the directory is there, in milliseconds: a mirror run asks thousands of times. */
 const moment = 20;
@@ -97,6 +97,23 @@ export class DirectoryStore implements BlobStore {
       // One that is there stays: it may have bytes of its own, which nobody else can change.
       if (!(await this.#renew(digest, size))) await this.#place(staged, digest);
     });
+  }
+
+  async stage(): Promise<StagedBlob> {
+    const path = join(this.#staging, await stagedName());
+    let moved = false;
+    return {
+      path,
+      keep: async (digest) => {
+        await this.#sync.sync(path);
+        await this.#place(path, digest, () => {
+          moved = true;
+        });
+      },
+      discard: async () => {
+        if (!moved) await removeFile(path);
+      },
+    };
   }
 
   async remove(digest: Digest): Promise<void> {

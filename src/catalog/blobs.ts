@@ -1,4 +1,5 @@
 import { sql, type Transaction } from 'kysely';
+import { Gathering } from '../gathering.ts';
 import type { Database } from './database.ts';
 import type { Tables } from './tables.ts';
 
@@ -17,25 +18,28 @@ interface Recording extends BlobRecord {
   usedAt: number;
   metadata?: string;
   fingerprint?: string;
+  resolve: (isNew: boolean) => void;
+  reject: (error: unknown) => void;
+}
+
+interface Seeking {
+  digest: string;
+  resolve: (record: BlobRecord | undefined) => void;
+  reject: (error: unknown) => void;
 }
 
 /** The blobs that were looked into, and which of them nothing names any more. */
 export class Blobs {
   readonly #database: Database;
-  #waiting: Recording[] = [];
-  /** The change that is about to record them; resolves to those that were known before. */
-  #recording: Promise<Set<string>> | undefined;
+  readonly #finding = new Gathering<Seeking>((take) => this.#findAll(take));
+  readonly #recording = new Gathering<Recording>((take) => this.#recordAll(take));
 
   constructor(database: Database) {
     this.#database = database;
   }
 
   async find(digest: string): Promise<BlobRecord | undefined> {
-    return await this.#database.reads
-      .selectFrom('blobs')
-      .select(['digest', 'size', 'content'])
-      .where('digest', '=', digest)
-      .executeTakeFirst();
+    return await new Promise((resolve, reject) => this.#finding.add({ digest, resolve, reject }));
   }
 
   /** The digests of all of them. */
@@ -54,24 +58,9 @@ export class Blobs {
     now = new Date(),
     fingerprint?: { metadata: string; fingerprint: string },
   ): Promise<boolean> {
-    this.#waiting.push({ ...blob, usedAt: now.getTime(), ...fingerprint });
-    // Those that come while it waits for its turn are in the same change: a mirror run records thousands.
-    this.#recording ??= this.#recordWaiting();
-    return !(await this.#recording).has(blob.digest);
-  }
-
-  #recordWaiting(): Promise<Set<string>> {
-    const recording = this.#database.change(async (transaction) => {
-      this.#recording = undefined;
-      return await insertBlobs(transaction, this.#waiting.splice(0));
-    });
-    // When the database fails before it is its turn, everybody who waits is told, and the next one tries anew.
-    recording.catch(() => {
-      if (this.#recording !== recording) return;
-      this.#recording = undefined;
-      this.#waiting = [];
-    });
-    return recording;
+    return await new Promise((resolve, reject) =>
+      this.#recording.add({ ...blob, usedAt: now.getTime(), ...fingerprint, resolve, reject }),
+    );
   }
 
   /** sha256(metadata bytes, then root bytes), when it was computed before. */
@@ -87,7 +76,7 @@ export class Blobs {
 
   async recordFingerprint(metadata: string, root: string, fingerprint: string): Promise<void> {
     await this.#database.change((transaction) =>
-      insertFingerprint(transaction, { metadata, root, fingerprint }),
+      insertFingerprints(transaction, [{ metadata, root, fingerprint }]),
     );
   }
 
@@ -129,6 +118,34 @@ export class Blobs {
       return true;
     });
   }
+
+  async #findAll(take: () => Seeking[]): Promise<void> {
+    const sought = take();
+    const digests = JSON.stringify(sought.map(({ digest }) => digest));
+    try {
+      const { rows } = await sql<BlobRecord>`
+        select digest, size, content from blobs where digest in (select value from json_each(${digests}))
+      `.execute(this.#database.reads);
+      const found = new Map(rows.map((row) => [row.digest, row]));
+      for (const { digest, resolve } of sought) resolve(found.get(digest));
+    } catch (error) {
+      for (const { reject } of sought) reject(error);
+    }
+  }
+
+  async #recordAll(take: () => Recording[]): Promise<void> {
+    let group: Recording[] | undefined;
+    try {
+      const known = await this.#database.change(async (transaction) => {
+        group = take();
+        return await insertBlobs(transaction, group);
+      });
+      for (const { digest, resolve } of group ?? []) resolve(!known.has(digest));
+    } catch (error) {
+      // The database may fail before it is their turn.
+      for (const { reject } of group ?? take()) reject(error);
+    }
+  }
 }
 
 /** @returns the digests that were known before */
@@ -145,22 +162,25 @@ async function insertBlobs(transaction: Transaction<Tables>, recordings: Recordi
     select value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(${rows}) where true
     on conflict (digest) do update set used_at = excluded.used_at, content = excluded.content
   `.execute(transaction);
-  for (const { digest, metadata, fingerprint } of recordings) {
-    if (metadata === undefined || fingerprint === undefined) continue;
-    await insertFingerprint(transaction, { root: digest, metadata, fingerprint });
-  }
+  const fingerprints = recordings.flatMap(({ digest, metadata, fingerprint }) =>
+    metadata === undefined || fingerprint === undefined ? [] : [{ metadata, root: digest, fingerprint }],
+  );
+  if (fingerprints.length > 0) await insertFingerprints(transaction, fingerprints);
   return new Set(known.rows.map(({ digest }) => digest));
 }
 
-async function insertFingerprint(
+async function insertFingerprints(
   transaction: Transaction<Tables>,
-  row: { metadata: string; root: string; fingerprint: string },
+  fingerprints: { metadata: string; root: string; fingerprint: string }[],
 ): Promise<void> {
-  await transaction
-    .insertInto('fingerprints')
-    .values(row)
-    .onConflict((conflict) => conflict.doNothing())
-    .execute();
+  const rows = JSON.stringify(
+    fingerprints.map(({ metadata, root, fingerprint }) => [metadata, root, fingerprint]),
+  );
+  await sql`
+    insert into fingerprints (metadata, root, fingerprint)
+    select value ->> 0, value ->> 1, value ->> 2 from json_each(${rows}) where true
+    on conflict do nothing
+  `.execute(transaction);
 }
 
 /** Forgets that a blob is in the store, and the fingerprints it is part of. */

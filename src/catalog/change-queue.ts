@@ -15,7 +15,7 @@ interface Waiting {
 }
 
 /** What became of a change, before the end of the transaction it is in. */
-type Outcome = { result: unknown } | { error: unknown };
+export type Outcome<Result = unknown> = { result: Result } | { error: unknown };
 
 /**
  * Makes changes one after the other, in the order in which they come. Those that wait at the same moment share a
@@ -100,17 +100,29 @@ async function makeGroup(transaction: Transaction<Tables>, group: Waiting[]): Pr
   // A change that is alone takes the transaction with it when it fails.
   if (group.length === 1 && only !== undefined) return [{ result: await makeOne(transaction, only) }];
   const outcomes: Outcome[] = [];
-  for (const waiting of group) {
-    await sql`savepoint one_change`.execute(transaction);
-    try {
-      outcomes.push({ result: await makeOne(transaction, waiting) });
-    } catch (error) {
-      outcomes.push({ error });
-      await undo(transaction, error);
-    }
-    await sql`release savepoint one_change`.execute(transaction);
-  }
+  for (const waiting of group) outcomes.push(await apart(transaction, () => makeOne(transaction, waiting)));
   return outcomes;
+}
+
+/**
+ * Part of a transaction: does something that is all or nothing by itself.
+ * @returns what became of it
+ * @throws what the database failed with
+ */
+export async function apart<Result>(
+  transaction: Transaction<Tables>,
+  work: () => Promise<Result>,
+): Promise<Outcome<Result>> {
+  await sql`savepoint one_change`.execute(transaction);
+  let outcome: Outcome<Result>;
+  try {
+    outcome = { result: await work() };
+  } catch (error) {
+    outcome = { error };
+    await undo(transaction, error);
+  }
+  await sql`release savepoint one_change`.execute(transaction);
+  return outcome;
 }
 
 /** Takes the next revision, which makes writers in other processes wait, and makes the change. */
@@ -124,14 +136,19 @@ async function makeOne(transaction: Transaction<Tables>, { change }: Waiting): P
   return await change(transaction, value);
 }
 
-/**
- * Takes back what a change did, unless the database failed: a full disk or a locked file is everybody's failure, and
- * may have ended the transaction (https://www.sqlite.org/lang_transaction.html, section 3.1).
- */
+/** Takes back what a change did. @throws the failure when it is the database's */
 async function undo(transaction: Transaction<Tables>, failure: unknown): Promise<void> {
-  const code = codeOf(failure) ?? '';
-  if (code.startsWith('SQLITE_') && !code.startsWith('SQLITE_CONSTRAINT')) throw failure;
+  if (isDatabaseFailure(failure)) throw failure;
   await sql`rollback to savepoint one_change`.execute(transaction);
+}
+
+/**
+ * Whether the database itself failed: a full disk or a locked file is the failure of everybody in a transaction, and may
+ * have ended it (https://www.sqlite.org/lang_transaction.html, section 3.1).
+ */
+export function isDatabaseFailure(failure: unknown): boolean {
+  const code = codeOf(failure) ?? '';
+  return code.startsWith('SQLITE_') && !code.startsWith('SQLITE_CONSTRAINT');
 }
 
 function settle(waiting: Waiting | undefined, outcome: Outcome | undefined): void {

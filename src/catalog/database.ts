@@ -5,15 +5,15 @@ import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
 import { ChangeQueue } from './change-queue.ts';
 import { Connection } from './connection.ts';
 import { migrations } from './migrations.ts';
-import { type Actor, type AuditEvent, noteChange } from './note-change.ts';
+import { type Actor, type AuditEvent, noteChanges } from './note-change.ts';
 import { type Permit, unlimited } from './rights.ts';
 import type { Tables } from './tables.ts';
 
 /** How long a statement waits for another process's transaction, in milliseconds. */
 const busyTimeout = 10_000;
 
-/** Writes a change into the audit log, in the transaction that makes it. */
-export type Note = (event: AuditEvent) => Promise<void>;
+/** Writes changes into the audit log, in the transaction that makes them. */
+export type Note = (...events: AuditEvent[]) => Promise<void>;
 
 interface Connections {
   reads: Kysely<Tables>;
@@ -92,7 +92,7 @@ export class Database {
   ): Promise<Result> {
     const { permit = unlimited } = this.#actor;
     const changing = this.#changes.make((transaction, revision) =>
-      work(transaction, revision, (event) => noteChange(transaction, this.#actor, event), permit),
+      work(transaction, revision, (...events) => noteChanges(transaction, this.#actor, events), permit),
     );
     return await changing.catch((error: unknown) => {
       throw explain(error);

@@ -1,4 +1,4 @@
-import type { Transaction } from 'kysely';
+import { sql, type Transaction } from 'kysely';
 import type { Permit } from './rights.ts';
 import type { Tables } from './tables.ts';
 
@@ -22,22 +22,25 @@ export interface AuditEvent {
   details?: Record<string, unknown>;
 }
 
-/** Part of a transaction: remembers a change in the transaction that makes it. */
-export async function noteChange(
+/** Part of a transaction: remembers changes in the transaction that makes them. */
+export async function noteChanges(
   transaction: Transaction<Tables>,
   actor: Actor,
-  event: AuditEvent,
+  events: readonly AuditEvent[],
 ): Promise<void> {
-  const { action, subject, details } = event;
-  await transaction
-    .insertInto('audit')
-    .values({
-      at: Date.now(),
-      who: actor.who,
-      origin: actor.from,
-      action,
-      subject,
-      details: details === undefined ? null : JSON.stringify(details),
-    })
-    .execute();
+  const at = Date.now();
+  const rows = events.map(({ action, subject, details }) => [
+    at,
+    actor.who,
+    actor.from,
+    action,
+    subject,
+    details === undefined ? null : JSON.stringify(details),
+  ]);
+  // One text for any number of them, which is prepared once.
+  await sql`
+    insert into audit (at, who, origin, action, subject, details)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
+    from json_each(${JSON.stringify(rows)})
+  `.execute(transaction);
 }

@@ -5,6 +5,7 @@ import type { Database } from './database.ts';
 import type { Item, ProductDetails } from './model.ts';
 import { familyOf, productName } from './names.ts';
 import { ownTarget, pushOwner } from './own-names.ts';
+import type { AssertStored } from './publish-queue.ts';
 import { unnamedFamily } from './push-names.ts';
 import { familyOfAlias, pointAlias } from './pushed-aliases.ts';
 import { differences, type Editable, type PushedDetails, toDetails, toRow } from './pushed-details.ts';
@@ -21,7 +22,6 @@ import {
 import { allowance, assertWithin, type QuotaScope, type Quotas } from './quotas.ts';
 import type { Tables } from './tables.ts';
 import { claimProduct, insertVersion, updateProduct } from './version-rows.ts';
-import type { AssertStored } from './versions.ts';
 
 /** A pushed image about to be recorded: all its blobs are in the store. */
 export interface PushDraft {
@@ -220,7 +220,7 @@ export class Pushed {
     const { stream, items, pushed } = draft;
     const bytes = items.reduce((sum, { size }) => sum + size, 0);
     await assertWithin(transaction, quotas, { stream, pushedBy: pushed.pushedBy }, bytes);
-    for (const item of items) await assertStored(item);
+    for (const item of items) await assertStored(item, false);
     const [first] = draft.aliases;
     const family =
       first === undefined

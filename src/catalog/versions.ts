@@ -1,32 +1,21 @@
 import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
-import { assertFree, giveAlias } from './alias-rows.ts';
 import type { Database } from './database.ts';
-import type { Item, ProductDetails, VersionDraft } from './model.ts';
-import { productName } from './names.ts';
-import { ownNames, ownTarget } from './own-names.ts';
+import type { ProductDetails, VersionDraft } from './model.ts';
+import { ownTarget } from './own-names.ts';
+import { type AssertStored, type PublishOutcome, PublishQueue } from './publish-queue.ts';
 import { forgetSources } from './sources.ts';
 import type { Tables } from './tables.ts';
-import { claimProduct, detailColumns, findVersion, insertVersion, updateProduct } from './version-rows.ts';
-
-/**
- * Looks a blob up in the store and throws when it is not there whole. Runs inside the transaction that names the
- * blob, which is what keeps garbage collection from removing it at the same moment.
- */
-export type AssertStored = (blob: { digest: string; size: number }) => Promise<void>;
-
-export interface PublishOutcome {
-  outcome: 'created' | 'unchanged';
-  /** Aliases that every product gets but that lead to another one: left out. */
-  withheldAliases: { alias: string; owner: string }[];
-}
+import { detailColumns } from './version-rows.ts';
 
 /** Publishes versions and takes them out again. */
 export class Versions {
   readonly #database: Database;
+  readonly #queue: PublishQueue;
 
   constructor(database: Database) {
     this.#database = database;
+    this.#queue = new PublishQueue(database);
   }
 
   /**
@@ -44,41 +33,7 @@ export class Versions {
     assertStored: AssertStored,
     now = new Date(),
   ): Promise<PublishOutcome> {
-    return await this.#database.change(async (transaction, revision, note, permit) => {
-      const { stream } = draft;
-      await permit.demand('publish', { stream, names: ownNames({ ...draft, ...draft.product }, []) });
-      for (const alias of draft.aliases) await permit.demand('publish', { stream, names: [alias] });
-      const product = await claimProduct(transaction, draft);
-      const existing = await findVersion(transaction, product.id, draft.serial);
-      if (existing !== undefined) {
-        assertSameFiles(draft, existing.items);
-        if (existing.removed_at === null) return { outcome: 'unchanged', withheldAliases: [] };
-      }
-      for (const alias of draft.aliases) await assertFree(transaction, alias, draft.product);
-      for (const item of draft.items) await assertStored(item);
-
-      const withheldAliases = [];
-      for (const alias of new Set([...draft.aliases, ...implied])) {
-        const owner = await giveAlias(transaction, alias, draft.product, revision);
-        if (owner !== undefined) withheldAliases.push({ alias, owner });
-      }
-      await updateProduct(transaction, product.id, draft, revision);
-      if (existing !== undefined) {
-        await transaction
-          .updateTable('versions')
-          .set({ removed_at: null })
-          .where('id', '=', existing.id)
-          .execute();
-      } else {
-        await insertVersion(transaction, product.id, draft, now);
-      }
-      await note({
-        action: 'version.publish',
-        subject: `${productName(draft.product)}@${draft.serial}`,
-        details: { stream: draft.stream, aliases: draft.aliases },
-      });
-      return { outcome: 'created', withheldAliases };
-    });
+    return await this.#queue.publish({ draft, implied, assertStored, now });
   }
 
   /**
@@ -200,19 +155,4 @@ async function forgetDeltas(transaction: Transaction<Tables>): Promise<void> {
       ),
     )
     .execute();
-}
-
-function assertSameFiles(draft: VersionDraft, existing: Item[]): void {
-  const list = (items: Item[]) =>
-    items
-      .filter((item) => item.deltaBase === undefined)
-      .map((item) => `${item.type} ${item.digest}`)
-      .sort();
-  const [given, had] = [list(draft.items), list(existing)];
-  if (given.join() === had.join()) return;
-  throw new HeadwaterError(
-    'conflict',
-    `product ${productName(draft.product)} already has a version ${draft.serial} with other files: ` +
-      'a published version never changes, publish under a newer serial (--serial)',
-  );
 }

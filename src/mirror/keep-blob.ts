@@ -1,43 +1,36 @@
 import { createHash } from 'node:crypto';
 import type { BlobStore } from '../blobs/blob-store.ts';
-import type { Digest } from '../blobs/digest.ts';
+import { parseDigest } from '../blobs/digest.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { HeadwaterError } from '../errors.ts';
-import type { KeptFile } from '../publish/destination.ts';
+import type { KeptFile, MetadataFile } from '../publish/destination.ts';
 import { smallFile } from '../publish/intake.ts';
 import type { LocalDestination } from '../publish/local-destination.ts';
 import { openFile } from '../publish/read-file.ts';
 import type { Progress } from '../publish/request.ts';
 import { Spool } from '../publish/spool.ts';
 import type { Downloader } from './downloader.ts';
+import { checked, type ExpectedFile } from './expected-file.ts';
 import { Landing } from './landing.ts';
+import { SmallFiles } from './small-files.ts';
 import { isWrongFile } from './upstream-requests.ts';
+import { atMostTwice, WrongBytes } from './wrong-bytes.ts';
 
 /** What arrives of smaller files, in bytes, is not written down: they are fetched again sooner. */
 const leastSpooled = 1024 * 1024;
 
-/** A file of an upstream, by the best digest that its document gives. */
-interface ExpectedFile {
-  path: string;
-  size: number;
-  sha256?: Digest;
-  sha512?: string;
-  md5?: string;
-}
-
-/** One of at most two tries to fetch a file. */
-interface Attempt {
-  /** Bytes of it that crossed the network, in both. */
-  received: { bytes: number };
-  /** Ask the addresses in another order. */
-  elsewhere: boolean;
-}
-
 interface KeepOptions {
   /** The metadata item of which the file is a root: its fingerprint is computed while the bytes pass. */
-  metadata?: KeptFile;
+  metadata?: MetadataFile;
   progress?: Progress;
   signal?: AbortSignal;
+}
+
+/** The files of a version that are to be brought here. */
+export interface ExpectedFiles {
+  metadata?: ExpectedFile;
+  roots: ExpectedFile[];
+  deltas: ExpectedFile[];
 }
 
 /** Brings files of an upstream here, whole and checked. What is here is not fetched. */
@@ -47,7 +40,8 @@ export class BlobKeeper {
   readonly #catalog: Catalog;
   readonly #downloader: Downloader;
   readonly #directory: string;
-  readonly #running = new Map<string, Promise<KeptFile & { fetched: number }>>();
+  readonly #small: SmallFiles;
+  readonly #running = new Map<string, Promise<KeptFile>>();
   #received = 0;
 
   /** @param parts.directory where what arrived of large files waits for the rest, also across restarts */
@@ -63,6 +57,9 @@ export class BlobKeeper {
     this.#catalog = parts.catalog;
     this.#downloader = parts.downloader;
     this.#directory = parts.directory;
+    this.#small = new SmallFiles(parts.store, parts.downloader, (bytes) => {
+      this.#received += bytes;
+    });
   }
 
   /** Bytes that crossed the network, also for nothing. */
@@ -71,91 +68,123 @@ export class BlobKeeper {
   }
 
   /**
-   * Brings a file here. Wrong bytes are discarded, and fetched once more.
-   * @returns what it is, with the bytes that crossed the network
-   * @throws HeadwaterError `invalid` when the bytes are wrong again or no image file, and what downloading and stores
-   * throw
+   * Brings the files of a version here. Wrong bytes are discarded, and fetched once more.
+   * @returns what they are: the metadata, then roots and deltas
+   * @throws HeadwaterError `invalid` when bytes are wrong again or no image file, and what downloading and stores throw
    */
-  async keep(file: ExpectedFile, options: KeepOptions = {}): Promise<KeptFile & { fetched: number }> {
+  async keepAll(files: ExpectedFiles, options: Omit<KeepOptions, 'metadata'> = {}): Promise<KeptFile[]> {
+    const { metadata, roots, deltas } = files;
+    const rest = [...roots, ...deltas];
+    if (rest.every(isSmall) && (metadata === undefined || isSmall(metadata))) {
+      return await this.#keepSmall(files, options);
+    }
+    const first = metadata === undefined ? undefined : await this.keep(metadata, options);
+    const ofRoots = { ...options, ...(first === undefined ? {} : { metadata: first }) };
+    const kept = await Promise.all([
+      ...roots.map((file) => this.keep(file, ofRoots)),
+      ...deltas.map((file) => this.keep(file, options)),
+    ]);
+    return first === undefined ? kept : [first, ...kept];
+  }
+
+  /** Brings one file here, as {@link keepAll}. */
+  async keep(file: ExpectedFile, options: KeepOptions = {}): Promise<KeptFile> {
     const key = file.sha256 ?? file.path;
     const running = this.#running.get(key);
     // Versions share files: who comes second waits for the first.
-    if (running !== undefined) return { ...(await running), fetched: 0 };
+    if (running !== undefined) return await running;
     const keeping = this.#keep(file, options);
     this.#running.set(key, keeping);
     return await keeping.finally(() => this.#running.delete(key));
   }
 
-  async #keep(file: ExpectedFile, options: KeepOptions): Promise<KeptFile & { fetched: number }> {
+  /** Gets the bytes of all of them at once, and takes them in at once. */
+  async #keepSmall({ metadata, roots, deltas }: ExpectedFiles, options: KeepOptions): Promise<KeptFile[]> {
+    const all = [...(metadata === undefined ? [] : [metadata]), ...roots, ...deltas];
+    const found = await Promise.all(
+      all.map(async (file) => ({
+        file,
+        here: (await this.#held(file, options)) ?? (await this.#small.bytes(file, options.signal)),
+      })),
+    );
+    const first = found.find(({ file }) => file === metadata);
+    const ofRoots = first === undefined ? options : { ...options, metadata: asMetadata(first) };
+    return await Promise.all(
+      found.map(async ({ file, here }) => {
+        if (!(here instanceof Uint8Array)) return here;
+        return await this.#takeIn(file, here, roots.includes(file) ? ofRoots : options);
+      }),
+    );
+  }
+
+  async #keep(file: ExpectedFile, options: KeepOptions): Promise<KeptFile> {
     const held = await this.#held(file, options);
-    if (held !== undefined) {
-      options.progress?.({ file: file.path, done: file.size, total: file.size });
-      return { ...held, fetched: 0 };
-    }
-    const received = { bytes: 0 };
+    if (held !== undefined) return held;
+    if (isSmall(file))
+      return await this.#takeIn(file, await this.#small.bytes(file, options.signal), options);
+    return (
+      (await this.#stored(file, options)) ??
+      (await atMostTwice((elsewhere) => this.#fetch(file, options, elsewhere)))
+    );
+  }
+
+  /** The file, when the catalog knows it and its bytes are here. */
+  async #held(
+    { path, size, sha256 }: ExpectedFile,
+    { progress }: KeepOptions,
+  ): Promise<KeptFile | undefined> {
+    if (sha256 === undefined || (await this.#catalog.blobs.find(sha256)) === undefined) return undefined;
     try {
-      return await this.#fetch(file, options, { received, elsewhere: false });
+      const kept = await this.#destination.keep({ from: 'blob', name: path, digest: sha256 });
+      progress?.({ file: path, done: size, total: size });
+      return kept;
     } catch (error) {
-      if (!(error instanceof WrongBytes)) throw error;
-      return await this.#fetch(file, options, { received, elsewhere: true }).catch((failure: unknown) => {
-        throw failure instanceof WrongBytes ? failure.cause : failure;
-      });
+      if (!(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
+      return undefined;
     }
   }
 
-  /** The file, when its bytes are here. */
-  async #held(file: ExpectedFile, options: KeepOptions): Promise<KeptFile | undefined> {
-    const { path, size, sha256 } = file;
-    if (sha256 === undefined) return undefined;
-    if ((await this.#catalog.blobs.find(sha256)) !== undefined) {
-      try {
-        return await this.#destination.keep({ from: 'blob', name: path, digest: sha256 });
-      } catch (error) {
-        if (!(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
-      }
-    }
-    // A process was killed when the store had the bytes and the catalog did not know yet what they are.
-    const stored = await this.#store.stat(sha256);
-    if (stored?.size !== size) return undefined;
+  /** A process was killed when the store had the bytes and the catalog did not know yet what they are. */
+  async #stored({ path, size, sha256 }: ExpectedFile, options: KeepOptions): Promise<KeptFile | undefined> {
+    if (sha256 === undefined || (await this.#store.stat(sha256))?.size !== size) return undefined;
     const bytes = await this.#store.read(sha256);
-    const { metadata } = options;
     return await this.#destination.keep(
       { from: 'stream', name: path, size, bytes, expectedDigest: sha256 },
-      metadata === undefined ? {} : { metadata },
+      options,
+    );
+  }
+
+  async #takeIn({ path, sha256 }: ExpectedFile, bytes: Uint8Array, options: KeepOptions): Promise<KeptFile> {
+    return await this.#destination.keep(
+      { from: 'memory', name: path, bytes, ...(sha256 === undefined ? {} : { expectedDigest: sha256 }) },
+      options,
     );
   }
 
   /** @throws WrongBytes, and nothing of them stays */
-  async #fetch(
-    file: ExpectedFile,
-    options: KeepOptions,
-    attempt: Attempt,
-  ): Promise<KeptFile & { fetched: number }> {
+  async #fetch(file: ExpectedFile, options: KeepOptions, elsewhere: boolean): Promise<KeptFile> {
     const { path, size, sha256 } = file;
-    const { metadata, progress } = options;
     const landing =
       sha256 !== undefined && size >= leastSpooled
         ? await Landing.claim(this.#directory, sha256, size)
         : undefined;
-    const state = { ...attempt, failed: false };
+    const state = { elsewhere, failed: false };
     const bytes = checked(file, this.#arriving(file, landing, state, options.signal));
-    const expected = { name: path, ...(sha256 === undefined ? {} : { expectedDigest: sha256 }) };
     try {
       const kept = await this.#destination.keep(
-        size <= smallFile
-          ? { ...expected, from: 'memory', bytes: await gathered(bytes) }
-          : {
-              ...expected,
-              from: 'stream',
-              size,
-              bytes,
-              ...(landing === undefined ? {} : { landing: landing.path }),
-            },
-        { ...(metadata === undefined ? {} : { metadata }), ...(progress === undefined ? {} : { progress }) },
+        {
+          from: 'stream',
+          name: path,
+          size,
+          bytes,
+          ...(sha256 === undefined ? {} : { expectedDigest: sha256 }),
+          ...(landing === undefined ? {} : { landing: landing.path }),
+        },
+        options,
       );
       // What cannot be removed now goes with what nobody goes on with.
       await landing?.remove().catch(() => undefined);
-      return { ...kept, fetched: attempt.received.bytes };
+      return kept;
     } catch (error) {
       // What arrived before the upstream or the store failed is worth keeping; wrong bytes are not.
       if (
@@ -174,7 +203,7 @@ export class BlobKeeper {
   async *#arriving(
     { path, size }: ExpectedFile,
     landing: Landing | undefined,
-    state: { received: { bytes: number }; elsewhere: boolean; failed: boolean },
+    state: { elsewhere: boolean; failed: boolean },
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Uint8Array> {
     const beginning = landing?.beginning ?? { offset: 0 };
@@ -191,7 +220,6 @@ export class BlobKeeper {
         },
       );
       for await (const chunk of reading) {
-        state.received.bytes += chunk.length;
         this.#received += chunk.length;
         await spool?.write(chunk);
         yield chunk;
@@ -205,38 +233,13 @@ export class BlobKeeper {
   }
 }
 
-/** The bytes that came are not those of the file. */
-class WrongBytes extends Error {
-  override readonly cause: HeadwaterError;
-
-  constructor(cause: HeadwaterError) {
-    super(cause.message);
-    this.cause = cause;
-  }
+function isSmall({ size }: ExpectedFile): boolean {
+  return size <= smallFile;
 }
 
-async function gathered(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of bytes) chunks.push(chunk);
-  return Buffer.concat(chunks);
-}
-
-/** Checks the digest that a document gives in place of a SHA-256, as the bytes pass. */
-async function* checked(
-  { path, sha256, sha512, md5 }: ExpectedFile,
-  bytes: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  const [algorithm, expected] = sha512 === undefined ? ['md5', md5] : ['sha512', sha512];
-  if (sha256 !== undefined || expected === undefined) {
-    yield* bytes;
-    return;
-  }
-  const hash = createHash(algorithm);
-  for await (const chunk of bytes) {
-    hash.update(chunk);
-    yield chunk;
-  }
-  const found = hash.digest('hex');
-  if (found === expected) return;
-  throw new HeadwaterError('invalid', `${path}: its ${algorithm} is ${found}, but ${expected} was announced`);
+/** A metadata item that is here, or has just come. */
+function asMetadata({ file, here }: { file: ExpectedFile; here: KeptFile | Uint8Array }): MetadataFile {
+  if (!(here instanceof Uint8Array)) return here;
+  const digest = file.sha256 ?? parseDigest(createHash('sha256').update(here).digest('hex'));
+  return { name: file.path, digest, size: here.length, bytes: here };
 }

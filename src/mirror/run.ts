@@ -21,7 +21,7 @@ import { type MirrorParts, type OpenUpstream, openUpstream } from './upstream.ts
  * How many versions are added at once. Those with more bytes to fetch than a small one wait for one another, as
  * `concurrency` says; what many small ones wait for is the disk, and they wait for it together.
  */
-const atOnce = 64;
+const atOnce = 128;
 /** Bytes. */
 const smallVersion = 512 * 1024;
 

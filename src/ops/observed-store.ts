@@ -28,7 +28,7 @@ export function observeStore(store: BlobStore, onError: OnStoreError): BlobStore
       throw error;
     }
   };
-  const { adopt, presign } = store;
+  const { adopt, stage, presign } = store;
   return {
     open: () => observed('open', store.open()),
     stat: (digest: Digest) => observed('stat', store.stat(digest)),
@@ -42,6 +42,14 @@ export function observeStore(store: BlobStore, onError: OnStoreError): BlobStore
     ...(adopt === undefined
       ? {}
       : { adopt: (path: string, digest: Digest) => observed('adopt', adopt.call(store, path, digest)) }),
+    ...(stage === undefined
+      ? {}
+      : {
+          stage: async () => {
+            const { path, keep, discard } = await observed('stage', stage.call(store));
+            return { path, keep: (digest: Digest) => observed('write', keep(digest)), discard };
+          },
+        }),
     remove: (digest: Digest) => observed('remove', store.remove(digest)),
     list: () => store.list(),
     ...(presign === undefined

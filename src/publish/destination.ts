@@ -1,6 +1,6 @@
 import type { Digest } from '../blobs/digest.ts';
 import type { VersionDraft } from '../catalog/model.ts';
-import type { PublishOutcome } from '../catalog/versions.ts';
+import type { PublishOutcome } from '../catalog/publish-queue.ts';
 import type { Content } from '../image/content.ts';
 import type { Progress, SourceFile } from './request.ts';
 
@@ -36,6 +36,9 @@ export interface KeptFile {
   keptAt?: Date;
 }
 
+/** As much of a metadata item as the fingerprints of its roots need. */
+export type MetadataFile = Pick<KeptFile, 'name' | 'digest' | 'size' | 'bytes'>;
+
 /**
  * Where a publish goes: a data directory (`local-destination.ts`) or a server (`cli/remote-destination.ts`).
  * The publisher decides what a version is; a destination keeps bytes and commits.
@@ -47,7 +50,7 @@ export interface Destination {
    * while the bytes pass
    * @throws HeadwaterError `invalid` when it is no image file or not the expected one, and what stores throw
    */
-  keep(file: InputFile, options?: { metadata?: KeptFile; progress?: Progress }): Promise<KeptFile>;
+  keep(file: InputFile, options?: { metadata?: MetadataFile; progress?: Progress }): Promise<KeptFile>;
 
   /** Takes back a file that a failed publish kept, unless something else has come to use it. */
   discard(file: KeptFile): Promise<void>;

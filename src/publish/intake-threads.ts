@@ -1,12 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import type { Examine } from './examination.ts';
-import type { FromWorker, ToWorker } from './intake-worker.ts';
+import type { Beginning, FromWorker, ToWorker } from './intake-worker.ts';
 
 /** What a thread says of a job, or what became of the thread. */
 type Listener = (message: FromWorker | Error) => void;
 
-/** An examination that a thread has been given. */
+/** Work that a thread has been given. */
 export interface Job {
   send(message: { type: 'chunk'; slot: number; length: number } | { type: 'end' }): void;
   /** The thread has no more to do with it. @param finished whether it was done to its end */
@@ -40,15 +39,12 @@ class IntakeThread {
   }
 
   /** @param onClose called once, when the job is done with or given up */
-  begin(
-    start: { examine: Examine; ring: SharedArrayBuffer; slotSize: number },
-    listener: Listener,
-    onClose: (finished: boolean) => void,
-  ): Job {
+  begin(beginning: Beginning, listener: Listener, onClose: (finished: boolean) => void): Job {
     const job = ++this.#last;
     this.#jobs.set(job, listener);
     this.#worker.ref();
-    this.#send({ type: 'start', job, ...start });
+    // What is packed for the thread changes hands instead of being copied.
+    this.#send({ job, ...beginning }, beginning.type === 'small' ? [beginning.bytes] : []);
     return {
       send: (message) => this.#send({ job, ...message }),
       close: (finished) => {
@@ -64,8 +60,8 @@ class IntakeThread {
     await this.#worker.terminate();
   }
 
-  #send(message: ToWorker): void {
-    this.#worker.postMessage(message);
+  #send(message: ToWorker, transferred: ArrayBuffer[] = []): void {
+    this.#worker.postMessage(message, transferred);
   }
 
   #fail(error: Error, onGone: () => void): void {
@@ -78,12 +74,14 @@ class IntakeThread {
 /**
  * Keeps the threads that examine files. A thread takes some 100 ms of computing to start, and a few MiB: files whose
  * bytes are only hashed share as many as there are processors. One that is unpacked has a thread of its own, since the
- * xz library takes one stream at a time in a thread, and a slow sender must not hold up another.
+ * xz library takes one stream at a time in a thread, and a slow sender must not hold up another. Small files, which are there
+ * as a whole, share one.
  */
 export class IntakeThreads {
   readonly #sharedMost = Math.max(2, availableParallelism());
   readonly #shared = new Set<IntakeThread>();
   readonly #idle: IntakeThread[] = [];
+  #small: IntakeThread | undefined;
   readonly #idleMost: number;
 
   /** @param idleMost how many idle threads to keep, beside those that are shared */
@@ -91,14 +89,19 @@ export class IntakeThreads {
     this.#idleMost = idleMost;
   }
 
-  begin(
-    kind: 'shared' | 'own',
-    start: { examine: Examine; ring: SharedArrayBuffer; slotSize: number },
-    listener: Listener,
-  ): Job {
-    if (kind === 'shared') return this.#leastBusy().begin(start, listener, () => undefined);
+  /** Whether the thread for small files is there: it need not be started first. */
+  get haveSmall(): boolean {
+    return this.#small !== undefined;
+  }
+
+  begin(kind: 'shared' | 'own' | 'small', beginning: Beginning, listener: Listener): Job {
+    if (kind === 'small') {
+      this.#small ??= this.#start();
+      return this.#small.begin(beginning, listener, () => undefined);
+    }
+    if (kind === 'shared') return this.#leastBusy().begin(beginning, listener, () => undefined);
     const thread = this.#idle.pop() ?? this.#start();
-    return thread.begin(start, listener, (finished) => {
+    return thread.begin(beginning, listener, (finished) => {
       // One that was given up may be in the middle of anything.
       if (finished && !thread.isGone && this.#idle.length < this.#idleMost) this.#idle.push(thread);
       else void thread.terminate();
@@ -106,8 +109,10 @@ export class IntakeThreads {
   }
 
   async close(): Promise<void> {
-    const threads = [...this.#shared, ...this.#idle.splice(0)];
+    const small = this.#small === undefined ? [] : [this.#small];
+    const threads = [...this.#shared, ...small, ...this.#idle.splice(0)];
     this.#shared.clear();
+    this.#small = undefined;
     await Promise.all(threads.map((thread) => thread.terminate()));
   }
 
@@ -122,6 +127,7 @@ export class IntakeThreads {
   #start(): IntakeThread {
     const thread: IntakeThread = new IntakeThread(() => {
       this.#shared.delete(thread);
+      if (this.#small === thread) this.#small = undefined;
       const index = this.#idle.indexOf(thread);
       if (index >= 0) this.#idle.splice(index, 1);
     });

@@ -1,11 +1,28 @@
+import { writeFileSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
-import { type ErrorKind, HeadwaterError, messageOf } from '../errors.ts';
+import { diskError } from '../blobs/disk-error.ts';
 import { Examination, type Examine, type Found } from './examination.ts';
+import { type Failure, packFailure } from './failure.ts';
+import { takeSmallFile } from './take-small.ts';
 
-// Examinations, each of bytes that come in the slots of a ring of its own (`ring.ts`).
+// Examinations, each of bytes that come in the slots of a ring of its own (`ring.ts`), or of small files that come
+// together (`intake-batches.ts`).
+
+/** A small file whose bytes are part of a larger piece of memory. */
+export interface PackedFile {
+  start: number;
+  end: number;
+  after?: { start: number; end: number };
+  into?: string;
+}
+
+/** What a job is begun with. */
+export type Beginning =
+  | { type: 'start'; examine: Examine; ring: SharedArrayBuffer; slotSize: number }
+  | { type: 'small'; bytes: ArrayBuffer; files: PackedFile[] };
 
 export type ToWorker = { job: number } & (
-  | { type: 'start'; examine: Examine; ring: SharedArrayBuffer; slotSize: number }
+  | Beginning
   | { type: 'chunk'; slot: number; length: number }
   | { type: 'end' }
   | { type: 'abort' }
@@ -14,7 +31,8 @@ export type ToWorker = { job: number } & (
 export type FromWorker = { job: number } & (
   | { type: 'free'; slot: number }
   | { type: 'found'; found: Found }
-  | { type: 'failed'; kind?: ErrorKind; message: string }
+  | { type: 'failed'; failure: Failure }
+  | { type: 'taken'; outcomes: ({ found: Found } | { failure: Failure })[] }
 );
 
 const port = parentPort;
@@ -60,21 +78,46 @@ class Job {
 
   async #fail(error: unknown): Promise<void> {
     this.#over = true;
-    reply({
-      type: 'failed',
-      job: this.#id,
-      message: messageOf(error),
-      ...(error instanceof HeadwaterError ? { kind: error.kind } : {}),
-    });
+    reply({ type: 'failed', job: this.#id, failure: packFailure(error) });
     const examination = await this.#examination.catch(() => undefined);
     examination?.abort();
   }
 }
 
+/** One after the other: the xz library takes one stream at a time in a thread. */
+async function takeAll({ job, bytes, files }: Extract<ToWorker, { type: 'small' }>): Promise<void> {
+  const part = ({ start, end }: { start: number; end: number }) => new Uint8Array(bytes, start, end - start);
+  const outcomes: Extract<FromWorker, { type: 'taken' }>['outcomes'] = [];
+  for (const file of files) {
+    const { after, into } = file;
+    const small = {
+      bytes: part(file),
+      ...(after === undefined ? {} : { after: part(after) }),
+      ...(into === undefined ? {} : { into }),
+    };
+    try {
+      outcomes.push({ found: await takeSmallFile(small, create) });
+    } catch (error) {
+      outcomes.push({ failure: packFailure(error) });
+    }
+  }
+  reply({ type: 'taken', job, outcomes });
+}
+
+function create(path: string, bytes: Uint8Array): void {
+  try {
+    writeFileSync(path, bytes, { flag: 'wx' });
+  } catch (error) {
+    throw diskError(error, path, 'written');
+  }
+}
+
 const jobs = new Map<number, Job>();
+let taking = Promise.resolve();
 
 port.on('message', (message: ToWorker) => {
-  if (message.type === 'start') jobs.set(message.job, new Job(message));
+  if (message.type === 'small') taking = taking.then(() => takeAll(message));
+  else if (message.type === 'start') jobs.set(message.job, new Job(message));
   else jobs.get(message.job)?.take(message);
   if (message.type === 'end' || message.type === 'abort') jobs.delete(message.job);
 });

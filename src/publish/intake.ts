@@ -3,8 +3,10 @@ import { HeadwaterError } from '../errors.ts';
 import type { Content } from '../image/content.ts';
 import { isQcow2, isSquashfs } from '../image/magic.ts';
 import { Examination, type Examine, type Found } from './examination.ts';
+import { IntakeBatches } from './intake-batches.ts';
 import { IntakeThreads } from './intake-threads.ts';
 import { Ring } from './ring.ts';
+import type { SmallFile } from './take-small.ts';
 
 /** Files up to this many bytes are examined where they are: cheaper than handing them to a thread. */
 export const smallFile = 256 * 1024;
@@ -41,6 +43,7 @@ interface Sink {
  */
 export class Intake {
   readonly #threads = new IntakeThreads(8);
+  readonly #batches = new IntakeBatches(this.#threads);
   /** Files that threads are examining. */
   #rings = 0;
 
@@ -62,15 +65,11 @@ export class Intake {
   }
 
   /**
-   * Examines a small file, all of whose bytes are here.
-   * @param metadata the bytes of the metadata item that it is a root of, for the fingerprint
-   * @throws HeadwaterError `invalid` when it is no image file
+   * Examines a small file, and writes it where it is to be.
+   * @throws HeadwaterError `invalid` when it is no image file; what the disk failed with
    */
-  async examine(bytes: Uint8Array, metadata?: Uint8Array): Promise<Examined> {
-    const after = metadata === undefined ? {} : { after: metadata };
-    const examination = await Examination.start({ identify: true, ...after });
-    await examination.update(bytes);
-    return toExamined([await examination.end()], bytes.length);
+  async take(file: SmallFile): Promise<Examined> {
+    return toExamined([await this.#batches.take(file)], file.bytes.length);
   }
 
   /** sha256(metadata bytes, then root bytes) of bytes that are kept already. */

@@ -3,11 +3,11 @@ import { type Digest, parseDigest } from '../blobs/digest.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { VersionDraft } from '../catalog/model.ts';
 import type { Actor } from '../catalog/note-change.ts';
+import type { PublishOutcome } from '../catalog/publish-queue.ts';
 import type { PushDraft, PushOutcome } from '../catalog/pushed.ts';
-import type { PublishOutcome } from '../catalog/versions.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { Content } from '../image/content.ts';
-import type { InputFile, KeptFile } from './destination.ts';
+import type { InputFile, KeptFile, MetadataFile } from './destination.ts';
 import { inFile } from './in-file.ts';
 import { type Examined, type Intake, type Passage, smallFile } from './intake.ts';
 import type { PushDestination, PushLimits } from './push.ts';
@@ -18,10 +18,19 @@ import type { Progress, SourceFile } from './request.ts';
 const metadataLimit = 64 * 1024 * 1024;
 
 /**
- * How long it is remembered that a blob was kept, in milliseconds. Committing looks each one up in the store, so that
+ * How long it is remembered that a blob was kept, in milliseconds. Committing looks each one up in the catalog, so that
  * nothing is lost when it has been collected meanwhile.
  */
-const moment = 1000;
+const moment = 5000;
+
+/** A blob that was kept a moment ago. */
+interface Recent {
+  kept: KeptFile;
+  /** Milliseconds since 1970. */
+  at: number;
+  /** The fingerprint that it has as a root of a metadata item. */
+  fingerprint?: { metadata: Digest; value: Digest };
+}
 
 /** Publishes into a catalog and a blob store. */
 export class LocalDestination implements PushDestination {
@@ -30,7 +39,7 @@ export class LocalDestination implements PushDestination {
   readonly #store: BlobStore;
   readonly #intake: Intake;
   /** What was kept in the last moment, the oldest first. */
-  readonly #recent = new Map<Digest, KeptFile & { at: number }>();
+  readonly #recent = new Map<Digest, Recent>();
 
   constructor(parts: { catalog: Catalog; store: BlobStore; intake: Intake }) {
     this.#parts = parts;
@@ -44,9 +53,11 @@ export class LocalDestination implements PushDestination {
     return new LocalDestination({ ...this.#parts, catalog: this.#catalog.by(actor) });
   }
 
-  async keep(file: InputFile, options: { metadata?: KeptFile; progress?: Progress } = {}): Promise<KeptFile> {
-    if (file.from === 'blob')
-      return this.#justKept(file.name, file.digest) ?? (await this.#kept(file.name, file.digest));
+  async keep(
+    file: InputFile,
+    options: { metadata?: MetadataFile; progress?: Progress } = {},
+  ): Promise<KeptFile> {
+    if (file.from === 'blob') return await this.#kept(file.name, file.digest);
     const metadata = options.metadata === undefined ? undefined : await this.#load(options.metadata);
     if (file.from === 'memory' && file.bytes.length <= smallFile) {
       return await this.#keepSmall(file, metadata, options);
@@ -65,18 +76,27 @@ export class LocalDestination implements PushDestination {
   async #keepSmall(
     file: InputFile & { from: 'memory' },
     metadata: Uint8Array | undefined,
-    options: { metadata?: KeptFile; progress?: Progress },
+    options: { metadata?: MetadataFile; progress?: Progress },
   ): Promise<KeptFile> {
     const { name, bytes } = file;
     const size = bytes.length;
+    const staged = await this.#store.stage?.();
     try {
-      const examined = await this.#intake.examine(bytes, metadata);
-      await this.#store.write(only(bytes), { digest: asExpected(file, examined), size });
+      const examined = await this.#intake.take({
+        bytes,
+        ...(metadata === undefined ? {} : { after: metadata }),
+        ...(staged === undefined ? {} : { into: staged.path }),
+      });
+      const digest = asExpected(file, examined);
+      if (staged === undefined) await this.#store.write(only(bytes), { digest, size });
+      else await staged.keep(digest);
       options.progress?.({ file: name, done: size, total: size });
       const kept = await this.#record(name, examined, options.metadata);
       return kept.content.kind === 'metadata' ? { ...kept, bytes } : kept;
     } catch (error) {
       throw inFile(name, error);
+    } finally {
+      await staged?.discard();
     }
   }
 
@@ -93,6 +113,8 @@ export class LocalDestination implements PushDestination {
   }
 
   async fingerprint(metadata: KeptFile, root: KeptFile): Promise<Digest> {
+    const recent = this.#recent.get(root.digest)?.fingerprint;
+    if (recent?.metadata === metadata.digest) return recent.value;
     const known = await this.#catalog.blobs.fingerprint(metadata.digest, root.digest);
     if (known !== undefined) return parseDigest(known);
     const bytes = await this.#store.read(root.digest);
@@ -107,16 +129,24 @@ export class LocalDestination implements PushDestination {
   }
 
   async commit(draft: VersionDraft, implied: string[]): Promise<PublishOutcome> {
-    return await this.#catalog.versions.publish(draft, implied, (blob) => this.#assertStored(blob));
+    return await this.#catalog.versions.publish(draft, implied, (blob, isRecorded) =>
+      this.#assertStored(blob, isRecorded),
+    );
   }
 
   async commitPush(draft: PushDraft, limits: PushLimits): Promise<PushOutcome> {
-    const assertStored = (blob: { digest: string; size: number }) => this.#assertStored(blob);
-    return await this.#catalog.pushed.push(draft, { ...limits, assertStored });
+    return await this.#catalog.pushed.push(draft, {
+      ...limits,
+      assertStored: (blob, isRecorded) => this.#assertStored(blob, isRecorded),
+    });
   }
 
-  async #assertStored({ digest, size }: { digest: string; size: number }): Promise<void> {
-    const stat = await this.#store.stat(parseDigest(digest));
+  async #assertStored(blob: { digest: string; size: number }, isRecorded: boolean): Promise<void> {
+    const { size } = blob;
+    const digest = parseDigest(blob.digest);
+    // Who collects a blob takes its bytes and its record in one transaction.
+    if (isRecorded && this.#justKept(digest)?.size === size) return;
+    const stat = await this.#store.stat(digest);
     if (stat?.size === size) return;
     throw new HeadwaterError(
       'unavailable',
@@ -125,7 +155,7 @@ export class LocalDestination implements PushDestination {
   }
 
   /** Remembers what the bytes of a blob in the store are, and the fingerprint they have with their metadata. */
-  async #record(name: string, examined: Examined, metadata: KeptFile | undefined): Promise<KeptFile> {
+  async #record(name: string, examined: Examined, metadata: MetadataFile | undefined): Promise<KeptFile> {
     const { digest, size, content, fingerprint } = examined;
     const keptAt = new Date();
     const isNew = await this.#catalog.blobs.record(
@@ -136,7 +166,13 @@ export class LocalDestination implements PushDestination {
         : { metadata: metadata.digest, fingerprint },
     );
     const kept = { name, digest, size, content };
-    this.#recent.set(digest, { ...kept, at: keptAt.getTime() });
+    this.#recent.set(digest, {
+      kept,
+      at: keptAt.getTime(),
+      ...(fingerprint === undefined || metadata === undefined
+        ? {}
+        : { fingerprint: { metadata: metadata.digest, value: fingerprint } }),
+    });
     return { ...kept, ...(isNew ? { keptAt } : {}) };
   }
 
@@ -162,19 +198,19 @@ export class LocalDestination implements PushDestination {
   }
 
   /** A blob that was kept a moment ago: it need not be looked up. */
-  #justKept(name: string, digest: Digest): KeptFile | undefined {
+  #justKept(digest: Digest): KeptFile | undefined {
     const since = Date.now() - moment;
     for (const [known, { at }] of this.#recent) {
       if (at >= since) break;
       this.#recent.delete(known);
     }
-    const recent = this.#recent.get(digest);
-    if (recent === undefined) return undefined;
-    return { name, digest, size: recent.size, content: recent.content };
+    return this.#recent.get(digest)?.kept;
   }
 
-  /** A blob that was kept before, as the catalog remembers it. */
+  /** A blob that was kept before. */
   async #kept(name: string, digest: Digest): Promise<KeptFile> {
+    const recent = this.#justKept(digest);
+    if (recent !== undefined) return { ...recent, name };
     const record = await this.#catalog.blobs.find(digest);
     const stat = record === undefined ? undefined : await this.#store.stat(digest);
     if (record === undefined || stat?.size !== record.size) {
@@ -184,7 +220,7 @@ export class LocalDestination implements PushDestination {
     return { name, digest, size: record.size, content: JSON.parse(record.content) as Content };
   }
 
-  async #load(metadata: KeptFile): Promise<Uint8Array> {
+  async #load(metadata: MetadataFile): Promise<Uint8Array> {
     if (metadata.bytes !== undefined) return metadata.bytes;
     if (metadata.size > metadataLimit) {
       throw new HeadwaterError(

@@ -1,5 +1,5 @@
-import { HeadwaterError } from '../errors.ts';
 import type { Examine, Found } from './examination.ts';
+import { unpackFailure } from './failure.ts';
 import type { IntakeThreads, Job } from './intake-threads.ts';
 import type { FromWorker } from './intake-worker.ts';
 
@@ -42,7 +42,7 @@ export class Ring {
     const found = examinations.map(
       (examine) =>
         new Promise<Found>((resolve, reject) => {
-          const start = { examine, ring: this.#memory, slotSize };
+          const start = { type: 'start' as const, examine, ring: this.#memory, slotSize };
           const listener = (message: FromWorker | Error) => this.#hear(message, resolve, reject);
           this.#jobs.push(threads.begin(kind, start, listener));
         }),
@@ -123,9 +123,8 @@ export class Ring {
       this.#wake?.();
     } else if (message.type === 'found') {
       resolve(message.found);
-    } else {
-      const { kind, message: said } = message;
-      reject(kind === undefined ? new Error(said) : new HeadwaterError(kind, said));
+    } else if (message.type === 'failed') {
+      reject(unpackFailure(message.failure));
     }
   }
 }

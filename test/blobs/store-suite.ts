@@ -1,4 +1,4 @@
-import { readdir, readlink } from 'node:fs/promises';
+import { readdir, readlink, writeFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { BlobStore } from '../../src/blobs/blob-store.ts';
@@ -294,6 +294,22 @@ export function describeStore(name: string, makeStore: () => Promise<StoreUnderT
         await expect(store.read(digest)).rejects.toMatchObject({ kind: 'not-found' });
         await expect(store.read(digest, { start: 0, end: 4 })).rejects.toMatchObject({ kind: 'not-found' });
       });
+    });
+
+    test('takes over what somebody else wrote where it said, where it says so', async () => {
+      const blobs = Array.from({ length: 12 }, (_, index) => sample(1000 + index));
+      const staged = await Promise.all(blobs.map(async (blob) => ({ blob, place: await store.stage?.() })));
+      for (const { blob, place } of staged) if (place !== undefined) await writeFile(place.path, blob.bytes);
+      const [unwanted] = staged;
+      await unwanted?.place?.discard();
+      await Promise.all(staged.slice(1).map(({ blob, place }) => place?.keep(blob.digest)));
+      for (const { place } of staged) await place?.discard();
+      const kept = store.stage === undefined ? [] : blobs.slice(1).map(({ digest }) => digest);
+      expect((await listed(store)).map(({ digest }) => digest).sort()).toEqual(kept.sort());
+      for (const { bytes, digest } of blobs.slice(1, kept.length + 1)) {
+        expect((await get(store, digest)).equals(bytes)).toBe(true);
+      }
+      expect(await made.leftovers()).toEqual([]);
     });
 
     test('is ready', async () => {

@@ -1,0 +1,176 @@
+import type { Transaction } from 'kysely';
+import { HeadwaterError } from '../errors.ts';
+import { Gathering } from '../gathering.ts';
+import { assertFree, giveAlias } from './alias-rows.ts';
+import { apart, isDatabaseFailure, type Outcome } from './change-queue.ts';
+import type { Database, Note } from './database.ts';
+import type { Item, VersionDraft } from './model.ts';
+import { productName } from './names.ts';
+import { ownNames } from './own-names.ts';
+import { addVersions, type Publication, plainOnes, published, recordedDigests } from './publish-together.ts';
+import type { Permit } from './rights.ts';
+import type { Tables } from './tables.ts';
+import { claimProduct, findVersion, insertVersion, updateProduct } from './version-rows.ts';
+
+/**
+ * Looks a blob up in the store and throws when it is not there whole. Runs inside the transaction that names the
+ * blob, which is what keeps garbage collection from removing it at the same moment.
+ * @param isRecorded whether the catalog knows the blob: what was collected meanwhile it does not
+ */
+export type AssertStored = (blob: { digest: string; size: number }, isRecorded: boolean) => Promise<void>;
+
+export interface PublishOutcome {
+  outcome: 'created' | 'unchanged';
+  /** Aliases that every product gets but that lead to another one: left out. */
+  withheldAliases: { alias: string; owner: string }[];
+}
+
+/** A version to be recorded, of which it is asked whether its blobs are there. */
+interface Request extends Publication {
+  assertStored: AssertStored;
+}
+
+interface Waiting extends Request {
+  resolve: (outcome: PublishOutcome) => void;
+  reject: (error: unknown) => void;
+}
+
+interface ChangeParts {
+  revision: number;
+  note: Note;
+  permit: Permit;
+}
+
+/** Publishes versions (`Versions.publish`), those together in one change that come while one waits for its turn. */
+export class PublishQueue {
+  readonly #database: Database;
+  readonly #gathering = new Gathering<Waiting>((take) => this.#publish(take));
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async publish(request: Request): Promise<PublishOutcome> {
+    return await new Promise((resolve, reject) => {
+      this.#gathering.add({ ...request, resolve, reject });
+    });
+  }
+
+  async #publish(take: () => Waiting[]): Promise<void> {
+    let group: Waiting[] | undefined;
+    try {
+      const outcomes = await this.#database.change(async (transaction, revision, note, permit) => {
+        group = take();
+        return await publishAll(transaction, group, { revision, note, permit });
+      });
+      for (const [one, outcome] of outcomes) {
+        if ('error' in outcome) one.reject(outcome.error);
+        else one.resolve(outcome.result);
+      }
+    } catch (error) {
+      // The database may fail before it is their turn.
+      for (const { reject } of group ?? take()) reject(error);
+    }
+  }
+}
+
+/**
+ * Part of a transaction: publishes versions, each all or nothing by itself. Those that only add a version to what is there
+ * are added together.
+ */
+async function publishAll(
+  transaction: Transaction<Tables>,
+  group: readonly Waiting[],
+  parts: ChangeParts,
+): Promise<Map<Waiting, Outcome<PublishOutcome>>> {
+  const recorded = await recordedDigests(
+    transaction,
+    group.flatMap(({ draft }) => draft.items.map(({ digest }) => digest)),
+  );
+  const [only] = group;
+  if (group.length === 1 && only !== undefined) {
+    return new Map([[only, { result: await publishOne(transaction, only, { ...parts, recorded }) }]]);
+  }
+  const outcomes = new Map<Waiting, Outcome<PublishOutcome>>();
+  const fit = [];
+  for (const placed of await plainOnes(transaction, group)) {
+    try {
+      await demandPublish(placed.one.draft, parts.permit);
+      await assertAllStored(placed.one, recorded);
+      fit.push(placed);
+      outcomes.set(placed.one, { result: { outcome: 'created', withheldAliases: [] } });
+    } catch (error) {
+      if (isDatabaseFailure(error)) throw error;
+      outcomes.set(placed.one, { error });
+    }
+  }
+  if (fit.length > 0) await addVersions(transaction, fit, parts);
+  for (const one of group) {
+    if (outcomes.has(one)) continue;
+    outcomes.set(one, await apart(transaction, () => publishOne(transaction, one, { ...parts, recorded })));
+  }
+  return outcomes;
+}
+
+async function publishOne(
+  transaction: Transaction<Tables>,
+  one: Request,
+  { revision, note, permit, recorded }: ChangeParts & { recorded: ReadonlySet<string> },
+): Promise<PublishOutcome> {
+  const { draft, implied, now } = one;
+  await demandPublish(draft, permit);
+  const product = await claimProduct(transaction, draft);
+  const existing = await findVersion(transaction, product.id, draft.serial);
+  if (existing !== undefined) {
+    assertSameFiles(draft, existing.items);
+    if (existing.removed_at === null) return { outcome: 'unchanged', withheldAliases: [] };
+  }
+  for (const alias of draft.aliases) await assertFree(transaction, alias, draft.product);
+  await assertAllStored(one, recorded);
+
+  const withheldAliases = [];
+  for (const alias of new Set([...draft.aliases, ...implied])) {
+    const owner = await giveAlias(transaction, alias, draft.product, revision);
+    if (owner !== undefined) withheldAliases.push({ alias, owner });
+  }
+  await updateProduct(transaction, product.id, draft, revision);
+  if (existing !== undefined) {
+    await transaction
+      .updateTable('versions')
+      .set({ removed_at: null })
+      .where('id', '=', existing.id)
+      .execute();
+  } else {
+    await insertVersion(transaction, product.id, draft, now);
+  }
+  await note(published(draft));
+  return { outcome: 'created', withheldAliases };
+}
+
+async function demandPublish(draft: VersionDraft, permit: Permit): Promise<void> {
+  const { stream } = draft;
+  await permit.demand('publish', { stream, names: ownNames({ ...draft, ...draft.product }, []) });
+  for (const alias of draft.aliases) await permit.demand('publish', { stream, names: [alias] });
+}
+
+async function assertAllStored(
+  { draft, assertStored }: Request,
+  recorded: ReadonlySet<string>,
+): Promise<void> {
+  await Promise.all(draft.items.map((item) => assertStored(item, recorded.has(item.digest))));
+}
+
+function assertSameFiles(draft: VersionDraft, existing: Item[]): void {
+  const list = (items: Item[]) =>
+    items
+      .filter((item) => item.deltaBase === undefined)
+      .map((item) => `${item.type} ${item.digest}`)
+      .sort();
+  const [given, had] = [list(draft.items), list(existing)];
+  if (given.join() === had.join()) return;
+  throw new HeadwaterError(
+    'conflict',
+    `product ${productName(draft.product)} already has a version ${draft.serial} with other files: ` +
+      'a published version never changes, publish under a newer serial (--serial)',
+  );
+}

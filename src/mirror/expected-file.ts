@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto';
+import type { Digest } from '../blobs/digest.ts';
+import { HeadwaterError } from '../errors.ts';
+
+/** A file of an upstream, by the best digest that its document gives. */
+export interface ExpectedFile {
+  path: string;
+  size: number;
+  sha256?: Digest;
+  sha512?: string;
+  md5?: string;
+}
+
+/** What its bytes are checked with, and what is to come of it; undefined when its document gives no digest. */
+function checkOf({ sha256, sha512, md5 }: ExpectedFile): { algorithm: string; expected: string } | undefined {
+  if (sha256 !== undefined) return { algorithm: 'sha256', expected: sha256 };
+  if (sha512 !== undefined) return { algorithm: 'sha512', expected: sha512 };
+  return md5 === undefined ? undefined : { algorithm: 'md5', expected: md5 };
+}
+
+/** @throws HeadwaterError `invalid` when they are not the bytes that were announced */
+export function assertExpected(file: ExpectedFile, bytes: Uint8Array): void {
+  const check = checkOf(file);
+  if (check === undefined) return;
+  const found = createHash(check.algorithm).update(bytes).digest('hex');
+  if (found !== check.expected) throw other(file, check, found);
+}
+
+/**
+ * The same bytes, which fail at their end when they are not those that were announced.
+ * A SHA-256 is left to whoever takes them in, and so computes it anyway.
+ * @throws HeadwaterError `invalid`
+ */
+export async function* checked(
+  file: ExpectedFile,
+  bytes: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const check = checkOf(file);
+  if (check === undefined || check.algorithm === 'sha256') {
+    yield* bytes;
+    return;
+  }
+  const hash = createHash(check.algorithm);
+  for await (const chunk of bytes) {
+    hash.update(chunk);
+    yield chunk;
+  }
+  const found = hash.digest('hex');
+  if (found !== check.expected) throw other(file, check, found);
+}
+
+function other({ path }: ExpectedFile, check: { algorithm: string; expected: string }, found: string) {
+  return new HeadwaterError(
+    'invalid',
+    `${path}: its ${check.algorithm} is ${found}, but ${check.expected} was announced`,
+  );
+}
