@@ -8,7 +8,7 @@ FROM node:20-bookworm AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci
-COPY build.js ./
+COPY build.js code-cache.js launch.cjs ./
 COPY src src
 RUN npm run build && npm prune --omit=dev
 

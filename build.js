@@ -1,8 +1,10 @@
-// Puts the program together in dist/: our own modules, and the libraries that are made of hundreds of small files, in a
-// few chunks. Loading those one by one would take most of a command's time. Types are checked by `npm run lint`.
-import { readFileSync, rmSync } from 'node:fs';
+// Puts the program together in dist/: our own modules and most libraries in one file, since loading hundreds of small ones
+// would take most of a command's time, and beside it what V8 makes of that file (`launch.cjs`, `code-cache.js`). Types are checked by
+// `npm run lint`.
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
+import { cacheProgram, cacheWorker } from './code-cache.js';
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
 const bundled = ['commander', 'kysely', 'node-cron', 'undici', 'yaml', 'zod'];
@@ -34,17 +36,23 @@ await build({
   outdir: 'dist',
   // Side by side, so that the program finds its worker beside itself.
   entryNames: '[name]',
+  outExtension: { '.js': '.cjs' },
   bundle: true,
-  splitting: true,
-  format: 'esm',
+  format: 'cjs',
   platform: 'node',
   target: 'node20',
+  // A library that is loaded when it is needed is required then: scripts with a cache cannot import.
+  supported: { 'dynamic-import': false },
   sourcemap: true,
+  // A file is read and checked as a whole before anything in it runs.
+  minifyWhitespace: true,
   external: Object.keys(manifest.dependencies).filter((name) => !bundled.includes(name)),
-  // What is bundled of CommonJS asks for Node's own modules this way.
-  banner: {
-    js: "import { createRequire } from 'node:module';const require = createRequire(import.meta.url);",
-  },
+  define: { 'import.meta.url': '__bundleUrl' },
+  banner: { js: "const __bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
   plugins: [requestsOfUndici],
   logLevel: 'warning',
 });
+writeFileSync('dist/package.json', '{ "type": "commonjs" }\n');
+for (const name of ['main', 'intake-worker']) copyFileSync('launch.cjs', `dist/${name}.js`);
+await cacheProgram();
+await cacheWorker();

@@ -63,7 +63,9 @@ export class LocalDestination implements PushDestination {
       return await this.#keepSmall(file, metadata, options);
     }
     const { size, bytes } = await open(file);
-    const passage = this.#intake.pass(reported(bytes, file.name, size, options.progress), {
+    const { progress } = options;
+    const passing = progress === undefined ? bytes : reported(bytes, file.name, size, progress);
+    const passage = this.#intake.pass(passing, {
       ...(metadata === undefined ? {} : { metadata }),
       ...(size === undefined ? {} : { size }),
     });
@@ -267,12 +269,12 @@ async function* reported(
   bytes: AsyncIterable<Uint8Array>,
   file: string,
   total: number | undefined,
-  progress: Progress | undefined,
+  progress: Progress,
 ): AsyncGenerator<Uint8Array> {
   let done = 0;
   for await (const chunk of bytes) {
     yield chunk;
     done += chunk.length;
-    progress?.({ file, done, ...(total === undefined ? {} : { total }) });
+    progress({ file, done, ...(total === undefined ? {} : { total }) });
   }
 }
