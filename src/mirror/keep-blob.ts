@@ -8,7 +8,6 @@ import { smallFile } from '../publish/intake.ts';
 import type { LocalDestination } from '../publish/local-destination.ts';
 import { openFile } from '../publish/read-file.ts';
 import type { Progress } from '../publish/request.ts';
-import { Spool } from '../publish/spool.ts';
 import type { Downloader } from './downloader.ts';
 import { checked, type ExpectedFile } from './expected-file.ts';
 import { Landing } from './landing.ts';
@@ -178,7 +177,9 @@ export class BlobKeeper {
           size,
           bytes,
           ...(sha256 === undefined ? {} : { expectedDigest: sha256 }),
-          ...(landing === undefined ? {} : { landing: landing.path }),
+          ...(landing === undefined
+            ? {}
+            : { landing: { path: landing.path, from: landing.beginning.offset } }),
         },
         options,
       );
@@ -199,7 +200,7 @@ export class BlobKeeper {
     }
   }
 
-  /** The bytes that are here already, then those that arrive, written down as they pass. */
+  /** The bytes that are here already, then those that arrive. */
   async *#arriving(
     { path, size }: ExpectedFile,
     landing: Landing | undefined,
@@ -208,7 +209,6 @@ export class BlobKeeper {
   ): AsyncGenerator<Uint8Array> {
     const beginning = landing?.beginning ?? { offset: 0 };
     if (landing !== undefined && beginning.offset > 0) yield* (await openFile(landing.path)).bytes;
-    const spool = landing === undefined ? undefined : await Spool.open(landing.path, beginning.offset);
     try {
       const reading = this.#downloader.read(
         { path, size },
@@ -221,14 +221,11 @@ export class BlobKeeper {
       );
       for await (const chunk of reading) {
         this.#received += chunk.length;
-        await spool?.write(chunk);
         yield chunk;
       }
     } catch (error) {
       state.failed = true;
       throw error;
-    } finally {
-      await spool?.close();
     }
   }
 }

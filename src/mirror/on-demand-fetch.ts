@@ -61,7 +61,7 @@ export class OnDemandFetch {
         name: path,
         size,
         bytes: this.#bytes(),
-        landing: this.#landing.path,
+        landing: { path: this.#landing.path },
         expectedDigest: digest,
         onChecked: () => this.file.succeed(),
       });

@@ -13,8 +13,11 @@ type MadeFile =
       name: string;
       size?: number;
       bytes: AsyncIterable<Uint8Array>;
-      /** Where the bytes lie as a file once they have passed: the store may take that over. */
-      landing?: string;
+      /**
+       * Where the bytes lie as a file once they have passed: the store may take that over. With `from`, so many of them are
+       * there already, and the others are written there as they pass; also of a source that fails.
+       */
+      landing?: { path: string; from?: number };
       expectedDigest?: Digest;
       /** Called when all bytes have passed and are the expected ones, before the store is done with them. */
       onChecked?: () => void;

@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { Content } from '../image/content.ts';
 import type { Inspector } from '../image/inspect.ts';
+import { LandingFile, type WriteDown } from './landing-file.ts';
 
 /** What to find out about bytes as they pass. */
 export interface Examine {
@@ -8,6 +9,8 @@ export interface Examine {
   identify: boolean;
   /** sha256(these bytes, then the ones that pass): the fingerprint of an image whose metadata these are. */
   after?: Uint8Array;
+  /** Write them down; in a thread only. */
+  into?: WriteDown;
 }
 
 /** What was found out: the fields that were asked for. */
@@ -25,10 +28,12 @@ export class Examination {
   readonly #digest: Hash | undefined;
   readonly #fingerprint: Hash | undefined;
   readonly #inspector: Inspector | undefined;
+  readonly #file: LandingFile | undefined;
 
   private constructor(examine: Examine, inspector: Inspector | undefined) {
     if (examine.identify) this.#digest = createHash('sha256');
     if (examine.after !== undefined) this.#fingerprint = createHash('sha256').update(examine.after);
+    if (examine.into !== undefined) this.#file = new LandingFile(examine.into);
     this.#inspector = inspector;
   }
 
@@ -39,16 +44,18 @@ export class Examination {
     return new Examination(examine, createInspector());
   }
 
-  /** @throws HeadwaterError `invalid` as soon as the bytes cannot be an image file */
+  /** @throws HeadwaterError `invalid` as soon as the bytes cannot be an image file; what the disk failed with */
   async update(chunk: Uint8Array): Promise<void> {
     this.#digest?.update(chunk);
     this.#fingerprint?.update(chunk);
+    this.#file?.write(chunk);
     await this.#inspector?.write(chunk);
   }
 
   /** @throws HeadwaterError `invalid` when the bytes are no whole image file */
   async end(): Promise<Found> {
     const content = await this.#inspector?.end();
+    this.#file?.close();
     return {
       ...(this.#digest === undefined ? {} : { digest: this.#digest.digest('hex') }),
       ...(content === undefined ? {} : { content }),
@@ -58,5 +65,6 @@ export class Examination {
 
   abort(): void {
     this.#inspector?.abort();
+    this.#file?.close();
   }
 }

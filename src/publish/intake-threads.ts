@@ -7,7 +7,7 @@ type Listener = (message: FromWorker | Error) => void;
 
 /** Work that a thread has been given. */
 export interface Job {
-  send(message: { type: 'chunk'; slot: number; length: number } | { type: 'end' }): void;
+  send(message: { type: 'chunk'; slot: number; length: number } | { type: 'end' | 'abort' }): void;
   /** The thread has no more to do with it. @param finished whether it was done to its end */
   close(finished: boolean): void;
 }

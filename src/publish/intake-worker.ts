@@ -32,6 +32,7 @@ export type FromWorker = { job: number } & (
   | { type: 'free'; slot: number }
   | { type: 'found'; found: Found }
   | { type: 'failed'; failure: Failure }
+  | { type: 'aborted' }
   | { type: 'taken'; outcomes: ({ found: Found } | { failure: Failure })[] }
 );
 
@@ -62,6 +63,10 @@ class Job {
   }
 
   async #handle(message: ToWorker): Promise<void> {
+    if (message.type === 'abort') {
+      await this.#abort();
+      return;
+    }
     const examination = await this.#examination;
     if (message.type === 'chunk') {
       const { slot, length } = message;
@@ -71,8 +76,17 @@ class Job {
       reply({ type: 'free', job: this.#id, slot });
     } else if (!this.#over) {
       this.#over = true;
-      if (message.type === 'end') reply({ type: 'found', job: this.#id, found: await examination.end() });
-      else examination.abort();
+      reply({ type: 'found', job: this.#id, found: await examination.end() });
+    }
+  }
+
+  /** @throws what writing down failed with */
+  async #abort(): Promise<void> {
+    this.#over = true;
+    try {
+      (await this.#examination).abort();
+    } finally {
+      reply({ type: 'aborted', job: this.#id });
     }
   }
 

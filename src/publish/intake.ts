@@ -5,6 +5,7 @@ import { isQcow2, isSquashfs } from '../image/magic.ts';
 import { Examination, type Examine, type Found } from './examination.ts';
 import { IntakeBatches } from './intake-batches.ts';
 import { IntakeThreads } from './intake-threads.ts';
+import type { WriteDown } from './landing-file.ts';
 import { Ring } from './ring.ts';
 import type { SmallFile } from './take-small.ts';
 
@@ -32,10 +33,16 @@ export interface Passage {
   examined: Promise<Examined>;
 }
 
+interface PassOptions {
+  metadata?: Uint8Array;
+  size?: number;
+  into?: WriteDown;
+}
+
 interface Sink {
   put(chunk: Uint8Array): Promise<void>;
   end(): Promise<Found[]>;
-  abort(): void;
+  abort(): Promise<void>;
 }
 
 /**
@@ -51,8 +58,9 @@ export class Intake {
    * Lets bytes pass from `source` and examines them.
    * @param options.metadata the bytes of the metadata item that they are a root of, for the fingerprint
    * @param options.size how many bytes are expected, when known
+   * @param options.into a file where they are written down as they pass; of a source that fails, too. Not of small ones
    */
-  pass(source: AsyncIterable<Uint8Array>, options: { metadata?: Uint8Array; size?: number } = {}): Passage {
+  pass(source: AsyncIterable<Uint8Array>, options: PassOptions = {}): Passage {
     let resolve: (examined: Examined) => void = () => undefined;
     let reject: (error: unknown) => void = () => undefined;
     const examined = new Promise<Examined>((onDone, onError) => {
@@ -78,7 +86,7 @@ export class Intake {
     try {
       for await (const chunk of root) await ring.put(chunk);
     } catch (error) {
-      ring.abort();
+      await ring.abort();
       throw error;
     }
     const [found] = await ring.end();
@@ -90,14 +98,15 @@ export class Intake {
   }
 
   /** @param head the first bytes, as they came */
-  #sink(head: Uint8Array, options: { metadata?: Uint8Array; size?: number }): Sink {
+  #sink(head: Uint8Array, options: PassOptions): Sink {
     const after = options.metadata === undefined ? {} : { after: options.metadata };
     if (options.size !== undefined && options.size <= smallFile) return inPlace({ identify: true, ...after });
     // The two hashes of a root are two passes over its bytes: a thread each, unless other files keep threads busy.
     const kind = isOnlyHashed(head) ? 'shared' : 'own';
     const busy = this.#rings > 0;
     const together = busy && kind === 'own';
-    const examinations: Examine[] = together ? [{ identify: true, ...after }] : [{ identify: true }];
+    const into = options.into === undefined ? {} : { into: options.into };
+    const examinations: Examine[] = [{ identify: true, ...into, ...(together ? after : {}) }];
     if (!together && options.metadata !== undefined) {
       examinations.push({ identify: false, after: options.metadata });
     }
@@ -122,10 +131,7 @@ function counted(sink: Sink, onDone: () => void): Sink {
   return {
     put: (chunk) => sink.put(chunk),
     end: () => sink.end().finally(done),
-    abort: () => {
-      sink.abort();
-      done();
-    },
+    abort: () => sink.abort().finally(done),
   };
 }
 
@@ -142,7 +148,7 @@ function inPlace(examine: Examine): Sink {
       await examination.update(Buffer.concat(chunks));
       return [await examination.end()];
     },
-    abort: () => undefined,
+    abort: () => Promise.resolve(),
   };
 }
 
@@ -172,7 +178,7 @@ async function* passOn(
     failure = error;
     throw error;
   } finally {
-    if (!ended) sink?.abort();
+    if (!ended) await sink?.abort();
     if (!ended)
       reject(failure ?? new HeadwaterError('aborted', 'the receiver left before the end of the file'));
   }

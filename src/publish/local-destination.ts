@@ -68,6 +68,7 @@ export class LocalDestination implements PushDestination {
     const passage = this.#intake.pass(passing, {
       ...(metadata === undefined ? {} : { metadata }),
       ...(size === undefined ? {} : { size }),
+      ...writtenDown(file),
     });
     const examined = await this.#take(file, passage, size).catch((error: unknown) => {
       throw inFile(file.name, error);
@@ -251,7 +252,12 @@ async function* only(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 /** Where the bytes of a file lie, when the store may share them. */
 function landing(file: InputFile): string | undefined {
   if (file.from === 'disk') return file.inPlace === true ? file.path : undefined;
-  return file.from === 'stream' ? file.landing : undefined;
+  return file.from === 'stream' ? file.landing?.path : undefined;
+}
+
+function writtenDown(file: InputFile): { into?: { path: string; from: number } } {
+  if (file.from !== 'stream' || file.landing?.from === undefined) return {};
+  return { into: { path: file.landing.path, from: file.landing.from } };
 }
 
 function asExpected(file: InputFile, found: Examined): Digest {

@@ -23,9 +23,13 @@ export class Ring {
   #filled = 0;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
+  /** The first thread writes the bytes down. */
+  readonly #writesDown: boolean;
+  #isGone = false;
+  #onClosed: (() => void) | undefined;
 
   /**
-   * @param examinations what each thread does with the bytes
+   * @param examinations what each thread does with the bytes; only the first one may write them down
    * @param options.kind whether the threads examine other files as well (`intake-threads.ts`)
    * @param options.slotSize bytes
    */
@@ -39,6 +43,7 @@ export class Ring {
     this.#memory = new SharedArrayBuffer(slotCount * slotSize);
     for (let slot = 0; slot < slotCount; slot++) this.#free.push(slot);
     this.#jobs = [];
+    this.#writesDown = examinations[0]?.into !== undefined;
     const found = examinations.map(
       (examine) =>
         new Promise<Found>((resolve, reject) => {
@@ -79,13 +84,21 @@ export class Ring {
       for (const job of this.#jobs) job.close(true);
       return found;
     } catch (error) {
-      this.abort();
+      await this.abort();
       throw error;
     }
   }
 
-  /** Gives up, at any time. */
-  abort(): void {
+  /** Gives up, at any time; resolves when what came so far is written down where it should be. */
+  async abort(): Promise<void> {
+    const [writer] = this.#jobs;
+    if (writer !== undefined && this.#writesDown && !this.#isGone) {
+      this.#dispatch();
+      await new Promise<void>((resolve) => {
+        this.#onClosed = resolve;
+        writer.send({ type: 'abort' });
+      });
+    }
     for (const job of this.#jobs) job.close(false);
   }
 
@@ -114,7 +127,11 @@ export class Ring {
 
   #hear(message: FromWorker | Error, resolve: (found: Found) => void, reject: (error: Error) => void): void {
     if (message instanceof Error) {
+      this.#isGone = true;
       reject(message);
+      this.#onClosed?.();
+    } else if (message.type === 'aborted') {
+      this.#onClosed?.();
     } else if (message.type === 'free') {
       const left = (this.#pending[message.slot] ?? 1) - 1;
       this.#pending[message.slot] = left;

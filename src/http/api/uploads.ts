@@ -104,7 +104,7 @@ export class Uploads {
           name: `blob sha256:${digest}`,
           ...(part.total === undefined ? {} : { size: part.total }),
           bytes: this.#arriving(path, part, body, progress),
-          landing: path,
+          landing: { path },
           expectedDigest: digest,
         },
         metadata === undefined ? {} : { metadata },
