@@ -46,6 +46,7 @@ await build({
   sourcemap: true,
   // A file is read and checked as a whole before anything in it runs.
   minifyWhitespace: true,
+  legalComments: 'external',
   external: Object.keys(manifest.dependencies).filter((name) => !bundled.includes(name)),
   define: { 'import.meta.url': '__bundleUrl' },
   banner: { js: "const __bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
@@ -53,6 +54,11 @@ await build({
   logLevel: 'warning',
 });
 writeFileSync('dist/package.json', '{ "type": "commonjs" }\n');
-for (const name of ['main', 'intake-worker']) copyFileSync('launch.cjs', `dist/${name}.js`);
+for (const name of ['main', 'intake-worker']) {
+  copyFileSync('launch.cjs', `dist/${name}.js`);
+  // The launcher takes each byte for a character.
+  if (readFileSync(`dist/${name}.cjs`).some((byte) => byte > 127))
+    throw new Error(`dist/${name}.cjs is not ASCII`);
+}
 await cacheProgram();
 await cacheWorker();

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, type Hash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -101,9 +101,16 @@ async function make(directory: string, size: UpstreamSize, withFiles: boolean): 
       const serial = serialOf(version);
       const base = `images/bench/${release}/amd64/default/${serial}`;
       const metadata = withFiles ? await metadataOf(release) : randomBytes(1024);
+      const combined = createHash('sha256').update(metadata);
+      const root = await put(`${base}/rootfs.squashfs`, () => seenBy(combined, rootOf(head, size.root)));
       const items = {
-        metadata: { ftype: 'lxd.tar.xz', ...(await put(`${base}/lxd.tar.gz`, () => [metadata])) },
-        root: { ftype: 'squashfs', ...(await put(`${base}/rootfs.squashfs`, () => rootOf(head, size.root))) },
+        // As the tools that make such trees and the known image servers have it.
+        metadata: {
+          ftype: 'lxd.tar.xz',
+          ...(await put(`${base}/lxd.tar.gz`, () => [metadata])),
+          combined_squashfs_sha256: combined.digest('hex'),
+        },
+        root: { ftype: 'squashfs', ...root },
       };
       versions[serial] = { items };
     }
@@ -154,6 +161,13 @@ async function emptySquashfs(directory: string): Promise<Buffer> {
   for (const folder of ['bin', 'etc']) await mkdir(join(empty, folder), { recursive: true });
   await run('mksquashfs', [empty, file, '-nopad', '-no-progress', '-quiet']);
   return await readFile(file);
+}
+
+function* seenBy(hash: Hash, bytes: Iterable<Buffer>): Generator<Buffer> {
+  for (const part of bytes) {
+    hash.update(part);
+    yield part;
+  }
 }
 
 function* rootOf(head: Buffer, size: number): Generator<Buffer> {

@@ -9,6 +9,8 @@ export interface ExpectedFile {
   sha256?: Digest;
   sha512?: string;
   md5?: string;
+  /** Of a root: the fingerprint that it has together with the metadata, as its document gives it. */
+  fingerprint?: Digest;
 }
 
 /** What its bytes are checked with, and what is to come of it; undefined when its document gives no digest. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import { parseDigest } from '../blobs/digest.ts';
+import { Slots } from '../blobs/slots.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { KeptFile, MetadataFile } from '../publish/destination.ts';
@@ -19,7 +20,7 @@ import { atMostTwice, WrongBytes } from './wrong-bytes.ts';
 const leastSpooled = 1024 * 1024;
 
 interface KeepOptions {
-  /** The metadata item of which the file is a root: its fingerprint is computed while the bytes pass. */
+  /** The metadata item of which the file is a root. */
   metadata?: MetadataFile;
   progress?: Progress;
   signal?: AbortSignal;
@@ -40,22 +41,28 @@ export class BlobKeeper {
   readonly #downloader: Downloader;
   readonly #directory: string;
   readonly #small: SmallFiles;
+  readonly #large: Slots;
   readonly #running = new Map<string, Promise<KeptFile>>();
   #received = 0;
 
-  /** @param parts.directory where what arrived of large files waits for the rest, also across restarts */
+  /**
+   * @param parts.directory where what arrived of large files waits for the rest, also across restarts
+   * @param parts.concurrency how many large files come at a time
+   */
   constructor(parts: {
     destination: LocalDestination;
     store: BlobStore;
     catalog: Catalog;
     downloader: Downloader;
     directory: string;
+    concurrency: number;
   }) {
     this.#destination = parts.destination;
     this.#store = parts.store;
     this.#catalog = parts.catalog;
     this.#downloader = parts.downloader;
     this.#directory = parts.directory;
+    this.#large = new Slots(parts.concurrency);
     this.#small = new SmallFiles(parts.store, parts.downloader, (bytes) => {
       this.#received += bytes;
     });
@@ -162,7 +169,7 @@ export class BlobKeeper {
 
   /** @throws WrongBytes, and nothing of them stays */
   async #fetch(file: ExpectedFile, options: KeepOptions, elsewhere: boolean): Promise<KeptFile> {
-    const { path, size, sha256 } = file;
+    const { path, size, sha256, fingerprint } = file;
     const landing =
       sha256 !== undefined && size >= leastSpooled
         ? await Landing.claim(this.#directory, sha256, size)
@@ -181,7 +188,8 @@ export class BlobKeeper {
             ? {}
             : { landing: { path: landing.path, from: landing.beginning.offset } }),
         },
-        options,
+        // The document that is believed for the digest is believed for the fingerprint: to compute that takes as long.
+        options.metadata === undefined || fingerprint === undefined ? options : { ...options, fingerprint },
       );
       // What cannot be removed now goes with what nobody goes on with.
       await landing?.remove().catch(() => undefined);
@@ -209,6 +217,8 @@ export class BlobKeeper {
   ): AsyncGenerator<Uint8Array> {
     const beginning = landing?.beginning ?? { offset: 0 };
     if (landing !== undefined && beginning.offset > 0) yield* (await openFile(landing.path)).bytes;
+    // The next one comes while this one is put in its place.
+    const giveBack = await this.#large.take();
     try {
       const reading = this.#downloader.read(
         { path, size },
@@ -226,6 +236,8 @@ export class BlobKeeper {
     } catch (error) {
       state.failed = true;
       throw error;
+    } finally {
+      giveBack();
     }
   }
 }

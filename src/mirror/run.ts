@@ -1,5 +1,4 @@
 import { setMaxListeners } from 'node:events';
-import { Slots } from '../blobs/slots.ts';
 import type { RunOutcome } from '../catalog/mirrors.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import { HeadwaterError, messageOf } from '../errors.ts';
@@ -18,12 +17,10 @@ import { assertNotShrunk, type Survey, surveyAndPlan } from './survey.ts';
 import { type MirrorParts, type OpenUpstream, openUpstream } from './upstream.ts';
 
 /**
- * How many versions are added at once. Those with more bytes to fetch than a small one wait for one another, as
- * `concurrency` says; what many small ones wait for is the disk, and they wait for it together.
+ * How many versions are added at once. Their large files wait for one another (`keep-blob.ts`); what many small ones wait
+ * for is the disk, and they wait for it together.
  */
 const atOnce = 128;
-/** Bytes. */
-const smallVersion = 512 * 1024;
 
 /** Why a mirror runs. */
 export type Cause = 'schedule' | 'catch-up' | 'manual';
@@ -190,7 +187,7 @@ class Run {
 
   async #add(plan: Plan, upstream: OpenUpstream): Promise<void> {
     const { destination, catalog } = this.#parts;
-    const { stream, mode, concurrency, name } = this.#definition;
+    const { stream, mode, name } = this.#definition;
     const { signal, progress } = this.#options;
     const owner = this.#owner;
     if (plan.add.length === 0) return;
@@ -198,16 +195,11 @@ class Run {
     const { fetchAndPublish } = await import('./publish-planned.ts');
     const parts = { keeper: upstream.keeper, destination, owner, stream };
     const options = { signal, ...(progress === undefined ? {} : { progress }) };
-    const large = new Slots(concurrency);
     await addVersions(
       plan.add,
       async (planned) => {
-        if (mode === 'scheduled') {
-          const giveBack = planned.fetch > smallVersion ? await large.take() : undefined;
-          await fetchAndPublish(planned, parts, options).finally(giveBack);
-        } else {
-          await publishListed(planned, { catalog, mirror: name, owner, stream });
-        }
+        if (mode === 'scheduled') await fetchAndPublish(planned, parts, options);
+        else await publishListed(planned, { catalog, mirror: name, owner, stream });
       },
       this.#report,
       { parallel: atOnce, signal },

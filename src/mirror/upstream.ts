@@ -42,7 +42,8 @@ export async function openUpstream(
   });
   const { catalog, store, destination } = parts;
   const directory = downloadsDirectory(parts.dataDir);
-  const keeper = new BlobKeeper({ catalog, store, destination, downloader, directory });
+  const { concurrency } = definition;
+  const keeper = new BlobKeeper({ catalog, store, destination, downloader, directory, concurrency });
   return { documents, keeper, close: () => downloader.close() };
 }
 

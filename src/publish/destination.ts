@@ -42,6 +42,14 @@ export interface KeptFile {
 /** As much of a metadata item as the fingerprints of its roots need. */
 export type MetadataFile = Pick<KeptFile, 'name' | 'digest' | 'size' | 'bytes'>;
 
+export interface KeepOptions {
+  /** The metadata item of which the file is probably a root: its fingerprint is computed while the bytes pass. */
+  metadata?: MetadataFile;
+  /** The fingerprint that it has as a root of the metadata item, when that is known: of a large file it is not computed. */
+  fingerprint?: Digest;
+  progress?: Progress;
+}
+
 /**
  * Where a publish goes: a data directory (`local-destination.ts`) or a server (`cli/remote-destination.ts`).
  * The publisher decides what a version is; a destination keeps bytes and commits.
@@ -49,11 +57,9 @@ export type MetadataFile = Pick<KeptFile, 'name' | 'digest' | 'size' | 'bytes'>;
 export interface Destination {
   /**
    * Keeps a file, whole and checked, and tells what it is. Sending the same file again is cheap.
-   * @param options.metadata the metadata item of which the file is probably a root: its fingerprint is computed
-   * while the bytes pass
    * @throws HeadwaterError `invalid` when it is no image file or not the expected one, and what stores throw
    */
-  keep(file: InputFile, options?: { metadata?: MetadataFile; progress?: Progress }): Promise<KeptFile>;
+  keep(file: InputFile, options?: KeepOptions): Promise<KeptFile>;
 
   /** Takes back a file that a failed publish kept, unless something else has come to use it. */
   discard(file: KeptFile): Promise<void>;

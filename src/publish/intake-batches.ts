@@ -8,7 +8,7 @@ import type { PackedFile } from './intake-worker.ts';
 import { type SmallFile, takeSmallFile } from './take-small.ts';
 
 /** From how many files on, on their way in at the same moment, a thread is started for them. */
-const least = 8;
+const least = 24;
 /** Bytes that go to the thread at a time, a file more or less. */
 const batchSize = 1024 * 1024;
 

@@ -104,10 +104,9 @@ export class Intake {
     // The two hashes of a root are two passes over its bytes: a thread each, unless other files keep threads busy.
     const kind = isOnlyHashed(head) ? 'shared' : 'own';
     const busy = this.#rings > 0;
-    const together = busy && kind === 'own';
     const into = options.into === undefined ? {} : { into: options.into };
-    const examinations: Examine[] = [{ identify: true, ...into, ...(together ? after : {}) }];
-    if (!together && options.metadata !== undefined) {
+    const examinations: Examine[] = [{ identify: true, ...into, ...(busy ? after : {}) }];
+    if (!busy && options.metadata !== undefined) {
       examinations.push({ identify: false, after: options.metadata });
     }
     const ring = new Ring(this.#threads, examinations, {

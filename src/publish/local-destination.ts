@@ -7,7 +7,7 @@ import type { PublishOutcome } from '../catalog/publish-queue.ts';
 import type { PushDraft, PushOutcome } from '../catalog/pushed.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { Content } from '../image/content.ts';
-import type { InputFile, KeptFile, MetadataFile } from './destination.ts';
+import type { InputFile, KeepOptions, KeptFile, MetadataFile } from './destination.ts';
 import { inFile } from './in-file.ts';
 import { type Examined, type Intake, type Passage, smallFile } from './intake.ts';
 import type { PushDestination, PushLimits } from './push.ts';
@@ -53,17 +53,12 @@ export class LocalDestination implements PushDestination {
     return new LocalDestination({ ...this.#parts, catalog: this.#catalog.by(actor) });
   }
 
-  async keep(
-    file: InputFile,
-    options: { metadata?: MetadataFile; progress?: Progress } = {},
-  ): Promise<KeptFile> {
+  async keep(file: InputFile, options: KeepOptions = {}): Promise<KeptFile> {
     if (file.from === 'blob') return await this.#kept(file.name, file.digest);
-    const metadata = options.metadata === undefined ? undefined : await this.#load(options.metadata);
-    if (file.from === 'memory' && file.bytes.length <= smallFile) {
-      return await this.#keepSmall(file, metadata, options);
-    }
+    if (file.from === 'memory' && file.bytes.length <= smallFile) return await this.#keepSmall(file, options);
+    const { fingerprint, progress } = options;
+    const metadata = fingerprint === undefined ? await this.#load(options.metadata) : undefined;
     const { size, bytes } = await open(file);
-    const { progress } = options;
     const passing = progress === undefined ? bytes : reported(bytes, file.name, size, progress);
     const passage = this.#intake.pass(passing, {
       ...(metadata === undefined ? {} : { metadata }),
@@ -73,16 +68,14 @@ export class LocalDestination implements PushDestination {
     const examined = await this.#take(file, passage, size).catch((error: unknown) => {
       throw inFile(file.name, error);
     });
-    return await this.#record(file.name, examined, options.metadata);
+    const known = fingerprint === undefined ? {} : { fingerprint };
+    return await this.#record(file.name, { ...examined, ...known }, options.metadata);
   }
 
-  async #keepSmall(
-    file: InputFile & { from: 'memory' },
-    metadata: Uint8Array | undefined,
-    options: { metadata?: MetadataFile; progress?: Progress },
-  ): Promise<KeptFile> {
+  async #keepSmall(file: InputFile & { from: 'memory' }, options: KeepOptions): Promise<KeptFile> {
     const { name, bytes } = file;
     const size = bytes.length;
+    const metadata = await this.#load(options.metadata);
     const staged = await this.#store.stage?.();
     try {
       const examined = await this.#intake.take({
@@ -223,7 +216,10 @@ export class LocalDestination implements PushDestination {
     return { name, digest, size: record.size, content: JSON.parse(record.content) as Content };
   }
 
-  async #load(metadata: MetadataFile): Promise<Uint8Array> {
+  async #load(metadata: MetadataFile): Promise<Uint8Array>;
+  async #load(metadata: MetadataFile | undefined): Promise<Uint8Array | undefined>;
+  async #load(metadata: MetadataFile | undefined): Promise<Uint8Array | undefined> {
+    if (metadata === undefined) return undefined;
     if (metadata.bytes !== undefined) return metadata.bytes;
     if (metadata.size > metadataLimit) {
       throw new HeadwaterError(

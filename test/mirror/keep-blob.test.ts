@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { parseDigest } from '../../src/blobs/digest.ts';
 import { Downloader } from '../../src/mirror/downloader.ts';
 import { BlobKeeper } from '../../src/mirror/keep-blob.ts';
+import type { KeptFile } from '../../src/publish/destination.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { TestUpstream } from './test-upstream.ts';
 import { mirrorParts } from './workspace.ts';
@@ -33,7 +34,7 @@ async function setUp(options: { idle?: number; bandwidth?: number } = {}) {
   });
   const parts = await mirrorParts();
   const directory = join(parts.dataDir, 'downloads');
-  const keeper = new BlobKeeper({ ...parts, downloader, directory });
+  const keeper = new BlobKeeper({ ...parts, downloader, directory, concurrency: 2 });
   const left = async () => await readdir(directory).catch(() => []);
   return { upstream, proxy, parts, keeper, file, left };
 }
@@ -104,7 +105,12 @@ test('after a restart it goes on where it broke, if the file is still the same',
   proxy.reset();
   const downloader = new Downloader({ bases: [proxy.url], concurrency: 1 });
   onTestFinished(() => downloader.close());
-  const again = new BlobKeeper({ ...parts, downloader, directory: join(parts.dataDir, 'downloads') });
+  const again = new BlobKeeper({
+    ...parts,
+    downloader,
+    directory: join(parts.dataDir, 'downloads'),
+    concurrency: 1,
+  });
   await again.keep(file);
   expect(again.received).toBeLessThan(file.size);
   expect(proxy.requests).toHaveLength(1);
@@ -140,4 +146,34 @@ test('bytes come no faster than they may', async () => {
   await keeper.keep(file);
   // The last piece need not be waited for.
   expect(performance.now() - started).toBeGreaterThan(((file.size - 65_536) / 5_000_000) * 1000 - 50);
+});
+
+test('the fingerprint of a large root is the one that its document gives, else it is computed', async () => {
+  const { upstream, keeper, file, parts } = await setUp();
+  const { items } = upstream.products[product]?.versions[serial] ?? { items: {} };
+  const said = items['lxd.tar.xz'] ?? {};
+  const metadata = {
+    path: String(said['path']),
+    size: Number(said['size']),
+    sha256: parseDigest(String(said['sha256'])),
+  };
+  const computed = await keeper.keepAll({ metadata, roots: [file], deltas: [] });
+  expect(await fingerprintOf(computed)).toBe(said['combined_squashfs_sha256']);
+
+  await upstream.offer(product, '20260102_0000', { size: 1_500_000 });
+  const other = upstream.products[product]?.versions['20260102_0000']?.items['root.squashfs'] ?? {};
+  const announced = parseDigest('ab'.repeat(32));
+  const root = {
+    path: String(other['path']),
+    size: Number(other['size']),
+    sha256: parseDigest(String(other['sha256'])),
+    fingerprint: announced,
+  };
+  const believed = await keeper.keepAll({ metadata, roots: [root], deltas: [] });
+  expect(await fingerprintOf(believed)).toBe(announced);
+
+  async function fingerprintOf([first, second]: KeptFile[]) {
+    if (first === undefined || second === undefined) throw new Error('files are missing');
+    return await parts.destination.fingerprint(first, second);
+  }
 });
