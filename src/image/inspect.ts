@@ -46,28 +46,28 @@ class FileInspector implements Inspector {
       await this.#examiner.write(chunk);
       return;
     }
-    const rest = chunk.subarray(Math.min(chunk.length, headLength - this.#head.length));
-    this.#head = Buffer.concat([this.#head, chunk.subarray(0, chunk.length - rest.length)]);
-    if (this.#head.length < headLength) return;
-    const examiner = await this.#recognise();
-    if (rest.length > 0) await examiner.write(rest);
+    const needed = headLength - this.#head.length;
+    const before = this.#head;
+    this.#head = Buffer.concat([before, chunk.subarray(0, needed)]);
+    if (chunk.length < needed) return;
+    const examiner = recognise(this.#head);
+    this.#examiner = examiner;
+    // What came before, and then the chunk as it came: a decompressor is asked as seldom as can be.
+    if (before.length > 0) await examiner.write(before);
+    await examiner.write(chunk);
   }
 
   async end(): Promise<Content> {
     if (this.#head.length === 0) throw new HeadwaterError('invalid', 'the file is empty');
-    const examiner = this.#examiner ?? (await this.#recognise());
-    return await examiner.end();
+    if (this.#examiner === undefined) {
+      this.#examiner = recognise(this.#head);
+      await this.#examiner.write(this.#head);
+    }
+    return await this.#examiner.end();
   }
 
   abort(): void {
     this.#examiner?.abort?.();
-  }
-
-  async #recognise(): Promise<Examiner> {
-    const examiner = recognise(this.#head);
-    this.#examiner = examiner;
-    await examiner.write(this.#head);
-    return examiner;
   }
 }
 

@@ -196,5 +196,7 @@ function originOf(response: Dispatcher.ResponseData, base: string): FileOrigin |
 }
 
 function either(one: AbortSignal | undefined, other: AbortSignal | undefined): AbortSignal | undefined {
+  // Mostly they are the same, and making one of two costs as much as the rest of a small request.
+  if (one === other) return one;
   return one !== undefined && other !== undefined ? AbortSignal.any([one, other]) : (one ?? other);
 }

@@ -1,3 +1,4 @@
+import { buffer } from 'node:stream/consumers';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { Downloader } from './downloader.ts';
@@ -42,16 +43,23 @@ export class SmallFiles {
   async #stored(file: ExpectedFile): Promise<Buffer | undefined> {
     const { size, sha256 } = file;
     if (sha256 === undefined || (await this.#store.stat(sha256))?.size !== size) return undefined;
-    const bytes = await gathered(await this.#store.read(sha256));
+    const bytes = await buffer(await this.#store.read(sha256));
     assertExpected(file, bytes);
     return bytes;
   }
 
   /** @throws WrongBytes, and what downloading throws */
   async #fetch(file: ExpectedFile, options: { elsewhere: boolean; signal?: AbortSignal }): Promise<Buffer> {
-    const bytes = await gathered(this.#arriving(file, options)).catch((error: unknown) => {
+    const chunks: Uint8Array[] = [];
+    try {
+      for await (const chunk of this.#downloader.read(file, options)) {
+        this.#onReceived(chunk.length);
+        chunks.push(chunk);
+      }
+    } catch (error) {
       throw isWrongFile(error) ? new WrongBytes(error) : error;
-    });
+    }
+    const bytes = Buffer.concat(chunks);
     try {
       assertExpected(file, bytes);
     } catch (error) {
@@ -59,20 +67,4 @@ export class SmallFiles {
     }
     return bytes;
   }
-
-  async *#arriving(
-    file: ExpectedFile,
-    options: { elsewhere: boolean; signal?: AbortSignal },
-  ): AsyncGenerator<Uint8Array> {
-    for await (const chunk of this.#downloader.read(file, options)) {
-      this.#onReceived(chunk.length);
-      yield chunk;
-    }
-  }
-}
-
-async function gathered(bytes: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of bytes) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }
