@@ -132,6 +132,8 @@ let taking = Promise.resolve();
 port.on('message', (message: ToWorker) => {
   if (message.type === 'small') taking = taking.then(() => takeAll(message));
   else if (message.type === 'start') jobs.set(message.job, new Job(message));
-  else jobs.get(message.job)?.take(message);
+  else if (jobs.has(message.job)) jobs.get(message.job)?.take(message);
+  // One that was at its end has written everything down.
+  else if (message.type === 'abort') reply({ type: 'aborted', job: message.job });
   if (message.type === 'end' || message.type === 'abort') jobs.delete(message.job);
 });

@@ -1,4 +1,4 @@
-import { closeSync, constants, fdatasync, openSync, writeSync } from 'node:fs';
+import { close, closeSync, constants, fdatasync, openSync, writeSync } from 'node:fs';
 import { diskError } from '../blobs/disk-error.ts';
 
 /** Where bytes are written down as they pass. */
@@ -49,7 +49,7 @@ export class LandingFile {
     // Its failure is that of the sync at the end: whoever takes the file over needs that.
     fdatasync(this.#descriptor, () => {
       this.#isSyncing = false;
-      if (this.#isClosed) closeSync(this.#descriptor);
+      if (this.#isClosed) close(this.#descriptor);
     });
   }
 

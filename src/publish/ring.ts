@@ -27,6 +27,7 @@ export class Ring {
   readonly #writesDown: boolean;
   #isGone = false;
   #onClosed: (() => void) | undefined;
+  #aborted: Promise<void> | undefined;
 
   /**
    * @param examinations what each thread does with the bytes; only the first one may write them down
@@ -91,6 +92,11 @@ export class Ring {
 
   /** Gives up, at any time; resolves when what came so far is written down where it should be. */
   async abort(): Promise<void> {
+    this.#aborted ??= this.#abort();
+    await this.#aborted;
+  }
+
+  async #abort(): Promise<void> {
     const [writer] = this.#jobs;
     if (writer !== undefined && this.#writesDown && !this.#isGone) {
       this.#dispatch();

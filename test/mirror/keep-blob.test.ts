@@ -71,6 +71,16 @@ test('a file that is larger than announced is refused as soon as it is', async (
   expect(await parts.store.stat(file.sha256)).toBeUndefined();
 });
 
+test('a file that is what was announced, and ends too early for an image, is refused and does not stay', async () => {
+  const { upstream, keeper, file, parts, left } = await setUp();
+  const cut = (upstream.files.get(file.path) ?? Buffer.alloc(0)).subarray(0, 1_300_000);
+  upstream.files.set(file.path, cut);
+  const sha256 = parseDigest(upstream.digestOf(file.path));
+  await expect(keeper.keep({ ...file, sha256, size: cut.length })).rejects.toMatchObject({ kind: 'invalid' });
+  expect(await parts.store.stat(sha256)).toBeUndefined();
+  expect(await left()).toEqual([]);
+});
+
 test('an upstream that ends early is asked again, and then said to be at fault', async () => {
   const { upstream, keeper, file, proxy } = await setUp();
   const whole = upstream.files.get(file.path) ?? Buffer.alloc(0);
