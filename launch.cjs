@@ -8,8 +8,6 @@ const { Script } = require('node:vm');
 
 const [, bundle] = /^(.*)\.js$/.exec(__filename);
 if (bundle.endsWith('main')) {
-  // Threads that read and write files. There are four otherwise, which as many syncs of large files hold up.
-  process.env.UV_THREADPOOL_SIZE ??= '16';
   // WebAssembly (of the HTTP client, of xz) is compiled a second time, to be faster, when it has been used for a while. A
   // process waits for that at its end, so a short one should not begin it; ten times the usual patience still is little.
   require('node:v8').setFlagsFromString('--wasm-tiering-budget=20000000');
