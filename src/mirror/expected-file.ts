@@ -13,6 +13,11 @@ export interface ExpectedFile {
   fingerprint?: Digest;
 }
 
+/** What tells a file from others: its digest, where that is known. */
+export function keyOf({ sha256, path }: ExpectedFile): string {
+  return sha256 ?? path;
+}
+
 /** What its bytes are checked with, and what is to come of it; undefined when its document gives no digest. */
 function checkOf({ sha256, sha512, md5 }: ExpectedFile): { algorithm: string; expected: string } | undefined {
   if (sha256 !== undefined) return { algorithm: 'sha256', expected: sha256 };

@@ -10,8 +10,9 @@ import type { LocalDestination } from '../publish/local-destination.ts';
 import { openFile } from '../publish/read-file.ts';
 import type { Progress } from '../publish/request.ts';
 import type { Downloader } from './downloader.ts';
-import { checked, type ExpectedFile } from './expected-file.ts';
+import { checked, type ExpectedFile, keyOf } from './expected-file.ts';
 import { Landing } from './landing.ts';
+import { SharedWork } from './shared-work.ts';
 import { SmallFiles } from './small-files.ts';
 import { isWrongFile } from './upstream-requests.ts';
 import { atMostTwice, WrongBytes } from './wrong-bytes.ts';
@@ -42,7 +43,7 @@ export class BlobKeeper {
   readonly #directory: string;
   readonly #small: SmallFiles;
   readonly #large: Slots;
-  readonly #running = new Map<string, Promise<KeptFile>>();
+  readonly #running = new SharedWork<KeptFile>();
   #received = 0;
 
   /**
@@ -95,13 +96,8 @@ export class BlobKeeper {
 
   /** Brings one file here, as {@link keepAll}. */
   async keep(file: ExpectedFile, options: KeepOptions = {}): Promise<KeptFile> {
-    const key = file.sha256 ?? file.path;
-    const running = this.#running.get(key);
     // Versions share files: who comes second waits for the first.
-    if (running !== undefined) return await running;
-    const keeping = this.#keep(file, options);
-    this.#running.set(key, keeping);
-    return await keeping.finally(() => this.#running.delete(key));
+    return await this.#running.do(keyOf(file), () => this.#keep(file, options));
   }
 
   /** Gets the bytes of all of them at once, and takes them in at once. */

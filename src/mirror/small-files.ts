@@ -2,7 +2,8 @@ import { buffer } from 'node:stream/consumers';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { Downloader } from './downloader.ts';
-import { assertExpected, type ExpectedFile } from './expected-file.ts';
+import { assertExpected, type ExpectedFile, keyOf } from './expected-file.ts';
+import { SharedWork } from './shared-work.ts';
 import { isWrongFile } from './upstream-requests.ts';
 import { atMostTwice, WrongBytes } from './wrong-bytes.ts';
 
@@ -11,7 +12,7 @@ export class SmallFiles {
   readonly #store: BlobStore;
   readonly #downloader: Downloader;
   readonly #onReceived: (bytes: number) => void;
-  readonly #running = new Map<string, Promise<Buffer>>();
+  readonly #running = new SharedWork<Buffer>();
 
   /** @param onReceived told of bytes that crossed the network */
   constructor(store: BlobStore, downloader: Downloader, onReceived: (bytes: number) => void) {
@@ -22,12 +23,7 @@ export class SmallFiles {
 
   /** @throws HeadwaterError `invalid` when they are wrong again, and what downloading and stores throw */
   async bytes(file: ExpectedFile, signal: AbortSignal | undefined): Promise<Buffer> {
-    const key = file.sha256 ?? file.path;
-    const running = this.#running.get(key);
-    if (running !== undefined) return await running;
-    const getting = this.#get(file, signal);
-    this.#running.set(key, getting);
-    return await getting.finally(() => this.#running.delete(key));
+    return await this.#running.do(keyOf(file), () => this.#get(file, signal));
   }
 
   async #get(file: ExpectedFile, signal: AbortSignal | undefined): Promise<Buffer> {

@@ -9,10 +9,11 @@ import { HeadwaterError } from '../errors.ts';
 import type { Content } from '../image/content.ts';
 import type { InputFile, KeepOptions, KeptFile, MetadataFile } from './destination.ts';
 import { inFile } from './in-file.ts';
+import { asExpected, landing, only, openInput, reported, writtenDown } from './input-file.ts';
 import { type Examined, type Intake, type Passage, smallFile } from './intake.ts';
 import type { PushDestination, PushLimits } from './push.ts';
 import { openFile } from './read-file.ts';
-import type { Progress, SourceFile } from './request.ts';
+import type { SourceFile } from './request.ts';
 
 /** Metadata tarballs are a few KiB; a larger one than this is not read into memory for the fingerprint. */
 const metadataLimit = 64 * 1024 * 1024;
@@ -58,7 +59,7 @@ export class LocalDestination implements PushDestination {
     if (file.from === 'memory' && file.bytes.length <= smallFile) return await this.#keepSmall(file, options);
     const { fingerprint, progress } = options;
     const metadata = fingerprint === undefined ? await this.#load(options.metadata) : undefined;
-    const { size, bytes } = await open(file);
+    const { size, bytes } = await openInput(file);
     const passing = progress === undefined ? bytes : reported(bytes, file.name, size, progress);
     const passage = this.#intake.pass(passing, {
       ...(metadata === undefined ? {} : { metadata }),
@@ -162,6 +163,8 @@ export class LocalDestination implements PushDestination {
         : { metadata: metadata.digest, fingerprint },
     );
     const kept = { name, digest, size, content };
+    // What is set anew goes to the end, behind what is older.
+    this.#recent.delete(digest);
     this.#recent.set(digest, {
       kept,
       at: keptAt.getTime(),
@@ -230,53 +233,5 @@ export class LocalDestination implements PushDestination {
     const chunks: Uint8Array[] = [];
     for await (const chunk of await this.#store.read(metadata.digest)) chunks.push(chunk as Uint8Array);
     return Buffer.concat(chunks);
-  }
-}
-
-async function open(
-  file: Exclude<InputFile, { from: 'blob' }>,
-): Promise<{ size: number | undefined; bytes: AsyncIterable<Uint8Array> }> {
-  if (file.from === 'disk') return await openFile(file.path);
-  if (file.from === 'stream') return { size: file.size, bytes: file.bytes };
-  return { size: file.bytes.length, bytes: only(file.bytes) };
-}
-
-async function* only(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
-}
-
-/** Where the bytes of a file lie, when the store may share them. */
-function landing(file: InputFile): string | undefined {
-  if (file.from === 'disk') return file.inPlace === true ? file.path : undefined;
-  return file.from === 'stream' ? file.landing?.path : undefined;
-}
-
-function writtenDown(file: InputFile): { into?: { path: string; from: number } } {
-  if (file.from !== 'stream' || file.landing?.from === undefined) return {};
-  return { into: { path: file.landing.path, from: file.landing.from } };
-}
-
-function asExpected(file: InputFile, found: Examined): Digest {
-  const expected = 'expectedDigest' in file ? file.expectedDigest : undefined;
-  if (expected !== undefined && expected !== found.digest) {
-    throw new HeadwaterError(
-      'invalid',
-      `SHA-256 is ${found.digest}, but ${expected} was announced: the file is damaged or was replaced, fetch or build it again`,
-    );
-  }
-  return found.digest;
-}
-
-async function* reported(
-  bytes: AsyncIterable<Uint8Array>,
-  file: string,
-  total: number | undefined,
-  progress: Progress,
-): AsyncGenerator<Uint8Array> {
-  let done = 0;
-  for await (const chunk of bytes) {
-    yield chunk;
-    done += chunk.length;
-    progress({ file, done, ...(total === undefined ? {} : { total }) });
   }
 }
