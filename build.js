@@ -1,6 +1,6 @@
-// Puts the program together in dist/: our own modules and most libraries in one file, since loading hundreds of small ones
-// would take most of a command's time, and beside it what V8 makes of that file (`launch.cjs`, `code-cache.js`). Types are checked by
-// `npm run lint`.
+// Puts the program together in dist/: our own modules and most libraries in one file, since loading hundreds of small
+// ones would take most of a command's time, and beside it what V8 makes of that file (`launch.cjs`, `code-cache.js`).
+// Types are checked by `npm run lint`.
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';

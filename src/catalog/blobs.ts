@@ -1,5 +1,5 @@
 import { sql, type Transaction } from 'kysely';
-import { Gathering } from '../gathering.ts';
+import { Gathering, type Outcome } from '../gathering.ts';
 import type { Database } from './database.ts';
 import type { Tables } from './tables.ts';
 
@@ -18,28 +18,22 @@ interface Recording extends BlobRecord {
   usedAt: number;
   metadata?: string;
   fingerprint?: string;
-  resolve: (isNew: boolean) => void;
-  reject: (error: unknown) => void;
-}
-
-interface Seeking {
-  digest: string;
-  resolve: (record: BlobRecord | undefined) => void;
-  reject: (error: unknown) => void;
 }
 
 /** The blobs that were looked into, and which of them nothing names any more. */
 export class Blobs {
   readonly #database: Database;
-  readonly #finding = new Gathering<Seeking>((take) => this.#findAll(take));
-  readonly #recording = new Gathering<Recording>((take) => this.#recordAll(take));
+  readonly #finding = new Gathering<string, BlobRecord | undefined>((take) => this.#findAll(take()));
+  readonly #recording = new Gathering<Recording, boolean>((take) =>
+    this.#database.change((transaction) => recordAll(transaction, take())),
+  );
 
   constructor(database: Database) {
     this.#database = database;
   }
 
   async find(digest: string): Promise<BlobRecord | undefined> {
-    return await new Promise((resolve, reject) => this.#finding.add({ digest, resolve, reject }));
+    return await this.#finding.do(digest);
   }
 
   /** The digests of all of them. */
@@ -58,9 +52,7 @@ export class Blobs {
     now = new Date(),
     fingerprint?: { metadata: string; fingerprint: string },
   ): Promise<boolean> {
-    return await new Promise((resolve, reject) =>
-      this.#recording.add({ ...blob, usedAt: now.getTime(), ...fingerprint, resolve, reject }),
-    );
+    return await this.#recording.do({ ...blob, usedAt: now.getTime(), ...fingerprint });
   }
 
   /** sha256(metadata bytes, then root bytes), when it was computed before. */
@@ -119,33 +111,23 @@ export class Blobs {
     });
   }
 
-  async #findAll(take: () => Seeking[]): Promise<void> {
-    const sought = take();
-    const digests = JSON.stringify(sought.map(({ digest }) => digest));
-    try {
-      const { rows } = await sql<BlobRecord>`
-        select digest, size, content from blobs where digest in (select value from json_each(${digests}))
-      `.execute(this.#database.reads);
-      const found = new Map(rows.map((row) => [row.digest, row]));
-      for (const { digest, resolve } of sought) resolve(found.get(digest));
-    } catch (error) {
-      for (const { reject } of sought) reject(error);
-    }
+  async #findAll(digests: string[]): Promise<Outcome<BlobRecord | undefined>[]> {
+    const { rows } = await sql<BlobRecord>`
+      select digest, size, content from blobs
+      where digest in (select value from json_each(${JSON.stringify(digests)}))
+    `.execute(this.#database.reads);
+    const found = new Map(rows.map((row) => [row.digest, row]));
+    return digests.map((digest) => ({ result: found.get(digest) }));
   }
+}
 
-  async #recordAll(take: () => Recording[]): Promise<void> {
-    let group: Recording[] | undefined;
-    try {
-      const known = await this.#database.change(async (transaction) => {
-        group = take();
-        return await insertBlobs(transaction, group);
-      });
-      for (const { digest, resolve } of group ?? []) resolve(!known.has(digest));
-    } catch (error) {
-      // The database may fail before it is their turn.
-      for (const { reject } of group ?? take()) reject(error);
-    }
-  }
+/** Part of a transaction: records blobs. @returns of each whether it was not known before */
+async function recordAll(
+  transaction: Transaction<Tables>,
+  recordings: Recording[],
+): Promise<Outcome<boolean>[]> {
+  const known = await insertBlobs(transaction, recordings);
+  return recordings.map(({ digest }) => ({ result: !known.has(digest) }));
 }
 
 /** @returns the digests that were known before */

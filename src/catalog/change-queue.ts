@@ -1,5 +1,6 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { codeOf } from '../errors.ts';
+import type { Outcome } from '../gathering.ts';
 import type { Tables } from './tables.ts';
 
 /** How many changes go into one transaction: so many wait for one write to the disk, and for one another. */
@@ -13,9 +14,6 @@ interface Waiting {
   resolve: (result: unknown) => void;
   reject: (error: unknown) => void;
 }
-
-/** What became of a change, before the end of the transaction it is in. */
-export type Outcome<Result = unknown> = { result: Result } | { error: unknown };
 
 /**
  * Makes changes one after the other, in the order in which they come. Those that wait at the same moment share a

@@ -1,8 +1,8 @@
 import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
-import { Gathering } from '../gathering.ts';
+import { Gathering, type Outcome } from '../gathering.ts';
 import { assertFree, giveAlias } from './alias-rows.ts';
-import { apart, isDatabaseFailure, type Outcome } from './change-queue.ts';
+import { apart, isDatabaseFailure } from './change-queue.ts';
 import type { Database, Note } from './database.ts';
 import type { Item, VersionDraft } from './model.ts';
 import { productName } from './names.ts';
@@ -15,7 +15,7 @@ import { claimProduct, findVersion, insertVersion, updateProduct } from './versi
 /**
  * Looks a blob up in the store and throws when it is not there whole. Runs inside the transaction that names the
  * blob, which is what keeps garbage collection from removing it at the same moment.
- * @param isRecorded whether the catalog knows the blob: what was collected meanwhile it does not
+ * @param isRecorded whether the catalog was seen to know the blob there: what was collected meanwhile it does not
  */
 export type AssertStored = (blob: { digest: string; size: number }, isRecorded: boolean) => Promise<void>;
 
@@ -30,11 +30,6 @@ interface Request extends Publication {
   assertStored: AssertStored;
 }
 
-interface Waiting extends Request {
-  resolve: (outcome: PublishOutcome) => void;
-  reject: (error: unknown) => void;
-}
-
 interface ChangeParts {
   revision: number;
   note: Note;
@@ -43,34 +38,18 @@ interface ChangeParts {
 
 /** Publishes versions (`Versions.publish`), those together in one change that come while one waits for its turn. */
 export class PublishQueue {
-  readonly #database: Database;
-  readonly #gathering = new Gathering<Waiting>((take) => this.#publish(take));
+  readonly #gathering: Gathering<Request, PublishOutcome>;
 
   constructor(database: Database) {
-    this.#database = database;
+    this.#gathering = new Gathering((take) =>
+      database.change((transaction, revision, note, permit) =>
+        publishAll(transaction, take(), { revision, note, permit }),
+      ),
+    );
   }
 
   async publish(request: Request): Promise<PublishOutcome> {
-    return await new Promise((resolve, reject) => {
-      this.#gathering.add({ ...request, resolve, reject });
-    });
-  }
-
-  async #publish(take: () => Waiting[]): Promise<void> {
-    let group: Waiting[] | undefined;
-    try {
-      const outcomes = await this.#database.change(async (transaction, revision, note, permit) => {
-        group = take();
-        return await publishAll(transaction, group, { revision, note, permit });
-      });
-      for (const [one, outcome] of outcomes) {
-        if ('error' in outcome) one.reject(outcome.error);
-        else one.resolve(outcome.result);
-      }
-    } catch (error) {
-      // The database may fail before it is their turn.
-      for (const { reject } of group ?? take()) reject(error);
-    }
+    return await this.#gathering.do(request);
   }
 }
 
@@ -80,34 +59,37 @@ export class PublishQueue {
  */
 async function publishAll(
   transaction: Transaction<Tables>,
-  group: readonly Waiting[],
+  group: readonly Request[],
   parts: ChangeParts,
-): Promise<Map<Waiting, Outcome<PublishOutcome>>> {
+): Promise<Outcome<PublishOutcome>[]> {
   const recorded = await recordedDigests(
     transaction,
     group.flatMap(({ draft }) => draft.items.map(({ digest }) => digest)),
   );
   const [only] = group;
+  // One that is alone takes the change with it when it fails.
   if (group.length === 1 && only !== undefined) {
-    return new Map([[only, { result: await publishOne(transaction, only, { ...parts, recorded }) }]]);
+    return [{ result: await publishOne(transaction, only, { ...parts, recorded }) }];
   }
-  const outcomes = new Map<Waiting, Outcome<PublishOutcome>>();
+  const made = new Map<Request, Outcome<PublishOutcome>>();
   const fit = [];
   for (const placed of await plainOnes(transaction, group)) {
     try {
       await demandPublish(placed.one.draft, parts.permit);
       await assertAllStored(placed.one, recorded);
       fit.push(placed);
-      outcomes.set(placed.one, { result: { outcome: 'created', withheldAliases: [] } });
+      made.set(placed.one, { result: { outcome: 'created', withheldAliases: [] } });
     } catch (error) {
       if (isDatabaseFailure(error)) throw error;
-      outcomes.set(placed.one, { error });
+      made.set(placed.one, { error });
     }
   }
   if (fit.length > 0) await addVersions(transaction, fit, parts);
+  const outcomes: Outcome<PublishOutcome>[] = [];
   for (const one of group) {
-    if (outcomes.has(one)) continue;
-    outcomes.set(one, await apart(transaction, () => publishOne(transaction, one, { ...parts, recorded })));
+    outcomes.push(
+      made.get(one) ?? (await apart(transaction, () => publishOne(transaction, one, { ...parts, recorded }))),
+    );
   }
   return outcomes;
 }

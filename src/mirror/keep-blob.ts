@@ -97,7 +97,8 @@ export class BlobKeeper {
   /** Brings one file here, as {@link keepAll}. */
   async keep(file: ExpectedFile, options: KeepOptions = {}): Promise<KeptFile> {
     // Versions share files: who comes second waits for the first.
-    return await this.#running.do(keyOf(file), () => this.#keep(file, options));
+    const kept = await this.#running.do(keyOf(file), () => this.#keep(file, options));
+    return { ...kept, name: file.path };
   }
 
   /** Gets the bytes of all of them at once, and takes them in at once. */

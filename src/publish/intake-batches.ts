@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { diskError } from '../blobs/disk-error.ts';
-import { Gathering } from '../gathering.ts';
+import { Gathering, type Outcome } from '../gathering.ts';
 import type { Found } from './examination.ts';
-import { unpackFailure } from './failure.ts';
+import { type Failure, unpackFailure } from './failure.ts';
 import type { IntakeThreads } from './intake-threads.ts';
 import type { PackedFile } from './intake-worker.ts';
 import { type SmallFile, takeSmallFile } from './take-small.ts';
@@ -12,18 +12,13 @@ const least = 24;
 /** Bytes that go to the thread at a time, a file more or less. */
 const batchSize = 1024 * 1024;
 
-interface Waiting extends SmallFile {
-  resolve: (found: Found) => void;
-  reject: (error: unknown) => void;
-}
-
 /**
  * Takes small files in. Those that come at the same moment are handed to a thread together: a mirror run brings thousands
  * of them, and looking into one takes longer than all else that is done with it.
  */
 export class IntakeBatches {
   readonly #threads: IntakeThreads;
-  readonly #gathering = new Gathering<Waiting>(async (take) => this.#begin(take()));
+  readonly #gathering = new Gathering<SmallFile, Found>((take) => this.#takeAll(take()));
   #inPlace = 0;
 
   constructor(threads: IntakeThreads) {
@@ -32,44 +27,51 @@ export class IntakeBatches {
 
   /** @throws HeadwaterError as {@link takeSmallFile} */
   async take(file: SmallFile): Promise<Found> {
-    return await new Promise<Found>((resolve, reject) => this.#gathering.add({ ...file, resolve, reject }));
+    return await this.#gathering.do(file);
   }
 
-  #begin(files: Waiting[]): void {
+  async #takeAll(files: SmallFile[]): Promise<Outcome<Found>[]> {
     if (this.#inPlace + files.length < least && !this.#threads.haveSmall) {
-      for (const file of files) void this.#takeInPlace(file);
-      return;
+      return await Promise.all(files.map((file) => this.#takeInPlace(file)));
     }
-    while (files.length > 0) {
-      const group: Waiting[] = [];
-      for (let size = 0; size < batchSize; size += group.at(-1)?.bytes.length ?? 0) {
-        const file = files.shift();
-        if (file === undefined) break;
-        group.push(file);
+    const batches: SmallFile[][] = [];
+    let left = 0;
+    for (const file of files) {
+      if (left <= 0) {
+        batches.push([]);
+        left = batchSize;
       }
-      this.#hand(group);
+      batches.at(-1)?.push(file);
+      left -= file.bytes.length;
     }
+    return (await Promise.all(batches.map((batch) => this.#hand(batch)))).flat();
   }
 
-  async #takeInPlace(file: Waiting): Promise<void> {
+  async #takeInPlace(file: SmallFile): Promise<Outcome<Found>> {
     this.#inPlace += 1;
-    await takeSmallFile(file, create).then(file.resolve, file.reject);
-    this.#inPlace -= 1;
+    try {
+      return { result: await takeSmallFile(file, create) };
+    } catch (error) {
+      return { error };
+    } finally {
+      this.#inPlace -= 1;
+    }
   }
 
-  #hand(group: Waiting[]): void {
-    const job = this.#threads.begin('small', { type: 'small', ...pack(group) }, (message) => {
-      job.close(true);
-      if (message instanceof Error) {
-        for (const { reject } of group) reject(message);
-      } else if (message.type === 'taken') {
-        for (const [index, outcome] of message.outcomes.entries()) {
-          if ('found' in outcome) group[index]?.resolve(outcome.found);
-          else group[index]?.reject(unpackFailure(outcome.failure));
-        }
-      }
+  /** @throws what became of the thread */
+  async #hand(batch: SmallFile[]): Promise<Outcome<Found>[]> {
+    return await new Promise((resolve, reject) => {
+      const job = this.#threads.begin('small', { type: 'small', ...pack(batch) }, (message) => {
+        job.close(true);
+        if (message instanceof Error) reject(message);
+        else if (message.type === 'taken') resolve(message.outcomes.map(unpack));
+      });
     });
   }
+}
+
+function unpack(outcome: { found: Found } | { failure: Failure }): Outcome<Found> {
+  return 'found' in outcome ? { result: outcome.found } : { error: unpackFailure(outcome.failure) };
 }
 
 /** The files and what they come after, one behind the other in memory that can change hands. */

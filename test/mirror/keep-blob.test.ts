@@ -71,6 +71,14 @@ test('a file that is larger than announced is refused as soon as it is', async (
   expect(await parts.store.stat(file.sha256)).toBeUndefined();
 });
 
+test('a file that two ask for by different paths comes once, and is called what each asked for', async () => {
+  const { keeper, file, proxy } = await setUp();
+  const other = { ...file, path: `${file.path}?again` };
+  const kept = await Promise.all([keeper.keep(file), keeper.keep(other)]);
+  expect(kept.map(({ name }) => name)).toEqual([file.path, other.path]);
+  expect(proxy.requests).toHaveLength(1);
+});
+
 test('a file that is what was announced, and ends too early for an image, is refused and does not stay', async () => {
   const { upstream, keeper, file, parts, left } = await setUp();
   const cut = (upstream.files.get(file.path) ?? Buffer.alloc(0)).subarray(0, 1_300_000);
