@@ -16,6 +16,8 @@ export interface UpstreamSize {
   versions: number;
   /** Bytes of each root. */
   root: number;
+  /** Each version but a product's first has a delta, too, of 1 KiB. */
+  deltas?: boolean;
 }
 
 /** An image server: a tree of images of their own, served by nginx. */
@@ -93,6 +95,12 @@ async function make(directory: string, size: UpstreamSize, withFiles: boolean): 
     files.push(path);
     return { path, sha256: hash.digest('hex'), size: bytes };
   };
+  const deltaOf = async (version: number, base: string) => ({
+    ftype: 'squashfs.vcdiff',
+    delta_base: serialOf(version - 1),
+    // A header (RFC 3284, section 4.1), then what nobody but a client reads.
+    ...(await put(`${base}/delta.vcdiff`, () => [Buffer.from('d6c3c40000', 'hex'), randomBytes(1019)])),
+  });
   const products: Record<string, unknown> = {};
   for (let product = 0; product < size.products; product++) {
     const release = `r${product}`;
@@ -111,6 +119,7 @@ async function make(directory: string, size: UpstreamSize, withFiles: boolean): 
           combined_squashfs_sha256: combined.digest('hex'),
         },
         root: { ftype: 'squashfs', ...root },
+        ...(size.deltas === true && version > 0 ? { delta: await deltaOf(version, base) } : {}),
       };
       versions[serial] = { items };
     }

@@ -35,13 +35,13 @@ export interface Expected {
   size?: number;
 }
 
-/** A blob on its way into a store. */
-export interface StagedBlob {
-  /** Where to make a file with its bytes. */
-  path: string;
-  /** Keeps the file as a blob, whole and durable. Who calls vouches for the digest. */
-  keep(digest: Digest): Promise<void>;
-  /** Gives it up; to be called in any case, and without effect once it is kept. */
+/** Places for blobs on their way into a store. */
+export interface StagedBlobs {
+  /** Where to make files with their bytes. */
+  paths: readonly string[];
+  /** Keeps files as blobs, whole and durable. Who calls vouches for the digests. */
+  keep(files: readonly { path: string; digest: Digest }[]): Promise<void>;
+  /** Gives up what is not kept; to be called in any case. */
   discard(): Promise<void>;
 }
 
@@ -82,10 +82,10 @@ export interface BlobStore {
   adopt?(path: string, digest: Digest): Promise<boolean>;
 
   /**
-   * A place for the bytes of a blob that somebody else writes, a thread for example, where the store can take them over
+   * Places for the bytes of blobs that somebody else writes, a thread for example, where the store can take them over
    * without copying them.
    */
-  stage?(): Promise<StagedBlob>;
+  stage?(count: number): Promise<StagedBlobs>;
 
   /** Removes a blob; one that is not there is a success. */
   remove(digest: Digest): Promise<void>;

@@ -1,16 +1,18 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, relative, sep } from 'node:path';
 import { codeOf } from '../errors.ts';
-import { syncDirectory } from './disk.ts';
 import { diskError } from './disk-error.ts';
 
 /** Makes the directories of a store so that they outlive a power cut, each once. */
 export class Directories {
   readonly #root: string;
+  readonly #sync: (directory: string) => Promise<void>;
   readonly #made = new Set<string>();
 
-  constructor(root: string) {
+  /** @param sync resolves when the disk has the names in a directory */
+  constructor(root: string, sync: (directory: string) => Promise<void>) {
     this.#root = root;
+    this.#sync = sync;
   }
 
   /** Makes a directory and those above it, where they are missing. */
@@ -45,7 +47,7 @@ export class Directories {
     );
     // Another process may have made it a moment ago and not have synced it yet. What is outside of the store was
     // there before, and is perhaps not ours to open.
-    if (created || this.#contains(path)) await syncDirectory(dirname(path));
+    if (created || this.#contains(path)) await this.#sync(dirname(path));
   }
 
   #contains(path: string): boolean {

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { codeOf, HeadwaterError } from '../errors.ts';
 import { adoptFile } from './adopt-file.ts';
 import { blobKey, blobRoot, digestOfKey } from './blob-key.ts';
-import type { BlobStat, BlobStore, ByteRange, Expected, StagedBlob } from './blob-store.ts';
+import type { BlobStat, BlobStore, ByteRange, Expected, StagedBlobs } from './blob-store.ts';
 import { assertSize } from './damaged-blob.ts';
 import type { Digest } from './digest.ts';
 import { Directories } from './directories.ts';
@@ -38,8 +38,8 @@ export class DirectoryStore implements BlobStore {
   constructor(root: string) {
     this.#root = resolve(root);
     this.#staging = join(this.#root, 'staging');
-    this.#directories = new Directories(this.#root);
     this.#sync = new GroupSync(this.#staging);
+    this.#directories = new Directories(this.#root, (path) => this.#sync.sync([path]));
   }
 
   async open(): Promise<void> {
@@ -95,23 +95,21 @@ export class DirectoryStore implements BlobStore {
   async adopt(path: string, digest: Digest): Promise<boolean> {
     return await adoptFile(path, this.#staging, async (staged, size) => {
       // One that is there stays: it may have bytes of its own, which nobody else can change.
-      if (!(await this.#renew(digest, size))) await this.#place(staged, digest);
+      if (!(await this.#renew(digest, size))) await this.#place([{ path: staged, digest }]);
     });
   }
 
-  async stage(): Promise<StagedBlob> {
-    const path = join(this.#staging, await stagedName());
-    let moved = false;
+  async stage(count: number): Promise<StagedBlobs> {
+    const names = await Promise.all(Array.from({ length: count }, stagedName));
+    const left = new Set(names.map((name) => join(this.#staging, name)));
     return {
-      path,
-      keep: async (digest) => {
-        await this.#sync.sync(path);
-        await this.#place(path, digest, () => {
-          moved = true;
-        });
+      paths: [...left],
+      keep: async (files) => {
+        await this.#sync.sync(files.map(({ path }) => path));
+        await this.#place(files, (path) => left.delete(path));
       },
       discard: async () => {
-        if (!moved) await removeFile(path);
+        for (const path of left) await removeFile(path);
       },
     };
   }
@@ -138,7 +136,7 @@ export class DirectoryStore implements BlobStore {
       const staged = await StagedFile.create(this.#staging);
       try {
         await staged.write(Buffer.from('ready?'));
-        await staged.finish((path) => this.#sync.sync(path));
+        await staged.finish((path) => this.#sync.sync([path]));
       } finally {
         await staged.discard();
       }
@@ -156,11 +154,11 @@ export class DirectoryStore implements BlobStore {
     const staged = await StagedFile.create(this.#staging);
     try {
       for await (const chunk of incoming) await staged.write(chunk);
-      const finished = staged.finish((path) => this.#sync.sync(path));
+      const finished = staged.finish((path) => this.#sync.sync([path]));
       finished.catch(() => undefined);
       const digest = await promised;
       await finished;
-      await this.#place(staged.path, digest, () => staged.moved());
+      await this.#place([{ path: staged.path, digest }], () => staged.moved());
     } finally {
       await staged.discard();
     }
@@ -191,23 +189,34 @@ export class DirectoryStore implements BlobStore {
   }
 
   /**
-   * Gives a staged file, which the disk has whole, the name of its blob. One that is there is replaced by the same bytes.
-   * @param onMoved called when the staged name is gone
+   * Gives staged files, which the disk has whole, the names of their blobs. One that is there is replaced by the same bytes.
+   * @param onMoved called when a staged name is gone
    */
-  async #place(staged: string, digest: Digest, onMoved?: () => void): Promise<void> {
-    const path = this.#path(digest);
-    const directory = dirname(path);
-    await this.#directories.make(directory);
-    await rename(staged, path).catch(async (error: unknown) => {
-      if (codeOf(error) !== 'ENOENT') throw diskError(error, path, 'written');
+  async #place(
+    files: readonly { path: string; digest: Digest }[],
+    onMoved?: (path: string) => void,
+  ): Promise<void> {
+    const moves = files.map(({ path, digest }) => ({ from: path, to: this.#path(digest) }));
+    const directories = [...new Set(moves.map(({ to }) => dirname(to)))];
+    await Promise.all(directories.map((directory) => this.#directories.make(directory)));
+    await Promise.all(
+      moves.map(async ({ from, to }) => {
+        await this.#move(from, to);
+        onMoved?.(from);
+      }),
+    );
+    await this.#sync.sync(directories);
+  }
+
+  async #move(from: string, to: string): Promise<void> {
+    await rename(from, to).catch(async (error: unknown) => {
+      if (codeOf(error) !== 'ENOENT') throw diskError(error, to, 'written');
       // Somebody tidied empty directories away.
-      await this.#directories.remake(directory);
-      await rename(staged, path).catch((failure: unknown) => {
-        throw diskError(failure, path, 'written');
+      await this.#directories.remake(dirname(to));
+      await rename(from, to).catch((failure: unknown) => {
+        throw diskError(failure, to, 'written');
       });
     });
-    onMoved?.();
-    await this.#sync.sync(directory);
   }
 
   /** Renews a blob of `size` bytes (of any size when undefined); returns whether there is one. */
@@ -224,7 +233,7 @@ export class DirectoryStore implements BlobStore {
       if (codeOf(error) !== 'EPERM') throw diskError(error, path, 'written');
     }
     // Its writer may still be about to do it.
-    await this.#sync.sync(dirname(path));
+    await this.#sync.sync([dirname(path)]);
     return (await statOf(path)) !== undefined;
   }
 }

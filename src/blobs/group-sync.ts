@@ -12,7 +12,7 @@ const least = 8;
 const patience = 1000;
 
 interface Waiting {
-  path: string;
+  paths: readonly string[];
   resolve: () => void;
   reject: (error: unknown) => void;
 }
@@ -36,10 +36,10 @@ export class GroupSync {
     this.#directory = directory;
   }
 
-  /** Resolves when the disk has what was written to a file, or the names in a directory. */
-  async sync(path: string): Promise<void> {
+  /** Resolves when the disk has what was written to files, or the names in directories. */
+  async sync(paths: readonly string[]): Promise<void> {
     const synced = new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ path, resolve, reject });
+      this.#waiting.push({ paths, resolve, reject });
     });
     if (!this.#busy) void this.#syncAll();
     await synced;
@@ -60,10 +60,15 @@ export class GroupSync {
       await new Promise((resolve) => setImmediate(resolve));
       const group = this.#waiting;
       this.#waiting = [];
-      if (group.length >= least && (await this.#syncFileSystem())) {
+      const many = group.reduce((sum, { paths }) => sum + paths.length, 0) >= least;
+      if (many && (await this.#syncFileSystem())) {
         for (const { resolve } of group) resolve();
       } else {
-        await Promise.all(group.map(({ path, resolve, reject }) => syncOne(path).then(resolve, reject)));
+        await Promise.all(
+          group.map(({ paths, resolve, reject }) =>
+            Promise.all(paths.map(syncOne)).then(() => resolve(), reject),
+          ),
+        );
       }
     }
     this.#busy = false;

@@ -1,5 +1,4 @@
 import { sql, type Transaction } from 'kysely';
-import { Gathering, type Outcome } from '../gathering.ts';
 import type { Database } from './database.ts';
 import type { Tables } from './tables.ts';
 
@@ -13,27 +12,30 @@ export interface BlobRecord {
 }
 
 /** A blob that is to be remembered. */
-interface Recording extends BlobRecord {
-  /** Milliseconds since 1970. */
-  usedAt: number;
-  metadata?: string;
-  fingerprint?: string;
+export interface BlobFound extends BlobRecord {
+  /** The fingerprint that it has as a root of a metadata item, when that was computed. */
+  fingerprint?: { metadata: string; fingerprint: string };
 }
 
 /** The blobs that were looked into, and which of them nothing names any more. */
 export class Blobs {
   readonly #database: Database;
-  readonly #finding = new Gathering<string, BlobRecord | undefined>((take) => this.#findAll(take()));
-  readonly #recording = new Gathering<Recording, boolean>((take) =>
-    this.#database.change((transaction) => recordAll(transaction, take())),
-  );
 
   constructor(database: Database) {
     this.#database = database;
   }
 
   async find(digest: string): Promise<BlobRecord | undefined> {
-    return await this.#finding.do(digest);
+    return (await this.findAll([digest])).get(digest);
+  }
+
+  /** Those of some blobs that are known, by their digests. */
+  async findAll(digests: readonly string[]): Promise<Map<string, BlobRecord>> {
+    const { rows } = await sql<BlobRecord>`
+      select digest, size, content from blobs
+      where digest in (select value from json_each(${JSON.stringify(digests)}))
+    `.execute(this.#database.reads);
+    return new Map(rows.map((row) => [row.digest, row]));
   }
 
   /** The digests of all of them. */
@@ -43,16 +45,11 @@ export class Blobs {
   }
 
   /**
-   * Remembers a blob that is in the store, or marks it as in use: it will not be collected for the grace period.
-   * @param fingerprint the one it has as a root of a metadata item, when that was computed
-   * @returns whether it was not known before
+   * Remembers blobs that are in the store, or marks them as in use: they will not be collected for the grace period.
+   * @returns the digests of those that were known before
    */
-  async record(
-    blob: BlobRecord,
-    now = new Date(),
-    fingerprint?: { metadata: string; fingerprint: string },
-  ): Promise<boolean> {
-    return await this.#recording.do({ ...blob, usedAt: now.getTime(), ...fingerprint });
+  async record(blobs: readonly BlobFound[], now = new Date()): Promise<Set<string>> {
+    return await this.#database.change((transaction) => insertBlobs(transaction, blobs, now));
   }
 
   /** sha256(metadata bytes, then root bytes), when it was computed before. */
@@ -110,31 +107,17 @@ export class Blobs {
       return true;
     });
   }
-
-  async #findAll(digests: string[]): Promise<Outcome<BlobRecord | undefined>[]> {
-    const { rows } = await sql<BlobRecord>`
-      select digest, size, content from blobs
-      where digest in (select value from json_each(${JSON.stringify(digests)}))
-    `.execute(this.#database.reads);
-    const found = new Map(rows.map((row) => [row.digest, row]));
-    return digests.map((digest) => ({ result: found.get(digest) }));
-  }
 }
 
-/** Part of a transaction: records blobs. @returns of each whether it was not known before */
-async function recordAll(
+/** Part of a transaction: records blobs. @returns the digests of those that were known before */
+async function insertBlobs(
   transaction: Transaction<Tables>,
-  recordings: Recording[],
-): Promise<Outcome<boolean>[]> {
-  const known = await insertBlobs(transaction, recordings);
-  return recordings.map(({ digest }) => ({ result: !known.has(digest) }));
-}
-
-/** @returns the digests that were known before */
-async function insertBlobs(transaction: Transaction<Tables>, recordings: Recording[]): Promise<Set<string>> {
+  blobs: readonly BlobFound[],
+  now: Date,
+): Promise<Set<string>> {
   // One text for any number of them, which is prepared once.
   const rows = JSON.stringify(
-    recordings.map(({ digest, size, content, usedAt }) => [digest, size, content, usedAt]),
+    blobs.map(({ digest, size, content }) => [digest, size, content, now.getTime()]),
   );
   const known = await sql<{ digest: string }>`
     select digest from blobs where digest in (select value ->> 0 from json_each(${rows}))
@@ -144,8 +127,8 @@ async function insertBlobs(transaction: Transaction<Tables>, recordings: Recordi
     select value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(${rows}) where true
     on conflict (digest) do update set used_at = excluded.used_at, content = excluded.content
   `.execute(transaction);
-  const fingerprints = recordings.flatMap(({ digest, metadata, fingerprint }) =>
-    metadata === undefined || fingerprint === undefined ? [] : [{ metadata, root: digest, fingerprint }],
+  const fingerprints = blobs.flatMap(({ digest, fingerprint }) =>
+    fingerprint === undefined ? [] : [{ ...fingerprint, root: digest }],
   );
   if (fingerprints.length > 0) await insertFingerprints(transaction, fingerprints);
   return new Set(known.rows.map(({ digest }) => digest));

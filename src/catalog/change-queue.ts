@@ -1,6 +1,6 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { codeOf } from '../errors.ts';
-import type { Outcome } from '../gathering.ts';
+import type { Outcome } from '../outcome.ts';
 import type { Tables } from './tables.ts';
 
 /** How many changes go into one transaction: so many wait for one write to the disk, and for one another. */

@@ -132,9 +132,16 @@ export class Mirrors {
     await this.#put(mirror, { next_run_at: at?.getTime() ?? null });
   }
 
-  /** Records that a run began. @returns its id */
-  async begin(mirror: string, cause: string, now = new Date()): Promise<number> {
+  /** Records that a run began. @returns its id, and whether it goes on where one was interrupted */
+  async begin(mirror: string, cause: string, now = new Date()): Promise<{ id: number; resumes: boolean }> {
     return await this.#database.change(async (transaction) => {
+      const before = await transaction
+        .selectFrom('mirror_runs')
+        .select('outcome')
+        .where('mirror', '=', mirror)
+        .orderBy('id', 'desc')
+        .limit(1)
+        .executeTakeFirst();
       const { id } = await transaction
         .insertInto('mirror_runs')
         .values({
@@ -170,7 +177,7 @@ export class Mirrors {
             .limit(1),
         )
         .execute();
-      return id;
+      return { id, resumes: before?.outcome === 'interrupted' };
     });
   }
 

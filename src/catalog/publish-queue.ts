@@ -1,9 +1,10 @@
 import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
-import { Gathering, type Outcome } from '../gathering.ts';
+import type { Outcome } from '../outcome.ts';
 import { assertFree, giveAlias } from './alias-rows.ts';
 import { apart, isDatabaseFailure } from './change-queue.ts';
 import type { Database, Note } from './database.ts';
+import { Gathering } from './gathering.ts';
 import type { Item, VersionDraft } from './model.ts';
 import { productName } from './names.ts';
 import { ownNames } from './own-names.ts';

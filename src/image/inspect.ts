@@ -1,12 +1,12 @@
 import { HeadwaterError } from '../errors.ts';
 import { detectCompression } from './compression.ts';
-import type { Content } from './content.ts';
+import type { Compression, Content } from './content.ts';
 import type { Examiner } from './examiner.ts';
 import { isQcow2, isSquashfs } from './magic.ts';
 import { Qcow2Examiner } from './qcow2.ts';
 import { SquashfsExaminer } from './squashfs.ts';
 import { isTarHeader } from './tar.ts';
-import { TarballExaminer } from './tarball-examiner.ts';
+import { examineTarball, TarballExaminer } from './tarball-examiner.ts';
 import { isVcdiff, VcdiffExaminer } from './vcdiff.ts';
 
 /** Bytes that tell every kind of image file from the others: a whole tar header. */
@@ -37,6 +37,19 @@ export function createInspector(): Inspector {
   return new FileInspector();
 }
 
+/**
+ * Tells what a small file is, all of whose bytes are here: by other ways than a stream's, which take longer to set up.
+ * @throws HeadwaterError `invalid` as {@link Inspector}
+ */
+export async function inspectWhole(bytes: Uint8Array): Promise<Content> {
+  if (bytes.length === 0) throw empty();
+  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, headLength));
+  const kind = recognise(head);
+  if (!('examiner' in kind)) return await examineTarball(kind.compression, bytes);
+  await kind.examiner.write(bytes);
+  return await kind.examiner.end();
+}
+
 class FileInspector implements Inspector {
   #head = Buffer.alloc(0);
   #examiner: Examiner | undefined;
@@ -50,7 +63,7 @@ class FileInspector implements Inspector {
     const before = this.#head;
     this.#head = Buffer.concat([before, chunk.subarray(0, needed)]);
     if (chunk.length < needed) return;
-    const examiner = recognise(this.#head);
+    const examiner = examinerFor(this.#head);
     this.#examiner = examiner;
     // What came before, and then the chunk as it came: a decompressor is asked as seldom as can be.
     if (before.length > 0) await examiner.write(before);
@@ -58,9 +71,9 @@ class FileInspector implements Inspector {
   }
 
   async end(): Promise<Content> {
-    if (this.#head.length === 0) throw new HeadwaterError('invalid', 'the file is empty');
+    if (this.#head.length === 0) throw empty();
     if (this.#examiner === undefined) {
-      this.#examiner = recognise(this.#head);
+      this.#examiner = examinerFor(this.#head);
       await this.#examiner.write(this.#head);
     }
     return await this.#examiner.end();
@@ -71,14 +84,23 @@ class FileInspector implements Inspector {
   }
 }
 
+function examinerFor(head: Buffer): Examiner {
+  const kind = recognise(head);
+  return 'examiner' in kind ? kind.examiner : new TarballExaminer(kind.compression);
+}
+
 /** @param head the first bytes of the file, at least {@link headLength} or all */
-function recognise(head: Buffer): Examiner {
-  if (isSquashfs(head)) return new SquashfsExaminer(head);
-  if (isQcow2(head)) return new Qcow2Examiner(head);
-  if (isVcdiff(head)) return new VcdiffExaminer();
+function recognise(head: Buffer): { examiner: Examiner } | { compression: Compression } {
+  if (isSquashfs(head)) return { examiner: new SquashfsExaminer(head) };
+  if (isQcow2(head)) return { examiner: new Qcow2Examiner(head) };
+  if (isVcdiff(head)) return { examiner: new VcdiffExaminer() };
   const compression = detectCompression(head);
-  if (compression !== 'none' || isTarHeader(head)) return new TarballExaminer(compression);
+  if (compression !== 'none' || isTarHeader(head)) return { compression };
   throw new HeadwaterError('invalid', describeUnknown(head));
+}
+
+function empty(): HeadwaterError {
+  return new HeadwaterError('invalid', 'the file is empty');
 }
 
 function describeUnknown(head: Buffer): string {

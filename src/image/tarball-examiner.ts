@@ -2,6 +2,7 @@ import { HeadwaterError } from '../errors.ts';
 import { decompress } from './compression.ts';
 import type { Compression, Content } from './content.ts';
 import type { Examiner } from './examiner.ts';
+import { gunzipSmall } from './gzip.ts';
 import { Handoff } from './handoff.ts';
 import { unpackedLimit, unpackedRatioLimit } from './limits.ts';
 import { isTarHeader, walkTar } from './tar.ts';
@@ -37,6 +38,22 @@ export class TarballExaminer implements Examiner {
   abort(): void {
     this.#packed.fail(new HeadwaterError('aborted', 'the file was given up before its end'));
   }
+}
+
+/**
+ * Finds out what a tarball holds, all of whose bytes are here.
+ * @throws HeadwaterError `invalid` as {@link TarballExaminer}
+ */
+export async function examineTarball(compression: Compression, packed: Uint8Array): Promise<Content> {
+  const unpacked = compression === 'gzip' ? gunzipSmall(packed) : undefined;
+  if (unpacked === undefined) return await examine(compression, only(packed));
+  const scan = new TarballScan();
+  await walkTar(assertTar(compression, only(unpacked)), (entry) => scan.visit(entry));
+  return scan.content(compression, unpacked.length);
+}
+
+async function* only(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }
 
 async function examine(compression: Compression, packed: AsyncIterable<Uint8Array>): Promise<Content> {

@@ -1,42 +1,76 @@
 import { HeadwaterError, messageOf } from '../errors.ts';
+import { type Outcome, outcomeOf, withOutcomes } from '../outcome.ts';
 import type { PlannedVersion } from './plan.ts';
 import { failuresNamed, type RunReport } from './report.ts';
 
 /** After how many versions in a row that the upstream did not give it is taken to be gone. */
 const patience = 5;
 
+/** How many versions of small files are added together. */
+const together = 48;
+
+/**
+ * Puts versions together that are added together: those of a few small files, of which a single one costs mostly the
+ * asking.
+ * @param isSmall whether a version is one of those
+ */
+export function inBatches(
+  versions: readonly PlannedVersion[],
+  isSmall: (planned: PlannedVersion) => boolean,
+): PlannedVersion[][] {
+  const batches: PlannedVersion[][] = [];
+  let open: PlannedVersion[] = [];
+  for (const planned of versions) {
+    if (!isSmall(planned)) {
+      batches.push([planned]);
+      continue;
+    }
+    if (open.length === 0) batches.push(open);
+    open.push(planned);
+    if (open.length >= together) open = [];
+  }
+  return batches;
+}
+
 /**
  * Adds versions, several at a time. One that fails fails alone, unless what failed would fail the others too.
- * @param add fetches and publishes one
+ * @param add fetches and publishes some, and tells what became of each
  * @param report is filled in
  * @throws HeadwaterError `no-space`, `aborted`; `unavailable` when the upstream or the store seems to be gone
  */
 export async function addVersions(
-  versions: readonly PlannedVersion[],
-  add: (planned: PlannedVersion) => Promise<void>,
+  batches: readonly PlannedVersion[][],
+  add: (versions: readonly PlannedVersion[]) => Promise<Outcome<void>[]>,
   report: RunReport,
   options: { parallel: number; signal: AbortSignal },
 ): Promise<void> {
-  const queue = versions[Symbol.iterator]();
+  const queue = batches[Symbol.iterator]();
   let unreachable = 0;
   let fatal: unknown;
+  const settle = (planned: PlannedVersion, outcome: Outcome<void>) => {
+    if ('result' in outcome) {
+      report.added += 1;
+      unreachable = 0;
+      return;
+    }
+    const { error } = outcome;
+    if (!(error instanceof HeadwaterError) || options.signal.aborted || isFatal(error)) {
+      fatal ??= error;
+      return;
+    }
+    note(report, planned, error);
+    unreachable = error.kind === 'unavailable' ? unreachable + 1 : 0;
+    if (unreachable >= patience) fatal ??= error;
+  };
   const worker = async () => {
-    for (const planned of queue) {
+    for (const batch of queue) {
       if (fatal !== undefined) return;
-      try {
+      const outcomes = await outcomeOf(() => {
         options.signal.throwIfAborted();
-        await add(planned);
-        report.added += 1;
-        unreachable = 0;
-      } catch (error) {
-        if (!(error instanceof HeadwaterError) || options.signal.aborted || isFatal(error)) {
-          fatal ??= error;
-          return;
-        }
-        note(report, planned, error);
-        unreachable = error.kind === 'unavailable' ? unreachable + 1 : 0;
-        if (unreachable >= patience) fatal ??= error;
-      }
+        return add(batch);
+      });
+      const each = 'error' in outcomes ? batch.map(() => outcomes) : outcomes.result;
+      for (const { request, outcome } of withOutcomes(batch, each)) settle(request, outcome);
     }
   };
   await Promise.all(Array.from({ length: options.parallel }, worker));

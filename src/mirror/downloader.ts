@@ -84,23 +84,42 @@ export class Downloader {
       ...(known.lastModified === undefined ? {} : { 'if-modified-since': known.lastModified }),
     };
     const { signal } = this.#options;
-    for (let tries = 1; ; tries++) {
-      const failures: HeadwaterError[] = [];
-      for (const base of this.#bases.inOrder()) {
-        try {
-          const response = await this.#get(base, path, headers, signal);
-          if (response.statusCode === 304) {
-            await response.body.dump();
-            return { changed: false };
-          }
-          const bytes = await whole(response, path);
-          return { changed: true, bytes, validators: validatorsOf(response) };
-        } catch (error) {
-          failures.push(this.#note(error, base, path));
-        }
+    return await this.#ask({ path, elsewhere: false, signal }, async (base) => {
+      const response = await this.#get(base, path, headers, signal);
+      if (response.statusCode === 304) {
+        await response.body.dump();
+        return { changed: false };
       }
-      await this.#waitOrGiveUp(tries, mostTelling(failures), signal);
-    }
+      const bytes = await whole(response, path);
+      return { changed: true, bytes, validators: validatorsOf(response) };
+    });
+  }
+
+  /**
+   * The bytes of a small file, when all of them have come.
+   * @param options.onReceived told of bytes that came, also of those that go for nothing
+   * @throws HeadwaterError as {@link read}
+   */
+  async bytes(
+    { path, size }: UpstreamFile,
+    options: Pick<ReadOptions, 'signal' | 'elsewhere'> & { onReceived?: (bytes: number) => void } = {},
+  ): Promise<Buffer> {
+    const { elsewhere = false, onReceived } = options;
+    const signal = either(options.signal, this.#options.signal);
+    const most = { bytes: size, error: () => tooLong(path, size) };
+    return await this.#ask({ path, elsewhere, signal }, async (base) => {
+      const answer = await this.#requests.whole(base, path, {
+        most,
+        ...(signal === undefined ? {} : { signal }),
+        ...(onReceived === undefined ? {} : { onReceived }),
+      });
+      this.#bases.answered(base);
+      bytesToSkip(answer, { path, size, at: 0 }, undefined);
+      const { bytes } = answer;
+      await this.#pace?.take(bytes.length, signal);
+      if (bytes.length < size) throw incomplete(path, bytes.length, size);
+      return bytes;
+    });
   }
 
   /**
@@ -132,7 +151,7 @@ export class Downloader {
             yield fresh;
           }
           if (at === size) return;
-          throw new HeadwaterError('unavailable', `${path}: the upstream sent ${at} bytes of ${size}`);
+          throw incomplete(path, at, size);
         } catch (error) {
           failures.push(this.#note(error, base, path));
           // Who gave some of it may give the rest.
@@ -146,6 +165,25 @@ export class Downloader {
 
   async close(): Promise<void> {
     await this.#requests.close();
+  }
+
+  /** Asks one address after the other, and all of them again after a while. @throws what `ask` fails with in the end */
+  async #ask<Answer>(
+    what: { path: string; elsewhere: boolean; signal: AbortSignal | undefined },
+    ask: (base: string) => Promise<Answer>,
+  ): Promise<Answer> {
+    const { path, elsewhere, signal } = what;
+    for (let tries = 1; ; tries++) {
+      const failures: HeadwaterError[] = [];
+      for (const base of this.#basesFor(undefined, elsewhere)) {
+        try {
+          return await ask(base);
+        } catch (error) {
+          failures.push(this.#note(error, base, path));
+        }
+      }
+      await this.#waitOrGiveUp(tries, mostTelling(failures), signal);
+    }
   }
 
   /** The addresses to ask for a file, in order: first the one whose bytes are here. */
@@ -188,6 +226,10 @@ export class Downloader {
     const wanted = failure instanceof Passing ? failure.after : undefined;
     await sleep(delayBefore(tries, this.#patience, wanted), signal);
   }
+}
+
+function incomplete(path: string, came: number, size: number): HeadwaterError {
+  return new HeadwaterError('unavailable', `${path}: the upstream sent ${came} bytes of ${size}`);
 }
 
 function originOf(response: Dispatcher.ResponseData, base: string): FileOrigin | undefined {

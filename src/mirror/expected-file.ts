@@ -13,6 +13,21 @@ export interface ExpectedFile {
   fingerprint?: Digest;
 }
 
+/** The files of a version that are to be brought here. */
+export interface ExpectedFiles {
+  metadata?: ExpectedFile;
+  roots: ExpectedFile[];
+  deltas: ExpectedFile[];
+}
+
+/** The metadata, then roots and deltas. */
+export function allOf({ metadata, roots, deltas }: ExpectedFiles): ExpectedFile[] {
+  return [...(metadata === undefined ? [] : [metadata]), ...roots, ...deltas];
+}
+
+/** What came is not what was announced. */
+export class OtherBytes extends HeadwaterError {}
+
 /** What tells a file from others: its digest, where that is known. */
 export function keyOf({ sha256, path }: ExpectedFile): string {
   return sha256 ?? path;
@@ -25,7 +40,7 @@ function checkOf({ sha256, sha512, md5 }: ExpectedFile): { algorithm: string; ex
   return md5 === undefined ? undefined : { algorithm: 'md5', expected: md5 };
 }
 
-/** @throws HeadwaterError `invalid` when they are not the bytes that were announced */
+/** @throws OtherBytes when they are not the bytes that were announced */
 export function assertExpected(file: ExpectedFile, bytes: Uint8Array): void {
   const check = checkOf(file);
   if (check === undefined) return;
@@ -58,7 +73,7 @@ async function* checkedWith(
 }
 
 function other({ path }: ExpectedFile, check: { algorithm: string; expected: string }, found: string) {
-  return new HeadwaterError(
+  return new OtherBytes(
     'invalid',
     `${path}: its ${check.algorithm} is ${found}, but ${check.expected} was announced`,
   );

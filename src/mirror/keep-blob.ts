@@ -1,37 +1,26 @@
-import { createHash } from 'node:crypto';
 import type { BlobStore } from '../blobs/blob-store.ts';
-import { parseDigest } from '../blobs/digest.ts';
 import { Slots } from '../blobs/slots.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { HeadwaterError } from '../errors.ts';
+import { type Outcome, onlyResult, outcomeOf } from '../outcome.ts';
 import type { KeptFile, MetadataFile } from '../publish/destination.ts';
 import { smallFile } from '../publish/intake.ts';
 import type { LocalDestination } from '../publish/local-destination.ts';
 import { openFile } from '../publish/read-file.ts';
-import type { Progress } from '../publish/request.ts';
 import type { Downloader } from './downloader.ts';
-import { checked, type ExpectedFile, keyOf } from './expected-file.ts';
+import { allOf, checked, type ExpectedFile, type ExpectedFiles, keyOf } from './expected-file.ts';
 import { Landing } from './landing.ts';
 import { SharedWork } from './shared-work.ts';
-import { SmallFiles } from './small-files.ts';
+import { type BringOptions, SmallFiles } from './small-files.ts';
 import { isWrongFile } from './upstream-requests.ts';
 import { atMostTwice, WrongBytes } from './wrong-bytes.ts';
 
 /** What arrives of smaller files, in bytes, is not written down: they are fetched again sooner. */
 const leastSpooled = 1024 * 1024;
 
-interface KeepOptions {
+interface KeepOptions extends BringOptions {
   /** The metadata item of which the file is a root. */
   metadata?: MetadataFile;
-  progress?: Progress;
-  signal?: AbortSignal;
-}
-
-/** The files of a version that are to be brought here. */
-export interface ExpectedFiles {
-  metadata?: ExpectedFile;
-  roots: ExpectedFile[];
-  deltas: ExpectedFile[];
 }
 
 /** Brings files of an upstream here, whole and checked. What is here is not fetched. */
@@ -49,6 +38,7 @@ export class BlobKeeper {
   /**
    * @param parts.directory where what arrived of large files waits for the rest, also across restarts
    * @param parts.concurrency how many large files come at a time
+   * @param parts.mayBeStored whether the store may have small files that the catalog does not know
    */
   constructor(parts: {
     destination: LocalDestination;
@@ -57,6 +47,7 @@ export class BlobKeeper {
     downloader: Downloader;
     directory: string;
     concurrency: number;
+    mayBeStored?: boolean;
   }) {
     this.#destination = parts.destination;
     this.#store = parts.store;
@@ -64,8 +55,12 @@ export class BlobKeeper {
     this.#downloader = parts.downloader;
     this.#directory = parts.directory;
     this.#large = new Slots(parts.concurrency);
-    this.#small = new SmallFiles(parts.store, parts.downloader, (bytes) => {
-      this.#received += bytes;
+    this.#small = new SmallFiles({
+      ...parts,
+      mayBeStored: parts.mayBeStored ?? true,
+      onReceived: (bytes) => {
+        this.#received += bytes;
+      },
     });
   }
 
@@ -75,16 +70,34 @@ export class BlobKeeper {
   }
 
   /**
-   * Brings the files of a version here. Wrong bytes are discarded, and fetched once more.
-   * @returns what they are: the metadata, then roots and deltas
-   * @throws HeadwaterError `invalid` when bytes are wrong again or no image file, and what downloading and stores throw
+   * Brings the files of versions here. Wrong bytes are discarded, and fetched once more.
+   * @returns of each version what its files are: the metadata, then roots and deltas; or what one of them failed with:
+   * `invalid` when bytes are wrong again or no image file, and what downloading and stores throw
+   * @throws HeadwaterError what failed for all of them
    */
-  async keepAll(files: ExpectedFiles, options: Omit<KeepOptions, 'metadata'> = {}): Promise<KeptFile[]> {
-    const { metadata, roots, deltas } = files;
-    const rest = [...roots, ...deltas];
-    if (rest.every(isSmall) && (metadata === undefined || isSmall(metadata))) {
-      return await this.#keepSmall(files, options);
+  async keepAll(
+    versions: readonly ExpectedFiles[],
+    options: BringOptions = {},
+  ): Promise<Outcome<KeptFile[]>[]> {
+    if (versions.every((version) => allOf(version).every(isSmall))) {
+      return await this.#small.keep(versions, options);
     }
+    return await Promise.all(versions.map((version) => outcomeOf(() => this.#keepEach(version, options))));
+  }
+
+  /** Brings one file here, as {@link keepAll}. */
+  async keep(file: ExpectedFile, options: KeepOptions = {}): Promise<KeptFile> {
+    if (isSmall(file)) {
+      const [kept] = onlyResult(await this.#small.keep([{ roots: [], deltas: [file] }], options));
+      if (kept === undefined) throw new Error(`${file.path} was lost`);
+      return kept;
+    }
+    // Versions share files: who comes second waits for the first.
+    const kept = await this.#running.do(keyOf(file), () => this.#keep(file, options));
+    return { ...kept, name: file.path };
+  }
+
+  async #keepEach({ metadata, roots, deltas }: ExpectedFiles, options: BringOptions): Promise<KeptFile[]> {
     const first = metadata === undefined ? undefined : await this.keep(metadata, options);
     const ofRoots = { ...options, ...(first === undefined ? {} : { metadata: first }) };
     const kept = await Promise.all([
@@ -94,37 +107,9 @@ export class BlobKeeper {
     return first === undefined ? kept : [first, ...kept];
   }
 
-  /** Brings one file here, as {@link keepAll}. */
-  async keep(file: ExpectedFile, options: KeepOptions = {}): Promise<KeptFile> {
-    // Versions share files: who comes second waits for the first.
-    const kept = await this.#running.do(keyOf(file), () => this.#keep(file, options));
-    return { ...kept, name: file.path };
-  }
-
-  /** Gets the bytes of all of them at once, and takes them in at once. */
-  async #keepSmall({ metadata, roots, deltas }: ExpectedFiles, options: KeepOptions): Promise<KeptFile[]> {
-    const all = [...(metadata === undefined ? [] : [metadata]), ...roots, ...deltas];
-    const found = await Promise.all(
-      all.map(async (file) => ({
-        file,
-        here: (await this.#held(file, options)) ?? (await this.#small.bytes(file, options.signal)),
-      })),
-    );
-    const first = found.find(({ file }) => file === metadata);
-    const ofRoots = first === undefined ? options : { ...options, metadata: asMetadata(first) };
-    return await Promise.all(
-      found.map(async ({ file, here }) => {
-        if (!(here instanceof Uint8Array)) return here;
-        return await this.#takeIn(file, here, roots.includes(file) ? ofRoots : options);
-      }),
-    );
-  }
-
   async #keep(file: ExpectedFile, options: KeepOptions): Promise<KeptFile> {
     const held = await this.#held(file, options);
     if (held !== undefined) return held;
-    if (isSmall(file))
-      return await this.#takeIn(file, await this.#small.bytes(file, options.signal), options);
     return (
       (await this.#stored(file, options)) ??
       (await atMostTwice((elsewhere) => this.#fetch(file, options, elsewhere)))
@@ -153,13 +138,6 @@ export class BlobKeeper {
     const bytes = await this.#store.read(sha256);
     return await this.#destination.keep(
       { from: 'stream', name: path, size, bytes, expectedDigest: sha256 },
-      options,
-    );
-  }
-
-  async #takeIn({ path, sha256 }: ExpectedFile, bytes: Uint8Array, options: KeepOptions): Promise<KeptFile> {
-    return await this.#destination.keep(
-      { from: 'memory', name: path, bytes, ...(sha256 === undefined ? {} : { expectedDigest: sha256 }) },
       options,
     );
   }
@@ -241,11 +219,4 @@ export class BlobKeeper {
 
 function isSmall({ size }: ExpectedFile): boolean {
   return size <= smallFile;
-}
-
-/** A metadata item that is here, or has just come. */
-function asMetadata({ file, here }: { file: ExpectedFile; here: KeptFile | Uint8Array }): MetadataFile {
-  if (!(here instanceof Uint8Array)) return here;
-  const digest = file.sha256 ?? parseDigest(createHash('sha256').update(here).digest('hex'));
-  return { name: file.path, digest, size: here.length, bytes: here };
 }

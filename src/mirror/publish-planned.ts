@@ -1,3 +1,4 @@
+import { type Outcome, outcomeOf, resultOf, withOutcomes } from '../outcome.ts';
 import type { Destination, KeptFile } from '../publish/destination.ts';
 import { publish } from '../publish/publisher.ts';
 import type { Progress, PublishRequest, SourceFile } from '../publish/request.ts';
@@ -5,25 +6,44 @@ import { isTakenApart } from './held-versions.ts';
 import type { BlobKeeper } from './keep-blob.ts';
 import type { PlannedVersion } from './plan.ts';
 
+interface PublishParts {
+  keeper: Pick<BlobKeeper, 'keepAll'>;
+  destination: Destination;
+  owner: string;
+  stream: string;
+}
+
 /**
- * Fetches the files of a version and publishes it. One that is listed already only needs its files.
- * @throws HeadwaterError what keeping and publishing throw
+ * Fetches the files of versions and publishes them. One that is listed already only needs its files.
+ * @returns what became of each: the errors are those of keeping and publishing
  */
 export async function fetchAndPublish(
-  planned: PlannedVersion,
-  parts: { keeper: Pick<BlobKeeper, 'keepAll'>; destination: Destination; owner: string; stream: string },
+  versions: readonly PlannedVersion[],
+  parts: PublishParts,
   options: { progress?: Progress; signal: AbortSignal },
-): Promise<void> {
-  const { metadata } = planned.version;
-  const rest = planned.files.filter((file) => file !== metadata);
+): Promise<Outcome<void>[]> {
+  const kept = await parts.keeper.keepAll(versions.map(filesOf), options);
+  return await Promise.all(
+    withOutcomes(versions, kept).map(({ request, outcome }) =>
+      outcomeOf(() => publishKept(request, resultOf(outcome), parts)),
+    ),
+  );
+}
+
+function filesOf({ version: { metadata }, files }: PlannedVersion) {
+  const rest = files.filter((file) => file !== metadata);
   const deltas = rest.filter((file) => 'base' in file);
   const roots = rest.filter((file) => !('base' in file));
-  const kept = await parts.keeper.keepAll(
-    { ...(metadata === undefined ? {} : { metadata }), roots, deltas },
-    options,
-  );
+  return { ...(metadata === undefined ? {} : { metadata }), roots, deltas };
+}
+
+async function publishKept(
+  planned: PlannedVersion,
+  kept: readonly KeptFile[],
+  parts: PublishParts,
+): Promise<void> {
   if (planned.listed && !isTakenApart(planned.version)) return;
-  const bases = new Map(deltas.map(({ path, base }) => [path, base]));
+  const bases = new Map(filesOf(planned).deltas.map(({ path, base }) => [path, base]));
   const files = kept.map((file) => source(file, bases.get(file.name)));
   await publish(
     parts.destination,

@@ -2,8 +2,9 @@ import { setMaxListeners } from 'node:events';
 import type { RunOutcome } from '../catalog/mirrors.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import { HeadwaterError, messageOf } from '../errors.ts';
+import { outcomeOf } from '../outcome.ts';
 import type { Progress } from '../publish/request.ts';
-import { addVersions } from './carry-out.ts';
+import { addVersions, inBatches } from './carry-out.ts';
 import { followUpstream } from './follow-upstream.ts';
 import { HeldLease } from './lease.ts';
 import { ownerOf } from './owner.ts';
@@ -16,11 +17,11 @@ import { storedDigests } from './stored-digests.ts';
 import { assertNotShrunk, type Survey, surveyAndPlan } from './survey.ts';
 import { type MirrorParts, type OpenUpstream, openUpstream } from './upstream.ts';
 
-/**
- * How many versions are added at once. Their large files wait for one another (`keep-blob.ts`); what many small ones wait
- * for is the disk, and they wait for it together.
- */
-const atOnce = 128;
+/** How many batches of versions are added at once, beside as many as there are connections: what they wait for is the disk. */
+const moreAtOnce = 2;
+
+/** Bytes of the files of a version that is added together with others. */
+const smallVersion = 256 * 1024;
 
 /** Why a mirror runs. */
 export type Cause = 'schedule' | 'catch-up' | 'manual';
@@ -59,14 +60,14 @@ export async function runMirror(
   const startedAt = new Date();
   const report = emptyReport();
   try {
-    const id = await mirrors.begin(definition.name, options.cause, startedAt);
+    const { id, resumes } = await mirrors.begin(definition.name, options.cause, startedAt);
     const signal = AbortSignal.any([lease.lost, ...(options.signal === undefined ? [] : [options.signal])]);
     // Every request that is under way listens to it.
     setMaxListeners(0, signal);
     let outcome: RunOutcome;
     let failure: { error?: unknown } = {};
     try {
-      outcome = await new Run(definition, parts, { ...options, signal, lease }, report).go();
+      outcome = await new Run(definition, parts, { ...options, signal, lease, resumes }, report).go();
     } catch (error) {
       outcome = signal.aborted ? 'interrupted' : 'failed';
       failure = { error: signal.aborted && !(error instanceof HeadwaterError) ? interrupted(signal) : error };
@@ -102,20 +103,22 @@ export async function planMirror(
   }
 }
 
+interface OwnOptions extends RunOptions {
+  signal: AbortSignal;
+  lease: HeldLease;
+  /** It goes on where one was interrupted. */
+  resumes: boolean;
+}
+
 /** One run, once it has the lease. */
 class Run {
   readonly #definition: MirrorDefinition;
   readonly #parts: MirrorParts;
-  readonly #options: RunOptions & { signal: AbortSignal; lease: HeldLease };
+  readonly #options: OwnOptions;
   readonly #report: RunReport;
   readonly #owner: string;
 
-  constructor(
-    definition: MirrorDefinition,
-    parts: MirrorParts,
-    options: RunOptions & { signal: AbortSignal; lease: HeldLease },
-    report: RunReport,
-  ) {
+  constructor(definition: MirrorDefinition, parts: MirrorParts, options: OwnOptions, report: RunReport) {
     this.#definition = definition;
     this.#parts = parts;
     this.#options = options;
@@ -127,7 +130,10 @@ class Run {
     const definition = this.#definition;
     const mark = await definitionMark(definition);
     const before = (await this.#parts.catalog.mirrors.state(definition.name)) as MirrorState | undefined;
-    const upstream = await openUpstream(definition, this.#parts, this.#options);
+    const upstream = await openUpstream(definition, this.#parts, {
+      ...this.#options,
+      mayBeStored: this.#options.resumes,
+    });
     try {
       const known = before?.definition === mark && this.#options.force !== true ? before.documents : [];
       if (!(await upstream.documents.haveChanged(known))) {
@@ -187,7 +193,7 @@ class Run {
 
   async #add(plan: Plan, upstream: OpenUpstream): Promise<void> {
     const { destination, catalog } = this.#parts;
-    const { stream, mode, name } = this.#definition;
+    const { stream, mode, name, concurrency } = this.#definition;
     const { signal, progress } = this.#options;
     const owner = this.#owner;
     if (plan.add.length === 0) return;
@@ -195,14 +201,15 @@ class Run {
     const { fetchAndPublish } = await import('./publish-planned.ts');
     const parts = { keeper: upstream.keeper, destination, owner, stream };
     const options = { signal, ...(progress === undefined ? {} : { progress }) };
+    const listing = { catalog, mirror: name, owner, stream };
     await addVersions(
-      plan.add,
-      async (planned) => {
-        if (mode === 'scheduled') await fetchAndPublish(planned, parts, options);
-        else await publishListed(planned, { catalog, mirror: name, owner, stream });
-      },
+      inBatches(plan.add, ({ fetch }) => mode === 'on-demand' || fetch <= smallVersion),
+      async (versions) =>
+        mode === 'scheduled'
+          ? await fetchAndPublish(versions, parts, options)
+          : await Promise.all(versions.map((planned) => outcomeOf(() => publishListed(planned, listing)))),
       this.#report,
-      { parallel: atOnce, signal },
+      { parallel: concurrency + moreAtOnce, signal },
     );
   }
 

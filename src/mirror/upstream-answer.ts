@@ -3,6 +3,9 @@ import { HeadwaterError } from '../errors.ts';
 import type { Validators } from './upstream-documents.ts';
 import { WrongFile } from './upstream-requests.ts';
 
+/** An answer before its body. */
+type AnswerHead = Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>;
+
 /** Documents larger than this, in bytes, are refused. */
 const largestDocument = 256 * 1024 * 1024;
 
@@ -21,7 +24,7 @@ export function rangeFrom(at: number, validator: string | undefined): Record<str
  * @throws WrongFile when the file is not as large as announced, or has changed
  */
 export function bytesToSkip(
-  response: Dispatcher.ResponseData,
+  response: AnswerHead,
   file: { path: string; size: number; at: number },
   known: string | undefined,
 ): number {
@@ -43,7 +46,7 @@ export function bytesToSkip(
 }
 
 /** What tells a file from one that has changed: a strong ETag, or the time of the last change. */
-export function validatorOf({ headers }: Dispatcher.ResponseData): string | undefined {
+export function validatorOf({ headers }: AnswerHead): string | undefined {
   const etag = headers['etag'];
   if (typeof etag === 'string' && !etag.startsWith('W/')) return etag;
   const modified = headers['last-modified'];

@@ -2,6 +2,7 @@ import { type Dispatcher, EnvHttpProxyAgent } from 'undici';
 import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
 import { retryAfter } from './patience.ts';
 import { trustedCertificates } from './trust.ts';
+import { type CollectOptions, collect, type WholeAnswer } from './whole-answer.ts';
 
 /** An upstream server. */
 export interface Upstream {
@@ -72,24 +73,41 @@ export class UpstreamRequests {
     headers: Record<string, string>,
     signal: AbortSignal | undefined,
   ): Promise<Dispatcher.ResponseData> {
+    return await this.#follow(base, path, headers, (request) =>
+      this.#agent.request({ ...request, ...(signal === undefined ? {} : { signal }) }),
+    );
+  }
+
+  /**
+   * Asks for something small below a base, as {@link get}.
+   * @throws HeadwaterError as {@link get}; what `options` says
+   */
+  async whole(base: string, path: string, options: CollectOptions): Promise<WholeAnswer> {
+    return await this.#follow(base, path, {}, (request) => collect(this.#agent, request, options));
+  }
+
+  /** @param ask makes one request */
+  async #follow<Answer extends Pick<WholeAnswer, 'statusCode' | 'headers'> | Dispatcher.ResponseData>(
+    base: string,
+    path: string,
+    headers: Record<string, string>,
+    ask: (request: Dispatcher.DispatchOptions & { origin: string }) => Promise<Answer>,
+  ): Promise<Answer> {
     let url = new URL(`${base}/${path}`);
     for (let redirects = 0; ; redirects++) {
       const authorization =
         this.#authorization?.origin === url.origin ? { authorization: this.#authorization.header } : {};
-      const response = await this.#agent
-        .request({
-          origin: url.origin,
-          path: url.pathname + url.search,
-          method: 'GET',
-          headers: { 'user-agent': 'headwater', ...headers, ...authorization },
-          ...(signal === undefined ? {} : { signal }),
-        })
-        .catch((error: unknown) => {
-          throw requestError(error, url.href);
-        });
+      const response = await ask({
+        origin: url.origin,
+        path: url.pathname + url.search,
+        method: 'GET',
+        headers: { 'user-agent': 'headwater', ...headers, ...authorization },
+      }).catch((error: unknown) => {
+        throw requestError(error, url.href);
+      });
       const { statusCode } = response;
       if (statusCode === 200 || statusCode === 206 || statusCode === 304) return response;
-      await response.body.dump();
+      if ('body' in response) await response.body.dump();
       const location = response.headers['location'];
       if (!isRedirect(statusCode) || typeof location !== 'string') throw refusal(url, response);
       const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
@@ -110,7 +128,10 @@ function isRedirect(status: number): boolean {
   return status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
 }
 
-function refusal(url: URL, { statusCode, headers }: Dispatcher.ResponseData): HeadwaterError {
+function refusal(
+  url: URL,
+  { statusCode, headers }: Pick<WholeAnswer, 'statusCode' | 'headers'>,
+): HeadwaterError {
   const said = `${url.href}: the upstream answered ${statusCode}`;
   if (statusCode === 404 || statusCode === 410) return new HeadwaterError('not-found', said);
   if (statusCode === 416) return new WrongFile(`${said}: it has fewer bytes than are here`);

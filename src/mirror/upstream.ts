@@ -32,7 +32,7 @@ export interface OpenUpstream {
 export async function openUpstream(
   definition: MirrorDefinition,
   parts: MirrorParts,
-  options: { signal?: AbortSignal; onRetry?: (reason: string) => void },
+  options: { signal?: AbortSignal; onRetry?: (reason: string) => void; mayBeStored?: boolean },
 ): Promise<OpenUpstream> {
   const downloader = await openDownloader(definition, options);
   const { keyring } = definition;
@@ -43,7 +43,15 @@ export async function openUpstream(
   const { catalog, store, destination } = parts;
   const directory = downloadsDirectory(parts.dataDir);
   const { concurrency } = definition;
-  const keeper = new BlobKeeper({ catalog, store, destination, downloader, directory, concurrency });
+  const keeper = new BlobKeeper({
+    catalog,
+    store,
+    destination,
+    downloader,
+    directory,
+    concurrency,
+    mayBeStored: options.mayBeStored ?? true,
+  });
   return { documents, keeper, close: () => downloader.close() };
 }
 

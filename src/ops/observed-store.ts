@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { BlobStore, ByteRange, Expected } from '../blobs/blob-store.ts';
+import type { BlobStore, ByteRange, Expected, StagedBlobs } from '../blobs/blob-store.ts';
 import { DamagedBlobError } from '../blobs/damaged-blob.ts';
 import type { Digest } from '../blobs/digest.ts';
 import { codeOf, HeadwaterError } from '../errors.ts';
@@ -45,9 +45,9 @@ export function observeStore(store: BlobStore, onError: OnStoreError): BlobStore
     ...(stage === undefined
       ? {}
       : {
-          stage: async () => {
-            const { path, keep, discard } = await observed('stage', stage.call(store));
-            return { path, keep: (digest: Digest) => observed('write', keep(digest)), discard };
+          stage: async (count: number): Promise<StagedBlobs> => {
+            const { paths, keep, discard } = await observed('stage', stage.call(store, count));
+            return { paths, keep: (files) => observed('write', keep(files)), discard };
           },
         }),
     remove: (digest: Digest) => observed('remove', store.remove(digest)),

@@ -1,38 +1,32 @@
 import { writeFile } from 'node:fs/promises';
 import { diskError } from '../blobs/disk-error.ts';
-import { Gathering, type Outcome } from '../gathering.ts';
+import { type Outcome, outcomeOf } from '../outcome.ts';
 import type { Found } from './examination.ts';
 import { type Failure, unpackFailure } from './failure.ts';
 import type { IntakeThreads } from './intake-threads.ts';
 import type { PackedFile } from './intake-worker.ts';
 import { type SmallFile, takeSmallFile } from './take-small.ts';
 
-/** From how many files on, on their way in at the same moment, a thread is started for them. */
+/** From how many files on, that come together, a thread is started for them. */
 const least = 24;
 /** Bytes that go to the thread at a time, a file more or less. */
 const batchSize = 1024 * 1024;
 
 /**
- * Takes small files in. Those that come at the same moment are handed to a thread together: a mirror run brings thousands
- * of them, and looking into one takes longer than all else that is done with it.
+ * Takes small files in that come together. Many are handed to a thread: a mirror run brings thousands of them, and looking
+ * into one takes longer than all else that is done with it.
  */
 export class IntakeBatches {
   readonly #threads: IntakeThreads;
-  readonly #gathering = new Gathering<SmallFile, Found>((take) => this.#takeAll(take()));
-  #inPlace = 0;
 
   constructor(threads: IntakeThreads) {
     this.#threads = threads;
   }
 
-  /** @throws HeadwaterError as {@link takeSmallFile} */
-  async take(file: SmallFile): Promise<Found> {
-    return await this.#gathering.do(file);
-  }
-
-  async #takeAll(files: SmallFile[]): Promise<Outcome<Found>[]> {
-    if (this.#inPlace + files.length < least && !this.#threads.haveSmall) {
-      return await Promise.all(files.map((file) => this.#takeInPlace(file)));
+  /** @returns what became of each: the errors are those of {@link takeSmallFile}. @throws what became of the thread */
+  async take(files: readonly SmallFile[]): Promise<Outcome<Found>[]> {
+    if (files.length < least && !this.#threads.haveSmall) {
+      return await Promise.all(files.map((file) => outcomeOf(() => takeSmallFile(file, create))));
     }
     const batches: SmallFile[][] = [];
     let left = 0;
@@ -45,17 +39,6 @@ export class IntakeBatches {
       left -= file.bytes.length;
     }
     return (await Promise.all(batches.map((batch) => this.#hand(batch)))).flat();
-  }
-
-  async #takeInPlace(file: SmallFile): Promise<Outcome<Found>> {
-    this.#inPlace += 1;
-    try {
-      return { result: await takeSmallFile(file, create) };
-    } catch (error) {
-      return { error };
-    } finally {
-      this.#inPlace -= 1;
-    }
   }
 
   /** @throws what became of the thread */

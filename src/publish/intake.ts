@@ -2,12 +2,13 @@ import { type Digest, parseDigest } from '../blobs/digest.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { Content } from '../image/content.ts';
 import { isQcow2, isSquashfs } from '../image/magic.ts';
-import { Examination, type Examine, type Found } from './examination.ts';
+import type { Outcome } from '../outcome.ts';
+import type { Examine, Found } from './examination.ts';
 import { IntakeBatches } from './intake-batches.ts';
 import { IntakeThreads } from './intake-threads.ts';
 import type { WriteDown } from './landing-file.ts';
 import { Ring } from './ring.ts';
-import type { SmallFile } from './take-small.ts';
+import { examineSmallFile, type SmallFile } from './take-small.ts';
 
 /** Files up to this many bytes are examined where they are: cheaper than handing them to a thread. */
 export const smallFile = 256 * 1024;
@@ -73,11 +74,16 @@ export class Intake {
   }
 
   /**
-   * Examines a small file, and writes it where it is to be.
-   * @throws HeadwaterError `invalid` when it is no image file; what the disk failed with
+   * Examines small files, and writes them where they are to be.
+   * @returns what became of each: `invalid` when it is no image file; what the disk failed with
    */
-  async take(file: SmallFile): Promise<Examined> {
-    return toExamined([await this.#batches.take(file)], file.bytes.length);
+  async take(files: readonly SmallFile[]): Promise<Outcome<Examined>[]> {
+    const outcomes = await this.#batches.take(files);
+    return outcomes.map((outcome, index) =>
+      'error' in outcome
+        ? outcome
+        : { result: toExamined([outcome.result], files[index]?.bytes.length ?? 0) },
+    );
   }
 
   /** sha256(metadata bytes, then root bytes) of bytes that are kept already. */
@@ -100,7 +106,7 @@ export class Intake {
   /** @param head the first bytes, as they came */
   #sink(head: Uint8Array, options: PassOptions): Sink {
     const after = options.metadata === undefined ? {} : { after: options.metadata };
-    if (options.size !== undefined && options.size <= smallFile) return inPlace({ identify: true, ...after });
+    if (options.size !== undefined && options.size <= smallFile) return inPlace(after);
     // The two hashes of a root are two passes over its bytes: a thread each, unless other files keep threads busy.
     const kind = isOnlyHashed(head) ? 'shared' : 'own';
     const busy = this.#rings > 0;
@@ -138,15 +144,11 @@ function counted(sink: Sink, onDone: () => void): Sink {
  * Examines few bytes when all of them are here. The xz library takes one stream at a time in a thread, so a sender
  * that stops half way must not hold it up.
  */
-function inPlace(examine: Examine): Sink {
+function inPlace(after: { after?: Uint8Array }): Sink {
   const chunks: Uint8Array[] = [];
   return {
     put: async (chunk) => void chunks.push(Buffer.from(chunk)),
-    end: async () => {
-      const examination = await Examination.start(examine);
-      await examination.update(Buffer.concat(chunks));
-      return [await examination.end()];
-    },
+    end: async () => [await examineSmallFile({ bytes: Buffer.concat(chunks), ...after })],
     abort: () => Promise.resolve(),
   };
 }

@@ -7,13 +7,15 @@ import type { PublishOutcome } from '../catalog/publish-queue.ts';
 import type { PushDraft, PushOutcome } from '../catalog/pushed.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { Content } from '../image/content.ts';
+import { type Outcome, onlyResult, withOutcomes } from '../outcome.ts';
 import type { InputFile, KeepOptions, KeptFile, MetadataFile } from './destination.ts';
 import { inFile } from './in-file.ts';
-import { asExpected, landing, only, openInput, reported, writtenDown } from './input-file.ts';
+import { asExpected, landing, openInput, reported, writtenDown } from './input-file.ts';
 import { type Examined, type Intake, type Passage, smallFile } from './intake.ts';
 import type { PushDestination, PushLimits } from './push.ts';
 import { openFile } from './read-file.ts';
 import type { SourceFile } from './request.ts';
+import { type FileInMemory, storeSmall } from './store-small.ts';
 
 /** Metadata tarballs are a few KiB; a larger one than this is not read into memory for the fingerprint. */
 const metadataLimit = 64 * 1024 * 1024;
@@ -31,6 +33,18 @@ interface Recent {
   at: number;
   /** The fingerprint that it has as a root of a metadata item. */
   fingerprint?: { metadata: Digest; value: Digest };
+}
+
+/** A blob that the store has, and what was found out about it. */
+interface Recording {
+  name: string;
+  examined: Examined;
+  metadata: MetadataFile | undefined;
+}
+
+/** A small file that is to be kept with others. */
+interface SmallInput extends Omit<KeepOptions, 'fingerprint'> {
+  file: FileInMemory;
 }
 
 /** Publishes into a catalog and a blob store. */
@@ -56,7 +70,9 @@ export class LocalDestination implements PushDestination {
 
   async keep(file: InputFile, options: KeepOptions = {}): Promise<KeptFile> {
     if (file.from === 'blob') return await this.#kept(file.name, file.digest);
-    if (file.from === 'memory' && file.bytes.length <= smallFile) return await this.#keepSmall(file, options);
+    if (file.from === 'memory' && file.bytes.length <= smallFile) {
+      return onlyResult(await this.keepSmall([{ file, ...options }]));
+    }
     const { fingerprint, progress } = options;
     const metadata = fingerprint === undefined ? await this.#load(options.metadata) : undefined;
     const { size, bytes } = await openInput(file);
@@ -70,31 +86,40 @@ export class LocalDestination implements PushDestination {
       throw inFile(file.name, error);
     });
     const known = fingerprint === undefined ? {} : { fingerprint };
-    return await this.#record(file.name, { ...examined, ...known }, options.metadata);
+    const recording = { name: file.name, examined: { ...examined, ...known }, metadata: options.metadata };
+    const [kept] = await this.#record([recording]);
+    if (kept === undefined) throw new Error(`${file.name} was not recorded`);
+    return kept;
   }
 
-  async #keepSmall(file: InputFile & { from: 'memory' }, options: KeepOptions): Promise<KeptFile> {
-    const { name, bytes } = file;
-    const size = bytes.length;
-    const metadata = await this.#load(options.metadata);
-    const staged = await this.#store.stage?.();
-    try {
-      const examined = await this.#intake.take({
-        bytes,
-        ...(metadata === undefined ? {} : { after: metadata }),
-        ...(staged === undefined ? {} : { into: staged.path }),
-      });
-      const digest = asExpected(file, examined);
-      if (staged === undefined) await this.#store.write(only(bytes), { digest, size });
-      else await staged.keep(digest);
-      options.progress?.({ file: name, done: size, total: size });
-      const kept = await this.#record(name, examined, options.metadata);
-      return kept.content.kind === 'metadata' ? { ...kept, bytes } : kept;
-    } catch (error) {
-      throw inFile(name, error);
-    } finally {
-      await staged?.discard();
-    }
+  /**
+   * Keeps small files together, which costs far less than one after the other.
+   * @returns what became of each, as of {@link keep}
+   * @throws HeadwaterError what the store or the catalog failed with for all of them
+   */
+  async keepSmall(inputs: readonly SmallInput[]): Promise<Outcome<KeptFile>[]> {
+    const loaded = await Promise.all(
+      inputs.map(async ({ file, metadata }) => {
+        const after = await this.#load(metadata);
+        return { file, ...(after === undefined ? {} : { after }) };
+      }),
+    );
+    const stored = withOutcomes(inputs, await storeSmall(loaded, this.#parts));
+    const whole = stored.flatMap(({ request, outcome }) =>
+      'error' in outcome ? [] : [{ ...request, examined: outcome.result }],
+    );
+    const kept = (
+      await this.#record(
+        whole.map(({ file, examined, metadata }) => ({ name: file.name, examined, metadata })),
+      )
+    ).values();
+    return stored.map(({ request: { file, progress }, outcome }) => {
+      if ('error' in outcome) return outcome;
+      const { value } = kept.next();
+      if (value === undefined) throw new Error(`${file.name} was not recorded`);
+      progress?.({ file: file.name, done: value.size, total: value.size });
+      return { result: value.content.kind === 'metadata' ? { ...value, bytes: file.bytes } : value };
+    });
   }
 
   /** Whether a blob is kept, whole. */
@@ -151,28 +176,33 @@ export class LocalDestination implements PushDestination {
     );
   }
 
-  /** Remembers what the bytes of a blob in the store are, and the fingerprint they have with their metadata. */
-  async #record(name: string, examined: Examined, metadata: MetadataFile | undefined): Promise<KeptFile> {
-    const { digest, size, content, fingerprint } = examined;
+  /** Remembers what the bytes of blobs in the store are, and the fingerprints they have with their metadata. */
+  async #record(blobs: readonly Recording[]): Promise<KeptFile[]> {
     const keptAt = new Date();
-    const isNew = await this.#catalog.blobs.record(
-      { digest, size, content: JSON.stringify(content) },
+    const known = await this.#catalog.blobs.record(
+      blobs.map(({ examined: { digest, size, content, fingerprint }, metadata }) => ({
+        digest,
+        size,
+        content: JSON.stringify(content),
+        ...(fingerprint === undefined || metadata === undefined
+          ? {}
+          : { fingerprint: { metadata: metadata.digest, fingerprint } }),
+      })),
       keptAt,
-      fingerprint === undefined || metadata === undefined
-        ? undefined
-        : { metadata: metadata.digest, fingerprint },
     );
-    const kept = { name, digest, size, content };
-    // What is set anew goes to the end, behind what is older.
-    this.#recent.delete(digest);
-    this.#recent.set(digest, {
-      kept,
-      at: keptAt.getTime(),
-      ...(fingerprint === undefined || metadata === undefined
-        ? {}
-        : { fingerprint: { metadata: metadata.digest, value: fingerprint } }),
+    return blobs.map(({ name, examined: { digest, size, content, fingerprint }, metadata }) => {
+      const kept = { name, digest, size, content };
+      // What is set anew goes to the end, behind what is older.
+      this.#recent.delete(digest);
+      this.#recent.set(digest, {
+        kept,
+        at: keptAt.getTime(),
+        ...(fingerprint === undefined || metadata === undefined
+          ? {}
+          : { fingerprint: { metadata: metadata.digest, value: fingerprint } }),
+      });
+      return { ...kept, ...(known.has(digest) ? {} : { keptAt }) };
     });
-    return { ...kept, ...(isNew ? { keptAt } : {}) };
   }
 
   async #take(file: InputFile, passage: Passage, size: number | undefined): Promise<Examined> {
@@ -215,7 +245,7 @@ export class LocalDestination implements PushDestination {
     if (record === undefined || stat?.size !== record.size) {
       throw new HeadwaterError('not-found', `blob sha256:${digest} (${name}) is not here: upload it first`);
     }
-    await this.#catalog.blobs.record(record);
+    await this.#catalog.blobs.record([record]);
     return { name, digest, size: record.size, content: JSON.parse(record.content) as Content };
   }
 

@@ -1,4 +1,5 @@
-import { Examination, type Found } from './examination.ts';
+import { createHash } from 'node:crypto';
+import type { Found } from './examination.ts';
 
 /** A small file, all of whose bytes are here. */
 export interface SmallFile {
@@ -10,17 +11,31 @@ export interface SmallFile {
 }
 
 /**
+ * Examines a small file.
+ * @throws HeadwaterError `invalid` when it is no image file
+ */
+export async function examineSmallFile({ bytes, after }: Pick<SmallFile, 'bytes' | 'after'>): Promise<Found> {
+  // Who publishes nothing has no use for everything that can look inside files.
+  const { inspectWhole } = await import('../image/inspect.ts');
+  return {
+    content: await inspectWhole(bytes),
+    digest: createHash('sha256').update(bytes).digest('hex'),
+    ...(after === undefined
+      ? {}
+      : { fingerprint: createHash('sha256').update(after).update(bytes).digest('hex') }),
+  };
+}
+
+/**
  * Examines a small file, and writes it where it is to be.
  * @param write makes a file where there is none
- * @throws HeadwaterError `invalid` when it is no image file; what `write` throws
+ * @throws HeadwaterError as {@link examineSmallFile}; what `write` throws
  */
 export async function takeSmallFile(
-  { bytes, after, into }: SmallFile,
+  file: SmallFile,
   write: (path: string, bytes: Uint8Array) => void | Promise<void>,
 ): Promise<Found> {
-  const examination = await Examination.start({ identify: true, ...(after === undefined ? {} : { after }) });
-  await examination.update(bytes);
-  const found = await examination.end();
-  if (into !== undefined) await write(into, bytes);
+  const found = await examineSmallFile(file);
+  if (file.into !== undefined) await write(file.into, file.bytes);
   return found;
 }

@@ -35,7 +35,7 @@ async function setUp() {
 test('many files at once cost a few syncs of the file system', async () => {
   const calls = await replaceSync('exec /bin/sync "$@"');
   const { directory, paths, group } = await setUp();
-  await Promise.all(paths.map((path) => group.sync(path)));
+  await Promise.all(paths.map((path) => group.sync([path])));
   const made = await calls();
   expect(made.length).toBeGreaterThan(0);
   expect(made.length).toBeLessThan(10);
@@ -45,7 +45,7 @@ test('many files at once cost a few syncs of the file system', async () => {
 test('few files are synced one by one', async () => {
   const calls = await replaceSync('exit 1');
   const { paths, group } = await setUp();
-  await Promise.all(paths.slice(0, 3).map((path) => group.sync(path)));
+  await Promise.all(paths.slice(0, 3).map((path) => group.sync([path])));
   expect(await calls()).toEqual([]);
 });
 
@@ -55,10 +55,10 @@ test.each([
 ])('where the program %s, each file is synced by itself', async (_, script) => {
   const calls = await replaceSync(script);
   const { paths, group } = await setUp();
-  await Promise.all(paths.map((path) => group.sync(path)));
+  await Promise.all(paths.map((path) => group.sync([path])));
   expect((await calls()).length).toBeGreaterThan(0);
   // A sync of each is seen by what cannot be synced.
   const missing = paths.map((path) => `${path} that is not there`);
-  const failed = await Promise.allSettled(missing.map((path) => group.sync(path)));
+  const failed = await Promise.allSettled(missing.map((path) => group.sync([path])));
   expect(failed.map(({ status }) => status)).toEqual(missing.map(() => 'rejected'));
 });

@@ -298,13 +298,16 @@ export function describeStore(name: string, makeStore: () => Promise<StoreUnderT
 
     test('takes over what somebody else wrote where it said, where it says so', async () => {
       const blobs = Array.from({ length: 12 }, (_, index) => sample(1000 + index));
-      const staged = await Promise.all(blobs.map(async (blob) => ({ blob, place: await store.stage?.() })));
-      for (const { blob, place } of staged) if (place !== undefined) await writeFile(place.path, blob.bytes);
-      const [unwanted] = staged;
-      await unwanted?.place?.discard();
-      await Promise.all(staged.slice(1).map(({ blob, place }) => place?.keep(blob.digest)));
-      for (const { place } of staged) await place?.discard();
-      const kept = store.stage === undefined ? [] : blobs.slice(1).map(({ digest }) => digest);
+      const staged = await store.stage?.(blobs.length);
+      const files = blobs.flatMap(({ bytes, digest }, index) => {
+        const path = staged?.paths[index];
+        return path === undefined ? [] : [{ path, bytes, digest }];
+      });
+      for (const { path, bytes } of files) await writeFile(path, bytes);
+      await staged?.keep(files.slice(1));
+      await staged?.discard();
+      const kept = files.slice(1).map(({ digest }) => digest);
+      if (staged !== undefined) expect(kept).toHaveLength(blobs.length - 1);
       expect((await listed(store)).map(({ digest }) => digest).sort()).toEqual(kept.sort());
       for (const { bytes, digest } of blobs.slice(1, kept.length + 1)) {
         expect((await get(store, digest)).equals(bytes)).toBe(true);

@@ -8,8 +8,8 @@ test('only blobs that nothing names and nobody used lately are collected', async
   const catalog = await scratchCatalog();
   const version = draft();
   const [named, loose, fresh] = [version.items[1]?.digest ?? '', sha256('loose'), sha256('fresh')];
-  for (const digest of [named, loose]) await catalog.blobs.record({ digest, size: 1, content: '{}' }, old);
-  await catalog.blobs.record({ digest: fresh, size: 1, content: '{}' }, later);
+  for (const digest of [named, loose]) await catalog.blobs.record([{ digest, size: 1, content: '{}' }], old);
+  await catalog.blobs.record([{ digest: fresh, size: 1, content: '{}' }], later);
   await catalog.versions.publish(version, [], stored);
   expect(await catalog.blobs.unused(later, 10)).toEqual([loose]);
 
@@ -26,7 +26,7 @@ test('only blobs that nothing names and nobody used lately are collected', async
 test('a blob whose bytes could not be removed is still remembered', async () => {
   const catalog = await scratchCatalog();
   const digest = sha256('loose');
-  await catalog.blobs.record({ digest, size: 1, content: '{}' }, old);
+  await catalog.blobs.record([{ digest, size: 1, content: '{}' }], old);
   const failing = catalog.blobs.collect(digest, later, () => Promise.reject(new Error('store is down')));
   await expect(failing).rejects.toThrow('store is down');
   expect(await catalog.blobs.find(digest)).toBeDefined();

@@ -20,11 +20,15 @@ test('blobs that are recorded at the same moment are all recorded, each as it wa
   const digests = Array.from({ length: 200 }, (_, index) => `digest ${index}`);
   await Promise.all(
     digests.map(async (digest, index) => {
-      await catalog.blobs.record({ digest, size: index, content: '{"first":true}' });
-      await catalog.blobs.record({ digest, size: index, content: `{"of":"${index}"}` }, new Date(), {
-        metadata: 'metadata',
-        fingerprint: `fingerprint ${index}`,
-      });
+      await catalog.blobs.record([{ digest, size: index, content: '{"first":true}' }]);
+      await catalog.blobs.record([
+        {
+          digest,
+          size: index,
+          content: `{"of":"${index}"}`,
+          fingerprint: { metadata: 'metadata', fingerprint: `fingerprint ${index}` },
+        },
+      ]);
     }),
   );
   expect(await catalog.blobs.digests()).toEqual(new Set(digests));
@@ -77,11 +81,11 @@ test('blobs can be recorded again after the database has failed in front of it',
     const changes = serials
       .slice(0, 20)
       .map((serial) => catalog.versions.publish(draft({ serial }), [], failing));
-    const recording = catalog.blobs.record({ digest: 'first', size: 1, content: '{}' });
+    const recording = catalog.blobs.record([{ digest: 'first', size: 1, content: '{}' }]);
     const [recorded] = await Promise.allSettled([recording, ...changes]);
     return recorded?.status === 'rejected';
   };
   await expect.poll(rejected).toBe(true);
-  await catalog.blobs.record({ digest: 'second', size: 1, content: '{}' });
+  await catalog.blobs.record([{ digest: 'second', size: 1, content: '{}' }]);
   expect(await catalog.blobs.find('second')).toBeDefined();
 });

@@ -13,7 +13,7 @@ test.skipIf(rootIsMissing())('a change on a full disk says so, and is made once 
   const filler = join(disk.path, 'filler');
   await expect(writeFile(filler, Buffer.alloc(4 * 1024 * 1024))).rejects.toMatchObject({ code: 'ENOSPC' });
   const content = JSON.stringify('x'.repeat(100_000));
-  const record = (digest: string) => catalog.blobs.record({ digest, size: 1, content });
+  const record = (digest: string) => catalog.blobs.record([{ digest, size: 1, content }]);
   const full = { kind: 'no-space', message: expect.stringContaining('is full') };
   await expect(record('alone')).rejects.toBeInstanceOf(HeadwaterError);
   await expect(record('alone')).rejects.toMatchObject(full);

@@ -15,7 +15,7 @@ async function publishListed(catalog: Catalog, version: VersionDraft): Promise<s
 }
 
 async function hold(catalog: Catalog, digest: string, when: number): Promise<void> {
-  await catalog.blobs.record({ digest, size: 10, content: '{}' }, new Date(when));
+  await catalog.blobs.record([{ digest, size: 10, content: '{}' }], new Date(when));
 }
 
 test('a source is found by the digest of its blob, and recording it again changes where it is', async () => {

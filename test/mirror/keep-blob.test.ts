@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { parseDigest } from '../../src/blobs/digest.ts';
 import { Downloader } from '../../src/mirror/downloader.ts';
 import { BlobKeeper } from '../../src/mirror/keep-blob.ts';
+import { onlyResult } from '../../src/outcome.ts';
 import type { KeptFile } from '../../src/publish/destination.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { TestUpstream } from './test-upstream.ts';
@@ -175,7 +176,7 @@ test('the fingerprint of a large root is the one that its document gives, else i
     size: Number(said['size']),
     sha256: parseDigest(String(said['sha256'])),
   };
-  const computed = await keeper.keepAll({ metadata, roots: [file], deltas: [] });
+  const computed = onlyResult(await keeper.keepAll([{ metadata, roots: [file], deltas: [] }]));
   expect(await fingerprintOf(computed)).toBe(said['combined_squashfs_sha256']);
 
   await upstream.offer(product, '20260102_0000', { size: 1_500_000 });
@@ -187,7 +188,7 @@ test('the fingerprint of a large root is the one that its document gives, else i
     sha256: parseDigest(String(other['sha256'])),
     fingerprint: announced,
   };
-  const believed = await keeper.keepAll({ metadata, roots: [root], deltas: [] });
+  const believed = onlyResult(await keeper.keepAll([{ metadata, roots: [root], deltas: [] }]));
   expect(await fingerprintOf(believed)).toBe(announced);
 
   async function fingerprintOf([first, second]: KeptFile[]) {

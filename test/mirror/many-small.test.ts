@@ -67,8 +67,9 @@ test('of many small versions those fail alone whose files are wrong or no images
   expect(await readdir(join(parts.dataDir, 'staging'))).toEqual([]);
 });
 
-test('small files that are in the store, of which the catalog does not know, are not fetched again', async () => {
+test('small files that a run had stored when it was killed, of which the catalog does not know, are not fetched again', async () => {
   const { upstream, item, mirror, parts } = await crowd();
+  await parts.catalog.mirrors.begin(mirror.name, 'manual');
   for (const serial of serials) {
     for (const ftype of ['lxd.tar.xz', 'root.squashfs']) {
       const { path, sha256 } = item(serial, ftype);

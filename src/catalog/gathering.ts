@@ -1,12 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Outcome } from '../outcome.ts';
 
 /** When so many came together, more are about to come. */
 const several = 4;
 /** How long the next ones are waited for then, in milliseconds. */
 const pause = 10;
-
-/** What became of one of several that were done together. */
-export type Outcome<Result = unknown> = { result: Result } | { error: unknown };
 
 interface Waiting<Request, Result> {
   request: Request;
