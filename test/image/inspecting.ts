@@ -1,13 +1,33 @@
-import { HeadwaterError } from '../../src/errors.ts';
+import { expect } from 'vitest';
+import { HeadwaterError, messageOf } from '../../src/errors.ts';
 import type { Content } from '../../src/image/content.ts';
-import { createInspector } from '../../src/image/inspect.ts';
+import { createInspector, inspectWhole } from '../../src/image/inspect.ts';
+import { type Outcome, outcomeOf, resultOf } from '../../src/outcome.ts';
+
+/** Bytes up to which files are looked into as a whole, too. */
+const small = 256 * 1024;
+
+/**
+ * Finds out what bytes are, as they pass; those of a small file also as a whole, which must come to the same.
+ * @param sizes lengths of the chunks, over and over; all in one when left out
+ */
+export async function inspect(bytes: Uint8Array, sizes?: number[]): Promise<Content> {
+  const passing = await outcomeOf(() => inspectPassing(bytes, sizes));
+  if (bytes.length <= small && sizes === undefined) {
+    expect(told(await outcomeOf(() => inspectWhole(bytes)))).toEqual(told(passing));
+  }
+  return resultOf(passing);
+}
+
+function told(outcome: Outcome<Content>): Content | string {
+  return 'error' in outcome ? messageOf(outcome.error) : outcome.result;
+}
 
 /**
  * Lets an inspector look at bytes. Every chunk comes in the same piece of memory, which is written over as soon as
  * the inspector has taken it, as its users do.
- * @param sizes lengths of the chunks, over and over; all in one when left out
  */
-export async function inspect(bytes: Uint8Array, sizes: number[] = [bytes.length]): Promise<Content> {
+async function inspectPassing(bytes: Uint8Array, sizes: number[] = [bytes.length]): Promise<Content> {
   const inspector = createInspector();
   const memory = Buffer.from(new SharedArrayBuffer(Math.max(1, ...sizes)));
   try {
