@@ -3,6 +3,7 @@ import { chmod, type FileHandle, open, rename, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { codeOf, HeadwaterError } from '../errors.ts';
+import { outcomeOf, resultOf } from '../outcome.ts';
 import { adoptFile } from './adopt-file.ts';
 import { blobKey, blobRoot, digestOfKey } from './blob-key.ts';
 import type { BlobStat, BlobStore, ByteRange, Expected, StagedBlobs } from './blob-store.ts';
@@ -199,12 +200,16 @@ export class DirectoryStore implements BlobStore {
     const moves = files.map(({ path, digest }) => ({ from: path, to: this.#path(digest) }));
     const directories = [...new Set(moves.map(({ to }) => dirname(to)))];
     await Promise.all(directories.map((directory) => this.#directories.make(directory)));
-    await Promise.all(
-      moves.map(async ({ from, to }) => {
-        await this.#move(from, to);
-        onMoved?.(from);
-      }),
+    // When one fails the others come to their end first: what is left is removed then.
+    const moved = await Promise.all(
+      moves.map(({ from, to }) =>
+        outcomeOf(async () => {
+          await this.#move(from, to);
+          onMoved?.(from);
+        }),
+      ),
     );
+    moved.forEach(resultOf);
     await this.#sync.sync(directories);
   }
 

@@ -6,8 +6,8 @@ import Sqlite from 'better-sqlite3';
 const opened: Connection[] = [];
 
 /**
- * From how many pages (4 KiB) in the log on they are moved to the database. With SQLite's own 1000, a mirror run of
- * thousands of versions spends as long on it as on all its statements.
+ * From how many pages (4 KiB) in the log on they are moved to the database, while everybody waits. Digests are random, so a
+ * batch of a mirror run changes most pages: the less often they are moved, the fewer times each.
  */
 const checkpointPages = 8000;
 

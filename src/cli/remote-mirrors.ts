@@ -1,5 +1,5 @@
 import { setTimeout as after } from 'node:timers/promises';
-import type { RunRecord } from '../catalog/mirrors.ts';
+import type { RunRecord } from '../catalog/mirror-run-rows.ts';
 import { HeadwaterError } from '../errors.ts';
 import { emptyReport, type RunReport, type RunResult } from '../mirror/report.ts';
 import type { MirrorStatus } from '../mirror/status.ts';

@@ -5,6 +5,7 @@ import type { Examiner } from './examiner.ts';
 import { gunzipSmall } from './gzip.ts';
 import { Handoff } from './handoff.ts';
 import { unpackedLimit, unpackedRatioLimit } from './limits.ts';
+import { only } from './only.ts';
 import { isTarHeader, walkTar } from './tar.ts';
 import { TarballScan } from './tarball-scan.ts';
 
@@ -50,10 +51,6 @@ export async function examineTarball(compression: Compression, packed: Uint8Arra
   const scan = new TarballScan();
   await walkTar(assertTar(compression, only(unpacked)), (entry) => scan.visit(entry));
   return scan.content(compression, unpacked.length);
-}
-
-async function* only(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
 
 async function examine(compression: Compression, packed: AsyncIterable<Uint8Array>): Promise<Content> {

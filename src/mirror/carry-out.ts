@@ -6,28 +6,33 @@ import { failuresNamed, type RunReport } from './report.ts';
 /** After how many versions in a row that the upstream did not give it is taken to be gone. */
 const patience = 5;
 
-/** How many versions of small files are added together. */
-const together = 48;
+/** How many versions are added together, and bytes of them that are in memory then. */
+const together = { versions: 48, bytes: 4 * 1024 * 1024 };
 
 /**
- * Puts versions together that are added together: those of a few small files, of which a single one costs mostly the
- * asking.
- * @param isSmall whether a version is one of those
+ * Puts versions together that are added together: what one of a few small files costs is mostly the asking.
+ * @param weigh how many bytes of a version are in memory while it is added; undefined for one that is added alone
  */
-export function inBatches(
-  versions: readonly PlannedVersion[],
-  isSmall: (planned: PlannedVersion) => boolean,
-): PlannedVersion[][] {
-  const batches: PlannedVersion[][] = [];
-  let open: PlannedVersion[] = [];
-  for (const planned of versions) {
-    if (!isSmall(planned)) {
-      batches.push([planned]);
+export function inBatches<Version>(
+  versions: readonly Version[],
+  weigh: (version: Version) => number | undefined,
+): Version[][] {
+  const batches: Version[][] = [];
+  let open: Version[] = [];
+  let bytes = 0;
+  for (const version of versions) {
+    const weight = weigh(version);
+    if (weight === undefined) {
+      batches.push([version]);
       continue;
     }
-    if (open.length === 0) batches.push(open);
-    open.push(planned);
-    if (open.length >= together) open = [];
+    if (open.length >= together.versions || bytes + weight > together.bytes) open = [];
+    if (open.length === 0) {
+      batches.push(open);
+      bytes = 0;
+    }
+    open.push(version);
+    bytes += weight;
   }
   return batches;
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Digest } from '../blobs/digest.ts';
-import { HeadwaterError } from '../errors.ts';
+import { smallFile } from '../publish/intake.ts';
+import { WrongFile } from './upstream-requests.ts';
 
 /** A file of an upstream, by the best digest that its document gives. */
 export interface ExpectedFile {
@@ -25,8 +26,10 @@ export function allOf({ metadata, roots, deltas }: ExpectedFiles): ExpectedFile[
   return [...(metadata === undefined ? [] : [metadata]), ...roots, ...deltas];
 }
 
-/** What came is not what was announced. */
-export class OtherBytes extends HeadwaterError {}
+/** Whether a file is brought here as a whole, in memory, with others. */
+export function isSmall({ size }: Pick<ExpectedFile, 'size'>): boolean {
+  return size <= smallFile;
+}
 
 /** What tells a file from others: its digest, where that is known. */
 export function keyOf({ sha256, path }: ExpectedFile): string {
@@ -40,7 +43,7 @@ function checkOf({ sha256, sha512, md5 }: ExpectedFile): { algorithm: string; ex
   return md5 === undefined ? undefined : { algorithm: 'md5', expected: md5 };
 }
 
-/** @throws OtherBytes when they are not the bytes that were announced */
+/** @throws WrongFile when they are not the bytes that were announced */
 export function assertExpected(file: ExpectedFile, bytes: Uint8Array): void {
   const check = checkOf(file);
   if (check === undefined) return;
@@ -73,8 +76,5 @@ async function* checkedWith(
 }
 
 function other({ path }: ExpectedFile, check: { algorithm: string; expected: string }, found: string) {
-  return new OtherBytes(
-    'invalid',
-    `${path}: its ${check.algorithm} is ${found}, but ${check.expected} was announced`,
-  );
+  return new WrongFile(`${path}: its ${check.algorithm} is ${found}, but ${check.expected} was announced`);
 }

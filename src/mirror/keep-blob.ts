@@ -4,11 +4,11 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { HeadwaterError } from '../errors.ts';
 import { type Outcome, onlyResult, outcomeOf } from '../outcome.ts';
 import type { KeptFile, MetadataFile } from '../publish/destination.ts';
-import { smallFile } from '../publish/intake.ts';
 import type { LocalDestination } from '../publish/local-destination.ts';
 import { openFile } from '../publish/read-file.ts';
 import type { Downloader } from './downloader.ts';
-import { allOf, checked, type ExpectedFile, type ExpectedFiles, keyOf } from './expected-file.ts';
+import { allOf, checked, type ExpectedFile, type ExpectedFiles, isSmall, keyOf } from './expected-file.ts';
+import { heldFile } from './held-file.ts';
 import { Landing } from './landing.ts';
 import { SharedWork } from './shared-work.ts';
 import { type BringOptions, SmallFiles } from './small-files.ts';
@@ -27,7 +27,6 @@ interface KeepOptions extends BringOptions {
 export class BlobKeeper {
   readonly #destination: LocalDestination;
   readonly #store: BlobStore;
-  readonly #catalog: Catalog;
   readonly #downloader: Downloader;
   readonly #directory: string;
   readonly #small: SmallFiles;
@@ -51,7 +50,6 @@ export class BlobKeeper {
   }) {
     this.#destination = parts.destination;
     this.#store = parts.store;
-    this.#catalog = parts.catalog;
     this.#downloader = parts.downloader;
     this.#directory = parts.directory;
     this.#large = new Slots(parts.concurrency);
@@ -108,28 +106,12 @@ export class BlobKeeper {
   }
 
   async #keep(file: ExpectedFile, options: KeepOptions): Promise<KeptFile> {
-    const held = await this.#held(file, options);
+    const held = await heldFile(file, this.#destination, options.progress);
     if (held !== undefined) return held;
     return (
       (await this.#stored(file, options)) ??
       (await atMostTwice((elsewhere) => this.#fetch(file, options, elsewhere)))
     );
-  }
-
-  /** The file, when the catalog knows it and its bytes are here. */
-  async #held(
-    { path, size, sha256 }: ExpectedFile,
-    { progress }: KeepOptions,
-  ): Promise<KeptFile | undefined> {
-    if (sha256 === undefined || (await this.#catalog.blobs.find(sha256)) === undefined) return undefined;
-    try {
-      const kept = await this.#destination.keep({ from: 'blob', name: path, digest: sha256 });
-      progress?.({ file: path, done: size, total: size });
-      return kept;
-    } catch (error) {
-      if (!(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
-      return undefined;
-    }
   }
 
   /** A process was killed when the store had the bytes and the catalog did not know yet what they are. */
@@ -215,8 +197,4 @@ export class BlobKeeper {
       giveBack();
     }
   }
-}
-
-function isSmall({ size }: ExpectedFile): boolean {
-  return size <= smallFile;
 }

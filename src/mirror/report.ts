@@ -1,4 +1,4 @@
-import type { RunOutcome } from '../catalog/mirrors.ts';
+import type { RunOutcome } from '../catalog/mirror-run-rows.ts';
 import type { ErrorKind } from '../errors.ts';
 import type { Skipped } from './offered.ts';
 

@@ -1,10 +1,11 @@
 import { setMaxListeners } from 'node:events';
-import type { RunOutcome } from '../catalog/mirrors.ts';
+import type { RunOutcome } from '../catalog/mirror-run-rows.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import { HeadwaterError, messageOf } from '../errors.ts';
 import { outcomeOf } from '../outcome.ts';
 import type { Progress } from '../publish/request.ts';
 import { addVersions, inBatches } from './carry-out.ts';
+import { isSmall } from './expected-file.ts';
 import { followUpstream } from './follow-upstream.ts';
 import { HeldLease } from './lease.ts';
 import { ownerOf } from './owner.ts';
@@ -19,9 +20,6 @@ import { type MirrorParts, type OpenUpstream, openUpstream } from './upstream.ts
 
 /** How many batches of versions are added at once, beside as many as there are connections: what they wait for is the disk. */
 const moreAtOnce = 2;
-
-/** Bytes of the files of a version that is added together with others. */
-const smallVersion = 256 * 1024;
 
 /** Why a mirror runs. */
 export type Cause = 'schedule' | 'catch-up' | 'manual';
@@ -203,7 +201,10 @@ class Run {
     const options = { signal, ...(progress === undefined ? {} : { progress }) };
     const listing = { catalog, mirror: name, owner, stream };
     await addVersions(
-      inBatches(plan.add, ({ fetch }) => mode === 'on-demand' || fetch <= smallVersion),
+      inBatches(plan.add, ({ files, fetch }) => {
+        if (mode === 'on-demand') return 0;
+        return files.every(isSmall) ? fetch : undefined;
+      }),
       async (versions) =>
         mode === 'scheduled'
           ? await fetchAndPublish(versions, parts, options)

@@ -1,4 +1,4 @@
-import type { RunRecord } from '../catalog/mirrors.ts';
+import type { RunRecord } from '../catalog/mirror-run-rows.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import { HeadwaterError } from '../errors.ts';
 import { type Orphaned, unlistOrphans } from './orphans.ts';

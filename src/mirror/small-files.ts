@@ -3,20 +3,13 @@ import { buffer } from 'node:stream/consumers';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import { parseDigest } from '../blobs/digest.ts';
 import type { Catalog } from '../catalog/catalog.ts';
-import { HeadwaterError } from '../errors.ts';
 import { type Outcome, outcomeOf, resultOf, withOutcomes } from '../outcome.ts';
 import type { KeptFile, MetadataFile } from '../publish/destination.ts';
-import type { LocalDestination } from '../publish/local-destination.ts';
+import type { LocalDestination, SmallInput } from '../publish/local-destination.ts';
 import type { Progress } from '../publish/request.ts';
 import type { Downloader } from './downloader.ts';
-import {
-  allOf,
-  assertExpected,
-  type ExpectedFile,
-  type ExpectedFiles,
-  keyOf,
-  OtherBytes,
-} from './expected-file.ts';
+import { allOf, assertExpected, type ExpectedFile, type ExpectedFiles, keyOf } from './expected-file.ts';
+import { heldFile } from './held-file.ts';
 import { SharedWork } from './shared-work.ts';
 import { isWrongFile } from './upstream-requests.ts';
 import { atMostTwice, WrongBytes } from './wrong-bytes.ts';
@@ -34,8 +27,8 @@ export interface SmallFilesParts {
   catalog: Catalog;
   downloader: Downloader;
   /**
-   * Whether the store may have files of which the catalog does not know: a process was killed between the one and the other.
-   * To ask it of each costs as much as all the rest that is done to store one.
+   * Whether the store may have files of which the catalog does not know, since a process was killed between the one and the
+   * other. Otherwise it need not be asked of each.
    */
   mayBeStored: boolean;
   /** Told of bytes that crossed the network. */
@@ -84,27 +77,21 @@ export class SmallFiles {
     );
   }
 
-  /** Those that the catalog knows and whose bytes are here. */
+  /** Those that the catalog knows and whose bytes are here; and those of which it cannot be told. */
   async #held(
     files: readonly ExpectedFile[],
     { progress }: BringOptions,
   ): Promise<Map<string, Outcome<KeptFile>>> {
     const { catalog, destination } = this.#parts;
     const known = await catalog.blobs.findAll(files.flatMap(({ sha256 }) => sha256 ?? []));
+    const likely = files.filter(({ sha256 }) => sha256 !== undefined && known.has(sha256));
+    const looked = await Promise.all(
+      likely.map((file) => outcomeOf(() => heldFile(file, destination, progress))),
+    );
     const held = new Map<string, Outcome<KeptFile>>();
-    for (const file of files) {
-      const { path, size, sha256 } = file;
-      if (sha256 === undefined || !known.has(sha256)) continue;
-      const outcome = await outcomeOf(() => destination.keep({ from: 'blob', name: path, digest: sha256 }));
-      if (
-        'error' in outcome &&
-        outcome.error instanceof HeadwaterError &&
-        outcome.error.kind === 'not-found'
-      ) {
-        continue;
-      }
-      if ('result' in outcome) progress?.({ file: path, done: size, total: size });
-      held.set(keyOf(file), outcome);
+    for (const { request, outcome } of withOutcomes(likely, looked)) {
+      if ('error' in outcome) held.set(keyOf(request), outcome);
+      else if (outcome.result !== undefined) held.set(keyOf(request), { result: outcome.result });
     }
     return held;
   }
@@ -114,7 +101,7 @@ export class SmallFiles {
     { kept, arrived }: { kept: Map<string, Outcome<KeptFile>>; arrived: Map<string, Buffer> },
     { progress }: BringOptions,
   ): Promise<Map<string, Outcome<KeptFile>>> {
-    const inputs = new Map<string, Parameters<LocalDestination['keepSmall']>[0][number]>();
+    const inputs = new Map<string, SmallInput>();
     for (const version of versions) {
       const metadata =
         version.metadata === undefined ? undefined : asMetadata(version.metadata, { kept, arrived });
@@ -170,7 +157,7 @@ export class SmallFiles {
       assertExpected(file, bytes);
       return bytes;
     } catch (error) {
-      throw error instanceof OtherBytes || isWrongFile(error) ? new WrongBytes(error) : error;
+      throw isWrongFile(error) ? new WrongBytes(error) : error;
     }
   }
 }

@@ -1,5 +1,6 @@
 import { isAbandoned } from '../blobs/staged-name.ts';
-import type { Mirrors, RunRecord } from '../catalog/mirrors.ts';
+import type { RunRecord } from '../catalog/mirror-run-rows.ts';
+import type { Mirrors } from '../catalog/mirrors.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import type { RunReport } from './report.ts';
 

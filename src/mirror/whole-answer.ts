@@ -22,8 +22,8 @@ export interface CollectOptions {
 const largestExplanation = 128 * 1024;
 
 /**
- * Makes a request for little and collects the answer: the stream that `request` of undici makes of each takes as long as all
- * the rest of it.
+ * Makes a request for little and collects the answer. `request` of undici makes a stream of each, which is a good part of
+ * what thousands of small ones cost.
  * @throws what undici and the signal fail with, and `most.error`
  */
 export async function collect(

@@ -1,5 +1,6 @@
 import type { Digest } from '../blobs/digest.ts';
 import { HeadwaterError } from '../errors.ts';
+import { only } from '../image/only.ts';
 import type { InputFile } from './destination.ts';
 import type { Examined } from './intake.ts';
 import type { WriteDown } from './landing-file.ts';
@@ -15,11 +16,6 @@ export async function openInput(
   if (file.from === 'disk') return await openFile(file.path);
   if (file.from === 'stream') return { size: file.size, bytes: file.bytes };
   return { size: file.bytes.length, bytes: only(file.bytes) };
-}
-
-/** Bytes that are all here, as a source gives them. */
-export async function* only(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
 
 /** Where the bytes of a file lie, when the store may share them. */

@@ -2,7 +2,7 @@ import { type Digest, parseDigest } from '../blobs/digest.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { Content } from '../image/content.ts';
 import { isQcow2, isSquashfs } from '../image/magic.ts';
-import type { Outcome } from '../outcome.ts';
+import { type Outcome, withOutcomes } from '../outcome.ts';
 import type { Examine, Found } from './examination.ts';
 import { IntakeBatches } from './intake-batches.ts';
 import { IntakeThreads } from './intake-threads.ts';
@@ -78,11 +78,8 @@ export class Intake {
    * @returns what became of each: `invalid` when it is no image file; what the disk failed with
    */
   async take(files: readonly SmallFile[]): Promise<Outcome<Examined>[]> {
-    const outcomes = await this.#batches.take(files);
-    return outcomes.map((outcome, index) =>
-      'error' in outcome
-        ? outcome
-        : { result: toExamined([outcome.result], files[index]?.bytes.length ?? 0) },
+    return withOutcomes(files, await this.#batches.take(files)).map(({ request: { bytes }, outcome }) =>
+      'error' in outcome ? outcome : { result: toExamined([outcome.result], bytes.length) },
     );
   }
 

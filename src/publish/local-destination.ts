@@ -14,26 +14,12 @@ import { asExpected, landing, openInput, reported, writtenDown } from './input-f
 import { type Examined, type Intake, type Passage, smallFile } from './intake.ts';
 import type { PushDestination, PushLimits } from './push.ts';
 import { openFile } from './read-file.ts';
+import { RecentBlobs } from './recent-blobs.ts';
 import type { SourceFile } from './request.ts';
 import { type FileInMemory, storeSmall } from './store-small.ts';
 
 /** Metadata tarballs are a few KiB; a larger one than this is not read into memory for the fingerprint. */
 const metadataLimit = 64 * 1024 * 1024;
-
-/**
- * How long it is remembered that a blob was kept, in milliseconds. Committing looks each one up in the catalog, so that
- * nothing is lost when it has been collected meanwhile.
- */
-const moment = 5000;
-
-/** A blob that was kept a moment ago. */
-interface Recent {
-  kept: KeptFile;
-  /** Milliseconds since 1970. */
-  at: number;
-  /** The fingerprint that it has as a root of a metadata item. */
-  fingerprint?: { metadata: Digest; value: Digest };
-}
 
 /** A blob that the store has, and what was found out about it. */
 interface Recording {
@@ -43,7 +29,7 @@ interface Recording {
 }
 
 /** A small file that is to be kept with others. */
-interface SmallInput extends Omit<KeepOptions, 'fingerprint'> {
+export interface SmallInput extends Omit<KeepOptions, 'fingerprint'> {
   file: FileInMemory;
 }
 
@@ -53,8 +39,7 @@ export class LocalDestination implements PushDestination {
   readonly #catalog: Catalog;
   readonly #store: BlobStore;
   readonly #intake: Intake;
-  /** What was kept in the last moment, the oldest first. */
-  readonly #recent = new Map<Digest, Recent>();
+  readonly #recent = new RecentBlobs();
 
   constructor(parts: { catalog: Catalog; store: BlobStore; intake: Intake }) {
     this.#parts = parts;
@@ -98,6 +83,7 @@ export class LocalDestination implements PushDestination {
    * @throws HeadwaterError what the store or the catalog failed with for all of them
    */
   async keepSmall(inputs: readonly SmallInput[]): Promise<Outcome<KeptFile>[]> {
+    if (inputs.length === 0) return [];
     const loaded = await Promise.all(
       inputs.map(async ({ file, metadata }) => {
         const after = await this.#load(metadata);
@@ -135,8 +121,8 @@ export class LocalDestination implements PushDestination {
   }
 
   async fingerprint(metadata: KeptFile, root: KeptFile): Promise<Digest> {
-    const recent = this.#recent.get(root.digest)?.fingerprint;
-    if (recent?.metadata === metadata.digest) return recent.value;
+    const recent = this.#recent.find(root.digest)?.fingerprint;
+    if (recent?.metadata === metadata.digest) return recent.fingerprint;
     const known = await this.#catalog.blobs.fingerprint(metadata.digest, root.digest);
     if (known !== undefined) return parseDigest(known);
     const bytes = await this.#store.read(root.digest);
@@ -167,7 +153,7 @@ export class LocalDestination implements PushDestination {
     const { size } = blob;
     const digest = parseDigest(blob.digest);
     // Who collects a blob takes its bytes and its record in one transaction.
-    if (isRecorded && this.#justKept(digest)?.size === size) return;
+    if (isRecorded && this.#recent.find(digest)?.kept.size === size) return;
     const stat = await this.#store.stat(digest);
     if (stat?.size === size) return;
     throw new HeadwaterError(
@@ -178,31 +164,26 @@ export class LocalDestination implements PushDestination {
 
   /** Remembers what the bytes of blobs in the store are, and the fingerprints they have with their metadata. */
   async #record(blobs: readonly Recording[]): Promise<KeptFile[]> {
+    // A change for nothing would have a server render its documents again.
+    if (blobs.length === 0) return [];
     const keptAt = new Date();
+    const records = blobs.map(({ name, examined: { digest, size, content, fingerprint }, metadata }) => ({
+      kept: { name, digest, size, content },
+      ...(fingerprint === undefined || metadata === undefined
+        ? {}
+        : { fingerprint: { metadata: metadata.digest, fingerprint } }),
+    }));
     const known = await this.#catalog.blobs.record(
-      blobs.map(({ examined: { digest, size, content, fingerprint }, metadata }) => ({
+      records.map(({ kept: { digest, size, content }, ...fingerprint }) => ({
         digest,
         size,
         content: JSON.stringify(content),
-        ...(fingerprint === undefined || metadata === undefined
-          ? {}
-          : { fingerprint: { metadata: metadata.digest, fingerprint } }),
+        ...fingerprint,
       })),
       keptAt,
     );
-    return blobs.map(({ name, examined: { digest, size, content, fingerprint }, metadata }) => {
-      const kept = { name, digest, size, content };
-      // What is set anew goes to the end, behind what is older.
-      this.#recent.delete(digest);
-      this.#recent.set(digest, {
-        kept,
-        at: keptAt.getTime(),
-        ...(fingerprint === undefined || metadata === undefined
-          ? {}
-          : { fingerprint: { metadata: metadata.digest, value: fingerprint } }),
-      });
-      return { ...kept, ...(known.has(digest) ? {} : { keptAt }) };
-    });
+    for (const record of records) this.#recent.add(record, keptAt);
+    return records.map(({ kept }) => ({ ...kept, ...(known.has(kept.digest) ? {} : { keptAt }) }));
   }
 
   async #take(file: InputFile, passage: Passage, size: number | undefined): Promise<Examined> {
@@ -226,20 +207,10 @@ export class LocalDestination implements PushDestination {
     return await examined;
   }
 
-  /** A blob that was kept a moment ago: it need not be looked up. */
-  #justKept(digest: Digest): KeptFile | undefined {
-    const since = Date.now() - moment;
-    for (const [known, { at }] of this.#recent) {
-      if (at >= since) break;
-      this.#recent.delete(known);
-    }
-    return this.#recent.get(digest)?.kept;
-  }
-
   /** A blob that was kept before. */
   async #kept(name: string, digest: Digest): Promise<KeptFile> {
-    const recent = this.#justKept(digest);
-    if (recent !== undefined) return { ...recent, name };
+    const recent = this.#recent.find(digest);
+    if (recent !== undefined) return { ...recent.kept, name };
     const record = await this.#catalog.blobs.find(digest);
     const stat = record === undefined ? undefined : await this.#store.stat(digest);
     if (record === undefined || stat?.size !== record.size) {

@@ -1,16 +1,17 @@
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Digest } from '../blobs/digest.ts';
+import { only } from '../image/only.ts';
 import { type Outcome, outcomeOf, resultOf, withOutcomes } from '../outcome.ts';
 import type { InputFile } from './destination.ts';
 import { inFile } from './in-file.ts';
-import { asExpected, only } from './input-file.ts';
+import { asExpected } from './input-file.ts';
 import type { Examined, Intake } from './intake.ts';
 
 /** A file whose bytes are all here. */
 export type FileInMemory = InputFile & { from: 'memory' };
 
 /** A small file that is to be stored. */
-interface SmallInput {
+interface Storing {
   file: FileInMemory;
   /** The bytes of the metadata item that it is a root of, for the fingerprint. */
   after?: Uint8Array;
@@ -22,7 +23,7 @@ interface SmallInput {
  * @throws HeadwaterError what the store failed with for all of them
  */
 export async function storeSmall(
-  inputs: readonly SmallInput[],
+  inputs: readonly Storing[],
   { store, intake }: { store: BlobStore; intake: Intake },
 ): Promise<Outcome<Examined>[]> {
   const staged = await store.stage?.(inputs.length);

@@ -52,6 +52,26 @@ describe('directory store', () => {
     expect(await get(other, blob.digest)).toEqual(blob.bytes);
   });
 
+  test('of files of which one is gone the others are whole blobs or nothing', async () => {
+    const blobs = Array.from({ length: 40 }, (_, index) => sample(1000 + index));
+    const places = await store.stage(blobs.length);
+    const files = blobs.map((blob, index) => ({ ...blob, path: places.paths[index] ?? '' }));
+    for (const { path, bytes } of files.slice(1)) await writeFile(path, bytes);
+    await expect(places.keep(files)).rejects.toMatchObject({ kind: 'unavailable' });
+    await places.discard();
+    expect(await staged()).toEqual([]);
+    const kept = await listed(store);
+    expect(kept.map(({ digest }) => digest).sort()).toEqual(
+      blobs
+        .slice(1)
+        .map(({ digest }) => digest)
+        .sort(),
+    );
+    for (const { digest } of kept) {
+      expect(await get(store, digest)).toEqual(blobs.find((blob) => blob.digest === digest)?.bytes);
+    }
+  });
+
   test('lists nothing but blobs', async () => {
     const blob = sample(10);
     await put(store, blob);

@@ -84,6 +84,17 @@ test('small files that a run had stored when it was killed, of which the catalog
   expect(upstream.takeRequests().filter((request) => !request.includes('streams/v1'))).toEqual([]);
 });
 
+test('where no file is to be kept the catalog does not change', async () => {
+  const { destination, catalog } = await mirrorParts();
+  const { revision } = await catalog.changes.since(0);
+  expect(await destination.keepSmall([])).toEqual([]);
+  const text = Buffer.from('no image at all');
+  expect(
+    await destination.keepSmall([{ file: { from: 'memory', name: 'text', bytes: text } }]),
+  ).toMatchObject([{ error: { kind: 'invalid' } }]);
+  expect(await catalog.changes.since(0)).toMatchObject({ revision });
+});
+
 async function* only(bytes: Buffer): AsyncGenerator<Buffer> {
   yield bytes;
 }

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Alias } from '../../catalog/aliases.ts';
 import type { AuditEntry } from '../../catalog/audit.ts';
 import type { Client } from '../../catalog/clients.ts';
-import type { RunRecord } from '../../catalog/mirrors.ts';
+import type { RunRecord } from '../../catalog/mirror-run-rows.ts';
 import type { Item, ProductWithVersions } from '../../catalog/model.ts';
 import { actions } from '../../catalog/rights.ts';
 import type { Token } from '../../catalog/tokens.ts';
