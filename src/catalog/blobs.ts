@@ -119,19 +119,28 @@ async function insertBlobs(
   const rows = JSON.stringify(
     blobs.map(({ digest, size, content }) => [digest, size, content, now.getTime()]),
   );
-  const known = await sql<{ digest: string }>`
-    select digest from blobs where digest in (select value ->> 0 from json_each(${rows}))
-  `.execute(transaction);
-  await sql`
+  const { rows: added } = await sql<{ digest: string }>`
     insert into blobs (digest, size, content, used_at)
     select value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(${rows}) where true
-    on conflict (digest) do update set used_at = excluded.used_at, content = excluded.content
+    on conflict (digest) do nothing
+    returning digest
   `.execute(transaction);
+  const known = new Set(blobs.map(({ digest }) => digest));
+  for (const { digest } of added) known.delete(digest);
+  if (known.size > 0) {
+    const again = JSON.stringify(
+      blobs.filter(({ digest }) => known.has(digest)).map(({ digest, content }) => [digest, content]),
+    );
+    await sql`
+      update blobs set content = again.value ->> 1, used_at = ${now.getTime()}
+      from json_each(${again}) as again where digest = again.value ->> 0
+    `.execute(transaction);
+  }
   const fingerprints = blobs.flatMap(({ digest, fingerprint }) =>
     fingerprint === undefined ? [] : [{ ...fingerprint, root: digest }],
   );
   if (fingerprints.length > 0) await insertFingerprints(transaction, fingerprints);
-  return new Set(known.rows.map(({ digest }) => digest));
+  return known;
 }
 
 async function insertFingerprints(

@@ -11,7 +11,7 @@ import { ownNames } from './own-names.ts';
 import { addVersions, type Publication, plainOnes, published, recordedDigests } from './publish-together.ts';
 import type { Permit } from './rights.ts';
 import type { Tables } from './tables.ts';
-import { claimProduct, findVersion, insertVersion, updateProduct } from './version-rows.ts';
+import { claimProduct, describeProducts, findVersion, insertVersion } from './version-rows.ts';
 
 /**
  * Looks a blob up in the store and throws when it is not there whole. Runs inside the transaction that names the
@@ -116,7 +116,7 @@ async function publishOne(
     const owner = await giveAlias(transaction, alias, draft.product, revision);
     if (owner !== undefined) withheldAliases.push({ alias, owner });
   }
-  await updateProduct(transaction, product.id, draft, revision);
+  await describeProducts(transaction, new Map([[product.id, draft.details]]), revision);
   if (existing !== undefined) {
     await transaction
       .updateTable('versions')

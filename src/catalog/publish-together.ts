@@ -5,7 +5,7 @@ import type { VersionDraft } from './model.ts';
 import { type Family, productName } from './names.ts';
 import type { AuditEvent } from './note-change.ts';
 import type { Tables } from './tables.ts';
-import { detailColumns } from './version-rows.ts';
+import { describeProducts } from './version-rows.ts';
 
 /** A version to be recorded. */
 export interface Publication {
@@ -99,13 +99,7 @@ export async function addVersions(
   `.execute(transaction);
   // Of several versions of a product the last one has the last word, as if they came one after the other.
   const last = new Map(placed.map(({ productId, one }) => [productId, one.draft.details]));
-  for (const [id, details] of last) {
-    await transaction
-      .updateTable('products')
-      .set({ ...detailColumns(details), revision })
-      .where('id', '=', id)
-      .execute();
-  }
+  await describeProducts(transaction, last, revision);
   await note(...placed.map(({ one }) => published(one.draft)));
 }
 

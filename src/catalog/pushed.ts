@@ -21,7 +21,7 @@ import {
 } from './pushed-versions.ts';
 import { allowance, assertWithin, type QuotaScope, type Quotas } from './quotas.ts';
 import type { Tables } from './tables.ts';
-import { claimProduct, insertVersion, updateProduct } from './version-rows.ts';
+import { claimProduct, describeProducts, insertVersion } from './version-rows.ts';
 
 /** A pushed image about to be recorded: all its blobs are in the store. */
 export interface PushDraft {
@@ -230,7 +230,7 @@ export class Pushed {
     const { id } = await claimProduct(transaction, { ...draft, product, owner: pushOwner(stream) });
     await (draft.hidden && (await isShown(transaction, id))
       ? touchFamily(transaction, family, revision)
-      : updateProduct(transaction, id, draft, revision));
+      : describeProducts(transaction, new Map([[id, draft.details]]), revision));
     const serial = await nextSerial(transaction, id, now);
     const { hidden } = draft;
     const version = await insertVersion(transaction, id, { serial, label: 'release', items, hidden }, now);

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import type { Selectable } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
 import type { Database } from './database.ts';
@@ -149,7 +149,7 @@ export function isTokenSecret(text: string): boolean {
 
 // A secret of 256 random bits needs no slow hash: it cannot be guessed from its hash.
 export function hashOf(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex');
+  return hash('sha256', secret);
 }
 
 function toToken(row: Selectable<Tables['tokens']>): Token {

@@ -1,4 +1,4 @@
-import type { Transaction } from 'kysely';
+import { sql, type Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
 import type { ProductDetails, VersionDraft } from './model.ts';
 import { productName } from './names.ts';
@@ -67,18 +67,20 @@ export async function findVersion(transaction: Transaction<Tables>, productId: n
   return { ...row, items: items.map(toItem) };
 }
 
-/** Part of a transaction: what is said of a product, after a publish. */
-export async function updateProduct(
+/** Part of a transaction: what is said of products after a publish, by their ids. */
+export async function describeProducts(
   transaction: Transaction<Tables>,
-  id: number,
-  draft: Pick<VersionDraft, 'details'>,
+  products: ReadonlyMap<number, ProductDetails>,
   revision: number,
 ): Promise<void> {
-  await transaction
-    .updateTable('products')
-    .set({ ...detailColumns(draft.details), revision })
-    .where('id', '=', id)
-    .execute();
+  const rows = [...products].map(([id, details]) => ({ id, ...detailColumns(details) }));
+  await sql`
+    update products set
+      os_title = said.value ->> 'os_title', release_title = said.value ->> 'release_title',
+      support_eol = said.value ->> 'support_eol', release_shown = said.value ->> 'release_shown',
+      requirements = said.value ->> 'requirements', revision = ${revision}
+    from json_each(${JSON.stringify(rows)}) as said where products.id = said.value ->> 'id'
+  `.execute(transaction);
 }
 
 /** What is said of a product, as its row keeps it. */

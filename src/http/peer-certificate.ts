@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 
@@ -23,7 +23,7 @@ function read(socket: Socket): PeerCertificate | 'none' {
   const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
   if (certificate === undefined) return 'none';
   return {
-    fingerprint: createHash('sha256').update(certificate.raw).digest('hex'),
+    fingerprint: hash('sha256', certificate.raw),
     pem: certificate.toString(),
   };
 }

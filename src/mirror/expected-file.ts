@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import type { Digest } from '../blobs/digest.ts';
 import { smallFile } from '../publish/intake.ts';
 import { WrongFile } from './upstream-requests.ts';
@@ -47,7 +47,7 @@ function checkOf({ sha256, sha512, md5 }: ExpectedFile): { algorithm: string; ex
 export function assertExpected(file: ExpectedFile, bytes: Uint8Array): void {
   const check = checkOf(file);
   if (check === undefined) return;
-  const found = createHash(check.algorithm).update(bytes).digest('hex');
+  const found = hash(check.algorithm, bytes);
   if (found !== check.expected) throw other(file, check, found);
 }
 

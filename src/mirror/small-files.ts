@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import { parseDigest } from '../blobs/digest.ts';
@@ -172,6 +172,6 @@ function asMetadata(
     const outcome = kept.get(keyOf(file));
     return outcome !== undefined && 'result' in outcome ? outcome.result : undefined;
   }
-  const digest = file.sha256 ?? parseDigest(createHash('sha256').update(bytes).digest('hex'));
+  const digest = file.sha256 ?? parseDigest(hash('sha256', bytes));
   return { name: file.path, digest, size: bytes.length, bytes };
 }

@@ -35,9 +35,23 @@ export async function collect(
   signal?.throwIfAborted();
   return await new Promise((resolve, reject) => {
     const collector = new Collector(options, resolve, reject);
-    signal?.addEventListener('abort', collector.onAbort);
+    if (signal !== undefined) collectorsUnder(signal).add(collector);
     dispatcher.dispatch(request, collector);
   });
+}
+
+const collectors = new WeakMap<AbortSignal, Set<Collector>>();
+
+/** Those that a signal ends. It has one listener for all of them, since it goes through all it has for each that it gets. */
+function collectorsUnder(signal: AbortSignal): Set<Collector> {
+  const known = collectors.get(signal);
+  if (known !== undefined) return known;
+  const running = new Set<Collector>();
+  collectors.set(signal, running);
+  signal.addEventListener('abort', () => {
+    for (const collector of running) collector.abort();
+  });
+  return running;
 }
 
 class Collector implements Dispatcher.DispatchHandler {
@@ -59,13 +73,13 @@ class Collector implements Dispatcher.DispatchHandler {
     this.#reject = reject;
   }
 
-  readonly onAbort = (): void => {
+  abort(): void {
     this.#controller?.abort(this.#options.signal?.reason as Error);
-  };
+  }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    if (this.#options.signal?.aborted === true) this.onAbort();
+    if (this.#options.signal?.aborted === true) this.abort();
   }
 
   onResponseStart(_: Dispatcher.DispatchController, statusCode: number, headers: IncomingHttpHeaders): void {
@@ -105,6 +119,7 @@ class Collector implements Dispatcher.DispatchHandler {
   }
 
   #end(): void {
-    this.#options.signal?.removeEventListener('abort', this.onAbort);
+    const { signal } = this.#options;
+    if (signal !== undefined) collectorsUnder(signal).delete(this);
   }
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import type { Found } from './examination.ts';
 
 /** A small file, all of whose bytes are here. */
@@ -19,7 +19,7 @@ export async function examineSmallFile({ bytes, after }: Pick<SmallFile, 'bytes'
   const { inspectWhole } = await import('../image/inspect.ts');
   return {
     content: await inspectWhole(bytes),
-    digest: createHash('sha256').update(bytes).digest('hex'),
+    digest: hash('sha256', bytes),
     ...(after === undefined
       ? {}
       : { fingerprint: createHash('sha256').update(after).update(bytes).digest('hex') }),
