@@ -23,6 +23,18 @@ test('only blobs that nothing names and nobody used lately are collected', async
   expect(await catalog.blobs.find(named)).toBeDefined();
 });
 
+test('of blobs that are recorded together, those that were known are told, and are as new', async () => {
+  const catalog = await scratchCatalog();
+  const [known, fresh] = [sha256('known'), sha256('fresh')];
+  await catalog.blobs.record([{ digest: known, size: 1, content: '{"first":true}' }], old);
+  const again = [known, fresh].map((digest) => ({ digest, size: 1, content: '{}' }));
+  expect(await catalog.blobs.record(again, later)).toEqual(new Set([known]));
+  expect(await catalog.blobs.unused(later, 10)).toEqual([]);
+  expect(await catalog.blobs.findAll([known, fresh])).toEqual(
+    new Map(again.map((record) => [record.digest, record])),
+  );
+});
+
 test('a blob whose bytes could not be removed is still remembered', async () => {
   const catalog = await scratchCatalog();
   const digest = sha256('loose');

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { HeadwaterError } from '../../src/errors.ts';
 import { Downloader } from '../../src/mirror/downloader.ts';
 import { delayBefore, retryAfter } from '../../src/mirror/patience.ts';
 import { runMirror } from '../../src/mirror/run.ts';
@@ -136,6 +137,23 @@ test('what cannot be reached weighs more than what another address does not have
   const downloader = new Downloader({ bases: [first.url, empty.url], concurrency: 1 }, { patience });
   onTestFinished(() => downloader.close());
   await expect(downloader.document('streams/v1/index.json')).rejects.toMatchObject({ kind: 'unavailable' });
+});
+
+test('requests for small files, under way or waiting for a connection, end when their signal is raised', async () => {
+  const { first } = await twoAddresses();
+  first.inject({ do: { kind: 'stall' } });
+  const downloader = new Downloader({ bases: [first.url], concurrency: 2 }, { patience });
+  onTestFinished(() => downloader.close());
+  const stop = new AbortController();
+  const asked = [1, 2, 3].map((number) =>
+    downloader.bytes({ path: `file-${number}`, size: 10 }, { signal: stop.signal }),
+  );
+  await expect.poll(() => first.requests).toHaveLength(2);
+  stop.abort(new HeadwaterError('aborted', 'not any more'));
+  for (const request of asked) await expect(request).rejects.toThrow('not any more');
+  const late = downloader.bytes({ path: 'late', size: 10 }, { signal: stop.signal });
+  await expect(late).rejects.toThrow('not any more');
+  expect(first.requests).toHaveLength(2);
 });
 
 test('credentials are for the first address only', async () => {
