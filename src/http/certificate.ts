@@ -2,7 +2,6 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { chmod, mkdir, open, readFile, rename } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { generate } from 'selfsigned';
 import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
 import { machineAddresses } from './addresses.ts';
 import type { TlsFiles } from './listener.ts';
@@ -30,6 +29,8 @@ export async function ensureSelfSigned(dataDir: string): Promise<CertificatePath
     if (!(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
   }
   await mkdir(directory, { recursive: true, mode: 0o700 });
+  // It takes a third of a server's start to load.
+  const { generate } = await import('selfsigned');
   const notBeforeDate = new Date();
   const notAfterDate = new Date(notBeforeDate);
   notAfterDate.setFullYear(notAfterDate.getFullYear() + validYears);
