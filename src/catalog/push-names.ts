@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Family } from './names.ts';
 
 // A product's name has narrower letters than an alias, and at most 64 of them. Both forms begin with what the other
@@ -18,13 +18,7 @@ export function releaseOfAlias(alias: string): string {
   const encoded = alias.replaceAll(/[^a-z0-9._/-]/g, (letter) => `~${code(letter)}`).replaceAll('/', '+');
   const release = encoded.startsWith('~') ? `0~~${encoded}` : encoded;
   if (release.length <= longest) return release;
-  return (
-    hashed +
-    createHash('sha256')
-      .update(alias)
-      .digest('hex')
-      .slice(0, longest - hashed.length)
-  );
+  return hashed + hash('sha256', alias).slice(0, longest - hashed.length);
 }
 
 /** The alias that a release is named after; undefined where its name cannot be told from it. */

@@ -73,13 +73,15 @@ export async function describeProducts(
   products: ReadonlyMap<number, ProductDetails>,
   revision: number,
 ): Promise<void> {
-  const rows = [...products].map(([id, details]) => ({ id, ...detailColumns(details) }));
+  const rows = [...products].map(([id, details]) => ({ id, columns: detailColumns(details) }));
+  const [first] = rows;
+  if (first === undefined) return;
+  const said = Object.keys(first.columns).map(
+    (column) => sql`${sql.ref(column)} = row.value -> 'columns' ->> ${sql.lit(column)}`,
+  );
   await sql`
-    update products set
-      os_title = said.value ->> 'os_title', release_title = said.value ->> 'release_title',
-      support_eol = said.value ->> 'support_eol', release_shown = said.value ->> 'release_shown',
-      requirements = said.value ->> 'requirements', revision = ${revision}
-    from json_each(${JSON.stringify(rows)}) as said where products.id = said.value ->> 'id'
+    update products set ${sql.join(said)}, revision = ${revision}
+    from json_each(${JSON.stringify(rows)}) as row where products.id = row.value ->> 'id'
   `.execute(transaction);
 }
 

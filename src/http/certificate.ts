@@ -29,7 +29,7 @@ export async function ensureSelfSigned(dataDir: string): Promise<CertificatePath
     if (!(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
   }
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  // It takes a third of a server's start to load.
+  // To load it takes a third of a server's start, and it is needed once.
   const { generate } = await import('selfsigned');
   const notBeforeDate = new Date();
   const notAfterDate = new Date(notBeforeDate);

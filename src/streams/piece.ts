@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { constants, crc32, deflateRaw } from 'node:zlib';
 import { combineCrc32 } from './crc32-combine.ts';
@@ -32,7 +32,7 @@ export async function makePiece(text: string): Promise<Piece> {
   // A full flush ends on a byte boundary and forgets the window, so pieces can be put together in any order
   // (RFC 1951, section 3.2.4, and zlib's manual on Z_FULL_FLUSH).
   const deflated = await compress(plain, { level: 6, finishFlush: constants.Z_FULL_FLUSH });
-  return { plain, deflated, crc: crc32(plain), hash: createHash('sha256').update(plain).digest() };
+  return { plain, deflated, crc: crc32(plain), hash: hash('sha256', plain, 'buffer') };
 }
 
 const gzipHeader = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);

@@ -105,3 +105,21 @@ test('a removed version comes back when it is published again with the same file
   expect((await catalog.versions.publish(draft(), [], stored)).outcome).toBe('created');
   expect((await catalog.products.find(name))?.versions).toHaveLength(1);
 });
+
+test('what the last publish says of a product is what it says, each field of it', async () => {
+  const catalog = await scratchCatalog();
+  const details = (mark: string) => ({
+    osTitle: `Debian ${mark}`,
+    releaseTitle: `Bookworm ${mark}`,
+    releaseShown: `12 ${mark}`,
+    supportEol: `2028-06-${mark}`,
+    requirements: { [`secureboot-${mark}`]: '"false"' },
+  });
+  for (const [serial, said] of [
+    ['20260101_0000', details('01')],
+    ['20260102_0000', details('02')],
+  ] as const) {
+    await catalog.versions.publish({ ...draft({ serial }), details: said }, [], stored);
+    expect(await catalog.products.find('debian:bookworm:amd64:default')).toMatchObject(said);
+  }
+});
