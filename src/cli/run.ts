@@ -4,6 +4,7 @@ import { exitCodeOf } from './exit-codes.ts';
 import { interruptionExitCode } from './interruption.ts';
 import { reportError, standardOutput } from './output.ts';
 import { createProgram } from './program.ts';
+import { untilSettled } from './unsettled.ts';
 
 /**
  * Runs a command line.
@@ -13,7 +14,7 @@ import { createProgram } from './program.ts';
 export async function run(words: readonly string[]): Promise<number> {
   const program = createProgram(standardOutput);
   try {
-    await program.parseAsync(words, { from: 'user' });
+    await untilSettled(program.parseAsync(words, { from: 'user' }), { json: words.includes('--json') });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;

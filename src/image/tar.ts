@@ -65,6 +65,7 @@ export async function walkTar(
       const { value: body, done } = await entries.next().catch(refuse);
       if (done === true) break;
       const header = body.header as Header & FullHeader;
+      assertSize(header);
       const entry = describe(header);
       unknownType ||= entry.type === null;
       end = endOf(header);
@@ -147,6 +148,18 @@ type FullHeader = Omit<Header, 'type' | 'linkname' | 'pax'> & {
   linkname: string | null;
   pax: Record<string, string> | null;
 };
+
+/**
+ * tar-stream makes null of a size field that begins with a byte from 0x81 to 0xfe, and then waits without end for as many
+ * bytes. Sizes beyond what a number holds exactly are no sizes of files either.
+ */
+function assertSize({ name, size }: FullHeader): void {
+  if (Number.isSafeInteger(size) && size >= 0) return;
+  throw new HeadwaterError(
+    'invalid',
+    `the tar archive is corrupt: the size of ${JSON.stringify(name.slice(0, 100))} is not a number of bytes`,
+  );
+}
 
 function describe({ name, type, size, linkname, pax, mode, mtime }: FullHeader): TarEntry {
   const sparse = Object.keys(pax ?? {}).some((key) => key.startsWith('GNU.sparse.'));

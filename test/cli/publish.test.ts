@@ -32,6 +32,20 @@ async function listed(): Promise<unknown[]> {
 }
 
 describe('publish', () => {
+  test('an archive that could be waited for without end is refused', async () => {
+    const header = Buffer.alloc(512);
+    header.write('x');
+    header.write('0000644\0', 100);
+    header.write('\x810000000000\0', 124, 'latin1');
+    header.write('        0', 148);
+    const sum = header.reduce((total, byte) => total + byte, 0);
+    header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+    const path = join(dataDir, 'endless.tar');
+    await writeFile(path, Buffer.concat([header, Buffer.alloc(4096)]));
+    const { code, stderr } = await publish(path);
+    expect({ code, stderr }).toMatchObject({ code: 3, stderr: expect.stringContaining('endless.tar') });
+  });
+
   test('tells what became of it, and nothing else: there is no progress bar in a pipe', async () => {
     const fingerprint = await digestOf(metadata, root);
     const { code, stdout, stderr } = await publish(metadata, root, '--alias', 'team/base');

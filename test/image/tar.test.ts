@@ -25,6 +25,14 @@ async function* chunksOf(bytes: Uint8Array, size = 1000): AsyncGenerator<Uint8Ar
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
+/** A header with the checksum that it must have. */
+function sealed(header: Buffer): Buffer {
+  header.write('        ', 148);
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+  return header;
+}
+
 async function walk(bytes: Uint8Array): Promise<(TarEntry & { text: string })[]> {
   const found: (TarEntry & { text: string })[] = [];
   await walkTar(chunksOf(bytes), (entry) => {
@@ -98,6 +106,23 @@ describe('an archive', () => {
     const bytes = create('a', 'c');
     bytes[1024 + 5] = 0x7a;
     await expect(walk(bytes)).rejects.toThrow('the tar archive is corrupt');
+  });
+
+  it.each([0x81, 0xa5, 0xc0, 0xfe, 0xff])('whose size field begins with %i is refused', async (first) => {
+    const header = Buffer.from(create('a').subarray(0, 512));
+    header[124] = first;
+    await expect(walk(Buffer.concat([sealed(header), Buffer.alloc(4096)]))).rejects.toThrow('corrupt');
+  });
+
+  it('may give a size in GNU’s base-256 form', async () => {
+    const bytes = create('a');
+    const header = Buffer.from(bytes.subarray(0, 512));
+    header.fill(0, 124, 136);
+    header[124] = 0x80;
+    header[135] = 10;
+    expect(await walk(Buffer.concat([sealed(header), bytes.subarray(512)]))).toMatchObject([
+      { name: 'a', size: 10, text: 'bytes of a' },
+    ]);
   });
 
   it('with something else behind its end is refused', async () => {

@@ -1,0 +1,24 @@
+import { exitCodeOf } from './exit-codes.ts';
+import { reportError } from './output.ts';
+
+/**
+ * Waits for the work of a process, and makes sure that the process does not end as if the work were done while it is not:
+ * Node.js exits with 0 when nothing is left that could wake it, also while a promise is pending that nothing will settle.
+ * @param options.json whether errors are also reported as JSON
+ */
+export async function untilSettled<Result>(
+  work: Promise<Result>,
+  options: { json: boolean },
+): Promise<Result> {
+  const onIdle = () => {
+    const error = new Error('the command stopped before its work was finished');
+    reportError(error, options);
+    process.exitCode = exitCodeOf(error);
+  };
+  process.once('beforeExit', onIdle);
+  try {
+    return await work;
+  } finally {
+    process.off('beforeExit', onIdle);
+  }
+}
