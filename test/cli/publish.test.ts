@@ -32,6 +32,14 @@ async function listed(): Promise<unknown[]> {
 }
 
 describe('publish', () => {
+  test('is finished also when nobody reads what it prints', async () => {
+    const command = `"$0" "$1" publish "$2" "$3" --data-dir "$4" | true; echo "\${PIPESTATUS[0]}"`;
+    const words = [process.execPath, program, metadata, root, dataDir];
+    const { stdout } = await attempt('bash', ['-c', command, ...words]);
+    expect(stdout).toBe('0\n');
+    expect(await listed()).toHaveLength(1);
+  });
+
   test('an archive that could be waited for without end is refused', async () => {
     const header = Buffer.alloc(512);
     header.write('x');
