@@ -43,6 +43,13 @@ export class TestUpstream {
 
   /** Starts one, which ends with the test. */
   static async start(): Promise<TestUpstream> {
+    const { upstream, stop } = await TestUpstream.listen();
+    onTestFinished(stop);
+    return upstream;
+  }
+
+  /** Starts one, which ends when it is told to. */
+  static async listen(): Promise<{ upstream: TestUpstream; stop: () => Promise<void> }> {
     const server = http.createServer((request, response) => {
       const path = decodeURIComponent((request.url ?? '').slice(1));
       upstream.onRequest(path);
@@ -57,11 +64,11 @@ export class TestUpstream {
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const upstream = new TestUpstream(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-    onTestFinished(async () => {
+    const stop = async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
-    });
-    return upstream;
+    };
+    return { upstream, stop };
   }
 
   /** Adds a version of a product with an image of its own, and announces it. */
