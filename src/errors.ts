@@ -48,3 +48,19 @@ export function codeOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }
+
+/** Text that somebody else chose, as part of a message: on one line, without control characters, not endless. */
+export function quotable(text: string, most = 200): string {
+  // Also what turns the direction of writing round, and what begins a new line elsewhere.
+  const plain = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim();
+  return plain.length <= most ? plain : `${plain.slice(0, most)}…`;
+}
+
+/** Why a text is not JSON. The messages of \`JSON.parse\` quote the text, which may be nobody's to read. */
+export function jsonProblem(error: unknown): string {
+  if (error instanceof RangeError) return 'it is nested too deeply';
+  const message = messageOf(error);
+  const place = /(?:at (?:position|byte) \d+)(?: \(line \d+ column \d+\))?/.exec(message)?.[0];
+  if (place !== undefined) return `it breaks off or goes wrong ${place}`;
+  return /end of JSON input/i.test(message) ? 'it ends too early' : 'it is something else';
+}

@@ -1,4 +1,4 @@
-import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
+import { codeOf, HeadwaterError, messageOf, quotable } from '../errors.ts';
 
 /** An answer of an S3 service that says no. */
 export class S3Failure extends Error {
@@ -17,7 +17,7 @@ export class S3Failure extends Error {
 /** Reads an error document of S3, which may be missing (as it is in answers to HEAD) or be anything else. */
 export function parseFailure(status: number, body: string): S3Failure {
   const field = (name: string) => new RegExp(`<${name}>([^<]{1,1000})</${name}>`).exec(body)?.[1] ?? '';
-  return new S3Failure(status, field('Code'), field('Message'));
+  return new S3Failure(status, quotable(field('Code'), 100), quotable(field('Message'), 500));
 }
 
 /** Makes an {@link S3Failure} of the two things that the client throws for a failure inside a success. */

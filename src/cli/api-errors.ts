@@ -1,4 +1,4 @@
-import { codeOf, type ErrorKind, HeadwaterError, messageOf } from '../errors.ts';
+import { codeOf, type ErrorKind, HeadwaterError, messageOf, quotable } from '../errors.ts';
 
 /** An answer, read whole. */
 export interface ApiResponse {
@@ -24,6 +24,16 @@ const kinds: Record<number, ErrorKind> = {
   413: 'too-large',
   507: 'no-space',
 };
+
+/** The kinds that a server may say. */
+const known = new Set<string>(
+  'usage invalid not-found conflict unauthorized forbidden too-large no-space unavailable aborted internal'.split(
+    ' ',
+  ),
+);
+
+/** Characters of a server's message that are shown. */
+const longestMessage = 8000;
 
 /** The server could not be reached, or left in the middle. */
 export class ConnectionError extends HeadwaterError {
@@ -68,8 +78,13 @@ export function responseError(server: string, { status, headers, text }: ApiResp
   if (told !== undefined) return new HeadwaterError('unavailable', `${server}: ${told.message}`);
   if (status >= 300 && status < 400) {
     const location = String(headers['location']);
-    const address = URL.canParse(location) ? new URL(location).origin : location;
-    return new HeadwaterError('usage', `${server}: redirects to ${address}: give that address with --server`);
+    const address = URL.canParse(location) ? new URL(location).origin : 'null';
+    return new HeadwaterError(
+      'usage',
+      address === 'null'
+        ? `${server}: redirects, but not to an address of a server`
+        : `${server}: redirects to ${address}: give that address with --server`,
+    );
   }
   const kind = kinds[status] ?? (status >= 500 ? 'unavailable' : 'invalid');
   return new HeadwaterError(
@@ -82,7 +97,13 @@ function errorIn(text: string): { kind: ErrorKind | 'internal'; message: string 
   try {
     const { error } = JSON.parse(text) as { error?: { kind?: unknown; message?: unknown } };
     if (typeof error?.kind !== 'string' || typeof error.message !== 'string') return undefined;
-    return { kind: error.kind as ErrorKind | 'internal', message: error.message };
+    if (!known.has(error.kind)) return undefined;
+    // Lines of their own are ours: a message lists several mistakes. Whoever answers may be no Headwater at all.
+    const message = error.message
+      .slice(0, longestMessage)
+      .split('\n')
+      .map((line) => quotable(line, longestMessage));
+    return { kind: error.kind as ErrorKind | 'internal', message: message.join('\n') };
   } catch {
     return undefined;
   }

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { age, boolean, choice, duration, size, streamName, text, whole } from './fields.ts';
-import { address, checkTrust, trust } from './upstream-fields.ts';
+import { address, checkTrust, redirects, trust } from './upstream-fields.ts';
 
 // The keys of a mirror's definition. The files in mirrors/ explain each of them.
 
@@ -55,6 +55,7 @@ export function mirrorSchema(isSchedule: (text: string) => boolean) {
       url: address,
       /** Tried in their order where `url` does not give a file. */
       fallback: z.array(address).prefault([]),
+      redirects,
       ...trust,
       select: z
         .array(rule, { error: 'expected a list of rules' })

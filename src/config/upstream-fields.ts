@@ -8,6 +8,20 @@ export const address = text('an address such as https://images.example.com', isW
   (value) => value.replace(/\/+$/, ''),
 );
 
+/** Hosts, beside its own, that an upstream may redirect to. */
+export const redirects = z
+  .array(text('a host such as cdn.example.com, cdn.example.com:8443 or *.example.com', isRedirectHost), {
+    error: 'expected a list of hosts, such as [cdn.example.com]',
+  })
+  .exactOptional();
+
+function isRedirectHost(value: string): boolean {
+  const host = value.replace(/^\*\./, '');
+  if (!/^[^\s/?#@*\\]+$/.test(host) || !URL.canParse(`https://${host}`)) return false;
+  // All below a top-level domain is nearly everybody.
+  return value === host || /^[^.:[\]]+\.[^:[\]]+(:\d+)?$/.test(host);
+}
+
 /** Whom to trust. */
 export const trust = {
   /** The OpenPGP keys, in a file, of which one must have signed the documents. */
@@ -33,7 +47,7 @@ export function checkTrust(
 
 /** An image server that clients may have copied from. */
 export const allowedUpstream = z
-  .strictObject({ url: address, ...trust }, { error: 'expected {url: ADDRESS, keyring: FILE}' })
+  .strictObject({ url: address, redirects, ...trust }, { error: 'expected {url: ADDRESS, keyring: FILE}' })
   .superRefine((upstream, context) => {
     checkTrust(upstream, (key, message) => context.addIssue({ code: 'custom', path: [key], message }));
   });

@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici';
 import { HeadwaterError } from '../errors.ts';
 import { Pace } from './bandwidth.ts';
 import { Bases, mostTelling } from './bases.ts';
+import type { AddressRules } from './guarded-connect.ts';
 import { defaultPatience, delayBefore, type Patience, sleep } from './patience.ts';
 import {
   bytesToSkip,
@@ -53,6 +54,8 @@ export interface DownloaderOptions {
   patience?: Patience;
   /** Milliseconds without a byte after which an answer counts as broken. */
   idle?: number;
+  /** How addresses of hosts are found and judged; the system's way when left out. */
+  addresses?: AddressRules;
 }
 
 /** Asks an upstream for documents and files, and does not give up at once. */

@@ -1,5 +1,5 @@
 import { type ProductKey, parseNamePart } from '../catalog/names.ts';
-import { HeadwaterError, messageOf } from '../errors.ts';
+import { HeadwaterError, jsonProblem, messageOf } from '../errors.ts';
 import { parseArchitecture } from '../image/architecture.ts';
 import { readDetails } from '../publish/document-details.ts';
 import { mapping, text, type Untyped } from '../publish/untyped-fields.ts';
@@ -56,7 +56,7 @@ export function readProducts(
     return { offered, totals, fields, names };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new HeadwaterError('invalid', `${where}: not JSON: ${error.message}`, { cause: error });
+    throw new HeadwaterError('invalid', `${where}: not JSON: ${jsonProblem(error)}`, { cause: error });
   }
 }
 

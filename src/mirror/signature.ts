@@ -56,7 +56,7 @@ export class Verifier {
     const text = Buffer.from(bytes).toString('utf8');
     if (!text.startsWith('-----BEGIN PGP SIGNED MESSAGE-----')) throw unsigned(where);
     const message = await readCleartextMessage({ cleartextMessage: text }).catch((error: unknown) => {
-      throw refused(where, `its signature cannot be read: ${messageOf(error)}`, error);
+      throw refused(where, `its signature cannot be read`, error);
     });
     const { data, signatures } = await verify({ message, verificationKeys: this.#keys as PublicKey[] });
     await this.#accept(signatures, where);
@@ -74,7 +74,7 @@ export class Verifier {
       ? readSignature({ armoredSignature: Buffer.from(signatureBytes).toString() })
       : readSignature({ binarySignature: signatureBytes });
     const signature = await reading.catch((error: unknown) => {
-      throw refused(where, `its signature cannot be read: ${messageOf(error)}`, error);
+      throw refused(where, `its signature cannot be read`, error);
     });
     const message = await createMessage({ binary: bytes });
     const verificationKeys = this.#keys as PublicKey[];

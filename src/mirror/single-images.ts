@@ -50,11 +50,15 @@ export class SingleImages {
     upstream: AllowedUpstream,
     options: { store: Pick<BlobStore, 'stat' | 'read'>; signal: AbortSignal },
   ): Promise<SingleImages> {
-    const { url, ca } = upstream;
+    const { url, ca, redirects } = upstream;
     const address = { file: 'registry.mirrorFrom', url, fallback: [], concurrency: 2 };
     const { signal, store } = options;
     const downloader = await openDownloader(
-      { ...address, ...(ca === undefined ? {} : { ca }) },
+      {
+        ...address,
+        ...(ca === undefined ? {} : { ca }),
+        ...(redirects === undefined ? {} : { redirects }),
+      },
       { signal, patience },
     );
     return new SingleImages(upstream, { downloader, store });

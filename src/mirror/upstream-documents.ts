@@ -1,4 +1,4 @@
-import { type ErrorKind, HeadwaterError, messageOf } from '../errors.ts';
+import { type ErrorKind, HeadwaterError, jsonProblem } from '../errors.ts';
 import { type Index, type IndexEntry, readIndex } from './index-document.ts';
 import { type Verifier, withoutSignature } from './signature.ts';
 
@@ -182,6 +182,6 @@ function parse(bytes: Uint8Array, path: string): unknown {
   try {
     return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')) as unknown;
   } catch (error) {
-    throw new HeadwaterError('invalid', `${path}: not JSON: ${messageOf(error)}`, { cause: error });
+    throw new HeadwaterError('invalid', `${path}: not JSON: ${jsonProblem(error)}`, { cause: error });
   }
 }

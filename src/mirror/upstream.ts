@@ -58,7 +58,7 @@ export async function openUpstream(
 /** What a definition says of the connections to its upstream. */
 export type UpstreamAddress = Pick<
   MirrorDefinition,
-  'file' | 'url' | 'fallback' | 'credentials' | 'concurrency' | 'bandwidth' | 'ca'
+  'file' | 'url' | 'fallback' | 'redirects' | 'credentials' | 'concurrency' | 'bandwidth' | 'ca'
 >;
 
 /** The connections to a mirror's upstream. @throws HeadwaterError `invalid` when its CA file cannot be read */
@@ -66,12 +66,13 @@ export async function openDownloader(
   definition: UpstreamAddress,
   options: DownloaderOptions = {},
 ): Promise<Downloader> {
-  const { url, fallback, credentials, concurrency, bandwidth } = definition;
+  const { url, fallback, redirects, credentials, concurrency, bandwidth } = definition;
   const ca = definition.ca === undefined ? undefined : await readAuthorities(definition, definition.ca);
   return new Downloader(
     {
       bases: [url, ...fallback],
       concurrency,
+      ...(redirects === undefined ? {} : { redirects }),
       ...(ca === undefined ? {} : { ca }),
       ...(credentials === undefined ? {} : { credentials }),
       ...(bandwidth === undefined ? {} : { bandwidth }),

@@ -2,7 +2,7 @@ import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, parseDigest } from '../blobs/digest.ts';
 import { type ProductKey, parseSerial } from '../catalog/names.ts';
-import { HeadwaterError, messageOf } from '../errors.ts';
+import { HeadwaterError, jsonProblem, messageOf } from '../errors.ts';
 import type { Candidate, Role } from './build-files.ts';
 import { type DocumentDetails, readDetails, readProductKey } from './document-details.ts';
 import { badLink, follow, isWithin, leadsOut } from './links.ts';
@@ -106,7 +106,7 @@ async function readJson(path: string, within: string): Promise<Untyped> {
     return mapping(JSON.parse(content), path);
   } catch (error) {
     if (error instanceof HeadwaterError) throw error;
-    throw new HeadwaterError('invalid', `${path}: not JSON: ${messageOf(error)}`, { cause: error });
+    throw new HeadwaterError('invalid', `${path}: not JSON: ${jsonProblem(error)}`, { cause: error });
   }
 }
 

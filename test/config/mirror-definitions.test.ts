@@ -45,6 +45,7 @@ test('every key is read: sizes are bytes, durations milliseconds, paths relative
     'full.yaml': `
 url: https://a.example.com/x
 fallback: [https://b.example.com/]
+redirects: [cdn.example.com, '*.example.net:8443', 10.0.0.1, '[fd00::1]']
 keyring: keys.gpg
 ca: /etc/ca.pem
 select:
@@ -64,6 +65,7 @@ maxAge: 3d
   expect(mirror?.keyring).toMatch(/mirrors\/keys\.gpg$/);
   expect(mirror).toMatchObject({
     fallback: ['https://b.example.com'],
+    redirects: ['cdn.example.com', '*.example.net:8443', '10.0.0.1', '[fd00::1]'],
     ca: '/etc/ca.pem',
     select: [{ os: ['debian', '!ubuntu'], type: ['container'], fields: { subarches: ['generic'] } }],
     keep: { age: 90 * 86_400_000, removed: 'keep' },
@@ -101,6 +103,14 @@ describe('a mistake names its file, line and key', () => {
     [`${least}schedule: every day`, /schedule: expected a schedule such as/],
     [`${least}timezone: Mars/Olympus`, /timezone: expected a time zone/],
     [`${least}cache: {age: 1d}`, /cache: expected only with "mode: on-demand"/],
+    [`${least}redirects: https://cdn.example.com`, /redirects: expected a list of hosts/],
+    [
+      `${least}redirects: [https://cdn.example.com]`,
+      /redirects\.0: expected a host such as cdn\.example\.com/,
+    ],
+    [`${least}redirects: ['*']`, /redirects\.0: expected a host/],
+    [`${least}redirects: ['*.com']`, /redirects\.0: expected a host/],
+    [`${least}redirects: [cdn.example.com/path]`, /redirects\.0: expected a host/],
     [`${least}mode: lazy`, /mode: expected one of scheduled, on-demand/],
     ['url: [', /a\.yaml:1: /],
   ])('%j', async (text, message) => {

@@ -1,7 +1,7 @@
 import type { Agent, Dispatcher } from 'undici';
 import * as z from 'zod';
 import type { UpdateSource } from '../../catalog/pushed-details.ts';
-import { HeadwaterError, messageOf } from '../../errors.ts';
+import { HeadwaterError, messageOf, quotable } from '../../errors.ts';
 import type { ArrivingFile } from '../../publish/push.ts';
 import { parseExpiry } from './image-view.ts';
 import { boundaryOf, readParts } from './multipart.ts';
@@ -142,7 +142,7 @@ export class Pull implements ImagePull {
       // LXD and Incus look for the first of these phrases, newer LXD for the second.
       throw new HeadwaterError(
         'unavailable',
-        `Unable to connect to ${this.#server.host} (Cannot connect to it): ${messageOf(error)}`,
+        `Unable to connect to ${this.#server.host} (Cannot connect to it): ${quotable(messageOf(error))}`,
         { cause: error },
       );
     }
@@ -163,10 +163,19 @@ async function* filesOf(body: AsyncIterable<Uint8Array>, contentType: string): A
   for await (const { name, bytes } of readParts(body, boundaryOf(contentType))) yield { name, bytes };
 }
 
-async function refusal(server: URL, response: Dispatcher.ResponseData): Promise<HeadwaterError> {
-  const answer = z.object({ error: z.string() }).safeParse(parseJson(await limitedText(response)));
-  const reason = answer.success ? answer.data.error : `status ${response.statusCode}`;
-  return new HeadwaterError('unavailable', `${server.host} does not give the image: ${reason.slice(0, 500)}`);
+/** The reason in our own words: the client named the server, which may be any in the networks that are allowed. */
+async function refusal(server: URL, { statusCode, body }: Dispatcher.ResponseData): Promise<HeadwaterError> {
+  await body.dump();
+  const reason =
+    statusCode === 404
+      ? 'Image not found'
+      : statusCode === 401 || statusCode === 403
+        ? 'it wants another secret, or the image is not public there'
+        : 'see its log';
+  return new HeadwaterError(
+    'unavailable',
+    `${server.host} does not give the image: ${reason} (status ${statusCode})`,
+  );
 }
 
 async function limitedText({ body }: Dispatcher.ResponseData): Promise<string> {

@@ -94,7 +94,7 @@ test('a private image is pulled from a daemon whose certificate the client named
   expect(daemon.requests.every((path) => path.includes('project=default'))).toBe(true);
 });
 
-test('a daemon that refuses is quoted', async () => {
+test('a daemon that refuses is told of in our own words', async () => {
   const server = await TestServer.start(local);
   const client = await RegistryClient.joined(server);
   const image = await makeImage();
