@@ -11,6 +11,10 @@ import { Uploads } from './http/api/uploads.ts';
 import { createApplication } from './http/application.ts';
 import { BodyWatch } from './http/body-watch.ts';
 import { ProxyTrust } from './http/client-address.ts';
+import { AddressLimit } from './http/connection/address-limit.ts';
+import { ConnectionGate, connectionCapacity } from './http/connection/connection-gate.ts';
+import { Refusals } from './http/connection/refusals.ts';
+import { ResponseTurns } from './http/connection/response-turns.ts';
 import { createFront } from './http/front.ts';
 import { Readiness } from './http/health.ts';
 import { Listener, type UpgradeListener } from './http/listener.ts';
@@ -165,21 +169,52 @@ export async function startServer(
     redirectToStore: config.storage.type === 's3' && config.storage.redirect,
     onDefect,
   });
-  const bodies = new BodyWatch();
+  const refusals = new Refusals({
+    log: (details, message) => log.warn(details, message),
+    count: (reason) => metrics.observeRefusal(reason),
+  });
+  const onRefused = refusals.note;
+  const bodies = new BodyWatch(undefined, onRefused);
+  const proxies = new ProxyTrust(config.trustedProxies);
+  const { limits } = config;
+  const requests = new AddressLimit({ perAddress: limits.requestsPerAddress, total: limits.requests });
   const front = createFront({
     bodies,
     documents: handler,
     application,
     plainIsLimited,
-    proxies: new ProxyTrust(config.trustedProxies),
+    proxies,
+    requests,
+    onRefused,
     onAnswered: (request) => {
       metrics.observeRequest(request);
       logRequest(log, request);
     },
   });
 
-  const upgrade: UpgradeListener = (...request) => void events.upgrade(...request);
-  const listener = new Listener(front, upgrade, certificate?.files);
+  const turns = new ResponseTurns(front, { sendTimeout: limits.sendTimeout, onRefused });
+  const upgrade: UpgradeListener = (request, socket, head) => {
+    // It would be answered in the midst of a response.
+    if (turns.isBusy(request.socket)) socket.destroy();
+    else void events.upgrade(request, socket, head);
+  };
+  const capacity = connectionCapacity() ?? limits.connections;
+  if (capacity < limits.connections) {
+    log.warn(
+      { connections: capacity, configured: limits.connections },
+      'fewer connections are allowed than limits.connections says: raise the limit of open files (LimitNOFILE, ulimit -n)',
+    );
+  }
+  const gate = new ConnectionGate(
+    { perAddress: limits.connectionsPerAddress, total: Math.min(capacity, limits.connections) },
+    { proxies, onRefused },
+  );
+  metrics.watch('headwater_http_connections', 'Connections that are open.', () => gate.open);
+  metrics.watch('headwater_http_requests_under_way', 'Requests that are under way.', () => turns.size);
+  const listener = new Listener(turns.take, upgrade, certificate?.files, undefined, {
+    admit: (socket) => gate.admit(socket),
+    onRefused,
+  });
   port = await listener.listen(config.listen.address, config.listen.port);
   const stopWatching = certificate?.follow({
     onRenewed: (files) => {
@@ -212,6 +247,8 @@ export async function startServer(
       clearInterval(draining);
       events.close();
       bodies.close();
+      turns.close();
+      refusals.close();
       await operations.close();
       await updates.stop();
       await stopForgetting();

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { HeadwaterError } from '../errors.ts';
-import { chunkSize, takeChunk } from './chunk-pool.ts';
+import { recycle, takeChunk } from './chunk-pool.ts';
 import { diskError } from './disk-error.ts';
 
 /**
@@ -15,9 +15,12 @@ export class FileRange extends Readable {
   readonly #path: string;
   readonly #stop: number;
   #offset: number;
+  /** The chunk that was read last. */
+  #last: Buffer | undefined;
 
   constructor(handle: FileHandle, path: string, range: { start: number; stop: number }) {
-    super({ highWaterMark: chunkSize });
+    // One chunk is read ahead, whatever its size.
+    super({ highWaterMark: 1 });
     this.#handle = handle;
     this.#path = path;
     this.#offset = range.start;
@@ -29,6 +32,8 @@ export class FileRange extends Readable {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    // Nobody has the chunk that waits to be read.
+    if (this.#last !== undefined && this.readableLength === this.#last.length) recycle(this.#last);
     // Waits for a read that is under way.
     this.#handle.close().then(
       () => done(error),
@@ -37,21 +42,28 @@ export class FileRange extends Readable {
   }
 
   async #readChunk(): Promise<void> {
-    const wanted = Math.min(chunkSize, this.#stop - this.#offset);
-    if (wanted === 0) {
+    const left = this.#stop - this.#offset;
+    if (left === 0) {
       this.push(null);
       return;
     }
-    const buffer = takeChunk();
-    const { bytesRead } = await this.#handle.read(buffer, 0, wanted, this.#offset).catch((error: unknown) => {
-      throw diskError(error, this.#path, 'read');
-    });
-    if (this.destroyed) return;
+    const buffer = takeChunk(left);
+    const { bytesRead } = await this.#handle
+      .read(buffer, 0, buffer.length, this.#offset)
+      .catch((error: unknown) => {
+        recycle(buffer);
+        throw diskError(error, this.#path, 'read');
+      });
+    if (this.destroyed) {
+      recycle(buffer);
+      return;
+    }
     if (bytesRead === 0) {
       throw new HeadwaterError('unavailable', `${this.#path}: became shorter while it was read`);
     }
     this.#offset += bytesRead;
-    this.push(buffer.subarray(0, bytesRead));
+    this.#last = buffer.subarray(0, bytesRead);
+    this.push(this.#last);
     if (this.#offset === this.#stop) this.push(null);
   }
 }

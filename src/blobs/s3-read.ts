@@ -2,10 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HeadwaterError } from '../errors.ts';
+import { countHeld, readAllowance } from './chunk-pool.ts';
 import { delayAfter, type RetryOptions } from './retry.ts';
 
-/** Bytes kept ready for a reader. */
-const buffered = 1024 * 1024;
+/** Bytes kept ready for a reader, unless readers hold much already. */
+const maxBuffered = 1024 * 1024;
 
 interface ReadOptions {
   /** The first byte. */
@@ -29,9 +30,11 @@ export class S3Read extends Readable {
   #response: IncomingMessage;
   #offset: number;
   #failures = 0;
+  #counted = 0;
 
   constructor(response: IncomingMessage, options: ReadOptions) {
-    super({ highWaterMark: buffered });
+    // How much is read ahead is decided as it arrives.
+    super({ highWaterMark: 1 });
     this.#options = options;
     this.#offset = options.start;
     this.#response = response;
@@ -39,11 +42,13 @@ export class S3Read extends Readable {
   }
 
   override _read(): void {
+    this.#count(this.readableLength);
     this.#response.resume();
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#left.abort();
+    this.#count(0);
     // An answer that came whole leaves its connection to the next request.
     if (this.#offset < this.#options.stop) this.#response.destroy();
     done(error);
@@ -69,9 +74,17 @@ export class S3Read extends Readable {
     if (wanted.length === 0) return;
     this.#offset += wanted.length;
     this.#failures = 0;
-    const wantsMore = this.push(wanted);
+    this.push(wanted);
+    this.#count(this.readableLength);
+    const wantsMore = this.readableLength < readAllowance(maxBuffered);
     if (this.#offset === stop) this.push(null);
     else if (!wantsMore) this.#response.pause();
+  }
+
+  /** Counts what waits for the reader among what all readers hold. */
+  #count(waiting: number): void {
+    countHeld(waiting - this.#counted);
+    this.#counted = waiting;
   }
 
   async #resume(failure: unknown): Promise<void> {

@@ -15,7 +15,11 @@ export function effectiveSettings(config: Config): ConfigInput {
     mirrorDir: config.mirrorDir,
     streams: config.streams,
     gracePeriod: writeDuration(config.gracePeriod),
-    limits: { ...config.limits, uploadSize: writeSize(config.limits.uploadSize) },
+    limits: {
+      ...config.limits,
+      uploadSize: writeSize(config.limits.uploadSize),
+      sendTimeout: writeDuration(config.limits.sendTimeout),
+    },
     registry: withWrittenQuotas(config.registry),
     shutdownTimeout: writeDuration(config.shutdownTimeout),
     log: config.log,

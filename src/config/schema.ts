@@ -119,6 +119,16 @@ export const schema = z.strictObject({
       uploadSize: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').prefault('64GiB'),
       /** Entries of the audit log that are kept. */
       auditEntries: whole(1000, 100_000_000).prefault(100_000),
+      /** Connections that are open, of all clients and of one address. */
+      connections: whole(10, 1_000_000).prefault(10_000),
+      connectionsPerAddress: whole(1, 1_000_000).prefault(2000),
+      /** Requests that are under way, of all clients and of one address. */
+      requests: whole(10, 1_000_000).prefault(5000),
+      requestsPerAddress: whole(1, 1_000_000).prefault(1500),
+      /** Milliseconds that a client may take nothing of its response. */
+      sendTimeout: duration
+        .refine((value) => value >= 1000, { error: 'expected a duration of at least 1s' })
+        .prefault('2m'),
     })
     .prefault({}),
   registry: z

@@ -9,6 +9,7 @@ import { errorFunnel } from './errors.ts';
 import { requestIdHeader } from './front.ts';
 import type { Readiness } from './health.ts';
 import { pathSegments } from './request-path.ts';
+import { sendLongBody } from './send-long-body.ts';
 import type { DocumentsHandler } from './streams/documents-handler.ts';
 import { findImageFile, type ImageBytes, sendImageFile } from './streams/images.ts';
 import { readableAnywhere, sendDocument } from './streams/send-document.ts';
@@ -44,6 +45,7 @@ export function createApplication(parts: ApplicationParts): RequestListener {
     context.state['requestId'] = context.get(requestIdHeader);
     await next();
   });
+  application.use(sendLongBody);
   application.use(errorFunnel(parts.onDefect));
   application.use(async (context, next) => {
     if (parts.plainIsLimited && !('encrypted' in context.req.socket)) await plainRequest(parts, context);

@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { clientAddress } from './client-address.ts';
+import type { OnRefused } from './connection/refusals.ts';
 
 /** What a body must do to go on. */
 export interface BodyLimits {
@@ -28,9 +30,11 @@ export class BodyWatch {
   readonly #limits: BodyLimits;
   readonly #watched = new Set<Watched>();
   readonly #timer: NodeJS.Timeout;
+  readonly #onRefused: OnRefused;
 
-  constructor(limits: BodyLimits = usual) {
+  constructor(limits: BodyLimits = usual, onRefused: OnRefused = () => undefined) {
     this.#limits = limits;
+    this.#onRefused = onRefused;
     this.#timer = setInterval(() => this.#look(), limits.interval).unref();
   }
 
@@ -57,7 +61,9 @@ export class BodyWatch {
       const isSlow = bytesRead - watched.seen < least && request.readableLength === 0;
       watched.slow = isSlow || response.writableFinished ? watched.slow + 1 : 0;
       watched.seen = bytesRead;
-      if (watched.slow >= patience) request.socket.destroy();
+      if (watched.slow < patience) continue;
+      if (!request.socket.destroyed) this.#onRefused('slowUpload', clientAddress(request));
+      request.socket.destroy();
     }
   }
 }

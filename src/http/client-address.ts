@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { isIP } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { Networks } from './networks.ts';
 
 /** Of requests that were seen by {@link ProxyTrust}. */
@@ -36,10 +36,21 @@ export class ProxyTrust {
     }
     seen.set(request, address);
   }
+
+  /** Whether a connection comes from a trusted proxy, which many clients share. */
+  isProxy(socket: Socket): boolean {
+    return this.#trusted.includes(socketAddress(socket));
+  }
 }
 
-function peerAddress(request: IncomingMessage): string {
-  return plain(request.socket.remoteAddress ?? 'a closed connection');
+/** The address at the other end of the connection of a request, be it a client or a proxy. */
+export function peerAddress(request: IncomingMessage): string {
+  return socketAddress(request.socket);
+}
+
+/** The address at the other end of a connection. */
+export function socketAddress(socket: Socket): string {
+  return plain(socket.remoteAddress ?? 'a closed connection');
 }
 
 /** An address that may have a port behind it: `192.0.2.1:4711`, `[2001:db8::1]:4711`. */

@@ -3,6 +3,9 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { RequestSample } from '../ops/metrics.ts';
 import type { BodyWatch } from './body-watch.ts';
 import { clientAddress, type ProxyTrust } from './client-address.ts';
+import { type AddressLimit, addressKey } from './connection/address-limit.ts';
+import type { OnRefused } from './connection/refusals.ts';
+import { refuseRequest } from './connection/refuse-request.ts';
 import type { DocumentsHandler } from './streams/documents-handler.ts';
 
 /** What is known of an answered request. */
@@ -37,8 +40,11 @@ export function createFront(parts: {
   plainIsLimited: boolean;
   bodies: BodyWatch;
   proxies: ProxyTrust;
+  /** How many requests may be under way. */
+  requests: AddressLimit;
+  onRefused: OnRefused;
 }): RequestListener {
-  const { documents, application, onAnswered, plainIsLimited, bodies, proxies } = parts;
+  const { documents, application, onAnswered, plainIsLimited, bodies, proxies, requests, onRefused } = parts;
   return (request, response) => {
     const started = performance.now();
     // It is gone from the request once the connection is closed.
@@ -62,6 +68,19 @@ export function createFront(parts: {
         broken,
       });
     };
+    if (!isProbe(request)) {
+      const address = clientAddress(request);
+      const key = addressKey(address);
+      const exceeded = requests.take(key);
+      if (exceeded !== undefined) {
+        onRefused(exceeded === 'address' ? 'requestsPerAddress' : 'requests', address);
+        response.setHeader('X-Request-Id', id);
+        response.once('close', () => answered(0, surfaceOf(request.url ?? '')));
+        refuseRequest(request, response, exceeded);
+        return;
+      }
+      response.once('close', () => requests.release(key));
+    }
     if (encrypted || !plainIsLimited) {
       const bytes = documents.answerAtOnce(request, response, id);
       if (bytes !== undefined) {
@@ -79,6 +98,11 @@ export function createFront(parts: {
     });
     application(request, response);
   };
+}
+
+/** Probes get an answer however many requests are under way; it is short. */
+function isProbe({ url }: IncomingMessage): boolean {
+  return url === '/healthz' || url === '/readyz';
 }
 
 /** The client's id when it sent a harmless one, else a new one. */

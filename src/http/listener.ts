@@ -3,11 +3,15 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import { createServer as createPortServer, type Server as PortServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
+import { socketAddress } from './client-address.ts';
+import type { OnRefused } from './connection/refusals.ts';
 
 /** How long a new connection may take to say its first byte, in milliseconds. */
 const firstByteTimeout = 10_000;
 /** How long a client may take to shake hands, and then for the headers of a request, in milliseconds. */
 const usualTimeouts = { handshake: 10_000, headers: 30_000, look: 5000 };
+/** A client that vanished without a word is found out by TCP, also where nothing is sent to it. */
+const perConnection = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
 /** The first byte of a TLS handshake record (RFC 8446, section 5.1). */
 const handshakeRecord = 0x16;
 
@@ -20,6 +24,13 @@ export interface TlsFiles {
 /** Takes a connection over that shall speak something else than HTTP. */
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
+/** Who is let in, and who is told of those that are not. */
+export interface ListenerGate {
+  /** Whether a new connection may stay; it has closed it otherwise. */
+  admit(socket: Socket): boolean;
+  onRefused: OnRefused;
+}
+
 /** A port that answers TLS and plain HTTP alike, or plain HTTP alone. */
 export class Listener {
   readonly #port: PortServer;
@@ -27,19 +38,23 @@ export class Listener {
   readonly #secure: TlsServer | undefined;
   /** Connections that have not said their first byte, and when each was made. */
   readonly #silent = new Map<Socket, number>();
+  readonly #gate: ListenerGate | undefined;
   #sweeper: NodeJS.Timeout | undefined;
 
   /**
    * @param upgrade gets the requests that want another protocol, where everything is answered: over TLS, if there is
    * any
    * @param tls left out, the port speaks plain HTTP only
+   * @param gate decides which connections may stay
    */
   constructor(
     handler: RequestListener,
     upgrade: UpgradeListener,
     tls?: TlsFiles,
     timeouts: typeof usualTimeouts = usualTimeouts,
+    gate?: ListenerGate,
   ) {
+    this.#gate = gate;
     const settings = {
       // Uploads of images take as long as they take (body-watch.ts); a header does not.
       requestTimeout: 0,
@@ -47,12 +62,14 @@ export class Listener {
       connectionsCheckingInterval: timeouts.look,
       keepAliveTimeout: 65_000,
       maxHeaderSize: 32 * 1024,
-      noDelay: true,
+      ...perConnection,
     };
     this.#plain = createServer(settings, handler);
     if (tls === undefined) {
       this.#port = this.#plain;
       this.#plain.on('upgrade', upgrade);
+      // Before the HTTP server takes the connection.
+      this.#plain.prependListener('connection', (socket) => gate?.admit(socket));
     } else {
       this.#secure = createTlsServer(
         {
@@ -70,8 +87,14 @@ export class Listener {
       );
       this.#secure.on('upgrade', upgrade);
       // A client that drops the handshake (LXD does, to look at the certificate) is no event.
-      this.#secure.on('tlsClientError', (_error, socket) => socket.destroy());
-      this.#port = createPortServer({ noDelay: true }, (socket) => this.#sort(socket));
+      this.#secure.on('tlsClientError', (error, socket) => {
+        if (codeOf(error) === 'ERR_TLS_HANDSHAKE_TIMEOUT')
+          gate?.onRefused('handshake', socketAddress(socket));
+        socket.destroy();
+      });
+      this.#port = createPortServer(perConnection, (socket) => {
+        if (gate?.admit(socket) !== false) this.#sort(socket);
+      });
       // They get their connections from the port, and would not begin to look for slow headers without being told.
       for (const server of [this.#plain, this.#secure]) server.emit('listening');
     }
@@ -151,6 +174,7 @@ export class Listener {
     for (const [socket, since] of this.#silent) {
       if (socket.destroyed || since < limit) {
         this.#silent.delete(socket);
+        if (!socket.destroyed) this.#gate?.onRefused('handshake', socketAddress(socket));
         socket.destroy();
       }
     }

@@ -1,10 +1,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { ByteRange } from '../blobs/blob-store.ts';
+import { recycle, takeChunk } from '../blobs/chunk-pool.ts';
 import { codeOf, HeadwaterError } from '../errors.ts';
-
-/** Bytes read at once. */
-const chunkSize = 1024 * 1024;
 
 /**
  * A file that arrives while others read it, each at its own pace: its bytes lie on the disk, so that neither a slow
@@ -107,13 +105,16 @@ class GrowingRange extends Readable {
   readonly #stop: number;
   readonly #readable: (at: number) => Promise<number>;
   #at: number;
+  /** The chunk that was read last. */
+  #last: Buffer | undefined;
 
   constructor(
     handle: FileHandle,
     range: { start: number; stop: number },
     readable: (at: number) => Promise<number>,
   ) {
-    super({ highWaterMark: chunkSize });
+    // One chunk is read ahead, whatever its size.
+    super({ highWaterMark: 1 });
     this.#handle = handle;
     this.#at = range.start;
     this.#stop = range.stop;
@@ -125,6 +126,8 @@ class GrowingRange extends Readable {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    // Nobody has the chunk that waits to be read.
+    if (this.#last !== undefined && this.readableLength === this.#last.length) recycle(this.#last);
     // Waits for a read that is under way.
     this.#handle.close().then(
       () => done(error),
@@ -135,15 +138,23 @@ class GrowingRange extends Readable {
   async #readChunk(): Promise<void> {
     const end = this.#at === this.#stop ? this.#stop : await this.#readable(this.#at);
     if (this.destroyed) return;
-    const wanted = Math.min(chunkSize, Math.min(end, this.#stop) - this.#at);
-    const buffer = Buffer.allocUnsafeSlow(wanted);
-    const { bytesRead } = await this.#handle.read(buffer, 0, wanted, this.#at);
-    if (this.destroyed) return;
-    if (bytesRead < Math.min(1, wanted)) {
+    const left = Math.min(end, this.#stop) - this.#at;
+    if (left === 0) {
+      this.push(null);
+      return;
+    }
+    const buffer = takeChunk(left);
+    const { bytesRead } = await this.#handle.read(buffer, 0, buffer.length, this.#at);
+    if (this.destroyed) {
+      recycle(buffer);
+      return;
+    }
+    if (bytesRead === 0) {
       throw new HeadwaterError('unavailable', 'a file that was being fetched became shorter');
     }
     this.#at += bytesRead;
-    if (bytesRead > 0) this.push(buffer.subarray(0, bytesRead));
+    this.#last = buffer.subarray(0, bytesRead);
+    this.push(this.#last);
     if (this.#at === this.#stop) this.push(null);
   }
 }

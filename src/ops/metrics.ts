@@ -30,6 +30,7 @@ export class Metrics {
   readonly #durations: Histogram;
   readonly #storeErrors: Counter;
   readonly #rendering: Histogram;
+  readonly #refused: Counter;
 
   /** @param sources asked when the metrics are read */
   constructor(sources: {
@@ -67,6 +68,12 @@ export class Metrics {
       name: 'headwater_documents_render_seconds',
       help: 'Time to bring the documents up to date after a change.',
       buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
+      registers,
+    });
+    this.#refused = new Counter({
+      name: 'headwater_refused_total',
+      help: 'Connections and requests that a limit refused or ended.',
+      labelNames: ['limit'],
       registers,
     });
     const gauges = (['products', 'versions', 'blobs', 'bytes'] as const).map((what) => ({
@@ -124,6 +131,11 @@ export class Metrics {
 
   observeStoreError(operation: string, kind: string): void {
     this.#storeErrors.inc({ operation, kind });
+  }
+
+  /** @param limit one of a few names */
+  observeRefusal(limit: string): void {
+    this.#refused.inc({ limit });
   }
 
   observeRendering(seconds: number): void {

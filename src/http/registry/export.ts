@@ -4,7 +4,7 @@ import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Image, ImageItem } from '../../catalog/images.ts';
 import type { Content } from '../../image/content.ts';
-import { openBlob } from '../blob-body.ts';
+import { type BlobBody, openBlob } from '../blob-body.ts';
 import { sendBytes } from '../send-bytes.ts';
 import { isVirtualMachine } from './image-view.ts';
 
@@ -51,12 +51,30 @@ export async function sendExport(
 }
 
 async function send(context: Context, pieces: Piece[], imageBytes: Pick<BlobStore, 'read'>): Promise<void> {
-  const opened = [];
-  for (const piece of pieces) opened.push('text' in piece ? [piece.text] : await openBlob(imageBytes, piece));
-  context.status = 200;
-  context.length = pieces.reduce((sum, piece) => sum + ('text' in piece ? piece.text.length : piece.size), 0);
-  context.respond = false;
-  await sendBytes(context.res, joined(opened));
+  // Who left while the image was looked up needs no bytes.
+  if (context.res.destroyed) return;
+  const opened: BlobBody[] = [];
+  try {
+    const bytes = [];
+    for (const piece of pieces) {
+      if ('text' in piece) {
+        bytes.push([piece.text]);
+        continue;
+      }
+      const blob = await openBlob(imageBytes, piece);
+      opened.push(blob);
+      bytes.push(blob.bytes);
+    }
+    context.status = 200;
+    context.length = pieces.reduce(
+      (sum, piece) => sum + ('text' in piece ? piece.text.length : piece.size),
+      0,
+    );
+    context.respond = false;
+    await sendBytes(context.res, joined(bytes));
+  } finally {
+    for (const blob of opened) blob.close();
+  }
 }
 
 function text(characters: string): Piece {

@@ -96,10 +96,16 @@ export async function sendImageFile(
   }
   context.length = length;
   if (context.method === 'HEAD') return;
+  // Who left while the file was looked up needs no bytes.
+  if (context.res.destroyed) return;
   // Awaited before any header is sent: a store that is down is a 503, never a 200 cut short.
-  const bytes = await openBlob(options.images, { ...image, ...(range === undefined ? {} : { range }) });
+  const body = await openBlob(options.images, { ...image, ...(range === undefined ? {} : { range }) });
   context.respond = false;
-  await sendBytes(context.res, bytes);
+  try {
+    await sendBytes(context.res, body.bytes);
+  } finally {
+    body.close();
+  }
 }
 
 function wantedRange(

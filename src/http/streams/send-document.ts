@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Document } from '../../streams/piece.ts';
+import { memoryPiece, sendPieces } from '../send-bytes.ts';
 
 /** Anyone's web page may read documents: the web interfaces of LXD and Incus do. */
 export const readableAnywhere = {
@@ -41,8 +42,8 @@ export function sendDocument(
     response.end();
     return 0;
   }
-  if (gzip) response.end(document.gzip);
-  else sendAll(response, document.plain);
+  if (gzip && document.gzip.length <= memoryPiece) response.end(document.gzip);
+  else void sendAll(response, gzip ? [document.gzip] : document.plain);
   return gzip ? document.gzip.length : document.plainLength;
 }
 
@@ -74,19 +75,11 @@ function prepareHeaders(document: Document) {
 }
 
 /** Sends buffers one after the other, no faster than the client takes them. */
-function sendAll(response: ServerResponse, buffers: Buffer[]): void {
-  let next = 0;
-  const send = () => {
-    while (next < buffers.length) {
-      const buffer = buffers[next++];
-      if (!response.write(buffer) && next < buffers.length) {
-        response.once('drain', send);
-        return;
-      }
-    }
-    response.end();
-  };
-  send();
+async function sendAll(response: ServerResponse, buffers: Buffer[]): Promise<void> {
+  for (const buffer of buffers) {
+    if (!(await sendPieces(response, buffer, memoryPiece))) return;
+  }
+  response.end();
 }
 
 /** Whether `Accept-Encoding` takes gzip (RFC 9110, section 12.5.3). */

@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { type ProxyTrust, socketAddress } from '../client-address.ts';
+import { AddressLimit, addressKey } from './address-limit.ts';
+import type { OnRefused } from './refusals.ts';
+
+/** Files that are open beside those of connections: the catalog, threads, the log, blobs that are being written. */
+const otherFiles = 256;
+
+/** Admits new connections within the limits. A trusted proxy has no share of its own, only the total. */
+export class ConnectionGate {
+  readonly #limit: AddressLimit;
+  readonly #proxies: ProxyTrust;
+  readonly #onRefused: OnRefused;
+
+  constructor(
+    limit: { perAddress: number; total: number },
+    parts: { proxies: ProxyTrust; onRefused: OnRefused },
+  ) {
+    this.#limit = new AddressLimit(limit);
+    this.#proxies = parts.proxies;
+    this.#onRefused = parts.onRefused;
+  }
+
+  /** How many connections are open. */
+  get open(): number {
+    return this.#limit.open;
+  }
+
+  /** Whether a new connection may stay; otherwise it is closed. */
+  admit(socket: Socket): boolean {
+    const address = socketAddress(socket);
+    const key = this.#proxies.isProxy(socket) ? undefined : addressKey(address);
+    const exceeded = this.#limit.take(key);
+    if (exceeded === undefined) {
+      socket.once('close', () => this.#limit.release(key));
+      return true;
+    }
+    this.#onRefused(exceeded === 'address' ? 'connectionsPerAddress' : 'connections', address);
+    socket.destroy();
+    return false;
+  }
+}
+
+/**
+ * How many connections this process can hold, each with a file that is sent over it, within its limit of open files
+ * (RLIMIT_NOFILE); undefined where the system does not tell.
+ */
+export function connectionCapacity(limits = readLimits()): number | undefined {
+  const files = /^Max open files\s+(\d+)/m.exec(limits)?.[1];
+  return files === undefined ? undefined : Math.max(16, Math.floor((Number(files) - otherFiles) / 2));
+}
+
+function readLimits(): string {
+  try {
+    return readFileSync('/proc/self/limits', 'utf8');
+  } catch {
+    // Other systems have no such file.
+    return '';
+  }
+}

@@ -1,0 +1,32 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { failure } from '../registry/envelope.ts';
+import type { Exceeded } from './address-limit.ts';
+
+const refusals = {
+  address: {
+    status: 429,
+    message:
+      'too many requests of this address are under way: try again in a few seconds; the server allows as many as limits.requestsPerAddress',
+  },
+  total: {
+    status: 503,
+    message:
+      'too many requests are under way: try again in a few seconds; the server allows as many as limits.requests',
+  },
+};
+
+/** Answers a request that is over a limit, in the form that its client reads, and closes the connection. */
+export function refuseRequest(request: IncomingMessage, response: ServerResponse, exceeded: Exceeded): void {
+  const { status, message } = refusals[exceeded];
+  const isRegistry = /^\/1\.0(\/|\?|$)/.test(request.url ?? '');
+  const body = isRegistry ? failure(status, message) : { error: { kind: 'unavailable', message } };
+  const bytes = Buffer.from(`${JSON.stringify(body)}\n`);
+  response.writeHead(status, {
+    'Content-Type': 'application/json',
+    'Content-Length': bytes.length,
+    'Retry-After': '5',
+    // Before a body is read that nobody will use.
+    Connection: 'close',
+  });
+  response.end(request.method === 'HEAD' ? undefined : bytes);
+}

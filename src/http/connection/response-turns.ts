@@ -1,0 +1,123 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { peerAddress } from '../client-address.ts';
+import type { OnRefused } from './refusals.ts';
+
+/** With this many requests waiting on a connection, no more are read from it. */
+const pauseAt = 32;
+/** How many requests may wait on all connections together: what was read of a connection at once may hold a thousand. */
+const maxWaiting = 20_000;
+/** How often the progress of responses is checked, in milliseconds, unless the timeout is shorter. */
+const longestInterval = 5000;
+
+interface Connection {
+  response: ServerResponse;
+  waiting: [IncomingMessage, ServerResponse][];
+  paused: boolean;
+  /** Bytes that the client has taken, when its response was last seen to move. */
+  taken: number;
+  /** When that was, by the clock of `performance`. */
+  movedAt: number;
+}
+
+/**
+ * Lets one response of a connection be under way at a time: a request that was pipelined (RFC 9112, section 9.3.2) is
+ * handled when the response before it has ended, and never when the connection closes first. It cuts connections
+ * whose clients take nothing of a response for a time.
+ */
+export class ResponseTurns {
+  readonly #connections = new Map<Socket, Connection>();
+  readonly #handle: RequestListener;
+  readonly #onRefused: OnRefused;
+  readonly #sendTimeout: number;
+  readonly #timer: NodeJS.Timeout;
+  #waiting = 0;
+
+  /**
+   * @param handle handles a request whose response has the connection
+   * @param options.sendTimeout milliseconds
+   */
+  constructor(handle: RequestListener, options: { sendTimeout: number; onRefused: OnRefused }) {
+    this.#handle = handle;
+    this.#onRefused = options.onRefused;
+    this.#sendTimeout = options.sendTimeout;
+    this.#timer = setInterval(() => this.#check(), Math.min(longestInterval, options.sendTimeout / 2));
+    this.#timer.unref();
+  }
+
+  /** How many responses are under way. */
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  /** Whether a response is under way on a connection. */
+  isBusy(socket: Socket): boolean {
+    return this.#connections.has(socket);
+  }
+
+  /** Handles a request, now or when it is its turn. */
+  readonly take: RequestListener = (request, response) => {
+    const { socket } = request;
+    // What was read before an earlier request had the connection cut.
+    if (socket.destroyed) return;
+    const connection = this.#connections.get(socket);
+    if (connection === undefined) {
+      const first = { response, waiting: [], paused: false, taken: -1, movedAt: 0 };
+      this.#connections.set(socket, first);
+      this.#begin(socket, first, request, response);
+      return;
+    }
+    if (this.#waiting >= maxWaiting) {
+      this.#onRefused('pipelining', peerAddress(request));
+      socket.destroy();
+      return;
+    }
+    connection.waiting.push([request, response]);
+    this.#waiting++;
+    if (connection.waiting.length < pauseAt) return;
+    connection.paused = true;
+    socket.pause();
+  };
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #begin(socket: Socket, connection: Connection, request: IncomingMessage, response: ServerResponse): void {
+    connection.response = response;
+    connection.taken = -1;
+    response.once('close', () => this.#next(socket, connection));
+    this.#handle(request, response);
+  }
+
+  #next(socket: Socket, connection: Connection): void {
+    const next = socket.destroyed || socket.writableEnded ? undefined : connection.waiting.shift();
+    if (next === undefined) {
+      this.#waiting -= connection.waiting.length;
+      this.#connections.delete(socket);
+      return;
+    }
+    this.#waiting--;
+    if (connection.paused && connection.waiting.length === 0) {
+      connection.paused = false;
+      socket.resume();
+    }
+    this.#begin(socket, connection, ...next);
+  }
+
+  #check(): void {
+    const now = performance.now();
+    for (const [socket, connection] of this.#connections) {
+      // What the system has not taken yet is the client's to take; without any, it is the client that waits for us.
+      const isPending = socket.writableLength > 0 || connection.response.writableLength > 0;
+      const taken = socket.bytesWritten - socket.writableLength;
+      if (taken !== connection.taken || !(isPending || connection.paused)) {
+        connection.taken = taken;
+        connection.movedAt = now;
+      } else if (now - connection.movedAt >= this.#sendTimeout) {
+        this.#onRefused('sendTimeout', peerAddress(connection.response.req));
+        socket.destroy();
+      }
+    }
+  }
+}

@@ -1,0 +1,29 @@
+import { Stream } from 'node:stream';
+import type { Middleware } from 'koa';
+import { memoryPiece, sendPieces } from './send-bytes.ts';
+
+/**
+ * Sends long JSON and text in pieces, each when the client has taken those before. Koa would hand the whole to the
+ * connection at once: TLS makes a copy of it, and nothing tells a slow client from one that takes nothing.
+ */
+export const sendLongBody: Middleware = async (context, next) => {
+  await next();
+  const { body, status, method } = context;
+  if (context.respond === false || method === 'HEAD' || [204, 205, 304].includes(status)) return;
+  const text = textOf(body);
+  if (text === undefined) return;
+  // The type that was set for an object stays.
+  context.body = text;
+  if (text.length <= memoryPiece) return;
+  const bytes = Buffer.from(text);
+  context.length = bytes.length;
+  context.respond = false;
+  if (await sendPieces(context.res, bytes, memoryPiece)) context.res.end();
+};
+
+function textOf(body: unknown): string | undefined {
+  if (typeof body === 'string') return body;
+  const isJson =
+    typeof body === 'object' && body !== null && !(body instanceof Stream) && !Buffer.isBuffer(body);
+  return isJson ? JSON.stringify(body) : undefined;
+}

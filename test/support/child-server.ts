@@ -1,0 +1,132 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { get } from 'node:https';
+import { connect, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { connect as connectTls } from 'node:tls';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+import { scratchDirectory } from './catalog.ts';
+import { run } from './command.ts';
+import { makeSmallImage } from './small-images.ts';
+
+const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+
+/** Where {@link ChildServer.publish} publishes. */
+export const imagePath = '/images/debian/bookworm/amd64/default/20260101_0000/rootfs.squashfs';
+
+/** The built program as a server in a process of its own, whose memory and open files can be measured. */
+export class ChildServer {
+  readonly #child: ChildProcess;
+  readonly dataDir: string;
+  readonly port: number;
+  /** What it has logged, as text. */
+  log = '';
+
+  private constructor(child: ChildProcess, dataDir: string, port: number) {
+    this.#child = child;
+    this.dataDir = dataDir;
+    this.port = port;
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.log += text;
+    });
+  }
+
+  /** Starts one on every address of the loopback network, which ends with the test. */
+  static async start(settings: string[] = [], dataDir?: string): Promise<ChildServer> {
+    const directory = dataDir ?? (await scratchDirectory());
+    const all = ['listen.port=0', 'listen.address=0.0.0.0', 'shutdownTimeout=0s', ...settings];
+    const child = spawn(
+      process.execPath,
+      [program, 'serve', '--json', '--data-dir', directory, ...all.flatMap((setting) => ['--set', setting])],
+      { stdio: ['ignore', 'pipe', 'pipe'], env: withoutSettings() },
+    );
+    const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+    onTestFinished(async () => {
+      child.kill('SIGKILL');
+      await ended;
+    });
+    const lines = createInterface({ input: child.stdout });
+    const first = await new Promise<string>((resolve, reject) => {
+      lines.once('line', resolve);
+      child.once('close', (code) => reject(new Error(`the server ended with exit code ${code}`)));
+    });
+    return new ChildServer(child, directory, (JSON.parse(first) as { port: number }).port);
+  }
+
+  /** Publishes an image with about `size` bytes, and waits until the server has it. */
+  async publish(size: number): Promise<void> {
+    const image = await makeSmallImage({ size });
+    await run(process.execPath, [program, 'publish', image.metadata, image.root, '--data-dir', this.dataDir]);
+  }
+
+  /** Resident memory, in MiB. */
+  get memory(): number {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
+    return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
+  }
+
+  /** How many files and sockets it has open. */
+  get descriptors(): number {
+    return readdirSync(`/proc/${this.#child.pid}/fd`).length;
+  }
+
+  /** Opens a connection, from an address of the loopback network; errors only close it. */
+  async connect(options: { plain?: boolean; from?: string } = {}): Promise<Socket> {
+    const { plain = false, from } = options;
+    const to = {
+      port: this.port,
+      host: '127.0.0.1',
+      ...(from === undefined ? {} : { localAddress: from }),
+    };
+    const socket = plain ? connect(to) : connectTls({ ...to, rejectUnauthorized: false });
+    onTestFinished(() => void socket.destroy());
+    socket.on('error', () => undefined).pause();
+    await new Promise<void>((resolve) => {
+      socket.once(plain ? 'connect' : 'secureConnect', resolve).once('close', () => resolve());
+    });
+    return socket;
+  }
+
+  /** Asks for a path over a new connection; 0 as the status means that there was no answer. */
+  async request(
+    path: string,
+    options: { from?: string; headers?: Record<string, string> } = {},
+  ): Promise<{ status: number; headers: NodeJS.Dict<string | string[]>; body: string }> {
+    return await new Promise((resolve) => {
+      const none = () => resolve({ status: 0, headers: {}, body: '' });
+      get(
+        {
+          host: '127.0.0.1',
+          port: this.port,
+          path,
+          rejectUnauthorized: false,
+          agent: false,
+          headers: options.headers ?? {},
+          ...(options.from === undefined ? {} : { localAddress: options.from }),
+        },
+        (response) => {
+          let body = '';
+          response.setEncoding('utf8').on('data', (text: string) => {
+            body += text;
+          });
+          response
+            .once('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }))
+            .once('error', none);
+        },
+      ).once('error', none);
+    });
+  }
+
+  /** The value of a metric with these labels, such as `headwater_refused_total{limit="requests"}`. */
+  async metric(name: string, from?: string): Promise<number> {
+    const { body } = await this.request('/metrics', from === undefined ? {} : { from });
+    const line = body.split('\n').find((each) => each.startsWith(`${name} `));
+    return Number(line?.slice(name.length + 1) ?? 0);
+  }
+}
+
+/** The program takes every such variable for a setting. */
+function withoutSettings(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('HEADWATER_')));
+}
