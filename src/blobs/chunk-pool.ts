@@ -1,5 +1,5 @@
 /** The most bytes that a store reads at once. With 64 KiB, the default of streams, serving takes two to three times as long (measured). */
-export const chunkSize = 512 * 1024;
+const chunkSize = 512 * 1024;
 /** The fewest, when very many readers hold chunks. */
 const leastChunk = 16 * 1024;
 
