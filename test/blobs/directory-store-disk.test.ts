@@ -18,8 +18,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { blobKey } from '../../src/blobs/blob-key.ts';
 import { DirectoryStore } from '../../src/blobs/directory-store.ts';
-import { rootIsMissing } from '../support/as-root.ts';
 import { type Mounted, mountMemory, mountXfs } from '../support/mount.ts';
+import { rootIsMissing } from '../support/needs.ts';
 import { get, listed, put, sample } from './bytes.ts';
 
 const mebibyte = 1024 * 1024;

@@ -2,9 +2,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { HeadwaterError } from '../../src/errors.ts';
-import { rootIsMissing } from '../support/as-root.ts';
 import { openCatalog } from '../support/catalog.ts';
 import { mountMemory } from '../support/mount.ts';
+import { rootIsMissing } from '../support/needs.ts';
 
 test.skipIf(rootIsMissing())('a change on a full disk says so, and is made once there is space', async () => {
   const disk = await mountMemory('2m');

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { rootIsMissing } from '../support/as-root.ts';
 import { scratchDirectory } from '../support/catalog.ts';
 import { run } from '../support/command.ts';
 import { mountMemory } from '../support/mount.ts';
+import { rootIsMissing } from '../support/needs.ts';
 import { headwater, RunningHeadwater } from './command-line.ts';
 
 const mebibyte = 1024 * 1024;

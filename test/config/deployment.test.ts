@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import { scratchDirectory } from '../support/catalog.ts';
 import { attempt, run } from '../support/command.ts';
+import { demand } from '../support/needs.ts';
 
 const unitFile = 'config/headwater.service';
 
@@ -14,6 +15,7 @@ async function unitSetting(name: string): Promise<string[]> {
 }
 
 test('the systemd unit is accepted by systemd', async () => {
+  demand('systemd-analyze');
   expect(await attempt('systemd-analyze', ['verify', unitFile])).toMatchObject({ code: 0, stderr: '' });
 });
 

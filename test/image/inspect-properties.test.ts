@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HeadwaterError } from '../../src/errors.ts';
 import type { Content } from '../../src/image/content.ts';
+import { lacks } from '../support/needs.ts';
 import { file, metadataYaml, packTar, rootEntries } from './fixtures.ts';
 import { inspect, refusal } from './inspecting.ts';
 import { compressions, packers, scratch, tool } from './tools.ts';
@@ -18,7 +19,10 @@ const contents = new Map<string, Content>();
 /** The tarball that the archives are made of: it ends with a file that is not all zeros, then the end mark. */
 let tarball: Buffer;
 
+const isIncomplete = lacks('xz', 'zstd', 'bzip2', 'mksquashfs', 'qemu-img');
+
 beforeAll(async () => {
+  if (isIncomplete) return;
   tarball = await packTar([...rootEntries, file('last', randomBytes(700))]);
   for (const compression of compressions) files.set(compression, packers[compression](tarball));
   files.set('metadata', packers.xz(await packTar([file('metadata.yaml', metadataYaml)])));
@@ -39,7 +43,7 @@ beforeAll(async () => {
 const anyFile = fc.constantFrom(...compressions, 'metadata', 'squashfs', 'qcow2');
 const bytesOf = (name: string) => files.get(name) ?? Buffer.alloc(0);
 
-describe('whatever the bytes', () => {
+describe.skipIf(isIncomplete)('whatever the bytes', () => {
   it('the chunks that they come in make no difference', async () => {
     const sizes = fc.array(fc.oneof(fc.integer({ min: 1, max: 700 }), fc.integer({ min: 1, max: 70_000 })), {
       minLength: 1,

@@ -22,7 +22,12 @@ afterAll(remove);
 /** Packs part of the scratch directory with GNU tar. */
 const gnuTar = (...args: string[]) => tool('tar', ['--directory', directory, '--create', ...args]);
 
-const diskFile = path.join(directory, 'rootfs.img');
+/** An empty disk of 64 MiB. */
+function makeDisk(): string {
+  const file = path.join(directory, 'rootfs.img');
+  tool('qemu-img', ['create', '-q', '-f', 'qcow2', file, '64M']);
+  return file;
+}
 
 beforeAll(() => {
   writeFileSync(path.join(directory, 'metadata.yaml'), metadataYaml);
@@ -34,7 +39,6 @@ beforeAll(() => {
   symlinkSync('../usr/lib/os-release', path.join(root, 'etc/os-release'));
   writeFileSync(path.join(root, 'usr/lib/os-release'), debianOsRelease);
   writeFileSync(path.join(root, 'usr/bin/dash'), program(amd64));
-  tool('qemu-img', ['create', '-q', '-f', 'qcow2', diskFile, '64M']);
 });
 
 describe.each(compressions)('tarballs, compression %s', (compression) => {
@@ -134,7 +138,7 @@ describe('rootfs.img', () => {
     const folder = path.join(directory, 'sparse');
     mkdirSync(folder);
     const disk = path.join(folder, 'rootfs.img');
-    writeFileSync(disk, readFileSync(diskFile));
+    writeFileSync(disk, readFileSync(makeDisk()));
     truncateSync(disk, 50 * 1024 * 1024);
     for (const format of ['gnu', 'pax']) {
       const bytes = gnuTar(
@@ -221,7 +225,7 @@ it('a squashfs is told by its bytes', async () => {
 });
 
 it('a qcow2 disk is told by its bytes', async () => {
-  expect(await inspect(readFileSync(diskFile))).toEqual({
+  expect(await inspect(readFileSync(makeDisk()))).toEqual({
     kind: 'qcow2',
     compression: 'none',
     virtualSize: 64 * 1024 * 1024,

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from '../support/command.ts';
+import { demand } from '../support/needs.ts';
 
 /** A key of its own, as the owner of an upstream has one: made and used with gpg. */
 export class SigningKey {
@@ -24,6 +25,7 @@ export class SigningKey {
    * @param options.made the day when the key is made, as `YYYYMMDD`; today when left out
    */
   static async make(name: string, options: { expires?: string; made?: string } = {}): Promise<SigningKey> {
+    demand('gpg');
     // gpg's agent has its socket in there, whose path must be short.
     const key = new SigningKey(await mkdtemp(join(tmpdir(), 'hw-gpg-')), name);
     const time = options.made === undefined ? [] : ['--faked-system-time', `${options.made}T000000`];

@@ -3,26 +3,16 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { codeOf } from '../../src/errors.ts';
 import { findVersions } from '../../src/publish/tree.ts';
 import { run } from '../support/command.ts';
+import { lacks } from '../support/needs.ts';
 import { collect, digestsOf, makeDirectory, nameOf, writeFiles } from './trees.ts';
 
-const tool = '/usr/bin/incus-simplestreams';
-const missing = !existsSync(tool);
+const isMissing = lacks('incus-simplestreams', 'mksquashfs', 'qemu-img', 'xz');
 
-if (missing && process.env['REQUIRE_ALL_TESTS'] === '1') {
-  throw new Error(`${tool} is missing: install the Debian package incus-extra`);
-}
-
-/** Runs a program; when it is not there, the error names the Debian package that it is in. */
-async function program(debianPackage: string, cwd: string, name: string, ...args: string[]): Promise<void> {
-  try {
-    await run(name, args, { cwd, env: { TZ: 'UTC' } });
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
-    throw new Error(`${name} is missing: install the Debian package ${debianPackage}`, { cause: error });
-  }
+/** Runs a program in a directory, with Greenwich's time. */
+async function program(cwd: string, name: string, ...args: string[]): Promise<void> {
+  await run(name, args, { cwd, env: { TZ: 'UTC' } });
 }
 
 /** Makes what `incus-simplestreams add` takes, and gives the directory of it. */
@@ -38,38 +28,29 @@ async function makeImages(creation: string): Promise<string> {
     'rootfs/bin/sh': '#!',
     'rootfs/etc/hostname': 'debian',
   });
-  await program('tar', directory, 'tar', '-cJf', 'meta.tar.xz', 'metadata.yaml');
-  await program('tar', directory, 'tar', '-czf', 'unified.tar.gz', 'metadata.yaml', 'rootfs');
-  await program(
-    'squashfs-tools',
-    directory,
-    'mksquashfs',
-    'rootfs',
-    'root.squashfs',
-    '-quiet',
-    '-no-progress',
-  );
-  await program('qemu-utils', directory, 'qemu-img', 'create', '-q', '-f', 'qcow2', 'disk.qcow2', '1M');
+  await program(directory, 'tar', '-cJf', 'meta.tar.xz', 'metadata.yaml');
+  await program(directory, 'tar', '-czf', 'unified.tar.gz', 'metadata.yaml', 'rootfs');
+  await program(directory, 'mksquashfs', 'rootfs', 'root.squashfs', '-quiet', '-no-progress');
+  await program(directory, 'qemu-img', 'create', '-q', '-f', 'qcow2', 'disk.qcow2', '1M');
   return directory;
 }
 
-test.skipIf(missing)('finds what incus-simplestreams added, by its documents', async () => {
+test.skipIf(isMissing)('finds what incus-simplestreams added, by its documents', async () => {
   const root = await makeDirectory();
   const first = await makeImages('2026-01-01T05:24:00Z');
   const second = await makeImages('2026-01-02T00:00:30Z');
   await mkdir(root, { recursive: true });
   await program(
-    'incus-extra',
     root,
-    tool,
+    'incus-simplestreams',
     'add',
     '--alias',
     'stable',
     join(first, 'meta.tar.xz'),
     join(first, 'root.squashfs'),
   );
-  await program('incus-extra', root, tool, 'add', join(first, 'meta.tar.xz'), join(first, 'disk.qcow2'));
-  await program('incus-extra', root, tool, 'add', join(second, 'unified.tar.gz'));
+  await program(root, 'incus-simplestreams', 'add', join(first, 'meta.tar.xz'), join(first, 'disk.qcow2'));
+  await program(root, 'incus-simplestreams', 'add', join(second, 'unified.tar.gz'));
 
   const { found, failed } = await collect(findVersions(root));
   expect(failed).toEqual({});

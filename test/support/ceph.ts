@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
 import { access, mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,11 +19,6 @@ export interface S3Service {
 export interface Ceph extends S3Service {
   stop(): Promise<void>;
 }
-
-/** Whether the programs that {@link startCeph} needs are installed. */
-export const cephIsInstalled = ['radosgw', 'radosgw-admin', 'ceph', 'ceph-mon', 'ceph-osd'].every(
-  isInstalled,
-);
 
 /**
  * Starts a real Ceph RADOS Gateway that keeps everything in memory; it takes some 15 seconds. It ends at `stop()`, or
@@ -73,15 +67,4 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function isInstalled(program: string): boolean {
-  return (process.env['PATH'] ?? '').split(':').some((directory) => {
-    try {
-      accessSync(join(directory, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }

@@ -1,12 +1,13 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
-import { attempt, run } from './command.ts';
+import { attempt } from './command.ts';
+import { packMetadata, smallRoot } from './small-images.ts';
 
 /** The serial of every image that `make-images.sh` makes but the one in `newer/`. */
 export const imageSerial = '20260102_0304';
@@ -54,23 +55,18 @@ export interface SmallImage {
  * @returns the two files, metadata first
  */
 export async function smallImage(directory: string, image: SmallImage): Promise<[string, string]> {
-  const root = path.join(directory, 'root');
-  for (const folder of ['bin', 'etc']) await mkdir(path.join(root, folder), { recursive: true });
-  await writeFile(path.join(root, 'random'), randomBytes(image.bytes ?? 65_536));
+  await mkdir(directory, { recursive: true });
   const metadata = {
     architecture: image.architecture ?? 'amd64',
     creation_date: 1767322800,
     properties: image.properties,
   };
-  await writeFile(path.join(directory, 'metadata.yaml'), stringify(metadata));
   const files: [string, string] = [
     path.join(directory, 'metadata.tar.xz'),
     path.join(directory, 'rootfs.squashfs'),
   ];
-  await run('tar', ['-C', directory, '-cJf', files[0], 'metadata.yaml']);
-  const options = ['-noappend', '-quiet', '-no-progress', '-noI', '-noD', '-noF'];
-  await run('mksquashfs', [root, files[1], ...options]);
-  await rm(root, { recursive: true });
+  await writeFile(files[0], await packMetadata(stringify(metadata)));
+  await writeFile(files[1], smallRoot(image.bytes ?? 65_536));
   return files;
 }
 

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from './command.ts';
+import { demand } from './needs.ts';
 
 /** A file system of its own, mounted for a test; needs root. */
 export interface Mounted {
@@ -20,6 +21,7 @@ export async function mountMemory(size: string): Promise<Mounted> {
 
 /** A file system that can share bytes between files: XFS, in a sparse file. */
 export async function mountXfs(): Promise<Mounted> {
+  demand('mkfs.xfs');
   const path = await mkdtemp(join(tmpdir(), 'headwater-mount-'));
   const image = `${path}.image`;
   await run('truncate', ['--size=512M', image]);

@@ -1,9 +1,10 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { beforeAll, describe, inject, test } from 'vitest';
+import { beforeAll, describe, inject } from 'vitest';
 import { codeOf, messageOf } from '../../src/errors.ts';
-import { cephIsInstalled, type S3Service, startCeph } from './ceph.ts';
+import { type S3Service, startCeph } from './ceph.ts';
+import { lacks } from './needs.ts';
 
 // One Ceph for all test files of a run, started by the first file that needs it (see global-setup.ts).
 
@@ -22,19 +23,7 @@ type Outcome = { service: S3Service } | { failure: string };
  * is 1.
  */
 export function describeWithCeph(name: string, body: (service: () => S3Service) => void): void {
-  if (!cephIsInstalled) {
-    const reason = 'Ceph is not installed (apt-get install radosgw ceph-mon ceph-osd ceph-common)';
-    if (process.env['REQUIRE_ALL_TESTS'] !== '1') {
-      console.warn(`${name}: skipped, because ${reason}`);
-      test.skip(name, () => undefined);
-      return;
-    }
-    test(name, () => {
-      throw new Error(reason);
-    });
-    return;
-  }
-  describe(name, () => {
+  describe.skipIf(lacks('radosgw', 'radosgw-admin', 'ceph', 'ceph-mon', 'ceph-osd'))(name, () => {
     let service: S3Service | undefined;
     beforeAll(async () => {
       service = await sharedCeph();

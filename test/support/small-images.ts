@@ -1,9 +1,12 @@
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { run } from './command.ts';
+import { packTar } from '../../src/image/tar-pack.ts';
+import { xz } from '../../src/image/xz-pack.ts';
+import { packSquashfs } from './small-squashfs.ts';
 
-/** A split image, small but real: made with tar and mksquashfs. */
+/** A split image, small but real, made without any program. */
 export interface SmallImage {
   directory: string;
   metadata: string;
@@ -27,11 +30,20 @@ export async function makeSmallImage(
   const all = { os, release: 'bookworm', architecture: 'amd64', variant: 'default', serial, ...properties };
   const yaml = { architecture: 'x86_64', creation_date: 1767225600, properties: all };
   // JSON is YAML too.
-  await writeFile(join(directory, 'metadata.yaml'), JSON.stringify(yaml));
-  await run('tar', ['-C', directory, '-cJf', image.metadata, 'metadata.yaml']);
-  const root = join(directory, 'root');
-  for (const name of ['bin', 'etc', 'usr/bin']) await mkdir(join(root, name), { recursive: true });
-  await run('sh', ['-c', `head -c ${size} /dev/urandom > ${root}/etc/noise`]);
-  await run('mksquashfs', [root, image.root, '-no-progress', '-quiet', '-comp', 'gzip']);
+  await writeFile(image.metadata, await packMetadata(JSON.stringify(yaml)));
+  await writeFile(image.root, smallRoot(size));
   return image;
+}
+
+/** A metadata tarball with nothing but its `metadata.yaml`. */
+export async function packMetadata(yaml: string): Promise<Buffer> {
+  const bytes = Buffer.from(yaml);
+  return await xz(
+    await packTar([{ name: 'metadata.yaml', type: 'file', mode: 0o644, mtime: new Date(0), bytes }]),
+  );
+}
+
+/** A squashfs that nobody can boot, with random bytes that no other has. @param size of them */
+export function smallRoot(size: number): Buffer {
+  return packSquashfs({ 'bin/': '', 'usr/bin/': '', 'etc/noise': randomBytes(size) });
 }

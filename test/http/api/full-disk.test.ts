@@ -2,8 +2,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { rootIsMissing } from '../../support/as-root.ts';
 import { mountMemory } from '../../support/mount.ts';
+import { rootIsMissing } from '../../support/needs.ts';
 import { TestServer } from '../../support/server.ts';
 import { makeSmallImage } from '../../support/small-images.ts';
 
