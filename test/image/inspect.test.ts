@@ -63,6 +63,7 @@ describe.each(compressions)('tarballs, compression %s', (compression) => {
   });
 
   it('with rootfs.img are unified virtual machines', async () => {
+    makeDisk();
     const content = await inspect(pack(gnuTar('rootfs.img', 'metadata.yaml')));
     expect(content).toMatchObject({ kind: 'unified', compression, type: 'virtual-machine' });
   });
@@ -110,6 +111,7 @@ describe('metadata.yaml', () => {
   });
 
   it('does not go with two roots, nor with a root beside it', async () => {
+    makeDisk();
     const both = gnuTar('metadata.yaml', 'rootfs', 'rootfs.img');
     expect(await refusal(both)).toContain('both rootfs/ and rootfs.img');
     const beside = await packTar([file('metadata.yaml', metadataYaml), ...rootEntries]);
