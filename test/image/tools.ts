@@ -7,6 +7,7 @@ import { demand, type Need } from '../support/needs.ts';
 /** Runs a real tool and gives what it writes to its standard output. Where it is missing, the test is skipped. */
 export function tool(name: Need | 'tar' | 'gzip', args: string[], input?: Uint8Array): Buffer {
   if (name !== 'tar' && name !== 'gzip') demand(name);
+  if (args.includes('--xz')) demand('xz');
   const { error, status, stdout, stderr } = spawnSync(name, args, { input, maxBuffer: 256 * 1024 * 1024 });
   if (error !== undefined) throw error;
   if (status !== 0) throw new Error(`${name} ${args.join(' ')} failed: ${stderr}`);

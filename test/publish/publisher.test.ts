@@ -6,12 +6,14 @@ import type { BlobStore } from '../../src/blobs/blob-store.ts';
 import { parseDigest } from '../../src/blobs/digest.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { HeadwaterError } from '../../src/errors.ts';
+import { xz } from '../../src/image/xz-pack.ts';
 import { observeStore } from '../../src/ops/observed-store.ts';
 import { publish } from '../../src/publish/publisher.ts';
 import type { PublishRequest, SourceFile } from '../../src/publish/request.ts';
 import { openWorkspace, type Workspace } from '../../src/workspace.ts';
 import { scratchDirectory } from '../support/catalog.ts';
 import { run } from '../support/command.ts';
+import { demand } from '../support/needs.ts';
 import { makeSmallImage, type SmallImage } from '../support/small-images.ts';
 
 let image: SmallImage;
@@ -50,8 +52,8 @@ async function tarball(name: string, files: Record<string, string>): Promise<str
     await writeFile(join(directory, path), text);
   }
   const path = join(scratch, name);
-  const compression = name.endsWith('.xz') ? '-J' : name.endsWith('.gz') ? '-z' : '';
-  await run('sh', ['-c', `tar -C "$0" ${compression} -cf "$1" .`, directory, path]);
+  await run('tar', ['-C', directory, ...(name.endsWith('.gz') ? ['-z'] : []), '-cf', path, '.']);
+  if (name.endsWith('.xz')) await writeFile(path, await xz(await readFile(path)));
   return path;
 }
 
@@ -84,6 +86,7 @@ describe('what is published', () => {
   test('a container and a virtual machine can be one version', async () => {
     const { destination } = await workspace();
     const qcow2 = join(scratch, 'disk.img');
+    demand('qemu-img');
     await run('qemu-img', ['create', '-q', '-f', 'qcow2', qcow2, '8M']);
     const published = await publish(destination, { files: [...split(), ...disk(qcow2)] });
     expect(published.images.map(({ type }) => type).sort()).toEqual(['container', 'virtual-machine']);
@@ -102,6 +105,7 @@ describe('what is published', () => {
   test('a unified virtual machine is split, so that every client knows it for one', async () => {
     const { destination, store } = await workspace();
     const qcow2 = join(scratch, 'rootfs.img');
+    demand('qemu-img');
     await run('qemu-img', ['create', '-q', '-f', 'qcow2', qcow2, '8M']);
     await writeFile(join(scratch, 'metadata.yaml'), metadataYaml());
     for (const names of ['rootfs.img metadata.yaml', 'metadata.yaml rootfs.img']) {

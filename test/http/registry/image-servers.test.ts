@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SigningKey } from '../../mirror/gpg.ts';
 import { TestUpstream } from '../../mirror/test-upstream.ts';
+import { lacks } from '../../support/needs.ts';
 import { ended } from '../../support/push-images.ts';
 import { RegistryClient } from '../../support/registry-client.ts';
 import { TestServer } from '../../support/server.ts';
@@ -186,7 +187,7 @@ describe('words for what cannot be had, and nothing is left of it', () => {
   });
 });
 
-describe('signed documents', () => {
+describe.skipIf(lacks('gpg'))('signed documents', () => {
   let key: SigningKey;
   let other: SigningKey;
 
