@@ -36,6 +36,7 @@ import { onDemandHooks } from './mirror/log-fetches.ts';
 import { mirrorHooks } from './mirror/log-runs.ts';
 import { OnDemandStore } from './mirror/on-demand-store.ts';
 import { MirrorService } from './mirror/service.ts';
+import { ReserveKeeper } from './ops/keep-reserve.ts';
 import { createLogger } from './ops/log.ts';
 import { Metrics } from './ops/metrics.ts';
 import { type OnStoreError, observeListed, observeStore } from './ops/observed-store.ts';
@@ -150,7 +151,7 @@ export async function startServer(
     documents: handler,
     products: catalog.products,
     images: imageBytes,
-    readiness: new Readiness(store, documents),
+    readiness: new Readiness(store, documents, catalog.reserve),
     metrics,
     api: createApi({
       catalog,
@@ -224,6 +225,17 @@ export async function startServer(
     onProblem: (error) => log.warn({ error: messageOf(error) }, 'the changed certificate is not used'),
   });
   const stopForgetting = forgetAliases(workspace, log);
+  const reserve = new ReserveKeeper(catalog.reserve, log);
+  metrics.watch(
+    'headwater_reserve_bytes',
+    'Bytes kept for changes on a full disk.',
+    () => reserve.gauges.reserved,
+  );
+  metrics.watch(
+    'headwater_disk_free_bytes',
+    'Bytes that are free on the disk of the data directory.',
+    () => reserve.gauges.free,
+  );
   const stopCollecting = collectRegularly(workspace, { uploads, onDemand }, config, log);
   await mirrors.start();
   updates.start();
@@ -255,6 +267,7 @@ export async function startServer(
       await mirrorsStopped;
       await onDemand.close();
       await stopCollecting();
+      await reserve.stop();
       await documents.stop();
       await workspace.close();
       log.info('stopped');

@@ -34,6 +34,7 @@ export async function openWorkspace(
     await catalog.close();
     throw error;
   }
+  await catalog.reserve.restore();
   const intake = new Intake();
   return {
     catalog,

@@ -45,6 +45,9 @@ export interface StagedBlobs {
   discard(): Promise<void>;
 }
 
+/** What a store is asked to be ready for. */
+export type Purpose = 'read' | 'write';
+
 /**
  * Where bytes are kept, named by their SHA-256. One suite of tests runs over every store
  * (`test/blobs/store-suite.ts`).
@@ -96,8 +99,11 @@ export interface BlobStore {
   /** A link by which a client fetches the blob from the store itself, where the store can and is set to do so. */
   presign?(digest: Digest, options: { expiresInSeconds: number; method: 'GET' | 'HEAD' }): Promise<string>;
 
-  /** Resolves when the store answers and can be written to. @throws HeadwaterError `unavailable`, saying why not */
-  check(): Promise<void>;
+  /**
+   * Resolves when blobs can be read, or also written when nothing else is asked for.
+   * @throws HeadwaterError `unavailable`, saying why not
+   */
+  check(purpose?: Purpose): Promise<void>;
 
   close(): Promise<void>;
 }

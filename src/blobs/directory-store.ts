@@ -6,7 +6,7 @@ import { codeOf, HeadwaterError } from '../errors.ts';
 import { outcomeOf, resultOf } from '../outcome.ts';
 import { adoptFile } from './adopt-file.ts';
 import { blobKey, blobRoot, digestOfKey } from './blob-key.ts';
-import type { BlobStat, BlobStore, ByteRange, Expected, StagedBlobs } from './blob-store.ts';
+import type { BlobStat, BlobStore, ByteRange, Expected, Purpose, StagedBlobs } from './blob-store.ts';
 import { assertSize } from './damaged-blob.ts';
 import type { Digest } from './digest.ts';
 import { Directories } from './directories.ts';
@@ -131,9 +131,10 @@ export class DirectoryStore implements BlobStore {
     }
   }
 
-  async check(): Promise<void> {
+  async check(purpose: Purpose = 'write'): Promise<void> {
     try {
       await this.#checkRoot();
+      if (purpose === 'read') return;
       const staged = await StagedFile.create(this.#staging);
       try {
         await staged.write(Buffer.from('ready?'));

@@ -2,9 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { HeadwaterError } from '../errors.ts';
 import { blobKey, blobRoot, digestOfKey } from './blob-key.ts';
-import type { BlobStat, BlobStore, ByteRange, Expected } from './blob-store.ts';
+import type { BlobStat, BlobStore, ByteRange, Expected, Purpose } from './blob-store.ts';
 import { assertSize, DamagedBlobError } from './damaged-blob.ts';
-import type { Digest } from './digest.ts';
+import { type Digest, parseDigest } from './digest.ts';
 import { Incoming } from './incoming.ts';
 import { S3Bucket, type S3Object } from './s3-bucket.ts';
 import { S3Client } from './s3-client.ts';
@@ -130,9 +130,11 @@ export class S3Store implements BlobStore {
     return await this.#bucket.presign(options.method, this.#key(digest), options.expiresInSeconds);
   }
 
-  async check(): Promise<void> {
+  async check(purpose: Purpose = 'write'): Promise<void> {
     try {
-      await this.#bucket.probe(await this.#stagingKey());
+      // Nobody has this blob, but only a bucket that can be read says so.
+      if (purpose === 'read') await this.stat(parseDigest('0'.repeat(64)));
+      else await this.#bucket.probe(await this.#stagingKey());
     } catch (error) {
       if (!(error instanceof HeadwaterError) || error.kind === 'unavailable') throw error;
       throw new HeadwaterError('unavailable', error.message, { cause: error });

@@ -49,7 +49,7 @@ export class Blobs {
    * @returns the digests of those that were known before
    */
   async record(blobs: readonly BlobFound[], now = new Date()): Promise<Set<string>> {
-    return await this.#database.change((transaction) => insertBlobs(transaction, blobs, now));
+    return await this.#database.grow((transaction) => insertBlobs(transaction, blobs, now));
   }
 
   /** sha256(metadata bytes, then root bytes), when it was computed before. */
@@ -64,7 +64,7 @@ export class Blobs {
   }
 
   async recordFingerprint(metadata: string, root: string, fingerprint: string): Promise<void> {
-    await this.#database.change((transaction) =>
+    await this.#database.grow((transaction) =>
       insertFingerprints(transaction, [{ metadata, root, fingerprint }]),
     );
   }

@@ -10,6 +10,7 @@ import { Mirrors } from './mirrors.ts';
 import type { Actor } from './note-change.ts';
 import { Products } from './products.ts';
 import { Pushed } from './pushed.ts';
+import type { Reserve } from './reserve.ts';
 import { Sources } from './sources.ts';
 import { Tokens } from './tokens.ts';
 import { Versions } from './versions.ts';
@@ -65,6 +66,11 @@ export class Catalog {
   async instance(): Promise<string> {
     const row = await this.#database.reads.selectFrom('instance').select('name').executeTakeFirstOrThrow();
     return row.name;
+  }
+
+  /** Space that changes may use on a full disk. */
+  get reserve(): Reserve {
+    return this.#database.reserve;
   }
 
   /** How much there is: the sizes that `/metrics` shows. */

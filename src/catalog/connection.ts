@@ -23,6 +23,8 @@ export class Connection {
   /** The write-ahead log. */
   readonly #log: string | undefined;
   #logHandle: Promise<FileHandle> | undefined;
+  /** After {@link close}: resolves when the system has every file back. */
+  closed: Promise<void> | undefined;
   /** The disk may lack parts of the log. */
   #isDamaged = false;
   readonly #statements = new Map<string, Sqlite.Statement<unknown[]>>();
@@ -34,16 +36,26 @@ export class Connection {
   constructor(file: string, busyTimeout: number) {
     this.#database = new Sqlite(file, { timeout: busyTimeout });
     opened.push(this);
+    try {
+      this.#log = this.#prepareFile(file);
+    } catch (error) {
+      this.#database.close();
+      throw error;
+    }
+  }
+
+  /** @returns the path of the write-ahead log, where there is one */
+  #prepareFile(file: string): string | undefined {
     const { journal_mode: mode } = this.prepare('PRAGMA journal_mode = WAL').get() as {
       journal_mode: string;
     };
     // A publish that was reported must survive a power failure (https://www.sqlite.org/pragma.html#pragma_synchronous):
     // in WAL mode a commit need not wait for the disk itself when somebody does after it (`sync`).
-    if (mode === 'wal') this.#log = `${realpathSync(file)}-wal`;
     this.#database.exec(
       `PRAGMA synchronous = ${mode === 'wal' ? 'NORMAL' : 'FULL'}; PRAGMA foreign_keys = ON;
        PRAGMA wal_autocheckpoint = ${checkpointPages}`,
     );
+    return mode === 'wal' ? `${realpathSync(file)}-wal` : undefined;
   }
 
   /**
@@ -106,7 +118,8 @@ export class Connection {
 
   close(): void {
     this.#database.close();
-    void this.#logHandle?.then((handle) => handle.close()).catch(() => undefined);
+    // What the log could not be opened or synced for was told to those who waited for it.
+    this.closed = this.#logHandle?.then((handle) => handle.close()).catch(() => undefined);
     this.#logHandle = undefined;
   }
 }

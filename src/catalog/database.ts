@@ -6,6 +6,7 @@ import { ChangeQueue } from './change-queue.ts';
 import { Connection } from './connection.ts';
 import { migrations } from './migrations.ts';
 import { type Actor, type AuditEvent, noteChanges } from './note-change.ts';
+import { Reserve } from './reserve.ts';
 import { type Permit, unlimited } from './rights.ts';
 import type { Tables } from './tables.ts';
 
@@ -15,11 +16,21 @@ const busyTimeout = 10_000;
 /** Writes changes into the audit log, in the transaction that makes them. */
 export type Note = (...events: AuditEvent[]) => Promise<void>;
 
+/** Part of a change. */
+type Work<Result> = (
+  transaction: Transaction<Tables>,
+  revision: number,
+  note: Note,
+  permit: Permit,
+) => Promise<Result>;
+
 interface Connections {
   reads: Kysely<Tables>;
   writes: Kysely<Tables>;
   changes: ChangeQueue;
   reader: Connection;
+  writer: Connection;
+  reserve: Reserve;
 }
 
 /**
@@ -28,16 +39,21 @@ interface Connections {
  */
 export class Database {
   readonly reads: Kysely<Tables>;
+  /** Space for changes on a full disk. */
+  readonly reserve: Reserve;
   readonly #writes: Kysely<Tables>;
   readonly #changes: ChangeQueue;
   readonly #reader: Connection;
+  readonly #writer: Connection;
   readonly #actor: Actor;
 
   private constructor(connections: Connections, actor: Actor) {
     this.reads = connections.reads;
+    this.reserve = connections.reserve;
     this.#writes = connections.writes;
     this.#changes = connections.changes;
     this.#reader = connections.reader;
+    this.#writer = connections.writer;
     this.#actor = actor;
   }
 
@@ -46,16 +62,25 @@ export class Database {
    * @throws HeadwaterError `unavailable`, `no-space`
    */
   static async open(file: string): Promise<Database> {
+    const reserve = new Reserve(dirname(file));
+    // Without a server there may be no index of the log yet: reading needs some space, too.
+    return await reserve.spend(() => Database.#open(file, reserve));
+  }
+
+  static async #open(file: string, reserve: Reserve): Promise<Database> {
     let database: Database | undefined;
     try {
       mkdirSync(dirname(file), { recursive: true });
-      const [writer, reader] = [new Connection(file, busyTimeout), new Connection(file, busyTimeout)];
+      const writer = new Connection(file, busyTimeout);
+      const reader = openBeside(writer, file);
       const writes = new Kysely<Tables>({ dialect: new SqliteDialect({ database: writer }) });
       const connections = {
         writes,
         changes: new ChangeQueue(writes, () => writer.sync()),
         reads: new Kysely<Tables>({ dialect: new SqliteDialect({ database: reader }) }),
         reader,
+        writer,
+        reserve,
       };
       database = new Database(connections, { who: 'headwater', from: 'this machine' });
       await database.#migrate();
@@ -73,7 +98,14 @@ export class Database {
   /** The same database, in whose audit log `actor` makes the changes. */
   by(actor: Actor): Database {
     return new Database(
-      { reads: this.reads, writes: this.#writes, changes: this.#changes, reader: this.#reader },
+      {
+        reads: this.reads,
+        writes: this.#writes,
+        changes: this.#changes,
+        reader: this.#reader,
+        writer: this.#writer,
+        reserve: this.reserve,
+      },
       actor,
     );
   }
@@ -81,15 +113,23 @@ export class Database {
   /**
    * Changes the catalog in one transaction, all or nothing; changes that come at the same moment share it. It takes the
    * next revision first, which makes writers, in this process and in others, wait for one another; nothing is visible to
-   * others before the end.
+   * others before the end. On a full disk it uses the reserve.
    * @param work is given `note`, which writes what it changes into the audit log, and `permit`, which knows what the
    * actor may do
    * @returns what `work` returns
    * @throws HeadwaterError `unavailable` when another process holds the catalog, `no-space`; what `work` throws
    */
-  async change<Result>(
-    work: (transaction: Transaction<Tables>, revision: number, note: Note, permit: Permit) => Promise<Result>,
-  ): Promise<Result> {
+  async change<Result>(work: Work<Result>): Promise<Result> {
+    return await this.reserve.spend(() => this.#make(work));
+  }
+
+  /** Like {@link change}, for what records images or blobs: on a full disk it is refused and does not use the reserve. */
+  async grow<Result>(work: Work<Result>): Promise<Result> {
+    await this.reserve.assertWhole();
+    return await this.#make(work);
+  }
+
+  async #make<Result>(work: Work<Result>): Promise<Result> {
     const { permit = unlimited } = this.#actor;
     const changing = this.#changes.make((transaction, revision) =>
       work(transaction, revision, (...events) => noteChanges(transaction, this.#actor, events), permit),
@@ -113,6 +153,7 @@ export class Database {
     await this.#writes.destroy();
     // Kysely closes only what it has used.
     this.#reader.close();
+    await this.#writer.closed;
   }
 
   /** Brings the schema up to date. Of several processes that find it old, one does it and the others wait. */
@@ -131,6 +172,16 @@ export class Database {
         throw error;
       }
     });
+  }
+}
+
+/** Opens a second connection. @throws what it failed with, when the first one is closed */
+function openBeside(first: Connection, file: string): Connection {
+  try {
+    return new Connection(file, busyTimeout);
+  } catch (error) {
+    first.close();
+    throw error;
   }
 }
 

@@ -43,7 +43,7 @@ export class PublishQueue {
 
   constructor(database: Database) {
     this.#gathering = new Gathering((take) =>
-      database.change((transaction, revision, note, permit) =>
+      database.grow((transaction, revision, note, permit) =>
         publishAll(transaction, take(), { revision, note, permit }),
       ),
     );

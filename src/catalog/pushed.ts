@@ -67,7 +67,7 @@ export class Pushed {
     options: { assertStored: AssertStored; quotas: Quotas; keep?: number; now?: Date },
   ): Promise<PushOutcome> {
     const { now = new Date() } = options;
-    return await this.#database.change(async (transaction, revision, note, permit) => {
+    return await this.#database.grow(async (transaction, revision, note, permit) => {
       const { replaces } = asked;
       const replaced = replaces === undefined ? undefined : await findReplaced(transaction, replaces, permit);
       const draft = replaced === undefined ? asked : { ...asked, aliases: replaced.aliases };

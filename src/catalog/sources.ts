@@ -36,7 +36,7 @@ export class Sources {
 
   /** Remembers sources, before the versions that name their blobs are published. */
   async record(sources: Source[], now = new Date()): Promise<void> {
-    await this.#database.change(async (transaction) => {
+    await this.#database.grow(async (transaction) => {
       for (let at = 0; at < sources.length; at += batchSize) {
         const rows = sources.slice(at, at + batchSize);
         await transaction

@@ -13,7 +13,7 @@ const timeout = 4000;
  */
 export async function askHealth(
   config: Pick<Config, 'listen' | 'tls'>,
-  probe: 'healthz' | 'readyz',
+  probe: 'healthz' | 'readyz' | 'readyz?write',
 ): Promise<string> {
   if (config.listen.port === 0) {
     throw new HeadwaterError('invalid', 'listen.port: with 0 the system chooses the port: name the real one');

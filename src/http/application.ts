@@ -92,7 +92,7 @@ async function readRequest(parts: ApplicationParts, context: Context): Promise<b
       return true;
     }
     if (first === 'readyz') {
-      const problem = await parts.readiness.problem();
+      const problem = await parts.readiness.problem('write' in context.query ? 'write' : 'read');
       context.status = problem === undefined ? 200 : 503;
       context.body = problem === undefined ? { status: 'ready' } : { status: 'unavailable', problem };
       return true;

@@ -1,32 +1,42 @@
-import type { BlobStore } from '../blobs/blob-store.ts';
+import type { BlobStore, Purpose } from '../blobs/blob-store.ts';
+import type { Reserve } from '../catalog/reserve.ts';
 import { messageOf } from '../errors.ts';
 import type { Documents } from '../streams/documents.ts';
 
 /** For how long the answer of a store stands, in milliseconds: probes come from many sides. */
 const checkedFor = 3000;
 
-/** Tells whether requests can be served. */
+/** Tells whether requests can be served: those that read, and those that write. */
 export class Readiness {
   readonly #store: BlobStore;
   readonly #documents: Documents;
-  #last: { at: number; problem: Promise<string | undefined> } | undefined;
+  readonly #reserve: Reserve;
+  readonly #last = new Map<Purpose, { at: number; problem: Promise<string | undefined> }>();
 
-  constructor(store: BlobStore, documents: Documents) {
+  constructor(store: BlobStore, documents: Documents, reserve: Reserve) {
     this.#store = store;
     this.#documents = documents;
+    this.#reserve = reserve;
   }
 
-  /** What keeps the server from serving, in words, or undefined. */
-  async problem(): Promise<string | undefined> {
+  /** Why the server is not ready, in words; undefined when it is. */
+  async problem(purpose: Purpose): Promise<string | undefined> {
     if (this.#documents.revision < 0) return 'the documents are not rendered yet';
     const now = performance.now();
-    if (this.#last === undefined || now - this.#last.at > checkedFor) {
-      const problem = this.#store.check().then(
-        () => undefined,
-        (error: unknown) => messageOf(error),
-      );
-      this.#last = { at: now, problem };
+    let last = this.#last.get(purpose);
+    if (last === undefined || now - last.at > checkedFor) {
+      last = { at: now, problem: this.#check(purpose).then(() => undefined, messageOf) };
+      this.#last.set(purpose, last);
     }
-    return await this.#last.problem;
+    return await last.problem;
+  }
+
+  /** @throws Error with what keeps the server from serving */
+  async #check(purpose: Purpose): Promise<void> {
+    await this.#store.check(purpose);
+    if (purpose === 'read') return;
+    const { reserved, wanted, free } = await this.#reserve.space();
+    if (reserved >= wanted && free >= wanted) return;
+    throw new Error('the disk of the data directory is full: free some space; removing versions still works');
   }
 }

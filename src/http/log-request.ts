@@ -5,7 +5,7 @@ import type { AnsweredRequest } from './front.ts';
 export function logRequest(log: Logger, request: AnsweredRequest): void {
   const { id, method, target, status, bytes, remote, agent, encrypted, broken } = request;
   const ms = Math.round(request.seconds * 1e6) / 1000;
-  const probe = target === '/healthz' || target === '/readyz' || target === '/metrics';
+  const probe = target === '/healthz' || target.startsWith('/readyz') || target === '/metrics';
   log[status >= 500 ? 'warn' : probe ? 'debug' : 'info'](
     {
       id,

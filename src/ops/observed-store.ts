@@ -58,7 +58,7 @@ export function observeStore(store: BlobStore, onError: OnStoreError): BlobStore
           presign: (digest: Digest, options: { expiresInSeconds: number; method: 'GET' | 'HEAD' }) =>
             observed('presign', presign.call(store, digest, options)),
         }),
-    check: () => observed('check', store.check()),
+    check: (purpose) => observed('check', store.check(purpose)),
     close: () => store.close(),
   };
 }

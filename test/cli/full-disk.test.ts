@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Agent, request } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
 import { scratchDirectory } from '../support/catalog.ts';
 import { run } from '../support/command.ts';
@@ -21,6 +22,20 @@ async function rootTarball(directory: string, name: string, ballast: number): Pr
   await writeFile(join(root, 'ballast'), randomBytes(ballast));
   await run('tar', ['--create', '--file', `${root}.tar`, '--directory', root, '.']);
   return `${root}.tar`;
+}
+
+const agent = new Agent({ connect: { rejectUnauthorized: false } });
+
+async function readiness(port: number, path: string): Promise<number> {
+  const { statusCode, body } = await request(`https://127.0.0.1:${port}${path}`, { dispatcher: agent });
+  await body.dump();
+  return statusCode;
+}
+
+async function metric(port: number, name: string): Promise<number> {
+  const { body } = await request(`https://127.0.0.1:${port}/metrics`, { dispatcher: agent });
+  const [, value] = new RegExp(`^${name} (\\S+)$`, 'm').exec(await body.text()) ?? [];
+  return Number(value);
 }
 
 test.skipIf(rootIsMissing())(
@@ -72,15 +87,21 @@ test.skipIf(rootIsMissing())(
       await filling.catch((error: NodeJS.ErrnoException) => expect(error.code).toBe('ENOSPC'));
     }
     await expectFull(publish(small, '20260103_0000'));
-    // Each writes more than what is left in the catalog's last page.
-    await expectFull(['token', 'create', 'another']);
-    await expectFull(['remove', ref]);
     for (const env of [local, remote]) await expectDone(['show', ref], env);
+    // What frees space, and what somebody needs who does so, is done in the reserve.
+    await expectDone(['token', 'create', 'one'], local);
+    await expectDone(['token', 'create', 'two'], remote);
+    await expectDone(['token', 'revoke', 'one'], remote);
+    await expectDone(['remove', ref], remote);
+    await expectFull(publish(small, '20260103_0000'));
+    expect(await readiness(port, '/readyz')).toBe(200);
+    expect(await readiness(port, '/readyz?write')).toBe(503);
+    expect(await metric(port, 'headwater_disk_free_bytes')).toBeLessThan(mebibyte);
 
     await rm(filler, { recursive: true });
+    await expect.poll(() => readiness(port, '/readyz?write'), { timeout: 20_000 }).toBe(200);
     await expectDone(publish(small, '20260103_0000'), remote);
     await expectDone(['token', 'create', 'another'], local);
-    await expectDone(['remove', ref], remote);
     expect(await server.end('SIGTERM')).toBe(0);
   },
   120_000,

@@ -1,0 +1,48 @@
+import type { Reserve } from '../catalog/reserve.ts';
+import { messageOf } from '../errors.ts';
+import type { Logger } from './log.ts';
+
+/** Milliseconds between looks at the disk. */
+const interval = 5000;
+
+/** Fills the reserve of a data directory up again when there is space, and logs when it was used and when it is whole. */
+export class ReserveKeeper {
+  /** Bytes, as last seen, for the metrics. */
+  readonly gauges = { reserved: 0, free: 0 };
+  readonly #reserve: Reserve;
+  readonly #log: Logger;
+  #isWhole = true;
+  #looking = Promise.resolve();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(reserve: Reserve, log: Logger) {
+    this.#reserve = reserve;
+    this.#log = log;
+    this.#timer = setInterval(() => {
+      this.#looking = this.#look();
+    }, interval);
+    this.#timer.unref();
+    this.#looking = this.#look();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    try {
+      const isWhole = await this.#reserve.restore();
+      const { reserved, free } = await this.#reserve.space();
+      Object.assign(this.gauges, { reserved, free });
+      if (isWhole !== this.#isWhole) {
+        if (isWhole) this.#log.info({ reserved, free }, 'the reserve of the data directory is whole again');
+        else
+          this.#log.warn({ reserved, free }, 'the disk of the data directory is full: its reserve is used');
+      }
+      this.#isWhole = isWhole;
+    } catch (error) {
+      this.#log.warn({ error: messageOf(error) }, 'the reserve cannot be kept; the next look tries again');
+    }
+  }
+}
