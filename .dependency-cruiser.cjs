@@ -32,7 +32,7 @@ module.exports = {
       from: { orphan: true, pathNot: ['\\.d\\.ts$', '^src/main\\.ts$'] },
       to: {},
     },
-    { name: 'not-to-test', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|bench)/' } },
+    { name: 'not-to-test', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|bench|build)/' } },
     only('image'),
     only('blobs'),
     only('catalog'),

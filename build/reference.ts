@@ -1,0 +1,158 @@
+// The command reference and the manual page, made from the commands' own help.
+import type { Argument, Command, Option } from 'commander';
+import { standardOutput } from '../src/cli/output.ts';
+import { createProgram } from '../src/cli/program.ts';
+import { version } from '../src/version.ts';
+
+/** A command that does something, such as `token create`. */
+interface Leaf {
+  /** With the program's name before it. */
+  name: string;
+  command: Command;
+}
+
+/** The generated files, by their paths in the repository. */
+export function referenceFiles(): Record<string, string> {
+  const program = createProgram(standardOutput);
+  return {
+    'docs/commands.md': markdown(program),
+    'docs/headwater.1': manualPage(program),
+  };
+}
+
+function leavesOf(command: Command, name = 'headwater'): Leaf[] {
+  if (command.commands.length === 0) return [{ name, command }];
+  return command.commands.flatMap((child) => leavesOf(child, `${name} ${child.name()}`));
+}
+
+function markdown(program: Command): string {
+  const leaves = leavesOf(program);
+  const parts = [
+    '# Commands',
+    '<!-- Made by `npm run docs` from the help of the commands. -->',
+    'Every command works on the data directory of this machine, also while a server uses it, or on a server (`--server`).',
+    leaves.map(({ name, command }) => `- [${name}](#${anchor(name)}): ${command.summary()}`).join('\n'),
+    '## Options of every command',
+    optionTable(program.options),
+    '## Exit codes',
+    exitCodes(program),
+  ];
+  for (const { name, command } of leaves) {
+    parts.push(`## ${name}`, command.description(), fence(usage(name, command)));
+    const takes = [...command.registeredArguments.map(argumentRow), ...command.options.map(optionRow)];
+    if (takes.length > 0) parts.push(table(takes));
+    const examples = examplesOf(command);
+    if (examples.length > 0) parts.push('Examples:', fence(examples.join('\n')));
+  }
+  return `${parts.join('\n\n')}\n`;
+}
+
+function anchor(name: string): string {
+  return name.replaceAll(' ', '-');
+}
+
+function fence(text: string): string {
+  return `\`\`\`sh\n${text}\n\`\`\``;
+}
+
+function usage(name: string, command: Command): string {
+  return `${name} ${command.usage()}`;
+}
+
+function optionTable(options: readonly Option[]): string {
+  return table(options.map(optionRow));
+}
+
+function optionRow({ flags, description, envVar }: Option): [string, string] {
+  return [flags, envVar === undefined ? description : `${description} (env: ${envVar})`];
+}
+
+function argumentRow(argument: Argument): [string, string] {
+  return [argument.name(), argument.description];
+}
+
+function table(rows: [string, string][]): string {
+  const cell = (text: string) => text.replaceAll('|', '\\|');
+  const lines = rows.map(([name, text]) => `| \`${cell(name)}\` | ${cell(text)} |`);
+  return ['| | |', '|---|---|', ...lines].join('\n');
+}
+
+/** What is printed below a command's options. */
+function after(command: Command): string {
+  const written: string[] = [];
+  command.configureOutput({ writeOut: (text) => written.push(text) });
+  command.outputHelp();
+  return written.join('').slice(command.helpInformation().length);
+}
+
+function examplesOf(command: Command): string[] {
+  const [, examples = ''] = /^Examples:\n((?: {2}.*\n)+)/m.exec(`${after(command)}\n`) ?? [];
+  return examples
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.trim());
+}
+
+function exitCodes(program: Command): string {
+  const [, text = ''] = /Exit codes: (.+)$/s.exec(after(program)) ?? [];
+  return text.trim().replaceAll('\n', ' ');
+}
+
+function manualPage(program: Command): string {
+  const lines = [
+    `.TH HEADWATER 1 "" "headwater ${version}" "User commands"`,
+    '.SH NAME',
+    roff(`headwater - ${lowerFirst(program.description().replace(/\.$/, ''))}`),
+    '.SH SYNOPSIS',
+    '.B headwater',
+    roff(program.usage()),
+    '.SH DESCRIPTION',
+    roff(
+      'Every command works on the data directory of this machine, also while a server uses it, or on a server (--server).',
+    ),
+    '.SH OPTIONS OF EVERY COMMAND',
+    ...program.options.flatMap(optionEntry),
+    '.SH COMMANDS',
+  ];
+  for (const { name, command } of leavesOf(program)) {
+    lines.push(`.SS ${roff(usage(name, command))}`, roff(command.description()));
+    for (const [term, text] of command.registeredArguments.map(argumentRow)) lines.push(...entry(term, text));
+    lines.push(...command.options.flatMap(optionEntry));
+    const examples = examplesOf(command);
+    if (examples.length > 0) lines.push('.PP', 'Examples:', '.PP', '.nf', ...examples.map(roff), '.fi');
+  }
+  lines.push('.SH EXIT STATUS', roff(exitCodes(program)));
+  lines.push(
+    '.SH FILES',
+    ...entry(
+      './headwater.yaml, /etc/headwater/headwater.yaml',
+      'the configuration; the first that exists is read',
+    ),
+    ...entry('./data', 'the data directory, unless the configuration names another'),
+    '.SH ENVIRONMENT',
+    ...entry(
+      'HEADWATER_…',
+      'every setting, such as HEADWATER_LISTEN_PORT for listen.port; docs/settings.md lists them',
+    ),
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+function optionEntry(option: Option): string[] {
+  const [flags, text] = optionRow(option);
+  return entry(flags, text);
+}
+
+function entry(term: string, text: string): string[] {
+  return ['.TP', `.B ${roff(term)}`, roff(text)];
+}
+
+/** Text as troff takes it: a line of its own, which is no request (groff_man(7)). */
+function roff(text: string): string {
+  const escaped = text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replaceAll('…', '...');
+  return /^[.']/.test(escaped) ? `\\&${escaped}` : escaped;
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
