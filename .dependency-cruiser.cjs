@@ -44,6 +44,7 @@ module.exports = {
     only('http', 'publish', 'image', 'blobs', 'catalog', 'streams', 'ops', 'mirror', 'config'),
     owner('koa', 'http/'),
     owner('@koa/router', 'http/'),
+    owner('re2js', 'http/registry/'),
     owner('minio', 'blobs/'),
     owner('better-sqlite3', 'catalog/'),
     owner('kysely', 'catalog/'),

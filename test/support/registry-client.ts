@@ -84,7 +84,7 @@ export class RegistryClient {
     options: {
       json?: unknown;
       body?: Buffer | AsyncIterable<Uint8Array>;
-      headers?: Record<string, string>;
+      headers?: Record<string, string | string[]>;
     } = {},
   ): Promise<RegistryAnswer> {
     const { json, body = json === undefined ? undefined : JSON.stringify(json), headers = {} } = options;

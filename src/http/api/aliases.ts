@@ -23,7 +23,7 @@ export function aliasRoutes(router: Router, parts: ApiParts): void {
     context.body = { aliases };
   });
 
-  router.put('/aliases/:alias', async (context) => {
+  router.put('/aliases/*alias', async (context) => {
     const identity = identityOf(context);
     access.demandAny(identity, 'publish');
     const name = parseAlias(parameter(context, 'alias'));
@@ -42,7 +42,7 @@ export function aliasRoutes(router: Router, parts: ApiParts): void {
     context.status = 204;
   });
 
-  router.delete('/aliases/:alias', async (context) => {
+  router.delete('/aliases/*alias', async (context) => {
     const identity = identityOf(context);
     access.demandAny(identity, 'publish');
     const name = parseAlias(parameter(context, 'alias'));

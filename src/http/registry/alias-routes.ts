@@ -6,12 +6,15 @@ import { parseAlias } from '../../catalog/names.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { readBody } from '../api/body.ts';
 import { parameter } from '../api/parts.ts';
+import { single } from '../api/query.ts';
 import { agentArchitecture } from './agent-architecture.ts';
 import { AliasMoves } from './alias-moves.ts';
 import { created, sync } from './envelope.ts';
 import { assertUnchanged, etagOf } from './etag.ts';
 import { isVirtualMachine } from './image-view.ts';
+import { parseFilter } from './list-filter.ts';
 import { catalogFor, identityOf, type RegistryParts } from './parts.ts';
+import { isRecursive } from './recursion.ts';
 import type { VisibleAlias, VisibleImages } from './visible-images.ts';
 
 const entry = z.object({
@@ -21,9 +24,12 @@ const entry = z.object({
 });
 const change = z.object({ description: z.string().optional(), target: z.string().optional() });
 
+/** What the list of aliases can be filtered by. */
+const aliasFields = { name: 'text', description: 'text', target: 'text', type: 'text' } as const;
+
 type ParameterContext = Context & { params: Record<string, string | undefined> };
 
-/** `/1.0/images/aliases`; a name may have slashes, encoded. */
+/** `/1.0/images/aliases`. As LXD routes it, the rest of the path is a name: its slashes may be encoded or not. */
 export function aliasRoutes(router: Router, parts: RegistryParts & { images: VisibleImages }): void {
   const { access, catalog, images, published } = parts;
   const moves = new AliasMoves();
@@ -62,12 +68,14 @@ export function aliasRoutes(router: Router, parts: RegistryParts & { images: Vis
   };
 
   router.get('/1.0/images/aliases', async (context) => {
-    const whole = context.query['recursion'] === '1';
+    const whole = isRecursive(context);
     const identity = identityOf(context);
+    const isWanted = await parseFilter(single(context, 'filter'), aliasFields);
     const seen = [];
     for (const { name } of await catalog.aliases.list()) {
       const found = await images.resolve(identity, name, agentArchitecture(context));
-      if (found !== undefined) seen.push(whole ? view(found) : pathOf(name));
+      if (found === undefined || isWanted?.(view(found)) === false) continue;
+      seen.push(whole ? view(found) : pathOf(name));
     }
     sync(context, seen);
   });
@@ -80,7 +88,7 @@ export function aliasRoutes(router: Router, parts: RegistryParts & { images: Vis
     created(context, pathOf(name));
   });
 
-  router.get('/1.0/images/aliases/:name', async (context) => {
+  router.get('/1.0/images/aliases/*name', async (context) => {
     const find = async () =>
       await images.resolve(identityOf(context), parameter(context, 'name'), agentArchitecture(context));
     const alias = await moves.settled(parameter(context, 'name'), identityOf(context), find);
@@ -99,10 +107,10 @@ export function aliasRoutes(router: Router, parts: RegistryParts & { images: Vis
     await set(context, { name: found.name, description, mayMove: true }, target);
     sync(context, {});
   };
-  router.put('/1.0/images/aliases/:name', alter);
-  router.patch('/1.0/images/aliases/:name', alter);
+  router.put('/1.0/images/aliases/*name', alter);
+  router.patch('/1.0/images/aliases/*name', alter);
 
-  router.post('/1.0/images/aliases/:name', async (context) => {
+  router.post('/1.0/images/aliases/*name', async (context) => {
     const { name } = await demandChange(context);
     const given = await readBody(context.req, z.object({ name: z.string() }));
     const newName = parseAlias(given.name);
@@ -111,7 +119,7 @@ export function aliasRoutes(router: Router, parts: RegistryParts & { images: Vis
     created(context, pathOf(newName));
   });
 
-  router.delete('/1.0/images/aliases/:name', async (context) => {
+  router.delete('/1.0/images/aliases/*name', async (context) => {
     const { name } = await demandChange(context);
     await catalogFor(context, parts).imageAliases.remove(name);
     moves.note(name, identityOf(context));

@@ -9,6 +9,7 @@ import { clientAddress } from '../client-address.ts';
 import { peerCertificate } from '../peer-certificate.ts';
 import { created, sync } from './envelope.ts';
 import { catalogFor, identityOf, type RegistryParts } from './parts.ts';
+import { isRecursive } from './recursion.ts';
 
 /**
  * How a client asks to be trusted. LXD 5.0 sends what it was given as `password`, be it a secret or a token; Incus and
@@ -59,7 +60,7 @@ export function certificateRoutes(router: Router, parts: RegistryParts): void {
 
   router.get('/1.0/certificates', async (context) => {
     const clients = await visibleClients(context);
-    const recursion = context.query['recursion'] === '1';
+    const recursion = isRecursive(context);
     sync(
       context,
       await Promise.all(

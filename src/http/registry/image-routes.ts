@@ -6,11 +6,14 @@ import * as z from 'zod';
 import { HeadwaterError } from '../../errors.ts';
 import { readBody } from '../api/body.ts';
 import { parameter } from '../api/parts.ts';
+import { single } from '../api/query.ts';
 import { started, sync } from './envelope.ts';
 import { assertUnchanged, etagOf } from './etag.ts';
 import { sendExport } from './export.ts';
-import { type EditableView, editable, formatExpiry, parseExpiry } from './image-view.ts';
+import { type EditableView, editable, formatExpiry, imageFields, parseExpiry } from './image-view.ts';
+import { filtered, parseFilter } from './list-filter.ts';
 import { catalogFor, identityOf, type RegistryParts } from './parts.ts';
+import { isRecursive } from './recursion.ts';
 import type { Secrets } from './secrets.ts';
 import type { VisibleImages } from './visible-images.ts';
 
@@ -31,9 +34,9 @@ export function imageRoutes(
 ): void {
   const { access, images, operations, secrets, published } = parts;
   const find = async (context: ParameterContext) => {
-    const { secret } = context.query;
+    const secret = single(context, 'secret');
     const prefix = parameter(context, 'fingerprint');
-    const opened = typeof secret === 'string' ? await secrets.open(secret) : undefined;
+    const opened = secret !== undefined ? await secrets.open(secret) : undefined;
     return prefix.length >= 6 && opened?.fingerprint.startsWith(prefix.toLowerCase())
       ? await images.find(opened.issuer, opened.fingerprint)
       : await images.find(identityOf(context), prefix);
@@ -48,11 +51,12 @@ export function imageRoutes(
     return { view: found.view, image, own, identity };
   };
 
-  router.get('/1.0/images', (context) => {
-    const whole = context.query['recursion'] === '1';
-    const items = listed(images.each(identityOf(context)), (found) =>
-      whole ? found.view : `/1.0/images/${found.view.fingerprint}`,
-    );
+  router.get('/1.0/images', async (context) => {
+    const whole = isRecursive(context);
+    const isWanted = await parseFilter(single(context, 'filter'), imageFields);
+    const all = images.each(identityOf(context));
+    const wanted = isWanted === undefined ? all : filtered(all, ({ view }) => isWanted(view));
+    const items = listed(wanted, ({ view }) => (whole ? view : `/1.0/images/${view.fingerprint}`));
     sync(context, null);
     // A catalog may have a hundred thousand images: they are sent as they are read.
     const [before, after] = JSON.stringify({ ...(context.body as object), metadata: '@' }).split('"@"');

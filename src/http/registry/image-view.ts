@@ -2,6 +2,7 @@ import type { Image } from '../../catalog/images.ts';
 import type { UpdateSource } from '../../catalog/pushed-details.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { kernelName, parseArchitecture } from '../../image/architecture.ts';
+import type { FieldKind } from './list-filter.ts';
 
 /** A time that is not set, as Go writes it. */
 const never = '0001-01-01T00:00:00Z';
@@ -31,6 +32,25 @@ export interface ImageView {
     image_type: string;
   };
 }
+
+/** What a list of images can be filtered by. */
+export const imageFields: Record<keyof Omit<ImageView, 'aliases'>, FieldKind> = {
+  fingerprint: 'text',
+  type: 'text',
+  architecture: 'text',
+  size: 'number',
+  filename: 'text',
+  public: 'boolean',
+  cached: 'boolean',
+  auto_update: 'boolean',
+  properties: 'map',
+  profiles: 'list',
+  created_at: 'text',
+  expires_at: 'text',
+  last_used_at: 'text',
+  uploaded_at: 'text',
+  update_source: 'map',
+};
 
 /** What clients may change of an image, and what the entity tag is of. */
 export type EditableView = Pick<

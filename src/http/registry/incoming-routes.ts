@@ -12,7 +12,7 @@ export function incomingRoutes(router: Router, parts: RegistryParts): void {
   const tickets = new PushTickets({ access, operations });
   router.post('/1.0/images', async (context) => {
     const incoming = { access, operations, receiver, tickets };
-    if (isUpload(context.get('Content-Type'))) await receiveUpload(context, incoming);
+    if (await isUpload(context.req)) await receiveUpload(context, incoming);
     else await requestImage(context, { ...incoming, pulls, imageServers });
   });
 }

@@ -1,4 +1,5 @@
 import { HeadwaterError } from '../../errors.ts';
+import { headerParameters, headerValue } from './header-parameters.ts';
 
 // Multipart bodies (RFC 2046, section 5.1), pulled rather than pushed: the order of the parts has a meaning, one part
 // must be taken in before the next begins, and a body that breaks off must fail whoever reads it. The usual parsers
@@ -14,16 +15,16 @@ export interface Part {
 }
 
 const headerLimit = 16 * 1024;
-const blankLine = Buffer.from('\r\n\r\n');
+const blanksLimit = 100;
 
 /**
  * The boundary that a Content-Type names.
  * @throws HeadwaterError `invalid`
  */
 export function boundaryOf(contentType: string): string {
-  const match = /;\s*boundary=(?:"([^"\r\n]{1,70})"|([^\s";,]{1,70})(?=$|[\s";,]))/i.exec(contentType);
-  const boundary = match?.[1] ?? match?.[2];
-  if (boundary !== undefined && /^multipart\/form-data\s*;/i.test(contentType)) return boundary;
+  const boundary = headerParameters(contentType).get('boundary') ?? '';
+  const isPlain = /^[^\r\n]{1,70}$/.test(boundary);
+  if (isPlain && headerValue(contentType) === 'multipart/form-data') return boundary;
   throw new HeadwaterError('invalid', 'Content-Type: expected multipart/form-data with a boundary');
 }
 
@@ -34,15 +35,18 @@ export function boundaryOf(contentType: string): string {
 export async function* readParts(body: AsyncIterable<Uint8Array>, boundary: string): AsyncGenerator<Part> {
   const reader = new Reader(body);
   try {
-    // The first boundary may stand at the very beginning: with the line break put there, all look alike.
-    reader.prepend(Buffer.from('\r\n'));
-    const delimiter = Buffer.from(`\r\n--${boundary}`);
-    for await (const _ of reader.until(delimiter));
-    while (!(await atEnd(reader))) {
-      const headers = await reader.text(blankLine, headerLimit);
+    // The first boundary may stand at the very beginning: with a line break put there, all look alike.
+    reader.prepend(Buffer.from('\n'));
+    for await (const _ of reader.until(Buffer.from(`\n--${boundary}`)));
+    let lineBreak = await reader.afterBoundary();
+    // Some senders end lines with LF only; the first boundary says which ones (as Go's mime/multipart takes it).
+    const delimiter = Buffer.from(`${lineBreak}--${boundary}`);
+    while (lineBreak !== undefined) {
+      const headers = await reader.headers(headerLimit);
       const bytes = reader.until(delimiter);
       yield { ...disposition(headers), bytes };
       for await (const _ of bytes);
+      lineBreak = await reader.afterBoundary();
     }
     await reader.rest();
   } finally {
@@ -50,22 +54,13 @@ export async function* readParts(body: AsyncIterable<Uint8Array>, boundary: stri
   }
 }
 
-/** Reads what follows a boundary. @returns whether it was the last */
-async function atEnd(reader: Reader): Promise<boolean> {
-  const next = (await reader.take(2)).toString('latin1');
-  if (next === '--') return true;
-  // Blanks may follow a boundary. Clients of images send none, and a line break in two halves would look like it.
-  if (next === '\r\n') return false;
-  throw malformed('a boundary is followed by something else than a line break');
-}
-
 function disposition(headers: string): { name: string; filename: string } {
-  const line = headers.split('\r\n').find((header) => /^content-disposition\s*:/i.test(header)) ?? '';
-  const parameter = (key: string) =>
-    new RegExp(`;\\s*${key}="((?:[^"\\\\]|\\\\.)*)"`, 'i').exec(line)?.[1]?.replaceAll(/\\(.)/g, '$1');
-  const name = parameter('name');
+  const lines = headers.replaceAll(/\r?\n[ \t]+/g, ' ').split(/\r?\n/);
+  const line = lines.find((header) => /^content-disposition\s*:/i.test(header)) ?? '';
+  const parameters = headerParameters(line);
+  const name = parameters.get('name');
   if (name === undefined) throw malformed('a part has no name');
-  return { name, filename: parameter('filename') ?? '' };
+  return { name, filename: parameters.get('filename') ?? '' };
 }
 
 function malformed(what: string): HeadwaterError {
@@ -107,13 +102,33 @@ class Reader {
     }
   }
 
-  /** The text before the next `mark`, which is passed over. */
-  async text(mark: Buffer, limit: number): Promise<string> {
+  /**
+   * Reads the rest of a boundary's line.
+   * @returns how the line ends, or undefined when the boundary was the last
+   */
+  async afterBoundary(): Promise<'\r\n' | '\n' | undefined> {
+    for (let blanks = 0; blanks <= blanksLimit; blanks += 1) {
+      const next = await this.#take(1);
+      // RFC 2046, section 5.1.1: blanks that a gateway added are passed over.
+      if (next === ' ' || next === '\t') continue;
+      if (next === '\n') return '\n';
+      const pair = next + (await this.#take(1));
+      if (pair === '\r\n') return '\r\n';
+      if (pair === '--' && blanks === 0) return undefined;
+      break;
+    }
+    throw malformed('a boundary is followed by something else than a line break');
+  }
+
+  /** The lines up to the next empty one, which is passed over. */
+  async headers(limit: number): Promise<string> {
     for (;;) {
-      const at = this.#buffer.indexOf(mark);
-      if (at >= 0 && at <= limit) {
+      const text = this.#buffer.toString('latin1', 0, limit);
+      const [blank] = /^\r?\n|\r?\n\r?\n/.exec(text) ?? [];
+      if (blank !== undefined) {
+        const at = text.indexOf(blank);
         const found = this.#buffer.toString('utf8', 0, at);
-        this.#buffer = this.#buffer.subarray(at + mark.length);
+        this.#buffer = this.#buffer.subarray(at + blank.length);
         return found;
       }
       if (this.#buffer.length > limit) throw malformed(`the headers of a part have more than ${limit} bytes`);
@@ -121,9 +136,9 @@ class Reader {
     }
   }
 
-  async take(length: number): Promise<Buffer> {
+  async #take(length: number): Promise<string> {
     while (this.#buffer.length < length) await this.#more('it ends right after a boundary');
-    const found = this.#buffer.subarray(0, length);
+    const found = this.#buffer.toString('latin1', 0, length);
     this.#buffer = this.#buffer.subarray(length);
     return found;
   }

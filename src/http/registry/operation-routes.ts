@@ -1,17 +1,17 @@
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
 import { HeadwaterError } from '../../errors.ts';
+import { single } from '../api/query.ts';
 import { sync } from './envelope.ts';
 import type { Operation } from './operation.ts';
 import type { Operations } from './operations.ts';
 import { identityOf } from './parts.ts';
+import { isRecursive } from './recursion.ts';
 
 /** `/1.0/operations`: clients look at what they started, wait for it, and cancel it. */
 export function operationRoutes(router: Router, { operations }: { operations: Operations }): void {
   const demand = (context: Context & { params: Record<string, string | undefined> }): Operation => {
-    const { secret } = context.query;
-    const id = context.params['id'] ?? '';
-    return operations.demand(id, identityOf(context), typeof secret === 'string' ? secret : undefined);
+    return operations.demand(context.params['id'] ?? '', identityOf(context), single(context, 'secret'));
   };
 
   router.get('/1.0/operations', (context) => {
@@ -20,7 +20,7 @@ export function operationRoutes(router: Router, { operations }: { operations: Op
     for (const operation of all) {
       const view = operation.view();
       const status = view.status.toLowerCase();
-      const shown = context.query['recursion'] === '1' ? view : operation.path;
+      const shown = isRecursive(context) ? view : operation.path;
       byStatus[status] = [...(byStatus[status] ?? []), shown];
     }
     sync(context, byStatus);
@@ -32,7 +32,7 @@ export function operationRoutes(router: Router, { operations }: { operations: Op
 
   router.get('/1.0/operations/:id/wait', async (context) => {
     const operation = demand(context);
-    const timeout = timeoutOf(context.query['timeout']);
+    const timeout = timeoutOf(single(context, 'timeout'));
     const left = new AbortController();
     context.res.once('close', () => left.abort());
     await operations.wait(operation, timeout, left.signal);
@@ -48,8 +48,8 @@ export function operationRoutes(router: Router, { operations }: { operations: Op
 }
 
 /** Seconds as clients send them, in milliseconds; -1 means without end. */
-function timeoutOf(value: unknown): number | undefined {
-  if (value === undefined) return undefined;
+function timeoutOf(value: string | undefined): number | undefined {
+  if (value === undefined || value === '') return undefined;
   const seconds = Number(value);
   if (!Number.isInteger(seconds)) {
     throw new HeadwaterError('invalid', `timeout ${JSON.stringify(value)}: expected whole seconds, or -1`);

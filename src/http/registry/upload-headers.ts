@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { Context } from 'koa';
 import { parseAlias } from '../../catalog/names.ts';
 import { HeadwaterError } from '../../errors.ts';
@@ -11,26 +12,51 @@ export interface UploadHeaders extends Said {
 
 /** @throws HeadwaterError `invalid`, naming the header */
 export function readUploadHeaders(context: Context): UploadHeaders {
-  const header = (name: string) => context.get(`X-LXD-${name}`) || context.get(`X-Incus-${name}`);
+  const headers = (name: string) => headersOf(context.req, name);
+  const header = (name: string) => headers(name)[0] ?? '';
   const fingerprint = header('fingerprint').toLowerCase();
   if (fingerprint !== '' && !/^[0-9a-f]{64}$/.test(fingerprint)) {
     throw new HeadwaterError('invalid', 'X-LXD-fingerprint: expected 64 hexadecimal digits');
   }
   const secret = header('secret');
-  const profiles = new URLSearchParams(header('profiles')).getAll('profile');
+  const profiles = headers('profiles').flatMap((text) => new URLSearchParams(text).getAll('profile'));
   return {
-    aliases: new URLSearchParams(header('aliases'))
-      .getAll('alias')
+    aliases: headers('aliases')
+      .flatMap((text) => new URLSearchParams(text).getAll('alias'))
       .map((name) => ({ name: parseAlias(name) })),
     // The daemons take these for true (shared.IsTrue).
     public: /^(true|1|yes|on)$/i.test(header('public')),
-    properties: Object.fromEntries(new URLSearchParams(header('properties'))),
+    properties: propertiesIn(headers('properties')),
     profiles: profiles.length === 0 ? ['default'] : profiles,
     filename: plainName(header('filename')),
     autoUpdate: false,
     ...(fingerprint === '' ? {} : { fingerprint }),
     ...(secret === '' ? {} : { secret }),
   };
+}
+
+/** The values of `X-LXD-NAME`, or else of `X-Incus-NAME`: one header may come several times, and empty ones are none. */
+function headersOf(request: IncomingMessage, name: string): string[] {
+  const given = (header: string) =>
+    (request.headersDistinct[header] ?? []).filter((value) => value !== '').map(fromBytes);
+  const values = given(`x-lxd-${name}`);
+  return values.length > 0 ? values : given(`x-incus-${name}`);
+}
+
+/** Of a property that one header gives twice the first value counts, of one that two headers give the last, as in LXD. */
+function propertiesIn(headers: string[]): Record<string, string> {
+  const properties = new Map<string, string>();
+  for (const header of headers) {
+    const query = new URLSearchParams(header);
+    for (const key of query.keys()) properties.set(key, query.get(key) ?? '');
+  }
+  return Object.fromEntries(properties);
+}
+
+/** Node.js reads each byte of a header as a character; clients that do not encode what they send mean UTF-8. */
+function fromBytes(value: string): string {
+  const text = Buffer.from(value, 'latin1').toString('utf8');
+  return text.includes('\ufffd') ? value : text;
 }
 
 /** The last part of a path, without what no file name should have: it is shown to people and written by clients. */

@@ -5,6 +5,7 @@ import { HeadwaterError } from '../../errors.ts';
 import type { ArrivingFile } from '../../publish/push.ts';
 import type { Access, Known } from '../access.ts';
 import { started } from './envelope.ts';
+import { headerValue } from './header-parameters.ts';
 import { resourceOf } from './image-routes.ts';
 import { boundaryOf, readParts } from './multipart.ts';
 import type { Operations } from './operations.ts';
@@ -15,10 +16,37 @@ import { readUploadHeaders } from './upload-headers.ts';
 
 /** How long a sender may say nothing, in milliseconds. */
 const silenceLimit = 5 * 60_000;
+/** How long the first byte of a body without a telling Content-Type may take, in milliseconds. */
+const firstByteTimeout = 60_000;
 
-/** Whether a body is an image, not a request for one. */
-export function isUpload(contentType: string): boolean {
-  return /^(application\/octet-stream|multipart\/form-data)\b/i.test(contentType);
+/**
+ * Whether a body is an image, not a request for one, as LXD tells them apart: what says that it is JSON is a request,
+ * what is multipart or says that it is bytes is an image. Of everything else (no Content-Type, curl's
+ * application/x-www-form-urlencoded, application/x-tar) the first byte decides: no image begins with a brace.
+ */
+export async function isUpload(request: IncomingMessage): Promise<boolean> {
+  const type = headerValue(request.headers['content-type'] ?? '');
+  if (type === 'application/json') return false;
+  if (type === 'application/octet-stream' || type.startsWith('multipart/')) return true;
+  return (await firstByte(request)) !== '{'.charCodeAt(0);
+}
+
+/** The first byte of a body, which stays to be read; undefined when there is none. */
+async function firstByte(request: IncomingMessage): Promise<number | undefined> {
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      request.off('readable', done).off('end', done).off('close', done).off('error', done);
+      resolve();
+    };
+    const timer = setTimeout(() => request.destroy(), firstByteTimeout);
+    if (request.readableEnded || request.destroyed || request.readableLength > 0) done();
+    else request.on('readable', done).on('end', done).on('close', done).on('error', done);
+  });
+  const chunk = request.read() as Buffer | null;
+  if (chunk === null) return undefined;
+  request.unshift(chunk);
+  return chunk[0];
 }
 
 /**
@@ -67,7 +95,7 @@ function announced(said: Said, headers: Said): Said {
 async function* arriving(context: Context): AsyncGenerator<ArrivingFile> {
   const type = context.get('Content-Type');
   const body = received(context.req);
-  if (!/^multipart\//i.test(type)) {
+  if (!headerValue(type).startsWith('multipart/')) {
     yield { name: 'the image', bytes: body };
     return;
   }
