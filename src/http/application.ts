@@ -8,7 +8,7 @@ import type { Access } from './access.ts';
 import { errorFunnel } from './errors.ts';
 import { requestIdHeader } from './front.ts';
 import type { Readiness } from './health.ts';
-import { pathSegments } from './request-path.ts';
+import { filePath, rawPath } from './request-path.ts';
 import { sendLongBody } from './send-long-body.ts';
 import type { DocumentsHandler } from './streams/documents-handler.ts';
 import { findImageFile, type ImageBytes, sendImageFile } from './streams/images.ts';
@@ -59,7 +59,7 @@ export function createApplication(parts: ApplicationParts): RequestListener {
 
 /** Plain HTTP on the port of TLS: clients try it first for every image file. */
 async function plainRequest(parts: ApplicationParts, context: Context): Promise<void> {
-  const segments = pathSegments(context.req.url ?? '') ?? [];
+  const segments = filePath(context.req.url ?? '') ?? [];
   if (segments[0] === 'images' && isRead(context)) {
     const image = await findImageFile(parts.products, segments.slice(1));
     if (image !== undefined && !image.hidden && parts.access.isPublic(image.stream)) {
@@ -84,28 +84,27 @@ async function plainRequest(parts: ApplicationParts, context: Context): Promise<
 
 /** @returns whether the path is one of those answered here */
 async function readRequest(parts: ApplicationParts, context: Context): Promise<boolean> {
-  const segments = pathSegments(context.req.url ?? '');
-  const [first, second] = segments ?? [];
-  if (segments?.length === 1 && isRead(context)) {
-    if (first === 'healthz') {
+  const path = rawPath(context.req.url ?? '');
+  if (isRead(context)) {
+    if (path === '/healthz') {
       context.body = { status: 'ok' };
       return true;
     }
-    if (first === 'readyz') {
+    if (path === '/readyz') {
       const problem = await parts.readiness.problem('write' in context.query ? 'write' : 'read');
       context.status = problem === undefined ? 200 : 503;
       context.body = problem === undefined ? { status: 'ready' } : { status: 'unavailable', problem };
       return true;
     }
-    if (first === 'metrics') {
+    if (path === '/metrics') {
       const { type, body } = await parts.metrics.text();
       context.body = body;
       context.type = type;
       return true;
     }
   }
-  if (segments === undefined || (first !== 'images' && !(first === 'streams' && second === 'v1')))
-    return false;
+  const segments = filePath(context.req.url ?? '');
+  if (segments === undefined) return false;
   // Errors too: a page could not tell them apart otherwise.
   context.set(readableAnywhere);
   if (context.method === 'OPTIONS') {
@@ -119,7 +118,7 @@ async function readRequest(parts: ApplicationParts, context: Context): Promise<b
     return true;
   }
   const identity = await parts.access.identify(context.req);
-  if (first === 'images') {
+  if (segments[0] === 'images') {
     const image = await findImageFile(parts.products, segments.slice(1));
     if (image === undefined) return true;
     const { access } = parts;

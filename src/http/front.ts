@@ -101,8 +101,8 @@ export function createFront(parts: {
 }
 
 /** Probes get an answer however many requests are under way; it is short. */
-function isProbe({ url }: IncomingMessage): boolean {
-  return url === '/healthz' || url === '/readyz';
+function isProbe({ url = '' }: IncomingMessage): boolean {
+  return /^\/(healthz|readyz)(\?|$)/.test(url);
 }
 
 /** The client's id when it sent a harmless one, else a new one. */

@@ -12,7 +12,7 @@ import { versionRoutes } from './versions.ts';
 
 /** The routes under `/api/v1`; `openapi.ts` describes them. */
 export function createApi(parts: ApiParts): Router {
-  const router = new Router({ prefix: '/api/v1' });
+  const router = new Router({ prefix: '/api/v1', strict: true, sensitive: true });
   router.use(async (context, next) => {
     context.state['identity'] = await parts.access.identify(context.req);
     context.set('Cache-Control', 'no-store');

@@ -24,7 +24,7 @@ export function createRegistry(
   parts: RegistryParts,
   onDefect: (error: unknown, requestId: string) => void,
 ): Middleware {
-  const router = new Router();
+  const router = new Router({ strict: true, sensitive: true });
   serverRoutes(router, parts);
   certificateRoutes(router, parts);
   operationRoutes(router, parts);
