@@ -59,6 +59,12 @@ export interface VersionDraft {
   aliases: string[];
   /** `YYYYMMDD_HHMM`, UTC */
   serial: string;
+  /**
+   * Nobody gave the serial: it is the present minute, or that of the creation date, which reproducible builds may have in
+   * common. Where it is taken by other files, the next free minute is used; where the product has a version with the same
+   * files already, that is the one.
+   */
+  serialIsDerived?: boolean;
   label: string;
   items: Item[];
 }

@@ -79,30 +79,73 @@ export function parseAlias(text: string): string {
   return text;
 }
 
+/** What image builders write as a serial, read. */
+export interface SerialParts {
+  /** `YYYYMMDD` */
+  day: string;
+  /** Of the day: from 0 to 1439. */
+  minute: number;
+  /** 0 to 59; not part of a serial. */
+  second: number;
+}
+
 /**
- * Reads a serial and gives it as `YYYYMMDD_HHMM`. Understands what image builders write: `20260131_0524`,
- * `20260131_05:24`, `202601310524` and `20260131`.
+ * Reads a serial, as far as it can be read: a day (`20260131`), a day and a time (`20260131_0524`, `20260131_05:24`,
+ * `202601310524`, `20260131-0524`, `20260131T0524`), also with seconds (`20260131_052410`), or a day and a counter
+ * (`20260131.1`, `20260131-1`), which counts minutes of that day.
+ * @returns undefined for anything else, and for a day or a time that does not exist
+ */
+export function readSerial(text: string): SerialParts | undefined {
+  const [, day = '', hour, minute, second = '0'] =
+    /^(\d{8})(?:[_T-]?(\d{2}):?(\d{2})(?::?(\d{2}))?Z?)?$/.exec(text) ?? [];
+  const counter = /^\d{8}(?:\.(\d{1,4})|-(\d{1,3}))$/.exec(text);
+  const parts =
+    counter === null
+      ? { day, minute: Number(hour ?? 0) * 60 + Number(minute ?? 0), second: Number(second) }
+      : { day: text.slice(0, 8), minute: Number(counter[1] ?? counter[2]), second: 0 };
+  const isTime = parts.second < 60 && Number(minute ?? 0) < 60 && parts.minute < 24 * 60;
+  return isDay(parts.day) && isTime ? parts : undefined;
+}
+
+/** Whether `YYYYMMDD` is a day. */
+export function isDay(text: string): boolean {
+  if (!/^\d{8}$/.test(text)) return false;
+  const date = new Date(`${text.slice(0, 4)}-${text.slice(4, 6)}-${text.slice(6)}T00:00:00Z`);
+  return !Number.isNaN(date.getTime()) && serialOf(date).startsWith(text);
+}
+
+/** The serial of a minute of a day. */
+export function serialAt(day: string, minute: number): string {
+  const two = (value: number) => String(value).padStart(2, '0');
+  return `${day}_${two(Math.floor(minute / 60))}${two(minute % 60)}`;
+}
+
+/**
+ * Reads a serial ({@link readSerial}) and gives it as `YYYYMMDD_HHMM`.
  * @throws HeadwaterError `invalid`
  */
 export function parseSerial(text: string): string {
-  const match = /^(\d{4})(\d{2})(\d{2})(?:_?(\d{2}):?(\d{2}))?$/.exec(text);
-  const [, year, month, day, hour = '00', minute = '00'] = match ?? [];
-  const date = new Date(`${year}-${month}-${day}T${hour}:${minute}:00Z`);
-  if (
-    match === null ||
-    Number.isNaN(date.getTime()) ||
-    serialOf(date) !== `${year}${month}${day}_${hour}${minute}`
-  ) {
-    throw new HeadwaterError(
-      'invalid',
-      `serial ${JSON.stringify(text)}: expected a date and time as YYYYMMDD_HHMM, in UTC`,
-    );
-  }
-  return serialOf(date);
+  const parts = readSerial(text);
+  if (parts !== undefined) return serialAt(parts.day, parts.minute);
+  throw new HeadwaterError(
+    'invalid',
+    `serial ${JSON.stringify(text)}: expected a date and time as YYYYMMDD_HHMM, in UTC`,
+  );
 }
 
 /** The serial of a moment, in UTC. */
 export function serialOf(date: Date): string {
   const iso = date.toISOString();
   return `${iso.slice(0, 4)}${iso.slice(5, 7)}${iso.slice(8, 10)}_${iso.slice(11, 13)}${iso.slice(14, 16)}`;
+}
+
+/** The moment that a serial `YYYYMMDD_HHMM` names. */
+export function timeOfSerial(serial: string): Date {
+  const [, year, month, day, hour, minute] = /^(\d{4})(\d{2})(\d{2})_(\d{2})(\d{2})$/.exec(serial) ?? [];
+  return new Date(`${year}-${month}-${day}T${hour}:${minute}:00Z`);
+}
+
+/** The serial of the minute after. */
+export function serialAfter(serial: string): string {
+  return serialOf(new Date(timeOfSerial(serial).getTime() + 60_000));
 }

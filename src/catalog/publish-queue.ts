@@ -10,6 +10,7 @@ import { productName } from './names.ts';
 import { ownNames } from './own-names.ts';
 import { addVersions, type Publication, plainOnes, published, recordedDigests } from './publish-together.ts';
 import type { Permit } from './rights.ts';
+import { haveSameFiles, serialFor } from './serial-for.ts';
 import type { Tables } from './tables.ts';
 import { claimProduct, describeProducts, findVersion, insertVersion } from './version-rows.ts';
 
@@ -22,6 +23,8 @@ export type AssertStored = (blob: { digest: string; size: number }, isRecorded: 
 
 export interface PublishOutcome {
   outcome: 'created' | 'unchanged';
+  /** Where it is another than the one of the draft (`VersionDraft.serialIsDerived`). */
+  serial?: string;
   /** Aliases that every product gets but that lead to another one: left out. */
   withheldAliases: { alias: string; owner: string }[];
 }
@@ -100,13 +103,16 @@ async function publishOne(
   one: Request,
   { revision, note, permit, recorded }: ChangeParts & { recorded: ReadonlySet<string> },
 ): Promise<PublishOutcome> {
-  const { draft, implied, now } = one;
-  await demandPublish(draft, permit);
-  const product = await claimProduct(transaction, draft);
+  const { implied, now } = one;
+  await demandPublish(one.draft, permit);
+  const product = await claimProduct(transaction, one.draft);
+  const serial = await serialFor(transaction, product.id, one.draft);
+  const draft = { ...one.draft, serial };
+  const renamed = serial === one.draft.serial ? {} : { serial };
   const existing = await findVersion(transaction, product.id, draft.serial);
   if (existing !== undefined) {
     assertSameFiles(draft, existing.items);
-    if (existing.removed_at === null) return { outcome: 'unchanged', withheldAliases: [] };
+    if (existing.removed_at === null) return { outcome: 'unchanged', ...renamed, withheldAliases: [] };
   }
   for (const alias of draft.aliases) await assertFree(transaction, alias, draft.product);
   await assertAllStored(one, recorded);
@@ -127,7 +133,7 @@ async function publishOne(
     await insertVersion(transaction, product.id, draft, now);
   }
   await note(published(draft));
-  return { outcome: 'created', withheldAliases };
+  return { outcome: 'created', ...renamed, withheldAliases };
 }
 
 async function demandPublish(draft: VersionDraft, permit: Permit): Promise<void> {
@@ -144,13 +150,7 @@ async function assertAllStored(
 }
 
 function assertSameFiles(draft: VersionDraft, existing: Item[]): void {
-  const list = (items: Item[]) =>
-    items
-      .filter((item) => item.deltaBase === undefined)
-      .map((item) => `${item.type} ${item.digest}`)
-      .sort();
-  const [given, had] = [list(draft.items), list(existing)];
-  if (given.join() === had.join()) return;
+  if (haveSameFiles(draft.items, existing)) return;
   throw new HeadwaterError(
     'conflict',
     `product ${productName(draft.product)} already has a version ${draft.serial} with other files: ` +

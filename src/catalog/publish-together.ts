@@ -44,6 +44,7 @@ export async function plainOnes<One extends Publication>(
     const { stream, owner, serial, product: family } = one.draft;
     const product = products.get(name);
     if (product === undefined || product.stream !== stream || product.owner !== owner) return false;
+    if (one.draft.serialIsDerived === true) return false;
     if (others.has(name) || taken.has(serialKey(product.id, serial))) return false;
     return aliasesOf(one).every((alias) => {
       const leads = families.get(alias);

@@ -1,6 +1,6 @@
 import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
-import { type Family, productName, serialOf } from './names.ts';
+import { type Family, productName, serialAfter, serialOf } from './names.ts';
 import { toItem } from './product-rows.ts';
 import type { Tables } from './tables.ts';
 import { claimProduct, insertVersion } from './version-rows.ts';
@@ -85,14 +85,7 @@ export async function nextSerial(
     .executeTakeFirstOrThrow();
   const present = serialOf(now);
   if (last === null || last < present) return present;
-  const [year, month, day, hour, minute] = [
-    last.slice(0, 4),
-    last.slice(4, 6),
-    last.slice(6, 8),
-    last.slice(9, 11),
-    last.slice(11),
-  ];
-  return serialOf(new Date(Date.parse(`${year}-${month}-${day}T${hour}:${minute}:00Z`) + 60_000));
+  return serialAfter(last);
 }
 
 /**

@@ -4,10 +4,11 @@ import type { RootfsFacts } from './content.ts';
  * Reads os-release (its manual page, os-release(5)).
  *
  * The release is what people call it:
+ * - `current` for distributions that are never released, whatever version of their base files they name;
  * - `VERSION_CODENAME` where there is one that is a single word (Debian with its testing and sid, Ubuntu): `bookworm`;
  * - else the first two numbers of `VERSION_ID`, since a third is a patch level: `41`, `15.6`, Alpine's 3.20.1 as `3.20`;
  * - `edge` for Alpine's development branch, whose `VERSION_ID` is that of a release to come;
- * - `current` for distributions that are never released: those that say so (`BUILD_ID=rolling`), those whose
+ * - `current` for others that are never released: those that say so (`BUILD_ID=rolling`), those whose
  *   `VERSION_ID` is the date of a snapshot (openSUSE Tumbleweed) and those without any version (Arch, Void, Gentoo).
  *   Not Debian: one without a version is an unfinished one, of which nothing is known.
  */
@@ -25,9 +26,28 @@ export function parseOsRelease(text: string): RootfsFacts {
   };
 }
 
+/** Rolling distributions whose os-release may name a version all the same (Gentoo's is that of a package, Kali's a snapshot). */
+const rolling = new Set([
+  'arch',
+  'archarm',
+  'artix',
+  'cachyos',
+  'chimera',
+  'endeavouros',
+  'exherbo',
+  'funtoo',
+  'gentoo',
+  'kali',
+  'manjaro',
+  'opensuse-slowroll',
+  'opensuse-tumbleweed',
+  'void',
+]);
+
 function releaseOf(fields: Map<string, string>): string | undefined {
   const os = fields.get('ID');
   const version = fields.get('VERSION_ID');
+  if (os !== undefined && rolling.has(os.toLowerCase())) return 'current';
   const codename = fields.get('VERSION_CODENAME');
   if (codename !== undefined && /^[\w.+~-]+$/.test(codename)) return codename.toLowerCase();
   if (os === 'alpine' && version !== undefined && /_alpha|_pre|_git/.test(version)) return 'edge';

@@ -1,5 +1,5 @@
+import { timeOfSerial } from '../catalog/names.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
-import { timeOfSerial } from './serials.ts';
 
 /** What `keep` of a definition says. */
 export type Keep = MirrorDefinition['keep'];

@@ -1,5 +1,5 @@
 import { parseNamePart, serialOf } from '../catalog/names.ts';
-import { HeadwaterError, messageOf } from '../errors.ts';
+import { HeadwaterError, messageOf, quotable } from '../errors.ts';
 import type { Architecture } from '../image/architecture.ts';
 import type { RootfsFacts } from '../image/content.ts';
 import type { CheckedRequest } from './checked-request.ts';
@@ -12,21 +12,18 @@ export interface RootName {
   architecture: Architecture;
   osTitle: string;
   serial: string;
+  /** Nobody gave the serial: it is the present minute. */
+  serialIsDerived: boolean;
+  /** Where the request and os-release disagree, in words. */
+  warnings: string[];
 }
 
 /**
- * What a bare root filesystem is called: as given, else as it says itself.
- * @param options.requestWins what the request says is taken where os-release disagrees (`describe`)
- * @throws HeadwaterError `invalid` where neither says enough, or where they disagree
+ * What a bare root filesystem is called: as given, with a warning where it says something else itself; else as it says.
+ * @throws HeadwaterError `invalid` where neither says enough, or where its programs are for another architecture
  */
-export function nameBareRoot(
-  file: string,
-  checked: CheckedRequest,
-  facts: RootfsFacts,
-  options: { requestWins?: boolean } = {},
-): RootName {
+export function nameBareRoot(file: string, checked: CheckedRequest, facts: RootfsFacts): RootName {
   assertSameArchitecture(file, checked, facts);
-  if (options.requestWins !== true) assertAgree(file, checked, facts);
   const found = (field: 'os' | 'release') => {
     const text = facts[field];
     if (text === undefined) return undefined;
@@ -58,6 +55,8 @@ export function nameBareRoot(
     variant: checked.variant ?? 'default',
     osTitle: os,
     serial: checked.serial ?? serialOf(new Date()),
+    serialIsDerived: checked.serial === undefined,
+    warnings: disagreements(file, checked, facts),
   };
 }
 
@@ -74,16 +73,25 @@ function assertSameArchitecture(
   );
 }
 
-function assertAgree(file: string, { os, release, called }: CheckedRequest, facts: RootfsFacts): void {
+function disagreements(file: string, { os, release, called }: CheckedRequest, facts: RootfsFacts): string[] {
   const words = facts.title?.toLowerCase().match(/[a-z0-9.]+/g) ?? [];
+  const warnings: string[] = [];
+  const differs = (field: 'os' | 'release', given: string, says: string) =>
+    warnings.push(
+      `${file}: ${called(field)} ${given} is used, although its os-release says ${quotable(says, 80)}`,
+    );
   if (os !== undefined && facts.os !== undefined && !isOs(os, facts.os, words)) {
-    throw disagreement(file, called('os'), os, `ID=${facts.os}`);
+    differs('os', os, `ID=${facts.os}`);
   }
   if (release !== undefined && facts.release !== undefined && !isRelease(release, facts, words)) {
     const { release: name, version } = facts;
-    const says = version === undefined || version === name ? name : `${name} (VERSION_ID=${version})`;
-    throw disagreement(file, called('release'), release, says);
+    differs(
+      'release',
+      release,
+      version === undefined || version === name ? name : `${name} (VERSION_ID=${version})`,
+    );
   }
+  return warnings;
 }
 
 /** By its `ID`, or by the first words of its `PRETTY_NAME`: `rockylinux` for `rocky` and `Rocky Linux 9.4`. */
@@ -102,12 +110,5 @@ function isRelease(given: string, { release, version }: RootfsFacts, words: stri
     given === release ||
     (version !== undefined && `${version.toLowerCase()}.`.startsWith(`${given}.`)) ||
     words.includes(given)
-  );
-}
-
-function disagreement(file: string, field: string, given: string, says: string): HeadwaterError {
-  return new HeadwaterError(
-    'invalid',
-    `${file}: ${field} was given as ${given}, but its /etc/os-release says ${says}: leave ${field} out; or, where the system was made into another, change its os-release or publish it with a metadata tarball`,
   );
 }

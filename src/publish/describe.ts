@@ -1,6 +1,13 @@
 import type { ProductDetails } from '../catalog/model.ts';
-import { impliedAliases, type ProductKey, parseNamePart, parseSerial, serialOf } from '../catalog/names.ts';
-import { HeadwaterError, messageOf } from '../errors.ts';
+import {
+  impliedAliases,
+  type ProductKey,
+  parseNamePart,
+  parseSerial,
+  serialOf,
+  timeOfSerial,
+} from '../catalog/names.ts';
+import { HeadwaterError, messageOf, quotable } from '../errors.ts';
 import { type Architecture, parseArchitecture } from '../image/architecture.ts';
 import type { ImageMetadata } from '../image/content.ts';
 import type { CheckedRequest } from './checked-request.ts';
@@ -10,6 +17,8 @@ import type { PublishRequest } from './request.ts';
 export interface Description {
   product: ProductKey & { architecture: Architecture };
   serial: string;
+  /** Nobody gave it: it comes from a time (`VersionDraft`). */
+  serialIsDerived: boolean;
   stream: string;
   label: string;
   details: ProductDetails;
@@ -17,70 +26,132 @@ export interface Description {
   aliases: string[];
   /** The ones every product has. */
   implied: string[];
+  /** Where the request and metadata.yaml disagree, in words. */
+  warnings: string[];
+}
+
+/** What is said of a version beside its files. */
+export interface DescribeOptions {
+  /**
+   * The request is what an upstream's document says: that metadata.yaml disagrees is nothing to tell of, and the names that
+   * people read are not its own.
+   */
+  fromUpstream?: boolean;
+  now?: Date;
 }
 
 /**
- * Puts together what the request and metadata.yaml say of a version.
- * @param options.requestWins what the request says is taken where metadata.yaml disagrees; only the architecture, which
- * decides where an image can run, must be the same
- * @throws HeadwaterError `invalid` where they disagree, or where neither says enough
+ * Puts together what the request and metadata.yaml say of a version. What the request says is taken where they disagree,
+ * with a warning; only the architecture, which decides where an image can run, must be the same.
+ * @throws HeadwaterError `invalid` where the architectures disagree, or where neither says enough
  */
 export function describe(
   request: PublishRequest,
   checked: CheckedRequest,
   metadata: ImageMetadata,
-  options: { requestWins?: boolean } = {},
+  options: DescribeOptions = {},
 ): Description {
   const { properties } = metadata;
-  const agree = <Text extends string>(
-    field: 'os' | 'release' | 'architecture' | 'variant',
-    given: Text | undefined,
-    found: Text | undefined,
-  ): Text => {
-    const called = checked.called(field);
-    if (given !== undefined && found !== undefined && given !== found) {
-      throw new HeadwaterError(
-        'invalid',
-        `${called} was given as ${given}, but metadata.yaml says ${found}: leave ${called} out, or correct metadata.yaml`,
-      );
-    }
-    const value = given ?? found;
-    if (value === undefined) {
-      throw new HeadwaterError('invalid', `metadata.yaml has no property "${field}": give it with ${called}`);
-    }
-    return value;
+  const { fromUpstream = false, now = new Date() } = options;
+  const warnings: string[] = [];
+  const os = chosen('os', checked, properties, warnings) ?? missing('os', checked);
+  const release = chosen('release', checked, properties, warnings) ?? missing('release', checked);
+  const variant = chosen('variant', checked, properties, warnings) ?? 'default';
+  assertSameArchitecture(checked, metadata.architecture);
+  const { architecture } = metadata;
+  if (!fromUpstream) assertPropertyArchitecture(properties['architecture'], architecture);
+  const title = (field: 'os' | 'release', name: string): string => {
+    const written = text(properties[field]);
+    // A name that the request corrects is no title; one that only cannot be part of a name is.
+    return written === undefined || (!fromUpstream && (plainName(written) ?? name) !== name) ? name : written;
   };
-  const said = (field: 'os' | 'release' | 'variant') =>
-    options.requestWins === true && checked[field] !== undefined ? undefined : property(properties, field);
-  const os = agree('os', checked.os, said('os'));
-  const release = agree('release', checked.release, said('release'));
-  const found = said('variant');
-  const variant =
-    found === undefined ? (checked.variant ?? 'default') : agree('variant', checked.variant, found);
-  const architecture = agree('architecture', checked.architecture, metadata.architecture);
-  if (options.requestWins !== true) assertPropertyArchitecture(properties['architecture'], architecture);
   const product = { os, release, architecture, variant };
+  const named =
+    checked.serial === undefined
+      ? serialFrom(metadata, checked, { now, warnings })
+      : { serial: checked.serial };
   return {
     product,
-    serial: checked.serial ?? serialFrom(metadata, checked),
+    serial: named.serial,
+    serialIsDerived: 'isDerived' in named,
     stream: checked.stream,
     label: request.label ?? 'release',
     details: {
-      osTitle: request.osTitle ?? text(properties['os']) ?? os,
-      releaseTitle: request.title ?? text(properties['release']) ?? release,
+      osTitle: request.osTitle ?? title('os', os),
+      releaseTitle: request.title ?? title('release', release),
       ...(request.eol === undefined ? {} : { supportEol: request.eol }),
       requirements: checked.requirements,
     },
     aliases: checked.aliases,
     implied: impliedAliases(product),
+    warnings: fromUpstream ? [] : warnings,
   };
 }
 
-function serialFrom({ properties, creationDate }: ImageMetadata, { called }: CheckedRequest): string {
+/** What the request says, or else metadata.yaml. */
+function chosen(
+  field: 'os' | 'release' | 'variant',
+  checked: CheckedRequest,
+  properties: Record<string, string>,
+  warnings: string[],
+): string | undefined {
+  const given = checked[field];
+  const written = text(properties[field]);
+  const called = checked.called(field);
+  if (written === undefined) return given;
+  const found = plainName(written);
+  if (given === undefined) {
+    if (found !== undefined) return found;
+    const place = `metadata.yaml: property "${field}"`;
+    try {
+      return parseNamePart(place, withHyphens(written));
+    } catch (error) {
+      throw new HeadwaterError('invalid', `${messageOf(error)}: give another with ${called}`, {
+        cause: error,
+      });
+    }
+  }
+  if (given !== found) {
+    warnings.push(`${called} ${given} is used, although metadata.yaml says ${quotable(written, 80)}`);
+  }
+  return given;
+}
+
+function missing(field: 'os' | 'release', { called }: CheckedRequest): never {
+  throw new HeadwaterError(
+    'invalid',
+    `metadata.yaml has no property "${field}": give it with ${called(field)}`,
+  );
+}
+
+function assertSameArchitecture({ architecture: given, called }: CheckedRequest, found: Architecture): void {
+  if (given === undefined || given === found) return;
+  const field = called('architecture');
+  throw new HeadwaterError(
+    'invalid',
+    `${field} was given as ${given}, but metadata.yaml says ${found}: leave ${field} out, or correct metadata.yaml`,
+  );
+}
+
+/**
+ * Reproducible builds write 0, 1 or the like for the time of a build; there are no images from before LXC and its image
+ * servers.
+ */
+const firstSerial = '20080101_0000';
+const firstSecond = timeOfSerial(firstSerial).getTime() / 1000;
+/** The last second of the year 9999. */
+const lastSecond = 253_402_300_799;
+
+/** The serial that metadata.yaml gives, or that of the present minute where it says nothing. */
+function serialFrom(
+  { properties, creationDate }: ImageMetadata,
+  { called }: CheckedRequest,
+  { now, warnings }: { now: Date; warnings: string[] },
+): { serial: string } | { serial: string; isDerived: true } {
   const given = text(properties['serial']);
-  if (given === undefined) return serialOf(new Date(creationDate * 1000));
+  let serial: string | undefined;
   try {
-    return parseSerial(given);
+    serial = given === undefined ? undefined : parseSerial(given);
   } catch (error) {
     throw new HeadwaterError(
       'invalid',
@@ -88,13 +159,30 @@ function serialFrom({ properties, creationDate }: ImageMetadata, { called }: Che
       { cause: error },
     );
   }
+  if (serial !== undefined && serial >= firstSerial) return { serial };
+  if (serial === undefined && creationDate >= firstSecond && creationDate <= lastSecond) {
+    return { serial: serialOf(new Date(creationDate * 1000)), isDerived: true };
+  }
+  const says = serial === undefined ? `creation_date ${creationDate}` : `serial ${serial}`;
+  warnings.push(
+    `metadata.yaml: ${says} is no time at which an image was made: the present minute becomes the serial; give another with ${called('serial')}`,
+  );
+  return { serial: serialOf(now), isDerived: true };
 }
 
-/** A property as a part of a product's name: builders write `Rocky Linux` where names have `rocky-linux`. */
-function property(properties: Record<string, string>, field: string): string | undefined {
-  const value = text(properties[field]);
-  if (value === undefined) return undefined;
-  return parseNamePart(`metadata.yaml: property "${field}"`, value.replaceAll(/ +/g, '-'));
+/** A property as a part of a product's name, if it can be one. */
+function plainName(written: string): string | undefined {
+  try {
+    return parseNamePart('name', withHyphens(written));
+  } catch (error) {
+    if (error instanceof HeadwaterError) return undefined;
+    throw error;
+  }
+}
+
+/** Builders write `Rocky Linux` where names have `rocky-linux`. */
+function withHyphens(written: string): string {
+  return written.replaceAll(/ +/g, '-');
 }
 
 function text(value: string | undefined): string | undefined {

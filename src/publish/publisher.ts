@@ -1,9 +1,10 @@
 import type { Item, VersionDraft } from '../catalog/model.ts';
 import { productName } from '../catalog/names.ts';
+import type { PublishOutcome } from '../catalog/publish-queue.ts';
 import { HeadwaterError } from '../errors.ts';
 import { makeMetadataTarball } from '../image/metadata-tarball.ts';
 import { Attempt } from './attempt.ts';
-import { nameBareRoot } from './bare-root.ts';
+import { nameBareRoot, type RootName } from './bare-root.ts';
 import { type CheckedRequest, checkRequest } from './checked-request.ts';
 import { type Description, describe } from './describe.ts';
 import type { Destination, KeptFile } from './destination.ts';
@@ -26,7 +27,12 @@ interface Parts {
 /** What a version is to be called, as far as its request says. */
 interface Naming {
   checked: CheckedRequest;
-  requestWins: boolean;
+  fromUpstream: boolean;
+}
+
+/** Metadata that was made for a bare root, and how it came to its names. */
+interface MadeMetadata extends Pick<RootName, 'serialIsDerived' | 'warnings'> {
+  file: KeptFile;
 }
 
 /** How a publish is done. */
@@ -37,8 +43,8 @@ interface PublishOptions {
   /** What messages call a field of the request; its own name when left out. */
   called?: FieldNaming;
   /**
-   * The request is what an upstream's document says: it wins over metadata.yaml and os-release (`describe`), and aliases that another
-   * product has are left out instead of refused.
+   * The request is what an upstream's document says: that metadata.yaml and os-release disagree is not told, and aliases that
+   * another product has are left out instead of refused.
    */
   fromUpstream?: boolean;
   /** Told what the version turned out to be, before it is committed; throws when it may not. */
@@ -75,8 +81,8 @@ async function publishChecked(
 ): Promise<Published> {
   const kept = await keepAll(destination, request.files, options.progress);
   const { fromUpstream = false } = options;
-  const naming = { checked, requestWins: fromUpstream };
-  const { unified, parts } = await arrange(destination, request.files, kept, naming);
+  const naming = { checked, fromUpstream };
+  const { unified, parts, made } = await arrange(destination, request.files, kept, naming);
   const description = describeFile(unified ?? parts.metadata, request, naming);
   const items =
     unified === undefined
@@ -89,25 +95,27 @@ async function publishChecked(
     details: description.details,
     aliases: fromUpstream ? [] : description.aliases,
     serial: description.serial,
+    ...(made?.serialIsDerived === true || description.serialIsDerived ? { serialIsDerived: true } : {}),
     label: description.label,
     items,
   };
   options.permit?.(draft);
-  const { outcome, withheldAliases } = await destination.commit(
+  const committed = await destination.commit(
     draft,
     fromUpstream ? [...description.implied, ...description.aliases] : description.implied,
   );
-  return published(description, items, outcome, withheldAliases);
+  const warnings = [...(fromUpstream ? [] : (made?.warnings ?? [])), ...description.warnings];
+  return published({ ...description, warnings }, items, committed);
 }
 
 function describeFile(
   { name, content }: KeptFile,
   request: PublishRequest,
-  { checked, requestWins }: Naming,
+  { checked, fromUpstream }: Naming,
 ): Description {
   if (content.kind !== 'metadata' && content.kind !== 'unified') throw new Error('no metadata was found');
   try {
-    return describe(request, checked, content.metadata, { requestWins });
+    return describe(request, checked, content.metadata, { fromUpstream });
   } catch (error) {
     throw inFile(name, error);
   }
@@ -142,7 +150,10 @@ async function arrange(
   sources: SourceFile[],
   kept: KeptFile[],
   naming: Naming,
-): Promise<{ unified: KeptFile; parts?: undefined } | { unified?: undefined; parts: Parts }> {
+): Promise<
+  | { unified: KeptFile; parts?: undefined; made?: undefined }
+  | { unified?: undefined; parts: Parts; made?: MadeMetadata }
+> {
   const unified = kept.find(({ content }) => content.kind === 'unified');
   if (unified !== undefined) {
     const other = kept.find((file) => file !== unified);
@@ -181,31 +192,33 @@ async function arrange(
     );
   }
   assertOneOfEach(roots);
-  return { parts: { metadata: first ?? (await makeMetadata(destination, root, naming)), roots, deltas } };
+  if (first !== undefined) return { parts: { metadata: first, roots, deltas } };
+  const made = await makeMetadata(destination, root, naming);
+  return { parts: { metadata: made.file, roots, deltas }, made };
 }
 
 async function makeMetadata(
   destination: Destination,
   root: KeptFile,
-  { checked, requestWins }: Naming,
-): Promise<KeptFile> {
+  { checked }: Naming,
+): Promise<MadeMetadata> {
   const facts = root.content.kind === 'rootfs-tarball' ? root.content.found : {};
-  const name = nameBareRoot(root.name, checked, facts, { requestWins });
+  const name = nameBareRoot(root.name, checked, facts);
   const bytes = await makeMetadataTarball(name);
-  return await destination.keep({ from: 'memory', name: `metadata for ${root.name}`, bytes });
+  const file = await destination.keep({ from: 'memory', name: `metadata for ${root.name}`, bytes });
+  return { file, serialIsDerived: name.serialIsDerived, warnings: name.warnings };
 }
 
 function published(
   description: Description,
   items: Item[],
-  outcome: Published['outcome'],
-  withheld: { alias: string; owner: string }[],
+  { outcome, serial, withheldAliases: withheld }: PublishOutcome,
 ): Published {
   const left = new Set(withheld.map(({ alias }) => alias));
   return {
     outcome,
     product: productName(description.product),
-    serial: description.serial,
+    serial: serial ?? description.serial,
     stream: description.stream,
     aliases: [...new Set([...description.implied, ...description.aliases])].filter(
       (alias) => !left.has(alias),
@@ -215,6 +228,12 @@ function published(
         ? []
         : [{ type: type === 'disk-kvm.img' ? 'virtual-machine' : 'container', file, size, fingerprint }],
     ),
-    warnings: withheld.map(({ alias, owner }) => `alias ${alias} leads to ${owner} and was left out`),
+    warnings: [
+      ...description.warnings,
+      ...(serial === undefined || outcome === 'unchanged'
+        ? []
+        : [`the serial ${description.serial} is that of a version with other files: this one is ${serial}`]),
+      ...withheld.map(({ alias, owner }) => `alias ${alias} leads to ${owner} and was left out`),
+    ],
   };
 }

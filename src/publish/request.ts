@@ -22,7 +22,8 @@ export type SourceFile =
 
 /**
  * What whoever publishes says. Everything but the files may be left out: it then comes from metadata.yaml, from
- * the root filesystem, or from defaults. What is said here and what the files say must agree.
+ * the root filesystem, or from defaults. Where the files say something else, what is said here is taken, with a warning;
+ * only the architecture must agree.
  */
 export interface PublishRequest {
   /** One version's files: metadata and roots in any order, or a unified tarball, or a bare root tarball. */

@@ -146,10 +146,10 @@ describe('publish', () => {
   test.each([
     ['an unknown architecture', ['--arch', 'pdp11'], 3, '--arch: architecture "pdp11" is not known'],
     [
-      'a flag that metadata.yaml contradicts',
-      ['--release', 'trixie'],
+      'an architecture that metadata.yaml contradicts',
+      ['--arch', 'arm64'],
       3,
-      '--release was given as trixie, but',
+      '--arch was given as arm64, but',
     ],
   ])('refuses %s, and keeps nothing', async (_, flags, expected, message) => {
     const { code, stderr } = await publish(metadata, root, ...flags);

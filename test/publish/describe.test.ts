@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { productName } from '../../src/catalog/names.ts';
 import { flagOf } from '../../src/cli/publish-requests.ts';
 import type { ImageMetadata, RootfsFacts } from '../../src/image/content.ts';
 import { nameBareRoot } from '../../src/publish/bare-root.ts';
@@ -27,6 +28,8 @@ test('what is not said comes from metadata.yaml', () => {
     details: { osTitle: 'Debian', releaseTitle: 'bookworm', requirements: {} },
     aliases: [],
     implied: ['debian/bookworm', 'debian/bookworm/default'],
+    serialIsDerived: true,
+    warnings: [],
   });
 });
 
@@ -47,12 +50,81 @@ test('another variant has only its own alias', () => {
   expect(description({}, { variant: 'cloud' }).implied).toEqual(['debian/bookworm/cloud']);
 });
 
-test.each([
-  [{ os: 'ubuntu' }, 'os was given as ubuntu, but metadata.yaml says debian'],
-  [{ release: 'trixie' }, 'release was given as trixie, but metadata.yaml says bookworm'],
-  [{ architecture: 'arm64' }, 'architecture was given as arm64, but metadata.yaml says amd64'],
-])('%j disagrees with metadata.yaml', (said, message) => {
-  expect(() => description(said)).toThrow(message);
+test.each<[Partial<PublishRequest>, Record<string, string>, string, string]>([
+  [
+    { os: 'ubuntu' },
+    {},
+    'ubuntu:bookworm:amd64:default',
+    'os ubuntu is used, although metadata.yaml says Debian',
+  ],
+  [
+    { os: 'pop-os' },
+    { os: 'Pop!_OS' },
+    'pop-os:bookworm:amd64:default',
+    'although metadata.yaml says Pop!_OS',
+  ],
+  [
+    { release: 'trixie' },
+    {},
+    'debian:trixie:amd64:default',
+    'release trixie is used, although metadata.yaml says',
+  ],
+  [{ release: 'jammy' }, { release: 'jammy 22.04' }, 'debian:jammy:amd64:default', 'says jammy 22.04'],
+  [{ variant: 'cloud' }, { variant: 'a b/c' }, 'debian:bookworm:amd64:cloud', 'variant cloud is used'],
+])('%j wins over the properties %j, with a warning', (said, properties, product, warning) => {
+  const described = description(said, properties);
+  expect(productName(described.product)).toBe(product);
+  expect(described.warnings).toEqual([expect.stringContaining(warning)]);
+});
+
+test('titles are those of metadata.yaml, unless a name is corrected', () => {
+  const titles = (said: Partial<PublishRequest>, properties: Record<string, string>) => {
+    const { osTitle, releaseTitle } = description(said, properties).details;
+    return [osTitle, releaseTitle];
+  };
+  expect(titles({ os: 'pop-os', release: 'jammy' }, { os: 'Pop!_OS', release: '22.04 LTS' })).toEqual([
+    'Pop!_OS',
+    'jammy',
+  ]);
+  expect(titles({ release: 'plover' }, { release: '30.05 (Plover)' })).toEqual(['Debian', '30.05 (Plover)']);
+  expect(titles({ os: 'ubuntu', release: 'noble' }, {})).toEqual(['ubuntu', 'noble']);
+});
+
+test('an architecture that metadata.yaml contradicts is refused', () => {
+  expect(() => description({ architecture: 'arm64' })).toThrow(
+    'architecture was given as arm64, but metadata.yaml says amd64',
+  );
+});
+
+test.each([0, 1, -1, 315532800, 1199145599, 253402300800, 2 ** 60])(
+  'the creation date %d says nothing: the present minute is the serial',
+  (creationDate) => {
+    const described = describeVersion(
+      { files: [] },
+      checkRequest({ files: [] }),
+      { ...metadata({}), creationDate },
+      {
+        now: new Date('2026-11-29T17:00:59Z'),
+      },
+    );
+    expect(described).toMatchObject({ serial: '20261129_1700', serialIsDerived: true });
+    expect(described.warnings).toEqual([expect.stringContaining(`creation_date ${creationDate} is no time`)]);
+  },
+);
+
+test('a serial of such a time says nothing either, unless it was given', () => {
+  const now = new Date('2026-11-29T17:00:59Z');
+  const said = { files: [], serial: '19700101' };
+  const properties = metadata({ serial: '19700101_00:00' });
+  expect(describeVersion({ files: [] }, checkRequest({ files: [] }), properties, { now })).toMatchObject({
+    serial: '20261129_1700',
+    serialIsDerived: true,
+  });
+  expect(describeVersion(said, checkRequest(said), properties, { now })).toMatchObject({
+    serial: '19700101_0000',
+    serialIsDerived: false,
+    warnings: [],
+  });
 });
 
 test('names that differ only in writing agree', () => {
@@ -76,6 +148,7 @@ test.each([
 });
 
 test.each([
+  [{ os: 'Pop!_OS' }, /metadata\.yaml: property "os" "Pop!_OS": use letters.*: give another with os$/],
   [{ os: 'a/b' }, 'metadata.yaml: property "os" "a/b"'],
   [{ release: 'a:b' }, 'metadata.yaml: property "release" "a:b"'],
   [{ architecture: 'arm64' }, 'metadata.yaml: property "architecture" is arm64'],
@@ -146,31 +219,26 @@ test.each<[Partial<PublishRequest>, RootfsFacts]>([
 });
 
 test.each<[Partial<PublishRequest>, RootfsFacts, string]>([
-  [{ os: 'ubuntu' }, bookworm, 'os was given as ubuntu, but its /etc/os-release says ID=debian'],
+  [{ os: 'ubuntu' }, bookworm, 'os ubuntu is used, although its os-release says ID=debian'],
   [
     { release: 'trixie' },
     bookworm,
-    'release was given as trixie, but its /etc/os-release says bookworm (VERSION_ID=12)',
+    'release trixie is used, although its os-release says bookworm (VERSION_ID=12)',
   ],
-  [{ release: '1' }, bookworm, 'release was given as 1, but'],
-  [{ release: '8' }, rocky, 'release was given as 8, but its /etc/os-release says 9.4: leave release out'],
-  [{ os: 'rock' }, rocky, 'os was given as rock, but its /etc/os-release says ID=rocky'],
-  [{ release: 'bookworm' }, sid, 'release was given as bookworm, but its /etc/os-release says trixie'],
-  [
-    { architecture: 'arm64' },
-    bookworm,
-    'architecture was given as arm64, but its programs are for amd64: leave architecture out',
-  ],
-])('%j disagrees with a bare root', (said, facts, message) => {
-  expect(() => bareRoot(said, { architecture: 'amd64', ...facts })).toThrow(`root.tar: ${message}`);
+  [{ release: '1' }, bookworm, 'release 1 is used'],
+  [{ release: '8' }, rocky, 'release 8 is used, although its os-release says 9.4'],
+  [{ os: 'rock' }, rocky, 'os rock is used, although its os-release says ID=rocky'],
+  [{ release: 'bookworm' }, sid, 'release bookworm is used, although its os-release says trixie'],
+])('%j wins over what a bare root says, with a warning', (said, facts, warning) => {
+  const name = bareRoot(said, { architecture: 'amd64', ...facts });
+  expect(name).toMatchObject(said);
+  expect(name.warnings).toEqual([expect.stringContaining(`root.tar: ${warning}`)]);
 });
 
-test('what an upstream says wins over os-release, though not over the programs', () => {
-  const said = checkRequest({ files: [], os: 'acme', release: '1', architecture: 'arm64' });
-  const options = { requestWins: true };
-  const facts = { ...bookworm, architecture: 'arm64' } as const;
-  expect(nameBareRoot('root.tar', said, facts, options)).toMatchObject({ os: 'acme', release: '1' });
-  expect(() => nameBareRoot('root.tar', said, bookworm, options)).toThrow('its programs are for amd64');
+test('an architecture that the programs of a bare root contradict is refused', () => {
+  expect(() => bareRoot({ architecture: 'arm64' })).toThrow(
+    'root.tar: architecture was given as arm64, but its programs are for amd64: leave architecture out',
+  );
 });
 
 test('a name in os-release that cannot be one is refused, naming the file', () => {

@@ -386,3 +386,54 @@ describe('bad input gets its own error and changes nothing', () => {
     }
   });
 });
+
+describe('a serial that nobody gave', () => {
+  /** Metadata that gives a time but no serial. */
+  async function dated(creationDate: number, name: string) {
+    const text = metadataYaml().replace(/creation_date: \d+/, `creation_date: ${creationDate}`);
+    return await tarball(name, { 'metadata.yaml': text, 'templates/x.tpl': '' });
+  }
+
+  async function otherRoots(count: number): Promise<string[]> {
+    const roots = [];
+    for (let number = 0; number < count; number++) {
+      const path = join(scratch, `root-${number}.squashfs`);
+      await copyFile(image.root, path);
+      await appendFile(path, Buffer.alloc(4096 * (number + 1)));
+      roots.push(path);
+    }
+    return roots;
+  }
+
+  test.each([1, 1767225600])(
+    'is the next free minute where builds have the time %d in common, and that of the same files where they come again',
+    async (creationDate) => {
+      const { destination } = await workspace();
+      const metadata = await dated(creationDate, `dated-${creationDate}.tar.xz`);
+      const serials = [];
+      const roots = await otherRoots(3);
+      for (const root of roots) {
+        const published = await publish(destination, { files: disk(metadata, root) });
+        expect(published.outcome).toBe('created');
+        serials.push(published.serial);
+      }
+      expect(new Set(serials).size).toBe(3);
+      expect([...serials].sort()).toEqual(serials);
+      expect(serials[0]?.startsWith('1970')).toBe(false);
+      if (creationDate > 1) expect(serials).toEqual(['20260101_0000', '20260101_0001', '20260101_0002']);
+      for (const [index, root] of roots.entries()) {
+        const again = await publish(destination, { files: disk(metadata, root) });
+        expect(again).toMatchObject({ outcome: 'unchanged', serial: serials[index] });
+      }
+    },
+  );
+
+  test('is another one for each of several that are published at the same moment', async () => {
+    const { destination } = await workspace();
+    const metadata = await dated(1, 'at-once.tar.xz');
+    const all = await Promise.all(
+      (await otherRoots(4)).map((root) => publish(destination, { files: disk(metadata, root) })),
+    );
+    expect(new Set(all.map(({ serial }) => serial)).size).toBe(4);
+  });
+});

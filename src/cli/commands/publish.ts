@@ -21,14 +21,17 @@ export function addPublishCommand(program: Command, output: Output): void {
     .command('publish')
     .summary('publish a version')
     .description(
-      'Publish a version of an image: metadata and roots, a unified tarball, or a bare root filesystem tarball; or the directory that an image builder left behind. What a file is, its bytes decide. What the flags do not say comes from metadata.yaml, or from the root filesystem itself; what both say must agree.',
+      'Publish a version of an image: metadata and roots, a unified tarball, or a bare root filesystem tarball; or the directory that an image builder left behind. What a file is, its bytes decide. What the flags do not say comes from metadata.yaml, or from the root filesystem itself. Where they say something else, the flags are used, with a warning; only the architecture must agree.',
     )
     .argument('<file|dir...>', 'the files of one version, or directories with one version each')
     .option('--os <name>', 'distribution, such as debian')
     .option('--release <name>', 'release, such as bookworm')
     .option('--arch <name>', 'architecture, such as amd64 or x86_64')
     .option('--variant <name>', 'variant (default: default)')
-    .option('--serial <serial>', 'version, as YYYYMMDD_HHMM in UTC')
+    .option(
+      '--serial <serial>',
+      'version, as YYYYMMDD_HHMM in UTC (default: from metadata.yaml, or the present minute)',
+    )
     .option('--stream <name>', 'stream (default: images)')
     .addOption(
       new Option('--alias <name>', 'alias, beside os/release and os/release/variant (repeatable)').argParser(
