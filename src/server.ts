@@ -30,6 +30,7 @@ import { Operations } from './http/registry/operations.ts';
 import { PullPolicy } from './http/registry/pull-policy.ts';
 import { type PushPolicy, Receiver } from './http/registry/receiver.ts';
 import { createRegistry } from './http/registry/router.ts';
+import { recordServer } from './http/running-servers.ts';
 import { ServerCertificate } from './http/server-certificate.ts';
 import { DocumentsHandler } from './http/streams/documents-handler.ts';
 import { onDemandHooks } from './mirror/log-fetches.ts';
@@ -239,6 +240,15 @@ export async function startServer(
   const stopCollecting = collectRegularly(workspace, { uploads, onDemand }, config, log);
   await mirrors.start();
   updates.start();
+  const forgetRecord = await recordServer(
+    config.dataDir,
+    { ...config, listen: { ...config.listen, port } },
+    (error) =>
+      log.warn(
+        { error: messageOf(error) },
+        'other commands may not find this server: its record was not written',
+      ),
+  );
   log.info({ address: config.listen.address, port }, 'listening');
 
   const { address } = config.listen;
@@ -252,6 +262,7 @@ export async function startServer(
       : { certificatePath: certificate.paths.certificate, fingerprint: certificate.fingerprint }),
     close: async () => {
       log.info('stopping');
+      await forgetRecord();
       stopWatching?.();
       const mirrorsStopped = mirrors.stop();
       const draining = setInterval(() => events.drain(), 100);

@@ -13,6 +13,13 @@ export interface TokenRequest extends RightsRequest {
   expiresAt?: Date;
 }
 
+export interface CreatedToken {
+  token: Token;
+  secret: string;
+  /** What may keep clients from using it. */
+  warnings: string[];
+}
+
 /** Which entries of the audit log are wanted. */
 export interface AuditRequest {
   since?: Date;
@@ -48,7 +55,7 @@ export interface Backend {
 
   tokens(): Promise<Token[]>;
   /** @returns the token, with the secret that is never shown again; to join, the secret is what `remote add` takes */
-  createToken(request: TokenRequest): Promise<{ token: Token; secret: string }>;
+  createToken(request: TokenRequest): Promise<CreatedToken>;
   revokeToken(idOrName: string): Promise<void>;
 
   clients(): Promise<Client[]>;

@@ -11,7 +11,7 @@ import type { Config } from '../config/schema.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { FieldNaming, Progress, Published, PublishRequest } from '../publish/request.ts';
 import type { Workspace } from '../workspace.ts';
-import type { AuditRequest, Backend, TokenRequest } from './backend.ts';
+import type { AuditRequest, Backend, CreatedToken, TokenRequest } from './backend.ts';
 import { commandLineActor } from './command-line-actor.ts';
 
 /** Works on a data directory, also while a server runs on it. The blob store is opened only when it is needed. */
@@ -88,16 +88,18 @@ export class LocalBackend implements Backend {
     return await this.#catalog.tokens.list();
   }
 
-  async createToken(request: TokenRequest): Promise<{ token: Token; secret: string }> {
+  async createToken(request: TokenRequest): Promise<CreatedToken> {
     const { name, purpose, expiresAt, ...rights } = request;
-    const write = purpose === 'join' ? await this.#joinTokenWriter() : undefined;
+    const { joinTokenWriter } = await import('./join-token-writer.ts');
+    const writer = purpose === 'join' ? await joinTokenWriter(this.#config) : undefined;
     const { token, secret } = await this.#catalog.tokens.create({
       name,
       purpose,
       ...grant(purpose, rights, { pushedTo: this.#config.registry.stream }),
       ...(expiresAt === undefined ? {} : { expiresAt }),
     });
-    return { token, secret: write?.(token, secret) ?? secret };
+    if (writer === undefined) return { token, secret, warnings: [] };
+    return { token, secret: writer.write(token, secret), warnings: writer.warnings };
   }
 
   async revokeToken(idOrName: string): Promise<void> {
@@ -119,26 +121,5 @@ export class LocalBackend implements Backend {
   async close(): Promise<void> {
     await this.#workspace?.close();
     await this.#catalog.close();
-  }
-
-  /** What a server with this configuration would write: its addresses and its certificate are known here, too. */
-  async #joinTokenWriter(): Promise<(token: Token, secret: string) => string> {
-    const { ServerCertificate } = await import('../http/server-certificate.ts');
-    const { reachableAddresses } = await import('../http/addresses.ts');
-    const { encodeJoinToken } = await import('../http/registry/join-token.ts');
-    const { port } = this.#config.listen;
-    if (port === 0 && this.#config.publicUrl === undefined) {
-      throw new HeadwaterError(
-        'invalid',
-        'listen.port is 0: only the server itself knows where it is, use --server',
-      );
-    }
-    const fingerprint = (await ServerCertificate.open(this.#config))?.fingerprint;
-    const addresses = reachableAddresses(this.#config, port);
-    const write = (token: Pick<Token, 'name' | 'expiresAt'>, secret: string) =>
-      encodeJoinToken(token, { secret, fingerprint, addresses });
-    // Before anything is made: it may not be possible here.
-    write({ name: '' }, '');
-    return write;
   }
 }

@@ -8,7 +8,7 @@ import { HeadwaterError } from '../errors.ts';
 import { checkRequest } from '../publish/checked-request.ts';
 import type { FieldNaming, Progress, Published, PublishRequest, SourceFile } from '../publish/request.ts';
 import { ApiClient, type ApiTarget } from './api-client.ts';
-import type { AuditRequest, Backend, TokenRequest } from './backend.ts';
+import type { AuditRequest, Backend, CreatedToken, TokenRequest } from './backend.ts';
 import { hashFile, uploadBlob } from './blob-upload.ts';
 
 /** The largest smallest file that may be the metadata of the others, in bytes. */
@@ -115,13 +115,13 @@ export class RemoteBackend implements Backend {
     return tokens.map(toToken);
   }
 
-  async createToken(request: TokenRequest): Promise<{ token: Token; secret: string }> {
+  async createToken(request: TokenRequest): Promise<CreatedToken> {
     const { token, secret } = await this.#client.json<{ token: Plain<Token>; secret: string }>({
       method: 'POST',
       path: 'tokens',
       body: request,
     });
-    return { token: toToken(token), secret };
+    return { token: toToken(token), secret, warnings: [] };
   }
 
   async revokeToken(idOrName: string): Promise<void> {

@@ -67,6 +67,7 @@ export function addTokenCreate(token: Command, output: Output): void {
         { create: true },
         async (backend) => await backend.createToken(request),
       );
+      for (const warning of created.warnings) output.warning(warning);
       if (wantsJson(create)) {
         output.json({ ...created.token, token: created.secret });
       } else {
