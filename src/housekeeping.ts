@@ -5,6 +5,7 @@ import { cleanDownloads } from './mirror/downloads.ts';
 import type { OnDemandStore } from './mirror/on-demand-store.ts';
 import { collectGarbage } from './ops/garbage-collection.ts';
 import type { Logger } from './ops/log.ts';
+import type { StoreWatch } from './ops/store-watch.ts';
 import type { Workspace } from './workspace.ts';
 
 // What a running server does by itself now and then. A round that fails is told, and the next one tries again.
@@ -36,25 +37,39 @@ export function forgetAliases({ catalog }: Workspace, log: Logger): () => Promis
   };
 }
 
-/** Collects garbage now and then; the first time at once, for what a killed process left. */
+/**
+ * Collects garbage now and then. The first round, at the start, removes only what no catalog has to do with, such as
+ * broken uploads: blobs are left alone until a server has run for a while.
+ */
 export function collectRegularly(
   { catalog, store }: Workspace,
-  { uploads, onDemand }: { uploads: Uploads; onDemand: OnDemandStore },
+  { uploads, onDemand, watch }: { uploads: Uploads; onDemand: OnDemandStore; watch: StoreWatch },
   config: Config,
   log: Logger,
 ): () => Promise<void> {
   let round = 0;
   let running = Promise.resolve();
+  const collectBlobs = async () => {
+    // The round that has just begun is counted already.
+    const strays = round % roundsBetweenSweeps === 2;
+    const { gracePeriod, collection } = config;
+    const { ownership, ...collected } = await collectGarbage(catalog, store, {
+      gracePeriod,
+      strays,
+      ...collection,
+      // Two servers with catalogs of their own use the store: whichever owns it, the other one's blobs look unknown.
+      ...(watch.mayRemove ? {} : { remove: false }),
+    });
+    await watch.noteCollection({ ownership });
+    if (Object.values(collected).some((count) => count > 0)) log.info(collected, 'garbage collected');
+  };
   const collect = async () => {
     try {
-      const strays = round++ % roundsBetweenSweeps === 0;
-      const collected = await collectGarbage(catalog, store, { gracePeriod: config.gracePeriod, strays });
+      if (round++ > 0) await collectBlobs();
       await catalog.audit.trim(config.limits.auditEntries);
       await uploads.clean(new Date(Date.now() - uploadPatience));
       await onDemand.evict();
       await cleanDownloads(config.dataDir);
-      if (collected.versions + collected.blobs + collected.strays > 0)
-        log.info(collected, 'garbage collected');
     } catch (error) {
       log.warn({ error: messageOf(error) }, 'garbage was not collected; the next round tries again');
     }

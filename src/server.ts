@@ -38,12 +38,14 @@ import { mirrorHooks } from './mirror/log-runs.ts';
 import { OnDemandStore } from './mirror/on-demand-store.ts';
 import { MirrorService } from './mirror/service.ts';
 import { ReserveKeeper } from './ops/keep-reserve.ts';
-import { createLogger } from './ops/log.ts';
+import { createLogger, type Logger } from './ops/log.ts';
 import { Metrics } from './ops/metrics.ts';
 import { type OnStoreError, observeListed, observeStore } from './ops/observed-store.ts';
+import { StoreLease } from './ops/store-lease.ts';
+import { StoreWatch } from './ops/store-watch.ts';
 import { Documents } from './streams/documents.ts';
 import { version } from './version.ts';
-import { openWorkspace } from './workspace.ts';
+import { openWorkspace, type Workspace } from './workspace.ts';
 
 /** A running server. */
 export interface RunningServer {
@@ -79,11 +81,15 @@ export async function startServer(
   };
   const workspace = await openWorkspace(config, { observe: (store) => observeStore(store, onStoreError) });
   const { catalog, store, destination } = workspace;
+  const watch = await watchStore(workspace, log);
   const mirrorParts = { ...workspace, dataDir: config.dataDir };
   const mirrors = new MirrorService(options.mirrors ?? [], mirrorParts, mirrorHooks(log));
-  const onDemand = new OnDemandStore(options.mirrors ?? [], mirrorParts, onDemandHooks(log));
+  const onDemand = new OnDemandStore(options.mirrors ?? [], mirrorParts, onDemandHooks(log), {
+    mayEvict: () => watch.mayRemove,
+  });
   const imageBytes = { ...observeListed(onDemand, onStoreError), presign: onDemand.presign };
   const metrics = new Metrics({ catalogSize: () => catalog.size(), mirrors: () => mirrors.statuses() });
+  watch.showIn(metrics);
   const documents = new Documents(catalog, {
     onError: (error) => log.error({ error }, 'the documents could not be rendered'),
     onRendered: ({ revision, milliseconds }) => {
@@ -237,7 +243,7 @@ export async function startServer(
     'Bytes that are free on the disk of the data directory.',
     () => reserve.gauges.free,
   );
-  const stopCollecting = collectRegularly(workspace, { uploads, onDemand }, config, log);
+  const stopCollecting = collectRegularly(workspace, { uploads, onDemand, watch }, config, log);
   await mirrors.start();
   updates.start();
   const forgetRecord = await recordServer(
@@ -280,11 +286,25 @@ export async function startServer(
       await stopCollecting();
       await reserve.stop();
       await documents.stop();
+      await watch.close();
       await workspace.close();
       log.info('stopped');
       log.flush();
     },
   };
+}
+
+/** @throws HeadwaterError `conflict` while a server with another catalog uses the store */
+async function watchStore(workspace: Workspace, log: Logger): Promise<StoreWatch> {
+  try {
+    const lease = await StoreLease.open(workspace.store, workspace.catalogFile);
+    const watch = new StoreWatch({ ...workspace, lease, log });
+    await watch.start();
+    return watch;
+  } catch (error) {
+    await workspace.close();
+    throw error;
+  }
 }
 
 function pushPolicy({ registry, limits }: Config): PushPolicy {

@@ -3,6 +3,7 @@ import type { BlobStore } from './blobs/blob-store.ts';
 import { DirectoryStore } from './blobs/directory-store.ts';
 import { Catalog } from './catalog/catalog.ts';
 import type { Config } from './config/schema.ts';
+import { assertNotEmpty, confirmOwnership } from './ops/store-owner.ts';
 import { Intake } from './publish/intake.ts';
 import { LocalDestination } from './publish/local-destination.ts';
 
@@ -11,26 +12,34 @@ export interface Workspace {
   catalog: Catalog;
   store: BlobStore;
   destination: LocalDestination;
+  /** Where the catalog is kept. */
+  catalogFile: string;
   close(): Promise<void>;
 }
 
 /**
- * Opens the data directory and the blob store that a configuration names, and makes them where they are missing.
+ * Opens the data directory and the blob store that a configuration names, and makes them where they are missing. A store
+ * that is missing or empty while the catalog names blobs is refused: it is rather not mounted, or another one.
  * Several processes may have them open at the same time.
  * @param options.observe wraps the store
+ * @param options.mayBeEmpty also open a store that has lost every blob
  * @throws HeadwaterError `unavailable`, naming what cannot be opened
  */
 export async function openWorkspace(
   config: Config,
-  options: { observe?: (store: BlobStore) => BlobStore } = {},
+  options: { observe?: (store: BlobStore) => BlobStore; mayBeEmpty?: boolean } = {},
 ): Promise<Workspace> {
-  const catalog = await Catalog.open(join(config.dataDir, 'catalog.db'));
+  const catalogFile = join(config.dataDir, 'catalog.db');
+  const catalog = await Catalog.open(catalogFile);
   const bare = await createStore(config);
   const store = options.observe?.(bare) ?? bare;
   try {
     // Not observed: what fails here ends the start, before anything counts failures.
-    await bare.open();
+    const { mayBeEmpty = false } = options;
+    await bare.open({ create: mayBeEmpty || !(await catalog.blobs.any()) });
+    if (!mayBeEmpty) await assertNotEmpty(catalog, bare);
   } catch (error) {
+    await bare.close();
     await catalog.close();
     throw error;
   }
@@ -39,13 +48,23 @@ export async function openWorkspace(
   return {
     catalog,
     store,
+    catalogFile,
     destination: new LocalDestination({ catalog, store, intake }),
     close: async () => {
       await intake.close();
+      await noteRevision(catalog, bare);
       await store.close();
       await catalog.close();
     },
   };
+}
+
+/**
+ * Notes in the store which state of the catalog its last blobs belong to, so that an older catalog is recognized. What
+ * fails is no failure of the work that was done: the next start or command does it.
+ */
+async function noteRevision(catalog: Catalog, store: BlobStore): Promise<void> {
+  await confirmOwnership(catalog, store).catch(() => undefined);
 }
 
 async function createStore(config: Config): Promise<BlobStore> {

@@ -22,6 +22,20 @@ export interface BlobStat {
 }
 
 /**
+ * Why a blob was set aside: `removed` when the catalog knew it and no version names it any more, `unknown` when the
+ * catalog never heard of it.
+ */
+export type AsideReason = 'removed' | 'unknown';
+
+/** A blob that was set aside; `modified` is when that was. */
+export interface AsideBlob extends BlobStat {
+  reason: AsideReason;
+}
+
+/** Small documents that a store keeps beside its blobs: which catalog owns it, and which server uses it. */
+export type StoreRecord = 'owner' | 'lease';
+
+/**
  * How many bytes may follow a chunk before its memory is used again. Sources that read large files take turns with a
  * few buffers: fresh ones for each chunk cost more than hashing it (page faults, garbage collection).
  */
@@ -56,8 +70,11 @@ export type Purpose = 'read' | 'write';
  * DamagedBlobError when a blob has not the size it is known to have), `no-space`, `invalid` (not the expected size).
  */
 export interface BlobStore {
-  /** Makes the store ready and cleans away writes that a killed process abandoned. Call once before the rest. */
-  open(): Promise<void>;
+  /**
+   * Makes the store ready and cleans away writes that a killed process abandoned. Call once before the rest.
+   * @param options.create false: a store that does not exist is an error (`unavailable`), not a new store
+   */
+  open(options?: { create?: boolean }): Promise<void>;
 
   /** Size and age of a blob, or undefined when there is none. Reads no bytes. */
   stat(digest: Digest): Promise<BlobStat | undefined>;
@@ -93,8 +110,35 @@ export interface BlobStore {
   /** Removes a blob; one that is not there is a success. */
   remove(digest: Digest): Promise<void>;
 
-  /** Every whole blob, in no particular order. */
+  /**
+   * Removes a blob that this object has written and that the store did not have before. Any other blob stays: somebody
+   * else may need it, whatever the caller's catalog says.
+   */
+  withdraw(digest: Digest): Promise<void>;
+
+  /** Every whole blob that is not set aside, in no particular order. */
   list(): AsyncIterable<BlobStat>;
+
+  /**
+   * Takes a blob away without removing its bytes: `stat`, `read` and `list` no longer find it until it is brought back
+   * or written again. A blob that does not exist is a success.
+   */
+  setAside(digest: Digest, reason: AsideReason): Promise<void>;
+
+  /** Every blob that is set aside. */
+  aside(): AsyncIterable<AsideBlob>;
+
+  /** Undoes `setAside`. @returns false when the blob is not set aside */
+  bringBack(digest: Digest): Promise<boolean>;
+
+  /** Removes the bytes of a blob that was set aside; one that is not there is a success. */
+  removeAside(blob: Pick<AsideBlob, 'digest' | 'reason'>): Promise<void>;
+
+  /** A document that was written with {@link writeRecord}; undefined when there is none. */
+  readRecord(record: StoreRecord): Promise<string | undefined>;
+
+  /** Replaces a document, whole and durable. Of two writers at once the last one wins. */
+  writeRecord(record: StoreRecord, text: string): Promise<void>;
 
   /** A link by which a client fetches the blob from the store itself, where the store can and is set to do so. */
   presign?(digest: Digest, options: { expiresInSeconds: number; method: 'GET' | 'HEAD' }): Promise<string>;

@@ -1,12 +1,23 @@
 import type { Stats } from 'node:fs';
-import { chmod, type FileHandle, open, rename, stat } from 'node:fs/promises';
+import { chmod, type FileHandle, open, readFile, rename, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { codeOf, HeadwaterError } from '../errors.ts';
 import { outcomeOf, resultOf } from '../outcome.ts';
 import { adoptFile } from './adopt-file.ts';
-import { blobKey, blobRoot, digestOfKey } from './blob-key.ts';
-import type { BlobStat, BlobStore, ByteRange, Expected, Purpose, StagedBlobs } from './blob-store.ts';
+import { AsideDirectory } from './aside-directory.ts';
+import { blobKey, blobRoot, digestOfKey, recordKeys } from './blob-key.ts';
+import type {
+  AsideBlob,
+  AsideReason,
+  BlobStat,
+  BlobStore,
+  ByteRange,
+  Expected,
+  Purpose,
+  StagedBlobs,
+  StoreRecord,
+} from './blob-store.ts';
 import { assertSize } from './damaged-blob.ts';
 import type { Digest } from './digest.ts';
 import { Directories } from './directories.ts';
@@ -15,6 +26,7 @@ import { diskError } from './disk-error.ts';
 import { FileRange } from './file-range.ts';
 import { GroupSync } from './group-sync.ts';
 import { Incoming } from './incoming.ts';
+import { RecentlyWritten } from './recently-written.ts';
 import { StagedFile } from './staged-file.ts';
 import { isAbandoned, stagedName } from './staged-name.ts';
 
@@ -32,6 +44,8 @@ export class DirectoryStore implements BlobStore {
   readonly #staging: string;
   readonly #directories: Directories;
   readonly #sync: GroupSync;
+  readonly #aside: AsideDirectory;
+  readonly #written = new RecentlyWritten();
   /** When the directory was last seen to be there, by the clock of `performance`. */
   #rootSeenAt = Number.NEGATIVE_INFINITY;
 
@@ -41,9 +55,17 @@ export class DirectoryStore implements BlobStore {
     this.#staging = join(this.#root, 'staging');
     this.#sync = new GroupSync(this.#staging);
     this.#directories = new Directories(this.#root, (path) => this.#sync.sync([path]));
+    this.#aside = new AsideDirectory(this.#root, this.#directories, (paths) => this.#sync.sync(paths));
   }
 
-  async open(): Promise<void> {
+  async open({ create = true }: { create?: boolean } = {}): Promise<void> {
+    const blobs = join(this.#root, blobRoot);
+    if (!create && (await statOf(blobs)) === undefined) {
+      throw new HeadwaterError(
+        'unavailable',
+        `${blobs}: the directory of the blobs does not exist: is the file system mounted, and is dataDir the right directory?`,
+      );
+    }
     await this.#directories.make(resolve(this.#root, blobRoot));
     await this.#directories.make(this.#staging);
     for (const { name } of await entriesOf(this.#staging)) {
@@ -117,6 +139,48 @@ export class DirectoryStore implements BlobStore {
 
   async remove(digest: Digest): Promise<void> {
     await removeFile(this.#path(digest));
+  }
+
+  async withdraw(digest: Digest): Promise<void> {
+    if (this.#written.take(digest)) await this.remove(digest);
+  }
+
+  async setAside(digest: Digest, reason: AsideReason): Promise<void> {
+    await this.#aside.put(this.#path(digest), digest, reason);
+  }
+
+  aside(): AsyncIterable<AsideBlob> {
+    return this.#aside.list();
+  }
+
+  async bringBack(digest: Digest): Promise<boolean> {
+    return await this.#aside.take(digest, this.#path(digest));
+  }
+
+  async removeAside({ digest, reason }: Pick<AsideBlob, 'digest' | 'reason'>): Promise<void> {
+    await this.#aside.remove(digest, reason);
+  }
+
+  async readRecord(record: StoreRecord): Promise<string | undefined> {
+    const path = join(this.#root, recordKeys[record]);
+    return await readFile(path, 'utf8').catch((error: unknown) => {
+      if (codeOf(error) === 'ENOENT') return undefined;
+      throw diskError(error, path, 'read');
+    });
+  }
+
+  async writeRecord(record: StoreRecord, text: string): Promise<void> {
+    const path = join(this.#root, recordKeys[record]);
+    const staged = await StagedFile.create(this.#staging);
+    try {
+      await staged.write(Buffer.from(text));
+      await staged.finish((file) => this.#sync.sync([file]));
+      await this.#move(staged.path, path);
+      staged.moved();
+    } finally {
+      await staged.discard();
+    }
+    await this.#sync.sync([this.#root]);
   }
 
   async *list(): AsyncIterable<BlobStat> {
@@ -198,14 +262,16 @@ export class DirectoryStore implements BlobStore {
     files: readonly { path: string; digest: Digest }[],
     onMoved?: (path: string) => void,
   ): Promise<void> {
-    const moves = files.map(({ path, digest }) => ({ from: path, to: this.#path(digest) }));
+    const moves = files.map(({ path, digest }) => ({ digest, from: path, to: this.#path(digest) }));
     const directories = [...new Set(moves.map(({ to }) => dirname(to)))];
     await Promise.all(directories.map((directory) => this.#directories.make(directory)));
     // When one fails the others come to their end first: what is left is removed then.
     const moved = await Promise.all(
-      moves.map(({ from, to }) =>
+      moves.map(({ digest, from, to }) =>
         outcomeOf(async () => {
+          const isNew = (await statOf(to)) === undefined;
           await this.#move(from, to);
+          if (isNew) this.#written.add(digest);
           onMoved?.(from);
         }),
       ),

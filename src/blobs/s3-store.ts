@@ -1,11 +1,32 @@
+import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
+import { text as textOf } from 'node:stream/consumers';
 import { HeadwaterError } from '../errors.ts';
-import { blobKey, blobRoot, digestOfKey } from './blob-key.ts';
-import type { BlobStat, BlobStore, ByteRange, Expected, Purpose } from './blob-store.ts';
+import {
+  asideKey,
+  asideOfKey,
+  asideReasons,
+  asideRoot,
+  blobKey,
+  blobRoot,
+  digestOfKey,
+  recordKeys,
+} from './blob-key.ts';
+import type {
+  AsideBlob,
+  AsideReason,
+  BlobStat,
+  BlobStore,
+  ByteRange,
+  Expected,
+  Purpose,
+  StoreRecord,
+} from './blob-store.ts';
 import { assertSize, DamagedBlobError } from './damaged-blob.ts';
 import { type Digest, parseDigest } from './digest.ts';
 import { Incoming } from './incoming.ts';
+import { RecentlyWritten } from './recently-written.ts';
 import { S3Bucket, type S3Object } from './s3-bucket.ts';
 import { S3Client } from './s3-client.ts';
 import { copyObject } from './s3-copy.ts';
@@ -29,6 +50,7 @@ export class S3Store implements BlobStore {
   readonly #bucket: S3Bucket;
   readonly #uploads: S3Uploads;
   readonly #slots: Slots;
+  readonly #written = new RecentlyWritten();
 
   /** @throws HeadwaterError `invalid`, naming the setting */
   constructor(options: S3Options) {
@@ -39,10 +61,10 @@ export class S3Store implements BlobStore {
     this.#slots = new Slots(this.#settings.parallel);
   }
 
-  async open(): Promise<void> {
+  async open({ create = true }: { create?: boolean } = {}): Promise<void> {
     const { prefix, createBucket } = this.#settings;
     const staging = `${prefix}staging/`;
-    await this.#bucket.reach(prefix, { create: createBucket });
+    await this.#bucket.reach(prefix, { create: create && createBucket });
     for await (const { key, upload, started } of this.#uploads.list(staging)) {
       if (await isAbandoned(key.slice(staging.length), started)) await this.#uploads.abort(key, upload);
     }
@@ -50,8 +72,10 @@ export class S3Store implements BlobStore {
       if (await isAbandoned(key.slice(staging.length), modified)) await this.#bucket.remove(key);
     }
     // Copies in pieces, to a blob's own key, do not tell who makes them: their age decides.
-    for await (const { key, upload, started } of this.#uploads.list(prefix + blobRoot)) {
-      if (Date.now() - started.getTime() > abandonedAfter) await this.#uploads.abort(key, upload);
+    for (const root of [blobRoot, asideRoot]) {
+      for await (const { key, upload, started } of this.#uploads.list(prefix + root)) {
+        if (Date.now() - started.getTime() > abandonedAfter) await this.#uploads.abort(key, upload);
+      }
     }
   }
 
@@ -115,6 +139,44 @@ export class S3Store implements BlobStore {
     await this.#bucket.remove(this.#key(digest));
   }
 
+  async withdraw(digest: Digest): Promise<void> {
+    if (this.#written.take(digest)) await this.remove(digest);
+  }
+
+  async setAside(digest: Digest, reason: AsideReason): Promise<void> {
+    await this.#rename(this.#key(digest), this.#settings.prefix + asideKey(digest, reason));
+  }
+
+  async *aside(): AsyncIterable<AsideBlob> {
+    const { prefix } = this.#settings;
+    for await (const { key, size, modified } of this.#bucket.objects(prefix + asideRoot)) {
+      const found = asideOfKey(key.slice(prefix.length));
+      if (found !== undefined) yield { ...found, size, modified };
+    }
+  }
+
+  async bringBack(digest: Digest): Promise<boolean> {
+    for (const reason of asideReasons) {
+      if (await this.#rename(this.#settings.prefix + asideKey(digest, reason), this.#key(digest)))
+        return true;
+    }
+    return false;
+  }
+
+  async removeAside({ digest, reason }: Pick<AsideBlob, 'digest' | 'reason'>): Promise<void> {
+    await this.#bucket.remove(this.#settings.prefix + asideKey(digest, reason));
+  }
+
+  async readRecord(record: StoreRecord): Promise<string | undefined> {
+    const response = await this.#bucket.get(this.#settings.prefix + recordKeys[record]);
+    return response === undefined ? undefined : await textOf(response);
+  }
+
+  async writeRecord(record: StoreRecord, text: string): Promise<void> {
+    const body = Buffer.from(text);
+    await this.#bucket.put(this.#settings.prefix + recordKeys[record], body, hash('sha256', body));
+  }
+
   async *list(): AsyncIterable<BlobStat> {
     const { prefix } = this.#settings;
     for await (const object of this.#bucket.objects(prefix + blobRoot)) {
@@ -167,6 +229,7 @@ export class S3Store implements BlobStore {
     if (await this.#isPresent(digest, sent.size)) return;
     await this.#bucket.put(this.#key(digest), sent.bytes, sent.sha256);
     await this.#assertWritten(digest, sent.size);
+    this.#written.add(digest);
   }
 
   async #complete(sent: Extract<Sent, { kind: 'parts' }>, promised: Promise<Digest>): Promise<void> {
@@ -180,9 +243,27 @@ export class S3Store implements BlobStore {
       const services = { bucket: this.#bucket, uploads: this.#uploads };
       await copyObject(services, key, this.#key(digest), { size, limit: this.#settings.copyLimit });
       await this.#assertWritten(digest, size);
+      this.#written.add(digest);
     } finally {
       await this.#tidy(key, completed ? undefined : upload);
     }
+  }
+
+  /** Copies an object and removes the original. @returns false when there is no original */
+  async #rename(from: string, to: string): Promise<boolean> {
+    const found = await this.#bucket.head(from);
+    if (found === undefined) return false;
+    const services = { bucket: this.#bucket, uploads: this.#uploads };
+    await copyObject(services, from, to, { size: found.size, limit: this.#settings.copyLimit });
+    const copied = await this.#bucket.head(to);
+    if (copied?.size !== found.size) {
+      throw new HeadwaterError(
+        'unavailable',
+        `${to}: the S3 service did not copy the whole object: try again`,
+      );
+    }
+    await this.#bucket.remove(from);
+    return true;
   }
 
   /** Removes what an upload leaves. Should that fail, the next start of a store does it. */

@@ -1,5 +1,5 @@
 import { hash, randomUUID } from 'node:crypto';
-import { readFile, readlink } from 'node:fs/promises';
+import { readFile, readlink, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { codeOf } from '../errors.ts';
 
@@ -33,6 +33,16 @@ export async function stagedName(): Promise<string> {
   ownStart ??= startOf(process.pid);
   const start = (await ownStart) ?? '0';
   return `${machine}.${boot}.${namespace}.${process.pid}.${start}-${randomUUID()}`;
+}
+
+/**
+ * What tells a file from every other, for processes of all machines: two that have it in common use the same file of
+ * the same running system.
+ */
+export async function identityOfFile(path: string): Promise<string> {
+  const { dev, ino } = await stat(path);
+  const { machine, boot } = await here();
+  return `${boot === unknown ? machine : boot}:${dev}:${ino}`;
 }
 
 /**

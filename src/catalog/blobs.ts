@@ -44,6 +44,42 @@ export class Blobs {
     return new Set(rows.map((row) => row.digest));
   }
 
+  /** Whether there is any. */
+  async any(): Promise<boolean> {
+    const row = await this.#database.reads.selectFrom('blobs').select('digest').limit(1).executeTakeFirst();
+    return row !== undefined;
+  }
+
+  /** Those of some digests that the catalog does not know: neither as a blob nor as a file of a version. */
+  async unknown(digests: readonly string[]): Promise<Set<string>> {
+    const { rows } = await sql<{ digest: string }>`
+      select value as digest from json_each(${JSON.stringify(digests)})
+      where value not in (select digest from blobs) and value not in (select digest from items)
+    `.execute(this.#database.reads);
+    return new Set(rows.map(({ digest }) => digest));
+  }
+
+  /**
+   * Does something with the bytes of a blob that the catalog does not know, in one transaction, so that no publish can
+   * name it in between.
+   * @returns false, and nothing is done, when the catalog knows it
+   */
+  async whileUnknown(digest: string, work: () => Promise<void>): Promise<boolean> {
+    return await this.#database.change(async (transaction) => {
+      for (const table of ['items', 'blobs'] as const) {
+        const known = await transaction
+          .selectFrom(table)
+          .select('digest')
+          .where('digest', '=', digest)
+          .limit(1)
+          .executeTakeFirst();
+        if (known !== undefined) return false;
+      }
+      await work();
+      return true;
+    });
+  }
+
   /**
    * Remembers blobs that are in the store, or marks them as in use: they will not be collected for the grace period.
    * @returns the digests of those that were known before

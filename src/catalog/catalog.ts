@@ -12,6 +12,7 @@ import { Products } from './products.ts';
 import { Pushed } from './pushed.ts';
 import type { Reserve } from './reserve.ts';
 import { Sources } from './sources.ts';
+import { Storage } from './storage.ts';
 import { Tokens } from './tokens.ts';
 import { Versions } from './versions.ts';
 
@@ -30,6 +31,7 @@ export class Catalog {
   readonly changes: Changes;
   readonly mirrors: Mirrors;
   readonly sources: Sources;
+  readonly storage: Storage;
   readonly #database: Database;
 
   private constructor(database: Database) {
@@ -47,6 +49,7 @@ export class Catalog {
     this.changes = new Changes(database);
     this.mirrors = new Mirrors(database);
     this.sources = new Sources(database);
+    this.storage = new Storage(database);
   }
 
   /**

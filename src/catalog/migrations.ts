@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { Kysely, Migration } from 'kysely';
 
 /** Every change of the schema, in order. One that was released is never edited: a new one follows it. */
@@ -244,6 +244,21 @@ export const migrations: Record<string, Migration> = {
   '0012_update_sources': {
     async up(db: Kysely<unknown>): Promise<void> {
       await db.schema.alterTable('pushed').addColumn('update_source', 'text').execute();
+    },
+  },
+  '0020_storage': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema
+        .createTable('storage')
+        .addColumn('id', 'integer', (column) => column.primaryKey())
+        .addColumn('catalog', 'text', (column) => column.notNull())
+        .addColumn('marks', 'text', (column) => column.notNull())
+        .addColumn('stopped_sweep', 'text')
+        .execute();
+      await (db as Kysely<{ storage: { id: number; catalog: string; marks: string } }>)
+        .insertInto('storage')
+        .values({ id: 1, catalog: randomUUID(), marks: '[]' })
+        .execute();
     },
   },
 };

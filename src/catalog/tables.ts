@@ -121,6 +121,16 @@ export interface Tables {
   };
   /** One row: what tells this catalog from every other. */
   instance: { id: number; name: string };
+  /** One row: what the catalog knows of its blob store as a whole. */
+  storage: {
+    id: number;
+    /** What tells this catalog from every other, in the store's record of its owner. */
+    catalog: string;
+    /** The marks that were issued for that record, the newest first, as JSON. */
+    marks: string;
+    /** The last sweep that stopped because it found too much, as JSON. */
+    stopped_sweep: string | null;
+  };
   mirrors: {
     name: string;
     /** What the last complete run left for the next one, as JSON: the catalog does not read it. */

@@ -12,6 +12,7 @@ import { addPublishCommand } from './commands/publish.ts';
 import { addRemoveCommand } from './commands/remove.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addShowCommand } from './commands/show.ts';
+import { addStorageCommand } from './commands/storage.ts';
 import { addTokenCommand } from './commands/token.ts';
 import { addGlobalOptions } from './global-options.ts';
 import type { Output } from './output.ts';
@@ -38,6 +39,7 @@ export function createProgram(output: Output): Command {
   addTokenCommand(program, output);
   addClientCommand(program, output);
   addAuditCommand(program, output);
+  addStorageCommand(program, output);
   addConfigCommand(program, output);
   addHealthCommand(program, output);
   return program.addHelpText(

@@ -67,6 +67,17 @@ export const age = leaf(
     }),
 );
 
+/** Milliseconds; as {@link age}, and 0 for no time at all. */
+export const period = leaf(
+  'text',
+  z
+    .string({ error: 'expected a duration with its unit, such as 12h, 7d or 0s' })
+    .transform((value) => parseDuration(value) ?? Number.NaN)
+    .refine((milliseconds) => milliseconds >= 0, {
+      error: 'expected a duration with its unit, such as 12h, 7d or 0s',
+    }),
+);
+
 /** The name of a stream. */
 export const streamName = text(
   'the name of a stream: letters in lower case, digits and . _ + ~ -',

@@ -8,6 +8,7 @@ import {
   isWebAddress,
   leaf,
   path,
+  period,
   size,
   streamName,
   text,
@@ -113,6 +114,17 @@ export const schema = z.strictObject({
   streams: streams.prefault({ images: { public: true } }),
   /** Milliseconds that what left a document stays fetchable. */
   gracePeriod: duration.prefault('6h'),
+  /** How blobs leave the store. */
+  collection: z
+    .strictObject({
+      /** Milliseconds that blobs are set aside before they are removed: those that no version names any more, */
+      keepRemoved: period.prefault('1d'),
+      /** and those that the catalog never knew. */
+      keepUnknown: period.prefault('7d'),
+      /** Percent of the blobs that the catalog may not know; a sweep that finds more stops. */
+      share: whole(0, 100).prefault(10),
+    })
+    .prefault({}),
   limits: z
     .strictObject({
       /** Bytes of one uploaded blob. */

@@ -54,13 +54,16 @@ export class OnDemandStore {
   /** Digests of which it was just noted that somebody asked. */
   readonly #noted: ShortMemory<Digest, true>;
   readonly #work: BackgroundWork;
+  readonly #mayEvict: () => boolean;
 
+  /** @param options.mayEvict whether the catalog owns the store: what another catalog names must not be dropped */
   constructor(
     definitions: readonly MirrorDefinition[],
     parts: MirrorParts,
     hooks: OnDemandHooks,
-    times: Partial<OnDemandTimes> = {},
+    { mayEvict = () => true, ...times }: Partial<OnDemandTimes> & { mayEvict?: () => boolean } = {},
   ) {
+    this.#mayEvict = mayEvict;
     this.#store = parts.store;
     this.#parts = parts;
     this.#definitions = definitions;
@@ -106,6 +109,7 @@ export class OnDemandStore {
 
   /** Drops what the definitions say is held for too long, or is too much. */
   async evict(): Promise<void> {
+    if (!this.#mayEvict()) return;
     for (const definition of this.#definitions) {
       if (definition.cache === undefined) continue;
       const evicted = await evictExpired(definition, definition.cache, this.#parts);
@@ -120,7 +124,7 @@ export class OnDemandStore {
 
   async #readOrFetch(digest: Digest, range: ByteRange | undefined): Promise<Readable | OnDemandFetch> {
     try {
-      const bytes = await this.#store.read(digest, range);
+      const bytes = await this.#readStored(digest, range);
       this.#noteAsked(digest);
       return bytes;
     } catch (error) {
@@ -128,6 +132,17 @@ export class OnDemandStore {
       const source = await this.#source(digest);
       if (source === undefined) throw (await this.#abandoned(digest)) ?? error;
       return await this.#fetches.fetch(digest, source);
+    }
+  }
+
+  /** Whoever asks for a blob that was set aside has a catalog that names it: it comes back. */
+  async #readStored(digest: Digest, range: ByteRange | undefined): Promise<Readable> {
+    try {
+      return await this.#store.read(digest, range);
+    } catch (error) {
+      const isMissing = error instanceof HeadwaterError && error.kind === 'not-found';
+      if (!isMissing || !(await this.#store.bringBack(digest))) throw error;
+      return await this.#store.read(digest, range);
     }
   }
 

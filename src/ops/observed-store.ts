@@ -1,5 +1,13 @@
 import type { Readable } from 'node:stream';
-import type { BlobStore, ByteRange, Expected, StagedBlobs } from '../blobs/blob-store.ts';
+import type {
+  AsideBlob,
+  AsideReason,
+  BlobStore,
+  ByteRange,
+  Expected,
+  StagedBlobs,
+  StoreRecord,
+} from '../blobs/blob-store.ts';
 import { DamagedBlobError } from '../blobs/damaged-blob.ts';
 import type { Digest } from '../blobs/digest.ts';
 import { codeOf, HeadwaterError } from '../errors.ts';
@@ -30,7 +38,7 @@ export function observeStore(store: BlobStore, onError: OnStoreError): BlobStore
   };
   const { adopt, stage, presign } = store;
   return {
-    open: () => observed('open', store.open()),
+    open: (options?: { create?: boolean }) => observed('open', store.open(options)),
     stat: (digest: Digest) => observed('stat', store.stat(digest)),
     read: async (digest: Digest, range?: ByteRange): Promise<Readable> => {
       const bytes = await observed('read', store.read(digest, range));
@@ -51,7 +59,15 @@ export function observeStore(store: BlobStore, onError: OnStoreError): BlobStore
           },
         }),
     remove: (digest: Digest) => observed('remove', store.remove(digest)),
+    withdraw: (digest: Digest) => observed('remove', store.withdraw(digest)),
     list: () => store.list(),
+    setAside: (digest: Digest, reason: AsideReason) => observed('set-aside', store.setAside(digest, reason)),
+    aside: () => store.aside(),
+    bringBack: (digest: Digest) => observed('bring-back', store.bringBack(digest)),
+    removeAside: (blob: Pick<AsideBlob, 'digest' | 'reason'>) => observed('remove', store.removeAside(blob)),
+    readRecord: (record: StoreRecord) => observed('read-record', store.readRecord(record)),
+    writeRecord: (record: StoreRecord, text: string) =>
+      observed('write-record', store.writeRecord(record, text)),
     ...(presign === undefined
       ? {}
       : {

@@ -1,4 +1,4 @@
-import type { BlobStore } from '../blobs/blob-store.ts';
+import type { BlobStat, BlobStore } from '../blobs/blob-store.ts';
 import { type Digest, parseDigest } from '../blobs/digest.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { VersionDraft } from '../catalog/model.ts';
@@ -111,13 +111,14 @@ export class LocalDestination implements PushDestination {
   /** Whether a blob is kept, whole. */
   async has(digest: Digest): Promise<boolean> {
     const record = await this.#catalog.blobs.find(digest);
-    return record !== undefined && (await this.#store.stat(digest))?.size === record.size;
+    return record !== undefined && (await this.#stat(digest))?.size === record.size;
   }
 
   async discard({ digest, keptAt }: KeptFile): Promise<void> {
     if (keptAt === undefined) return;
     const after = new Date(keptAt.getTime() + 1);
-    await this.#catalog.blobs.collect(digest, after, () => this.#store.remove(digest));
+    // What the store had before stays: it may be another catalog's, or of a state of this one that comes back.
+    await this.#catalog.blobs.collect(digest, after, () => this.#store.withdraw(digest));
   }
 
   async fingerprint(metadata: KeptFile, root: KeptFile): Promise<Digest> {
@@ -149,12 +150,19 @@ export class LocalDestination implements PushDestination {
     });
   }
 
+  /** Looks a blob up that the catalog knows; one that was set aside comes back. */
+  async #stat(digest: Digest): Promise<BlobStat | undefined> {
+    const found = await this.#store.stat(digest);
+    if (found !== undefined || !(await this.#store.bringBack(digest))) return found;
+    return await this.#store.stat(digest);
+  }
+
   async #assertStored(blob: { digest: string; size: number }, isRecorded: boolean): Promise<void> {
     const { size } = blob;
     const digest = parseDigest(blob.digest);
     // Who collects a blob takes its bytes and its record in one transaction.
     if (isRecorded && this.#recent.find(digest)?.kept.size === size) return;
-    const stat = await this.#store.stat(digest);
+    const stat = await this.#stat(digest);
     if (stat?.size === size) return;
     throw new HeadwaterError(
       'unavailable',
@@ -212,7 +220,7 @@ export class LocalDestination implements PushDestination {
     const recent = this.#recent.find(digest);
     if (recent !== undefined) return { ...recent.kept, name };
     const record = await this.#catalog.blobs.find(digest);
-    const stat = record === undefined ? undefined : await this.#store.stat(digest);
+    const stat = record === undefined ? undefined : await this.#stat(digest);
     if (record === undefined || stat?.size !== record.size) {
       throw new HeadwaterError('not-found', `blob sha256:${digest} (${name}) is not here: upload it first`);
     }

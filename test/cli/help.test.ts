@@ -54,6 +54,10 @@ describe('help', () => {
       'client list',
       'client revoke',
       'audit',
+      'storage status',
+      'storage adopt',
+      'storage sweep',
+      'storage restore',
       'config check',
       'health',
     ]);

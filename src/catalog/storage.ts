@@ -1,0 +1,82 @@
+import { randomUUID } from 'node:crypto';
+import type { Database } from './database.ts';
+import type { AuditEvent } from './note-change.ts';
+
+/** How many marks are remembered: processes that share a catalog may issue some at the same moment. */
+const most = 16;
+
+/** What the owner record of a store must say so that this catalog owns the store. */
+interface CatalogIdentity {
+  /** What tells this catalog from every other. */
+  catalog: string;
+  /** The marks that this catalog issued, the newest first. A backup of it lacks those that came later. */
+  marks: string[];
+  /** The catalog's revision now. */
+  revision: number;
+}
+
+/** A sweep that stopped because it found too many blobs that the catalog does not know. */
+export interface StoppedSweep {
+  /** When, in ISO 8601. */
+  at: string;
+  /** Blobs that the catalog does not know. */
+  unknown: number;
+  /** Blobs in the store. */
+  blobs: number;
+}
+
+/** What the catalog knows of its blob store as a whole. */
+export class Storage {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async identity(): Promise<CatalogIdentity> {
+    const { catalog, marks, value } = await this.#database.reads
+      .selectFrom('storage')
+      .innerJoin('revision', 'revision.id', 'storage.id')
+      .select(['storage.catalog', 'storage.marks', 'revision.value'])
+      .executeTakeFirstOrThrow();
+    return { catalog, marks: JSON.parse(marks) as string[], revision: value };
+  }
+
+  /**
+   * Makes up the next mark.
+   * @param events what the audit log says of it
+   * @returns it, with the catalog's revision that has it
+   */
+  async issueMark(...events: AuditEvent[]): Promise<{ mark: string; revision: number }> {
+    return await this.#database.change(async (transaction, revision, note) => {
+      const mark = randomUUID();
+      const { marks } = await transaction.selectFrom('storage').select('marks').executeTakeFirstOrThrow();
+      const issued = [mark, ...(JSON.parse(marks) as string[])].slice(0, most);
+      await transaction
+        .updateTable('storage')
+        .set({ marks: JSON.stringify(issued) })
+        .execute();
+      if (events.length > 0) await note(...events);
+      return { mark, revision };
+    });
+  }
+
+  /** The sweep that waits for a decision; undefined when the last one went to its end. */
+  async stoppedSweep(): Promise<StoppedSweep | undefined> {
+    const row = await this.#database.reads
+      .selectFrom('storage')
+      .select('stopped_sweep')
+      .executeTakeFirstOrThrow();
+    return row.stopped_sweep === null ? undefined : (JSON.parse(row.stopped_sweep) as StoppedSweep);
+  }
+
+  async noteSweep(stopped: StoppedSweep | undefined): Promise<void> {
+    if (stopped === undefined && (await this.stoppedSweep()) === undefined) return;
+    await this.#database.change(async (transaction) => {
+      await transaction
+        .updateTable('storage')
+        .set({ stopped_sweep: stopped === undefined ? null : JSON.stringify(stopped) })
+        .execute();
+    });
+  }
+}

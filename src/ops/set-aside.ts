@@ -1,0 +1,58 @@
+import type { AsideBlob, AsideReason, BlobStore } from '../blobs/blob-store.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import { batches } from './batches.ts';
+
+/** How long blobs that were set aside are kept, in milliseconds. */
+export interface AsideTimes {
+  /** Those that the catalog knew and that no version names any more. */
+  keepRemoved: number;
+  /** Those that the catalog never knew. */
+  keepUnknown: number;
+}
+
+/**
+ * Brings back the blobs that the catalog names again, as after a restore, and removes those that were set aside long
+ * enough.
+ * @param times nothing is removed without
+ */
+export async function tidyAside(
+  catalog: Catalog,
+  store: BlobStore,
+  times?: AsideTimes,
+): Promise<{ returned: number; removed: number }> {
+  const tidied = { returned: 0, removed: 0 };
+  const { keepRemoved, keepUnknown } = times ?? { keepRemoved: Infinity, keepUnknown: Infinity };
+  const until: Record<AsideReason, number> = {
+    removed: Date.now() - keepRemoved,
+    unknown: Date.now() - keepUnknown,
+  };
+  for await (const batch of batches(store.aside())) {
+    const unknown = await catalog.blobs.unknown(batch.map(({ digest }) => digest));
+    for (const blob of batch) {
+      const isKnown = !unknown.has(blob.digest);
+      if (isKnown && (await isMissing(store, blob))) {
+        if (await store.bringBack(blob.digest)) tidied.returned++;
+      } else if (blob.modified.getTime() <= until[blob.reason]) {
+        // What the catalog knows is in the store, too: this is a second copy.
+        if (isKnown) await store.removeAside(blob);
+        else if (await catalog.blobs.whileUnknown(blob.digest, () => store.removeAside(blob)))
+          tidied.removed++;
+      }
+    }
+  }
+  return tidied;
+}
+
+/** How much is set aside. */
+export async function asideSize(store: BlobStore): Promise<{ blobs: number; bytes: number }> {
+  const found = { blobs: 0, bytes: 0 };
+  for await (const { size } of store.aside()) {
+    found.blobs += 1;
+    found.bytes += size;
+  }
+  return found;
+}
+
+async function isMissing(store: BlobStore, { digest, size }: AsideBlob): Promise<boolean> {
+  return (await store.stat(digest))?.size !== size;
+}

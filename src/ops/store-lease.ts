@@ -1,0 +1,103 @@
+import { hostname } from 'node:os';
+import type { BlobStore } from '../blobs/blob-store.ts';
+import { identityOfFile, isAbandoned, stagedName } from '../blobs/staged-name.ts';
+import { HeadwaterError } from '../errors.ts';
+
+/** How long a lease lasts that its server does not renew, and how often servers renew it, in milliseconds. */
+const leaseTime = 180_000;
+export const renewInterval = 60_000;
+
+/** Which server uses a store, as the store keeps it (`lease.json`). */
+interface LeaseRecord {
+  /** Which catalog file it uses: servers with the same one may share the store. */
+  catalogFile: string;
+  /** The process. */
+  holder: string;
+  host: string;
+  /** When it last said so, in milliseconds since 1970. */
+  renewedAt: number;
+}
+
+/** The right to run servers on a store, which one catalog file has at a time. */
+export class StoreLease {
+  readonly #store: BlobStore;
+  readonly #record: Omit<LeaseRecord, 'renewedAt'>;
+
+  private constructor(store: BlobStore, record: Omit<LeaseRecord, 'renewedAt'>) {
+    this.#store = store;
+    this.#record = record;
+  }
+
+  /**
+   * Looks whether the lease is free; {@link renew} takes it. That of a process of this machine that has ended is free at
+   * once, any other when nobody has renewed it for three minutes.
+   * @param catalogFile the file of the catalog
+   * @throws HeadwaterError `conflict` while a server with another catalog uses the store
+   */
+  static async open(store: BlobStore, catalogFile: string): Promise<StoreLease> {
+    const record = {
+      catalogFile: await identityOfFile(catalogFile),
+      holder: await stagedName(),
+      host: hostname(),
+    };
+    const lease = new StoreLease(store, record);
+    const other = await lease.#other();
+    if (other === undefined) return lease;
+    const seconds = Math.max(0, Math.round((Date.now() - other.renewedAt) / 1000));
+    throw new HeadwaterError(
+      'conflict',
+      `the blob store is in use by a server on ${other.host} with another catalog (last seen ${seconds} s ago): two servers may share a store only with one catalog. Stop that server, or give this one another store: dataDir, or storage.bucket and storage.prefix. A server that was killed is forgotten after ${leaseTime / 60_000} minutes`,
+    );
+  }
+
+  /**
+   * Says that the server uses the store.
+   * @returns the host of a server with another catalog that has taken the lease meanwhile; nothing is written then
+   * @throws HeadwaterError what the store failed with
+   */
+  async renew(): Promise<string | undefined> {
+    const other = await this.#other();
+    if (other !== undefined) return other.host;
+    await this.#write({ ...this.#record, renewedAt: Date.now() });
+    return undefined;
+  }
+
+  /** Gives the lease up, unless another server has renewed it. */
+  async release(): Promise<void> {
+    if ((await this.#read())?.holder !== this.#record.holder) return;
+    await this.#write({ ...this.#record, renewedAt: 0 });
+  }
+
+  /** The lease of a server with another catalog. */
+  async #other(): Promise<LeaseRecord | undefined> {
+    const record = await this.#read();
+    if (record === undefined || record.catalogFile === this.#record.catalogFile) return undefined;
+    if (Date.now() - record.renewedAt > leaseTime || (await isAbandoned(record.holder, new Date())))
+      return undefined;
+    return record;
+  }
+
+  async #read(): Promise<LeaseRecord | undefined> {
+    const text = await this.#store.readRecord('lease');
+    return text === undefined ? undefined : parseLease(text);
+  }
+
+  async #write(record: LeaseRecord): Promise<void> {
+    await this.#store.writeRecord('lease', `${JSON.stringify(record)}\n`);
+  }
+}
+
+/** A record that cannot be read is nobody's lease: it is written again by whoever takes it. */
+function parseLease(text: string): LeaseRecord | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { catalogFile, holder, host, renewedAt } = value as Partial<Record<keyof LeaseRecord, unknown>>;
+  if (typeof catalogFile !== 'string' || typeof holder !== 'string') return undefined;
+  if (typeof host !== 'string' || typeof renewedAt !== 'number') return undefined;
+  return { catalogFile, holder, host, renewedAt };
+}
