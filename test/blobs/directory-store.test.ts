@@ -13,6 +13,11 @@ describeStore('directory store', async () => {
   const root = await mkdtemp(join(tmpdir(), 'headwater-blobs-'));
   return {
     store: new DirectoryStore(root),
+    again: async () => {
+      const again = new DirectoryStore(root);
+      await again.open({ create: false });
+      return again;
+    },
     leftovers: () => readdir(join(root, 'staging')),
     dispose: () => rm(root, { recursive: true }),
   };
@@ -130,6 +135,14 @@ describe('directory store', () => {
     await expect(store.read(digest)).rejects.toMatchObject(gone);
     await expect(store.check()).rejects.toMatchObject(gone);
     await expect(put(store, sample(10))).rejects.toMatchObject(gone);
+  });
+
+  test('is not made anew where it must exist', async () => {
+    const blobs = join(root, 'blobs', 'sha256');
+    await rm(join(root, 'blobs'), { recursive: true });
+    const missing = { kind: 'unavailable', message: expect.stringContaining(blobs) };
+    await expect(new DirectoryStore(root).open({ create: false })).rejects.toMatchObject(missing);
+    await expect(readdir(blobs)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
   test('names the path that cannot be used', async () => {

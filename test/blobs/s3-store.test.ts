@@ -8,6 +8,11 @@ describeWithCeph('on Ceph', (service) => {
     const options = s3Options(service());
     return {
       store: new S3Store(options),
+      again: async () => {
+        const again = new S3Store(options);
+        await again.open({ create: false });
+        return again;
+      },
       leftovers: () => leftoversOf(service(), options),
       dispose: () => Promise.resolve(),
     };

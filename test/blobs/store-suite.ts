@@ -9,6 +9,8 @@ import { get, inChunks, listed, put, type Sample, sample, sampleOf } from './byt
 /** A store to test, empty and not open yet. */
 export interface StoreUnderTest {
   store: BlobStore;
+  /** Another object for the same place, open. */
+  again(): Promise<BlobStore>;
   /** Names of all that lies in the store's place beside whole blobs: staged files, uploads under way. */
   leftovers(): Promise<string[]>;
   dispose(): Promise<void>;
@@ -294,6 +296,101 @@ export function describeStore(name: string, makeStore: () => Promise<StoreUnderT
         await expect(store.read(digest)).rejects.toMatchObject({ kind: 'not-found' });
         await expect(store.read(digest, { start: 0, end: 4 })).rejects.toMatchObject({ kind: 'not-found' });
       });
+    });
+
+    describe('set aside', () => {
+      const asideOf = async () => {
+        const found = [];
+        for await (const blob of store.aside()) found.push(blob);
+        return found;
+      };
+
+      test.each([0, 1000, severalParts])(
+        'a blob is not found, and comes back whole: %i bytes',
+        async (size) => {
+          const [blob, other] = [sample(size), sample(10)];
+          await put(store, blob);
+          await put(store, other);
+          const before = Date.now();
+          await store.setAside(blob.digest, 'unknown');
+          expect(await store.stat(blob.digest)).toBeUndefined();
+          await expect(store.read(blob.digest)).rejects.toMatchObject({ kind: 'not-found' });
+          expect((await listed(store)).map(({ digest }) => digest)).toEqual([other.digest]);
+          const [aside, ...rest] = await asideOf();
+          expect(rest).toEqual([]);
+          expect(aside).toMatchObject({ digest: blob.digest, size, reason: 'unknown' });
+          // Some stores count in seconds.
+          expect(aside?.modified.getTime()).toBeGreaterThan(before - 2000);
+          expect(await store.bringBack(blob.digest)).toBe(true);
+          expect((await get(store, blob.digest)).equals(blob.bytes)).toBe(true);
+          expect(await asideOf()).toEqual([]);
+          expect(await made.leftovers()).toEqual([]);
+        },
+      );
+
+      test('a blob that does not exist is no failure', async () => {
+        const { digest } = sample(10);
+        await store.setAside(digest, 'removed');
+        await store.removeAside({ digest, reason: 'removed' });
+        expect(await store.bringBack(digest)).toBe(false);
+        expect(await asideOf()).toEqual([]);
+      });
+
+      test('a blob that is written again is there, whatever becomes of the other copy', async () => {
+        const blob = sample(1000);
+        await put(store, blob);
+        await store.setAside(blob.digest, 'removed');
+        await put(store, blob);
+        expect((await get(store, blob.digest)).equals(blob.bytes)).toBe(true);
+        await store.removeAside({ digest: blob.digest, reason: 'removed' });
+        expect(await asideOf()).toEqual([]);
+        expect((await get(store, blob.digest)).equals(blob.bytes)).toBe(true);
+      });
+
+      test('each reason has its own blobs', async () => {
+        const blobs = [sample(1), sample(2)] as const;
+        for (const blob of blobs) await put(store, blob);
+        await store.setAside(blobs[0].digest, 'removed');
+        await store.setAside(blobs[1].digest, 'unknown');
+        const reasons = new Map((await asideOf()).map(({ digest, reason }) => [digest, reason]));
+        expect(reasons).toEqual(
+          new Map([
+            [blobs[0].digest, 'removed'],
+            [blobs[1].digest, 'unknown'],
+          ]),
+        );
+        await store.removeAside({ digest: blobs[0].digest, reason: 'removed' });
+        expect(await store.bringBack(blobs[0].digest)).toBe(false);
+        expect(await store.bringBack(blobs[1].digest)).toBe(true);
+      });
+    });
+
+    test.each([1000, severalParts])('takes back only what was not there before: %i bytes', async (size) => {
+      const [old, fresh] = [sample(size), sample(size)];
+      const second = await made.again();
+      await put(store, old);
+      for (const blob of [old, fresh]) await put(second, blob);
+      for (const blob of [old, fresh]) await second.withdraw(blob.digest);
+      await second.withdraw(fresh.digest);
+      expect((await listed(store)).map(({ digest }) => digest)).toEqual([old.digest]);
+      // Once it is taken back it is anybody's who writes it.
+      await put(store, fresh);
+      await second.withdraw(fresh.digest);
+      expect((await get(store, fresh.digest)).equals(fresh.bytes)).toBe(true);
+      await second.close();
+    });
+
+    test('keeps its records, which are no blobs', async () => {
+      expect(await store.readRecord('owner')).toBeUndefined();
+      expect(await store.readRecord('lease')).toBeUndefined();
+      await store.writeRecord('owner', '{"catalog":"one"}');
+      await store.writeRecord('owner', '{"catalog":"two — ü"}');
+      await store.writeRecord('lease', 'lease');
+      const second = await made.again();
+      expect(await second.readRecord('owner')).toBe('{"catalog":"two — ü"}');
+      expect(await second.readRecord('lease')).toBe('lease');
+      await second.close();
+      expect(await listed(store)).toEqual([]);
     });
 
     test('takes over what somebody else wrote where it said, where it says so', async () => {
