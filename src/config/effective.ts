@@ -20,6 +20,11 @@ export function effectiveSettings(config: Config): ConfigInput {
       uploadSize: writeSize(config.limits.uploadSize),
       sendTimeout: writeDuration(config.limits.sendTimeout),
     },
+    collection: {
+      keepRemoved: writeDuration(config.collection.keepRemoved),
+      keepUnknown: writeDuration(config.collection.keepUnknown),
+      share: config.collection.share,
+    },
     registry: withWrittenQuotas(config.registry),
     shutdownTimeout: writeDuration(config.shutdownTimeout),
     log: config.log,

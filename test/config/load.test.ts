@@ -60,6 +60,7 @@ describe('values', () => {
         requestsPerAddress: 1500,
         sendTimeout: 120_000,
       },
+      collection: { keepRemoved: 86_400_000, keepUnknown: 7 * 86_400_000, share: 10 },
       registry: { stream: 'pushed', keep: 10, pullFrom: [], mirrorFrom: [], refreshEvery: 21_600_000 },
       shutdownTimeout: 30_000,
       log: { level: 'info', format: 'auto' },
