@@ -1,9 +1,9 @@
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DEFAULT_MIGRATION_TABLE, Kysely, Migrator, SqliteDialect, sql, type Transaction } from 'kysely';
 import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
 import { ChangeQueue } from './change-queue.ts';
 import { Connection } from './connection.ts';
+import { makeDirectoryOf } from './make-durable.ts';
 import { migrations } from './migrations.ts';
 import { type Actor, type AuditEvent, noteChanges } from './note-change.ts';
 import { Reserve } from './reserve.ts';
@@ -70,7 +70,7 @@ export class Database {
   static async #open(file: string, reserve: Reserve): Promise<Database> {
     let database: Database | undefined;
     try {
-      mkdirSync(dirname(file), { recursive: true });
+      makeDirectoryOf(file);
       const writer = new Connection(file, busyTimeout);
       const reader = openBeside(writer, file);
       const writes = new Kysely<Tables>({ dialect: new SqliteDialect({ database: writer }) });

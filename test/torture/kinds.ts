@@ -1,10 +1,59 @@
-import type { Kind } from './trial.ts';
-import { underLoad } from './trial.ts';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import type { Durability } from './power-disk.ts';
+import { PowerFailure } from './power-failure.ts';
+import { type Kind, underLoad } from './trial.ts';
+
+const noCompiler = 'there is no C compiler (apt-get install gcc libc6-dev)';
 
 /** The server is killed under load; commands, too, each at a moment of its own. */
 const kill: Kind = {
   event: (site, random) => underLoad(site, random, () => site.kill()),
 };
 
+/** The power fails: what was not synced by then is lost, or a part of it. */
+function power(durability: Durability): Kind {
+  return {
+    unavailable: () => (hasCompiler() ? undefined : noCompiler),
+    prepare: () =>
+      Promise.resolve({
+        options: {
+          begin: async (site) => {
+            site.killCommands = false;
+            site.power = await PowerFailure.watch(join(site.directory, 'volume'), site.directory);
+            site.env = { ...site.env, ...site.power.env };
+          },
+        },
+      }),
+    event: (site, random) =>
+      underLoad(site, random, async () => {
+        await site.power?.cut();
+        await site.killAll();
+        await site.power?.restore({ durability, random });
+      }),
+  };
+}
+
 /** Every kind of trial, by its name. */
-export const kinds: Readonly<Record<string, Kind>> = { kill };
+export const kinds: Readonly<Record<string, Kind>> = {
+  kill,
+  'power-strict': power('strict'),
+  'power-journal': power('journal'),
+};
+
+/** Whether tests of the power failure have to be skipped. @throws Error instead where REQUIRE_ALL_TESTS is 1 */
+export function compilerIsMissing(): boolean {
+  if (!hasCompiler() && process.env['REQUIRE_ALL_TESTS'] === '1') throw new Error(noCompiler);
+  return !hasCompiler();
+}
+
+function hasCompiler(): boolean {
+  return (process.env['PATH'] ?? '').split(delimiter).some((directory) => {
+    try {
+      accessSync(join(directory, 'cc'), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}

@@ -1,9 +1,10 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TestUpstream } from '../mirror/test-upstream.ts';
 import { Client } from './client.ts';
 import { Ledger } from './ledger.ts';
+import type { PowerFailure } from './power-failure.ts';
 import { Running } from './processes.ts';
 import type { Random } from './random.ts';
 
@@ -23,6 +24,8 @@ export interface SiteOptions {
   dataDir?: string;
   settings?: Record<string, unknown>;
   env?: Record<string, string>;
+  /** Is done before anything is started. */
+  begin?: (site: Site) => Promise<void>;
 }
 
 /** A Headwater under trial: its directory, its server, an upstream, and what must be found in it. */
@@ -39,6 +42,10 @@ export class Site {
   server: Running | undefined;
   /** Whether commands are killed, too, each at a moment of its own. */
   killCommands = true;
+  /** What watches over the data directory, where it may lose its power. */
+  power: PowerFailure | undefined;
+  /** Nothing may be started. */
+  #isDown = false;
   /** Commands that run, and those of them that talk to the server. */
   readonly commands = new Set<Running>();
   readonly #remoteCommands = new Set<Running>();
@@ -53,7 +60,8 @@ export class Site {
     options: SiteOptions,
   ) {
     this.directory = directory;
-    this.dataDir = options.dataDir ?? join(directory, 'data');
+    // In a directory of its own: what is made there, the data directory itself too, may be lost.
+    this.dataDir = options.dataDir ?? join(directory, 'volume/data');
     this.upstream = upstream.upstream;
     this.#stopUpstream = upstream.stop;
     this.env = options.env ?? {};
@@ -62,11 +70,13 @@ export class Site {
 
   /** Makes one, with a token and a mirror, but starts no server. */
   static async create(random: Random, options: SiteOptions = {}): Promise<Site> {
-    const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'headwater-torture-')));
+    const directory = await realpath(
+      options.directory ?? (await mkdtemp(join(tmpdir(), 'headwater-torture-'))),
+    );
     const site = new Site(directory, await TestUpstream.listen(), options);
     site.upstream.pace = random.pick([undefined, 200]);
     await site.offer(random);
-    await mkdir(join(directory, 'mirrors'), { recursive: true });
+    for (const name of ['mirrors', 'volume']) await mkdir(join(directory, name), { recursive: true });
     const mirror = {
       url: site.upstream.url,
       unsigned: true,
@@ -76,6 +86,7 @@ export class Site {
     };
     await writeFile(join(directory, 'mirrors/upstream.yaml'), JSON.stringify(mirror));
     await site.configure({});
+    await options.begin?.(site);
     const created = site.command(['token', 'create', 'trials', '--allow', 'read,publish,remove,admin']);
     const { code, stdout, stderr } = await created.ended;
     if (code !== 0) throw new Error(`no token: ${stderr}`);
@@ -111,6 +122,7 @@ export class Site {
 
   /** Starts a command on the data directory, or with options of the command itself on a server. */
   command(args: readonly string[], options: { remote?: boolean } = {}): Running {
+    if (this.#isDown) throw new Error('there is no power');
     const target =
       options.remote === true
         ? ['--server', this.client.url, '--token', this.#token, '--ca', join(this.dataDir, 'tls/server.crt')]
@@ -127,6 +139,7 @@ export class Site {
 
   /** Starts the server and waits until it answers. @throws Error with its log when it does not start */
   async start(): Promise<void> {
+    this.#isDown = false;
     const server = this.launch();
     this.server = server;
     const { port } = JSON.parse(await server.firstLine()) as { port: number };
@@ -159,6 +172,7 @@ export class Site {
 
   /** Kills every process at once. */
   async killAll(): Promise<void> {
+    this.#isDown = true;
     const all = [...this.commands, ...(this.server === undefined ? [] : [this.server])];
     for (const process of all) if (process.killGroup()) this.tally.kills++;
     await Promise.all(all.map(({ ended }) => ended));

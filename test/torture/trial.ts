@@ -12,7 +12,7 @@ export interface Kind {
   /** Why it cannot be tried on this machine; undefined when it can. */
   unavailable?: () => string | undefined;
   /** Makes what the trials of a group need beside a directory. */
-  prepare?: (random: Random) => Promise<{ options: SiteOptions; undo: () => Promise<void> }>;
+  prepare?: (random: Random) => Promise<{ options: SiteOptions; undo?: () => Promise<void> }>;
   /** The event. The server runs when it begins, and must not when it ends. */
   event: (site: Site, random: Random) => Promise<void>;
 }
@@ -50,7 +50,7 @@ export async function runGroup(kind: Kind, seeds: readonly number[]): Promise<Gr
     return { trials, tally: site.tally };
   } finally {
     await site.remove({ keep: failed });
-    if (!failed) await place?.undo();
+    if (!failed) await place?.undo?.();
   }
 }
 
@@ -67,7 +67,8 @@ export async function underLoad(site: Site, random: Random, event: () => Promise
   const stopped = new AbortController();
   const workers = Array.from({ length: 4 }, () => work(site, random.fork(), stopped.signal));
   try {
-    await sleep(random.whole(50, 1500));
+    await sleep(random.whole(50, 2500));
+    stopped.abort();
     await event();
   } finally {
     stopped.abort();
