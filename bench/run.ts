@@ -3,6 +3,7 @@ import { benchMirror } from './mirror.ts';
 import { benchPublish } from './publish.ts';
 import { benchPush } from './push.ts';
 import { benchServe } from './serve.ts';
+import { benchSoak } from './soak.ts';
 
 const benches: Record<string, () => Promise<void>> = {
   publish: benchPublish,
@@ -12,14 +13,29 @@ const benches: Record<string, () => Promise<void>> = {
   mirror: benchMirror,
 };
 
-const wanted = process.argv.slice(2);
-const unknown = wanted.filter((name) => !(name in benches));
-if (unknown.length > 0) {
-  console.error(
-    `there is no benchmark ${unknown.join(', ')}: choose from ${Object.keys(benches).join(', ')}`,
-  );
-  process.exit(2);
+/** Those that run for so long that they are only run when asked for, with their minutes as an argument. */
+const longBenches: Record<string, (minutes: number) => Promise<void>> = { soak: benchSoak };
+
+const [first = '', minutes = '60'] = process.argv.slice(2);
+const longBench = longBenches[first];
+if (longBench === undefined) {
+  await runBenches(process.argv.slice(2));
+} else if (!/^\d+(\.\d+)?$/.test(minutes) || Number(minutes) <= 0) {
+  console.error(`${first}: expected a number of minutes, not ${minutes}`);
+  process.exitCode = 2;
+} else {
+  await longBench(Number(minutes));
 }
-for (const [name, bench] of Object.entries(benches)) {
-  if (wanted.length === 0 || wanted.includes(name)) await bench();
+
+async function runBenches(wanted: string[]): Promise<void> {
+  const unknown = wanted.filter((name) => !(name in benches));
+  if (unknown.length > 0) {
+    const known = [...Object.keys(benches), ...Object.keys(longBenches)];
+    console.error(`there is no benchmark ${unknown.join(', ')}: choose from ${known.join(', ')}`);
+    process.exitCode = 2;
+    return;
+  }
+  for (const [name, bench] of Object.entries(benches)) {
+    if (wanted.length === 0 || wanted.includes(name)) await bench();
+  }
 }
