@@ -261,4 +261,9 @@ export const migrations: Record<string, Migration> = {
         .execute();
     },
   },
+  '0050_upstream_names': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema.alterTable('versions').addColumn('upstream_name', 'text').execute();
+    },
+  },
 };

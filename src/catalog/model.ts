@@ -65,6 +65,8 @@ export interface VersionDraft {
    * files already, that is the one.
    */
   serialIsDerived?: boolean;
+  /** What the upstream of a mirror calls the version. */
+  upstreamName?: string;
   label: string;
   items: Item[];
 }

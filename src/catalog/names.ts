@@ -108,7 +108,7 @@ export function readSerial(text: string): SerialParts | undefined {
 }
 
 /** Whether `YYYYMMDD` is a day. */
-function isDay(text: string): boolean {
+export function isDay(text: string): boolean {
   if (!/^\d{8}$/.test(text)) return false;
   const date = new Date(`${text.slice(0, 4)}-${text.slice(4, 6)}-${text.slice(6)}T00:00:00Z`);
   return !Number.isNaN(date.getTime()) && serialOf(date).startsWith(text);

@@ -75,10 +75,11 @@ export async function addVersions(
     draft.serial,
     draft.label,
     now.getTime(),
+    draft.upstreamName ?? null,
   ]);
   const added = await sql<{ id: number; productId: number; serial: string }>`
-    insert into versions (product_id, serial, label, published_at, removed_at, hidden)
-    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, null, 0 from json_each(${JSON.stringify(versions)})
+    insert into versions (product_id, serial, label, published_at, upstream_name, removed_at, hidden)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, null, 0 from json_each(${JSON.stringify(versions)})
     returning id, product_id as "productId", serial
   `.execute(transaction);
   const ids = new Map(added.rows.map(({ id, productId, serial }) => [serialKey(productId, serial), id]));

@@ -12,6 +12,8 @@ export interface UpdateSource {
   /** Of which of its products, and which version, the image here is. */
   product: string;
   serial: string;
+  /** What the server calls the version; not known of what was copied before it was noted. */
+  version?: string;
 }
 
 /** What is known of an image that a client pushed, beside what every image has. */

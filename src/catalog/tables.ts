@@ -27,6 +27,8 @@ export interface Tables {
     id: Generated<number>;
     product_id: number;
     serial: string;
+    /** What the upstream of a mirror calls it. */
+    upstream_name: Generated<string | null>;
     label: string;
     published_at: number;
     /** Set when it left the documents: it stays fetchable for the grace period. */

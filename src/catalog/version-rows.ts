@@ -100,7 +100,7 @@ export function detailColumns(details: ProductDetails) {
 export async function insertVersion(
   transaction: Transaction<Tables>,
   productId: number,
-  draft: Pick<VersionDraft, 'serial' | 'label' | 'items'> & { hidden?: boolean },
+  draft: Pick<VersionDraft, 'serial' | 'upstreamName' | 'label' | 'items'> & { hidden?: boolean },
   now: Date,
 ): Promise<number> {
   const { id } = await transaction
@@ -109,6 +109,7 @@ export async function insertVersion(
       product_id: productId,
       serial: draft.serial,
       label: draft.label,
+      upstream_name: draft.upstreamName ?? null,
       published_at: now.getTime(),
       removed_at: null,
       hidden: draft.hidden === true ? 1 : 0,

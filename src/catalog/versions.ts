@@ -82,6 +82,27 @@ export class Versions {
     });
   }
 
+  /**
+   * What the upstream of a mirror calls its versions, also those that were removed and are still fetchable.
+   * @returns by the name of the product
+   */
+  async upstreamNames(owner: string): Promise<Map<string, { serial: string; name: string | undefined }[]>> {
+    const rows = await this.#database.reads
+      .selectFrom('versions')
+      .innerJoin('products', 'products.id', 'versions.product_id')
+      .select(['products.name as product', 'versions.serial', 'versions.upstream_name'])
+      .where('products.owner', '=', owner)
+      .execute();
+    const names = new Map<string, { serial: string; name: string | undefined }[]>();
+    for (const { product, serial, upstream_name: name } of rows) {
+      const known = names.get(product);
+      const held = { serial, name: name ?? undefined };
+      if (known === undefined) names.set(product, [held]);
+      else known.push(held);
+    }
+    return names;
+  }
+
   /** Takes deltas of a version out of the documents: clients do without. */
   async removeDeltas(product: string, serial: string, digests: string[]): Promise<void> {
     await this.#database.change(async (transaction, revision) => {

@@ -1,12 +1,12 @@
-import { type ProductKey, parseNamePart } from '../catalog/names.ts';
+import { type ProductKey, parseNamePart, productName, readSerial } from '../catalog/names.ts';
 import { HeadwaterError, jsonProblem, messageOf } from '../errors.ts';
 import { parseArchitecture } from '../image/architecture.ts';
 import { readDetails } from '../publish/document-details.ts';
 import { mapping, text, type Untyped } from '../publish/untyped-fields.ts';
 import { assertEnd, jsonMembers, parse } from './json-members.ts';
-import type { OfferedProduct, Skips } from './offered.ts';
+import type { OfferedProduct, OfferedVersion, Skips } from './offered.ts';
 import type { Selection } from './selection.ts';
-import { serialFromUpstream } from './serials.ts';
+import { assignSerials, type HeldName, isVersionName, knownSerials, serialFromUpstream } from './serials.ts';
 import { readVersion } from './version-items.ts';
 
 /** How a products document is read. */
@@ -16,6 +16,8 @@ interface ReadingOptions {
   variant: string;
   deltas: boolean;
   skips: Skips;
+  /** Which versions of a product are here, by its name here: their serials stay. */
+  held?: (product: string) => readonly HeldName[];
 }
 
 /** What a products document has, selected or not. */
@@ -25,12 +27,18 @@ export interface Totals {
   versions: number;
 }
 
+/** What was read of a document, in all. */
+interface Reading extends Totals {
+  /** Products of which something is selected and nothing can be taken, for what its versions are called. */
+  unnamed: string[];
+}
+
 /**
  * Reads a products document of an upstream, as tolerantly as clients do: what cannot be used is skipped and counted,
  * and everything else is taken.
  * @param bytes the document, as JSON
  * @param where the document in messages
- * @returns the products of which something is selected, what there is in all, and the document's own fields with the
+ * @returns the products of which something is selected, what there is in all, products whose versions cannot be named, and the document's own fields with the
  * names of its products
  * @throws HeadwaterError `invalid` when it is no products document at all
  */
@@ -38,8 +46,8 @@ export function readProducts(
   bytes: Uint8Array,
   where: string,
   options: ReadingOptions,
-): { offered: OfferedProduct[]; totals: Totals; fields: Untyped; names: Set<string> } {
-  const totals: Totals = { products: 0, versions: 0 };
+): { offered: OfferedProduct[]; totals: Totals; unnamed: string[]; fields: Untyped; names: Set<string> } {
+  const reading: Reading = { products: 0, versions: 0, unnamed: [] };
   try {
     const { fields, place } = readFrame(bytes);
     if (text(fields, 'format', where) !== 'products:1.0') {
@@ -50,10 +58,11 @@ export function readProducts(
     for (const { name, start, end } of place === undefined ? [] : jsonMembers(bytes, place)) {
       names.add(name);
       const value = parse(bytes, start, end);
-      const product = attempt(name, value, fields, `${where}: ${name}`, options, totals);
+      const product = attempt(name, value, fields, `${where}: ${name}`, options, reading);
       if (product !== undefined) offered.push(product);
     }
-    return { offered, totals, fields, names };
+    const { unnamed, ...totals } = reading;
+    return { offered, totals, unnamed, fields, names };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new HeadwaterError('invalid', `${where}: not JSON: ${jsonProblem(error)}`, { cause: error });
@@ -82,10 +91,10 @@ function attempt(
   top: Untyped,
   where: string,
   options: ReadingOptions,
-  totals: Totals,
+  reading: Reading,
 ): OfferedProduct | undefined {
   try {
-    return readProduct(name, mapping(value, where), top, where, options, totals);
+    return readProduct(name, mapping(value, where), top, where, options, reading);
   } catch (error) {
     if (!(error instanceof HeadwaterError)) throw error;
     options.skips.add('the product is not understood', error.message);
@@ -99,40 +108,56 @@ function readProduct(
   top: Untyped,
   where: string,
   options: ReadingOptions,
-  totals: Totals,
+  reading: Reading,
 ): OfferedProduct | undefined {
   const key = readKey(name, fields, where, options.variant);
   const { said, warnings } = readDetails(fields, key, where, { lenient: true });
   for (const warning of warnings) options.skips.add('a field of a product is left out', warning);
   const product: OfferedProduct = { name, key, details: said, versions: [] };
-  const serials = new Map<string, string>();
-  totals.products += 1;
-  // In the order of their names, so that the same one wins whenever two have the same serial here.
-  for (const [versionName, value] of Object.entries(mapping(fields['versions'], where)).sort(byName)) {
-    const at = `${where} ${versionName}`;
-    const serial = serialFromUpstream(versionName);
-    if (serial === undefined) {
-      options.skips.add("the version's name has no date and time", at);
-      continue;
-    }
-    const other = serials.get(serial);
-    if (other !== undefined) {
-      options.skips.add(`the serial is the same as another's`, `${at} and ${other}: ${serial}`);
-      continue;
-    }
-    serials.set(serial, versionName);
+  reading.products += 1;
+  const versions = Object.entries(mapping(fields['versions'], where));
+  const names = versions.map(([versionName]) => versionName).filter(isVersionName);
+  const serials = assignSerials(names, knownSerials(options.held?.(productName(key)) ?? [], names));
+  let isUnnamed = false;
+  for (const [versionName, value] of versions) {
+    const at = `${where} ${versionName.slice(0, 100)}`;
+    const serial = serials.get(versionName);
     try {
-      const version = readVersion(versionName, serial, value, at, options);
+      const version = readVersion(versionName, serial ?? '', value, at, { ...options, serials });
       if (version === undefined) continue;
-      totals.versions += 1;
+      if (serial !== undefined) reading.versions += 1;
       const selected = options.selection.apply({ top, product: fields, key }, mapping(value, at), version);
-      if (selected !== undefined) product.versions.push(selected);
+      if (selected === undefined) continue;
+      if (serial === undefined) isUnnamed = true;
+      else product.versions.push(labelled(selected));
     } catch (error) {
       if (!(error instanceof HeadwaterError)) throw error;
       options.skips.add('the version is not understood', error.message);
+    } finally {
+      if (serial === undefined) options.skips.add(unnamedReason(versionName), at);
     }
   }
-  return product.versions.length === 0 ? undefined : product;
+  product.versions.sort((one, other) => (one.serial < other.serial ? -1 : 1));
+  if (product.versions.length > 0) return product;
+  if (isUnnamed) reading.unnamed.push(name);
+  return undefined;
+}
+
+function unnamedReason(name: string): string {
+  return isVersionName(name)
+    ? 'there is no free minute between the serials of its neighbours'
+    : "the version's name has no date and time";
+}
+
+/** A version whose name says more than its serial has the name for a label, where the upstream gives it none. */
+function labelled(version: OfferedVersion): OfferedVersion {
+  const { name, serial, label } = version;
+  const isExact = serialFromUpstream(name) === serial && !saysSeconds(name);
+  return label !== undefined || isExact ? version : { ...version, label: name };
+}
+
+function saysSeconds(name: string): boolean {
+  return (readSerial(name)?.second ?? 0) > 0;
 }
 
 /** Which product is meant. What its name says counts only where it is made of the same parts as ours. */
@@ -155,8 +180,4 @@ function readKey(name: string, fields: Untyped, where: string, otherwise: string
   } catch (error) {
     throw new HeadwaterError('invalid', `${where}: ${messageOf(error)}`, { cause: error });
   }
-}
-
-function byName([one]: [string, unknown], [other]: [string, unknown]): number {
-  return one < other ? -1 : 1;
 }

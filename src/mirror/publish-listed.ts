@@ -40,6 +40,7 @@ export async function publishListed(
       },
       aliases: [],
       serial: version.serial,
+      upstreamName: version.name,
       label: version.label ?? 'release',
       items,
     },

@@ -51,6 +51,7 @@ async function publishKept(
     {
       owner: parts.owner,
       fromUpstream: true,
+      upstreamName: planned.version.name,
     },
   );
 }

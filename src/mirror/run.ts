@@ -186,7 +186,7 @@ class Run {
     await lease.assertHeld();
     await catalog.mirrors.setState(name, state);
     // What cannot be used is counted; what is to come is waited for.
-    return done && survey.current ? 'success' : 'partial';
+    return done && survey.current && survey.named ? 'success' : 'partial';
   }
 
   async #add(plan: Plan, upstream: OpenUpstream): Promise<void> {

@@ -30,6 +30,8 @@ export interface Survey {
   whole: boolean;
   /** Whether they belong together, as far as they could be used. */
   current: boolean;
+  /** Whether every product that is selected has a version whose name can be read. */
+  named: boolean;
   /** Whether only a change of them can bring more: nothing that the index names is missing. */
   complete: boolean;
 }
@@ -38,7 +40,11 @@ export interface Survey {
  * Reads everything that an upstream offers, and selects.
  * @throws HeadwaterError as `UpstreamDocuments.read`; and when none of the documents can be used, as of the first
  */
-async function survey(definition: MirrorDefinition, documents: UpstreamDocuments): Promise<Survey> {
+async function survey(
+  definition: MirrorDefinition,
+  documents: UpstreamDocuments,
+  catalog: Catalog,
+): Promise<Survey> {
   const { variant, deltas, file, name } = definition;
   const selection = new Selection(definition.select);
   const skips = new Skips();
@@ -46,12 +52,16 @@ async function survey(definition: MirrorDefinition, documents: UpstreamDocuments
   const offered: OfferedProduct[] = [];
   const outdated: string[] = [];
   const unusable: HeadwaterError[] = [];
+  const unnamed: string[] = [];
+  const names = await catalog.versions.upstreamNames(ownerOf(name));
+  const held = (product: string) => names.get(product) ?? [];
   let read = 0;
   for await (const { path, bytes, expected } of documents.read()) {
     try {
-      const found = readProducts(bytes, path, { selection, variant, deltas, skips });
+      const found = readProducts(bytes, path, { selection, variant, deltas, skips, held });
       read += 1;
       offered.push(...found.offered);
+      unnamed.push(...found.unnamed);
       totals.products += found.totals.products;
       totals.versions += found.totals.versions;
       const problem = outdatedProblem(expected, found);
@@ -78,10 +88,14 @@ async function survey(definition: MirrorDefinition, documents: UpstreamDocuments
         .slice(0, documentsNamed)
         .map(({ message }) => `${message}: the rest is taken, and nothing is retired for it`),
       ...outdated,
+      ...unnamed
+        .slice(0, documentsNamed)
+        .map((product) => `${product}: nothing of it can be taken: the names of its versions have no date`),
       ...idle.map((warning) => `${name}: ${warning}`),
     ],
     whole: outdated.length === 0 && unusable.length === 0,
     current: outdated.length === 0,
+    named: unnamed.length === 0,
     complete: outdated.length === 0 && documents.missing.length === 0,
   };
 }
@@ -117,7 +131,7 @@ export async function surveyAndPlan(
   options: { force?: boolean },
 ): Promise<{ survey: Survey; plan: Plan; terms: Terms }> {
   const { name, stream, keep, mode } = definition;
-  const found = await survey(definition, documents);
+  const found = await survey(definition, documents, parts.catalog);
   const terms = { keep, now: new Date(), whole: found.whole };
   const owner = ownerOf(name);
   const stored = await storedDigests(parts, options);

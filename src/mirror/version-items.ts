@@ -36,7 +36,7 @@ export function readVersion(
   serial: string,
   value: unknown,
   where: string,
-  options: { deltas: boolean; skips: Skips },
+  options: { deltas: boolean; skips: Skips; serials: ReadonlyMap<string, string> },
 ): OfferedVersion | undefined {
   const { skips } = options;
   const fields = mapping(value, where);
@@ -87,7 +87,7 @@ export function readVersion(
   }
   const [label] = attempt(() => [text(fields, 'label', where)]);
   const deltas = options.deltas
-    ? filesOf(deltaType).flatMap((found) => attempt(() => delta(found, serial)))
+    ? filesOf(deltaType).flatMap((found) => attempt(() => delta(found, serial, options.serials)))
     : [];
   return {
     name,
@@ -109,8 +109,13 @@ function unifiedRoot({ file, entry }: { file: OfferedFile; entry: Entry }): Offe
   };
 }
 
-function delta({ file, entry }: { file: OfferedFile; entry: Entry }, serial: string): OfferedDelta[] {
-  const base = serialFromUpstream(text(entry.fields, 'delta_base', entry.where) ?? '');
+function delta(
+  { file, entry }: { file: OfferedFile; entry: Entry },
+  serial: string,
+  serials: ReadonlyMap<string, string>,
+): OfferedDelta[] {
+  const name = text(entry.fields, 'delta_base', entry.where) ?? '';
+  const base = serials.get(name) ?? serialFromUpstream(name);
   return base === undefined || base >= serial ? [] : [{ ...file, base }];
 }
 

@@ -47,6 +47,8 @@ interface PublishOptions {
    * another product has are left out instead of refused.
    */
   fromUpstream?: boolean;
+  /** What the upstream calls the version. */
+  upstreamName?: string;
   /** Told what the version turned out to be, before it is committed; throws when it may not. */
   permit?: (draft: Pick<VersionDraft, 'product' | 'stream' | 'aliases'>) => void;
 }
@@ -96,6 +98,7 @@ async function publishChecked(
     aliases: fromUpstream ? [] : description.aliases,
     serial: description.serial,
     ...(made?.serialIsDerived === true || description.serialIsDerived ? { serialIsDerived: true } : {}),
+    ...(options.upstreamName === undefined ? {} : { upstreamName: options.upstreamName }),
     label: description.label,
     items,
   };

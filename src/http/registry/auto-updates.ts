@@ -3,6 +3,7 @@ import type { Image } from '../../catalog/images.ts';
 import type { Actor } from '../../catalog/note-change.ts';
 import type { UpdateSource } from '../../catalog/pushed-details.ts';
 import { parseArchitecture } from '../../image/architecture.ts';
+import { compareVersionNames } from '../../mirror/serials.ts';
 import type { SearchResult, SingleImages } from '../../mirror/single-images.ts';
 import type { KnownDocuments } from '../../mirror/upstream-documents.ts';
 import type { ImageServers } from './image-servers.ts';
@@ -155,7 +156,7 @@ export class AutoUpdates {
     const { updateSource: source } = pushed;
     const now = versionOf(found);
     // What the server took back is not followed: it would be a step to an older version.
-    if (now.product === source.product && now.serial <= source.serial) return false;
+    if (now.product === source.product && !isNewer(now, source)) return false;
     await this.#parts.receiver.take(
       fetched(upstream, found, onProgress),
       {
@@ -186,6 +187,16 @@ export class AutoUpdates {
     );
     this.#timer.unref();
   }
+}
+
+/** By what the server calls its versions: the serials of several within a minute depend on which of them are there. */
+function isNewer(
+  now: Pick<UpdateSource, 'serial' | 'version'>,
+  before: Pick<UpdateSource, 'serial' | 'version'>,
+): boolean {
+  return now.version === undefined || before.version === undefined
+    ? now.serial > before.serial
+    : compareVersionNames(now.version, before.version) > 0;
 }
 
 function isFollowed(image: Image): image is Followed {

@@ -78,8 +78,11 @@ export function describeFound(image: FoundImage): Omit<PulledImage, 'files' | 'u
 }
 
 /** Which version of the server an image is. */
-export function versionOf({ product, version }: FoundImage): Pick<UpdateSource, 'product' | 'serial'> {
-  return { product: product.name, serial: version.serial };
+export function versionOf({
+  product,
+  version,
+}: FoundImage): Pick<UpdateSource, 'product' | 'serial' | 'version'> {
+  return { product: product.name, serial: version.serial, version: version.name };
 }
 
 /** The files of an image, whose transfer is told of. */
