@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import type { Architecture } from './architecture.ts';
 import type { RootfsFacts } from './content.ts';
 import { architectureOfProgram, elfHeaderLength } from './elf.ts';
+import { LinkedNames } from './linked-names.ts';
 import { parseOsRelease } from './os-release.ts';
 import type { EntrySink, TarEntry } from './tar.ts';
 
@@ -25,8 +26,8 @@ const wellKnown = ['sh', 'bash', 'dash', 'busybox', 'init', 'systemd', 'env', 'l
 /** os-release is under 1 KiB; and no more files of its kind are kept than these. */
 const osReleaseLimit = 64 * 1024;
 const osReleaseFiles = 32;
-/** Links followed from one os-release to the next. */
-const linkLimit = 8;
+/** Where os-release(5) has it, the first place first. */
+const osReleasePlaces = ['etc/os-release', 'usr/lib/os-release'];
 
 /** Folders of which a root filesystem has one for programs and one of the others; NixOS has only `sbin` and `nix`. */
 const programs = ['bin', 'sbin', 'usr/bin'];
@@ -52,7 +53,7 @@ export function describeTop(names: string[]): string {
 export class RootfsScan {
   readonly #seen = new Set<string>();
   readonly #files = new Map<string, Buffer[]>();
-  readonly #links = new Map<string, string>();
+  readonly #links = new LinkedNames();
   #architecture: Architecture | undefined;
   #rank = Number.POSITIVE_INFINITY;
 
@@ -76,8 +77,13 @@ export class RootfsScan {
     for (const name of second === undefined ? [first] : [first, `${first}/${second}`]) {
       if (rootFolders.has(name)) this.#seen.add(name);
     }
+    if (entry.linkName !== undefined && (entry.type === 'symlink' || entry.type === 'link')) {
+      this.#links.add(entry.name, entry.type, entry.linkName);
+      return undefined;
+    }
     const base = posix.basename(entry.name);
-    if (base.startsWith('os-release')) return this.#visitOsRelease(entry);
+    // NixOS puts a digest in front of it.
+    if (base.includes('os-release')) return this.#visitOsRelease(entry);
     if (entry.type !== 'file' || entry.sparse) return undefined;
     if (!programFolders.has(posix.dirname(entry.name))) return undefined;
     const place = wellKnown.indexOf(base);
@@ -86,13 +92,7 @@ export class RootfsScan {
   }
 
   #visitOsRelease(entry: TarEntry): EntrySink | undefined {
-    if (this.#files.size + this.#links.size >= osReleaseFiles) return undefined;
-    if (entry.linkName !== undefined && (entry.type === 'symlink' || entry.type === 'link')) {
-      // A symbolic link leads on from its own folder, a hard one is named from the top of the archive.
-      const from = entry.type === 'symlink' ? `/${posix.dirname(entry.name)}` : '/';
-      this.#links.set(entry.name, posix.resolve(from, entry.linkName).slice(1));
-      return undefined;
-    }
+    if (this.#files.size >= osReleaseFiles && !osReleasePlaces.includes(entry.name)) return undefined;
     if (entry.type !== 'file' || entry.size > osReleaseLimit) return undefined;
     const parts: Buffer[] = [];
     this.#files.set(entry.name, parts);
@@ -120,12 +120,10 @@ export class RootfsScan {
 
   /** The first os-release of the two places that os-release(5) names, links followed. */
   #osRelease(): string | undefined {
-    for (const start of ['etc/os-release', 'usr/lib/os-release']) {
-      let name: string | undefined = start;
-      for (let followed = 0; name !== undefined && followed <= linkLimit; followed += 1) {
+    for (const place of osReleasePlaces) {
+      for (const name of this.#links.names(place)) {
         const parts = this.#files.get(name);
         if (parts !== undefined) return Buffer.concat(parts).toString('utf8');
-        name = this.#links.get(name);
       }
     }
     return undefined;

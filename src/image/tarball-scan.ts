@@ -3,6 +3,7 @@ import type { Compression, Content, ImageMetadata } from './content.ts';
 import { metadataTarballLimit, metadataYamlLimit } from './limits.ts';
 import { isQcow2 } from './magic.ts';
 import { parseMetadata } from './metadata.ts';
+import { PackingAdvice } from './packing-advice.ts';
 import { Qcow2Examiner, qcow2HeadLength } from './qcow2.ts';
 import { describeTop, namesInMessage, RootfsScan } from './rootfs.ts';
 import type { EntrySink, TarEntry } from './tar.ts';
@@ -14,6 +15,7 @@ const nameLength = 60;
 export class TarballScan {
   readonly #root = new RootfsScan();
   readonly #top = new Set<string>();
+  readonly #advice = new PackingAdvice();
   #metadata: ImageMetadata | undefined;
   #container = false;
   #virtualMachine = false;
@@ -23,6 +25,7 @@ export class TarballScan {
    * @throws HeadwaterError `invalid` for an entry that no image can have
    */
   visit(entry: TarEntry): EntrySink | undefined {
+    this.#advice.visit(entry);
     const slash = entry.name.indexOf('/');
     const first = slash === -1 ? entry.name : entry.name.slice(0, slash);
     if (first !== '' && this.#top.size <= namesInMessage) {
@@ -48,7 +51,7 @@ export class TarballScan {
       if (this.#root.isRoot) return { kind: 'rootfs-tarball', compression, found: this.#root.facts };
       throw new HeadwaterError(
         'invalid',
-        `a tar archive without metadata.yaml, and no root filesystem: ${describeTop([...this.#top])}`,
+        `a tar archive without metadata.yaml, and no root filesystem: ${this.#advice.text ?? describeTop([...this.#top])}`,
       );
     }
     if (this.#container && this.#virtualMachine) {

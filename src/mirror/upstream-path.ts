@@ -11,7 +11,7 @@ export function upstreamPath(path: string, where: string): string {
   const bad =
     parts.length === 0 ||
     path.length > 1000 ||
-    /[\0-\x20\x7f\\?#]/.test(path) ||
+    /[\0-\x1f\x7f\\?#]/.test(path) ||
     /^[a-z][a-z0-9+.-]*:\/\//i.test(path) ||
     parts.some((part) => decoded(part) === undefined || /^\.\.?$|[/\\\0]/.test(decoded(part) ?? ''));
   if (!bad) return parts.join('/');

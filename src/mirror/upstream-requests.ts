@@ -114,7 +114,8 @@ export class UpstreamRequests {
     headers: Record<string, string>,
     ask: (agent: Dispatcher, request: Dispatcher.DispatchOptions & { origin: string }) => Promise<Answer>,
   ): Promise<Answer> {
-    const asked = new URL(`${base}/${path}`);
+    // A URL loses blanks at its end.
+    const asked = new URL(`${base}/${path.replaceAll(' ', '%20')}`);
     let url = asked;
     let agent = this.#agent;
     for (let redirects = 0; ; redirects++) {

@@ -84,6 +84,23 @@ describe('os-release', () => {
         file('usr/lib/os-release.d/os-release-server', debianOsRelease),
       ],
     ],
+    [
+      'in a folder that is a link',
+      [symlink('etc', 'private/etc'), file('private/etc/os-release', debianOsRelease)],
+    ],
+    [
+      'in a folder below a link, which comes later and is absolute',
+      [file('system/lib/os-release', debianOsRelease), symlink('usr', '/system')],
+    ],
+    [
+      'through the store of NixOS',
+      [
+        symlink('etc/os-release', '/etc/static/os-release'),
+        symlink('etc/static', '/nix/store/abc-etc/etc'),
+        symlink('nix/store/abc-etc/etc/os-release', '../../def-os-release'),
+        file('nix/store/def-os-release', debianOsRelease),
+      ],
+    ],
   ])('is found %s', async (_, entries) => {
     expect(await factsOf(...entries)).toMatchObject({ os: 'debian', ...title });
   });
@@ -98,6 +115,7 @@ describe('os-release', () => {
       'leads in circles',
       [symlink('etc/os-release', 'os-release-2'), symlink('etc/os-release-2', 'os-release')],
     ],
+    ['is in a folder that leads in circles', [symlink('etc', 'usr'), symlink('usr', 'etc')]],
     ['leads nowhere', [symlink('etc/os-release', '../../../../nowhere/os-release')]],
     ['is too large', [file('etc/os-release', `ID=debian\n${'#'.repeat(70_000)}`)]],
     ['is a folder', [folder('etc/os-release')]],

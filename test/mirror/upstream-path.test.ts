@@ -8,6 +8,7 @@ test.each([
   ['/images//a', 'images/a'],
   ['./images/./20260101_05:24/x', 'images/20260101_05:24/x'],
   ['a%20b', 'a%20b'],
+  ['my images/a b.squashfs', 'my images/a b.squashfs'],
 ])('%s is fetched as %s', (path, expected) => {
   expect(upstreamPath(path, 'path')).toBe(expected);
 });

@@ -66,3 +66,19 @@ test('a product of which nothing can be taken for the names of its versions make
   const chosen = definition(upstream.url, { select: [{ release: ['bookworm'] }] });
   expect(await runMirror(chosen, parts, { ...manual, force: true })).toMatchObject({ outcome: 'success' });
 });
+
+test('files whose paths have blanks are fetched', async () => {
+  const upstream = await TestUpstream.start();
+  await upstream.offer(product, '20261101_0500');
+  const { items } = upstream.products[product]?.versions['20261101_0500'] ?? {};
+  for (const item of Object.values(items ?? {})) {
+    const bytes = upstream.files.get(String(item['path']));
+    const path = `my images/${String(item['ftype'])} file `;
+    if (bytes !== undefined) upstream.files.set(path, bytes);
+    item['path'] = path;
+  }
+  upstream.announce();
+  const parts = await mirrorParts();
+  expect(await runMirror(definition(upstream.url), parts, manual)).toMatchObject({ outcome: 'success' });
+  expect(await held(parts)).toEqual([`${product}@20261101_0500`]);
+});
