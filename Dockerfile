@@ -18,7 +18,7 @@ LABEL org.opencontainers.image.title="Headwater" \
       org.opencontainers.image.licenses="Apache-2.0"
 RUN groupadd --system --gid 10001 headwater \
  && useradd --system --uid 10001 --gid headwater --home-dir /var/lib/headwater --shell /usr/sbin/nologin headwater \
- && install --directory --owner headwater --group headwater --mode 0750 /var/lib/headwater \
+ && install --directory --owner headwater --group headwater --mode 0700 /var/lib/headwater \
  && install --directory --mode 0755 /etc/headwater \
  && ln -s /opt/headwater/dist/main.js /usr/local/bin/headwater
 WORKDIR /opt/headwater

@@ -52,6 +52,7 @@ export function collectRegularly(
   const collectBlobs = async () => {
     // The round that has just begun is counted already.
     const strays = round % roundsBetweenSweeps === 2;
+    if (strays) await watch.checkCatalog();
     const { gracePeriod, collection } = config;
     const { ownership, ...collected } = await collectGarbage(catalog, store, {
       gracePeriod,

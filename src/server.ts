@@ -268,12 +268,14 @@ export async function startServer(
       : { certificatePath: certificate.paths.certificate, fingerprint: certificate.fingerprint }),
     close: async () => {
       log.info('stopping');
-      await forgetRecord();
+      // The port is closed before anything else is waited for.
+      const forgotten = forgetRecord();
       stopWatching?.();
       const mirrorsStopped = mirrors.stop();
       const draining = setInterval(() => events.drain(), 100);
       await listener.close(config.shutdownTimeout);
       clearInterval(draining);
+      await forgotten;
       events.close();
       bodies.close();
       turns.close();

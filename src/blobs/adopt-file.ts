@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { copyFile, link, open, realpath, rm } from 'node:fs/promises';
+import { chmod, copyFile, link, open, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, HeadwaterError } from '../errors.ts';
 import { diskError } from './disk-error.ts';
@@ -27,9 +27,12 @@ export async function adoptFile(
   });
   const staged = join(staging, await stagedName());
   try {
-    const shared =
-      (await works(copyFile(source, staged, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE))) ||
-      (await works(link(source, staged)));
+    const cloned = await works(
+      copyFile(source, staged, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE),
+    );
+    // A link is the tree's file, too, which keeps its mode.
+    if (cloned) await chmod(staged, 0o600);
+    const shared = cloned || (await works(link(source, staged)));
     if (shared) await place(staged, await sync(staged));
     return shared;
   } catch (error) {

@@ -38,7 +38,7 @@ export class Directories {
   }
 
   async #makeOne(path: string): Promise<void> {
-    const created = await mkdir(path).then(
+    const created = await mkdir(path, { mode: 0o700 }).then(
       () => true,
       (error: unknown) => {
         if (codeOf(error) === 'EEXIST') return false;

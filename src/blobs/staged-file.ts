@@ -28,7 +28,7 @@ export class StagedFile {
     try {
       return new StagedFile(
         path,
-        await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL),
+        await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600),
       );
     } catch (error) {
       throw diskError(error, path, 'created');

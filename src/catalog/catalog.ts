@@ -76,6 +76,14 @@ export class Catalog {
     return this.#database.reserve;
   }
 
+  /**
+   * Looks whether the database is damaged. Takes a second for some 100 MiB, with pauses.
+   * @returns what is damaged and what to do; undefined when nothing is
+   */
+  async damage(): Promise<string | undefined> {
+    return await this.#database.damage();
+  }
+
   /** How much there is: the sizes that `/metrics` shows. */
   async size(): Promise<{ products: number; versions: number; blobs: number; bytes: number }> {
     const count = async (table: 'products' | 'versions') => {

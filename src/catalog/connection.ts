@@ -116,6 +116,24 @@ export class Connection {
     return (this.prepare('PRAGMA data_version').get() as { data_version: number }).data_version;
   }
 
+  /** The names of all tables. */
+  tables(): string[] {
+    const rows = this.prepare("select name from sqlite_master where type = 'table'").all() as {
+      name: string;
+    }[];
+    return rows.map(({ name }) => name);
+  }
+
+  /**
+   * Looks at the pages of a table and its indexes (https://www.sqlite.org/pragma.html#pragma_quick_check).
+   * @returns what is wrong; undefined when nothing is
+   */
+  quickCheck(table: string): string | undefined {
+    const rows = this.prepare(`PRAGMA quick_check("${table}")`).all() as { quick_check: string }[];
+    const problem = rows.find((row) => row.quick_check !== 'ok');
+    return problem?.quick_check.replaceAll('\n', ', ');
+  }
+
   close(): void {
     this.#database.close();
     // What the log could not be opened or synced for was told to those who waited for it.

@@ -1,11 +1,14 @@
 import { dirname } from 'node:path';
 import { DEFAULT_MIGRATION_TABLE, Kysely, Migrator, SqliteDialect, sql, type Transaction } from 'kysely';
-import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
+import { HeadwaterError, messageOf } from '../errors.ts';
 import { ChangeQueue } from './change-queue.ts';
 import { Connection } from './connection.ts';
+import { describeDamage, explainFailure } from './database-failure.ts';
+import { ExplainingDialect } from './explaining-dialect.ts';
 import { makeDirectoryOf } from './make-durable.ts';
 import { migrations } from './migrations.ts';
 import { type Actor, type AuditEvent, noteChanges } from './note-change.ts';
+import { makePrivate } from './private-directory.ts';
 import { Reserve } from './reserve.ts';
 import { type Permit, unlimited } from './rights.ts';
 import type { Tables } from './tables.ts';
@@ -71,13 +74,14 @@ export class Database {
     let database: Database | undefined;
     try {
       makeDirectoryOf(file);
+      makePrivate(file);
       const writer = new Connection(file, busyTimeout);
       const reader = openBeside(writer, file);
       const writes = new Kysely<Tables>({ dialect: new SqliteDialect({ database: writer }) });
       const connections = {
         writes,
         changes: new ChangeQueue(writes, () => writer.sync()),
-        reads: new Kysely<Tables>({ dialect: new SqliteDialect({ database: reader }) }),
+        reads: new Kysely<Tables>({ dialect: new ExplainingDialect({ database: reader }, explain) }),
         reader,
         writer,
         reserve,
@@ -147,6 +151,25 @@ export class Database {
     return this.#reader.dataVersion();
   }
 
+  /**
+   * Looks at every page of the database, one table after the other, so that others have their turn in between.
+   * @returns what is damaged and what to do; undefined when nothing is
+   */
+  async damage(): Promise<string | undefined> {
+    try {
+      for (const table of this.#reader.tables()) {
+        await new Promise((resolve) => setImmediate(resolve));
+        const found = this.#reader.quickCheck(table);
+        if (found !== undefined) return describeDamage(found);
+      }
+      return undefined;
+    } catch (error) {
+      const known = explain(error);
+      if (known instanceof HeadwaterError) return known.message;
+      throw error;
+    }
+  }
+
   async close(): Promise<void> {
     await this.#changes.drained();
     await this.reads.destroy();
@@ -195,16 +218,6 @@ async function isUpToDate(db: Kysely<Tables>): Promise<boolean> {
   return Object.keys(migrations).every((name) => made.has(name));
 }
 
-/** What the database failed with, as users know it (https://www.sqlite.org/rescode.html). */
 function explain(error: unknown): unknown {
-  const code = codeOf(error);
-  // The second one: there is no room for the index of the write-ahead log.
-  if (code === 'SQLITE_FULL' || code === 'SQLITE_IOERR_SHMSIZE') {
-    const message =
-      'the catalog cannot grow: the disk of the data directory is full: free some space, then try again';
-    return new HeadwaterError('no-space', message, { cause: error });
-  }
-  if (code?.startsWith('SQLITE_BUSY') !== true) return error;
-  const message = `another process has kept the catalog for more than ${busyTimeout / 1000} s: try again`;
-  return new HeadwaterError('unavailable', message, { cause: error });
+  return explainFailure(error, busyTimeout / 1000);
 }

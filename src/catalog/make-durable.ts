@@ -8,7 +8,7 @@ import { codeOf } from '../errors.ts';
  */
 export function makeDirectoryOf(file: string): void {
   const directory = dirname(resolve(file));
-  const first = mkdirSync(directory, { recursive: true });
+  const first = mkdirSync(directory, { recursive: true, mode: 0o700 });
   // Another process may have made it a moment ago and not have synced it yet.
   if (first === undefined && existsSync(file)) return;
   const highest = dirname(first ?? directory);

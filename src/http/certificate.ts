@@ -49,7 +49,7 @@ export async function ensureSelfSigned(dataDir: string): Promise<CertificatePath
   });
   // The key first: a certificate without its key would be found half made.
   await writeDurably(paths.key, key, 0o600);
-  await writeDurably(paths.certificate, cert, 0o644);
+  await writeDurably(paths.certificate, cert, 0o600);
   return paths;
 }
 

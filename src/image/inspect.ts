@@ -110,5 +110,6 @@ function describeUnknown(head: Buffer): string {
   if (head.length === headLength && head.readUInt16LE(510) === 0xaa55) {
     return 'looks like a raw disk: convert it with qemu-img convert -O qcow2';
   }
-  return `no image file (${expected}): it begins with the bytes ${head.toString('hex', 0, 8)}`;
+  // Its bytes are not quoted: a name may lead to a file that the reader of the message must not read.
+  return `no image file: expected ${expected}`;
 }

@@ -39,7 +39,7 @@ export class Landing {
     const text = JSON.stringify(origin);
     if (text === this.#origin) return;
     this.#origin = text;
-    await writeFile(originPath(this.#directory, this.#digest), text).catch(() => undefined);
+    await writeFile(originPath(this.#directory, this.#digest), text, { mode: 0o600 }).catch(() => undefined);
   }
 
   /** Leaves what has arrived to whoever goes on with it. */

@@ -1,7 +1,7 @@
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { StoppedSweep } from '../catalog/storage.ts';
-import { messageOf } from '../errors.ts';
+import { HeadwaterError, messageOf } from '../errors.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { asideSize, tidyAside } from './set-aside.ts';
@@ -28,6 +28,8 @@ export class StoreWatch {
   #stopped: StoppedSweep | undefined;
   #timer: NodeJS.Timeout | undefined;
   #running = Promise.resolve();
+  /** What is wrong with the catalog itself. */
+  #damage: string | undefined;
   /** What was said last, so that it is said once. */
   #said = '';
 
@@ -35,8 +37,13 @@ export class StoreWatch {
     this.#parts = parts;
   }
 
-  /** Looks for the first time, and then once a minute. */
+  /**
+   * Looks for the first time, and then once a minute.
+   * @throws HeadwaterError `unavailable` when the catalog is damaged
+   */
   async start(): Promise<void> {
+    const damage = await this.#parts.catalog.damage();
+    if (damage !== undefined) throw new HeadwaterError('unavailable', damage);
     await this.#renew();
     await this.#bringBack();
     this.#timer = setInterval(() => {
@@ -47,7 +54,14 @@ export class StoreWatch {
 
   /** Whether bytes may be taken out of the store. */
   get mayRemove(): boolean {
-    return this.#ownership?.owned === true && this.#rival === undefined;
+    return this.#ownership?.owned === true && this.#rival === undefined && this.#damage === undefined;
+  }
+
+  /** Looks at every page of the catalog: a damaged one says that too much is garbage. */
+  async checkCatalog(): Promise<void> {
+    const { catalog, log } = this.#parts;
+    this.#damage = await catalog.damage();
+    if (this.#damage !== undefined) log.error(this.#damage);
   }
 
   /** Takes over what a collection found out. */
@@ -70,6 +84,11 @@ export class StoreWatch {
       'headwater_store_owned',
       '1 when the catalog owns the blob store, else 0: then nothing is removed.',
       () => (this.mayRemove ? 1 : 0),
+    );
+    metrics.watch(
+      'headwater_catalog_damaged',
+      '1 when the last check of the catalog found damage, else 0.',
+      () => (this.#damage === undefined ? 0 : 1),
     );
     metrics.watch('headwater_store_set_aside_blobs', 'Blobs that are set aside.', () => this.#aside.blobs);
     metrics.watch('headwater_store_set_aside_bytes', 'Bytes that are set aside.', () => this.#aside.bytes);

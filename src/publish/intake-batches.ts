@@ -80,7 +80,7 @@ function pack(files: SmallFile[]): { bytes: ArrayBuffer; files: PackedFile[] } {
 }
 
 async function create(path: string, bytes: Uint8Array): Promise<void> {
-  await writeFile(path, bytes, { flag: 'wx' }).catch((error: unknown) => {
+  await writeFile(path, bytes, { flag: 'wx', mode: 0o600 }).catch((error: unknown) => {
     throw diskError(error, path, 'written');
   });
 }

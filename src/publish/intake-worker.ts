@@ -120,7 +120,7 @@ async function takeAll({ job, bytes, files }: Extract<ToWorker, { type: 'small' 
 
 function create(path: string, bytes: Uint8Array): void {
   try {
-    writeFileSync(path, bytes, { flag: 'wx' });
+    writeFileSync(path, bytes, { flag: 'wx', mode: 0o600 });
   } catch (error) {
     throw diskError(error, path, 'written');
   }
