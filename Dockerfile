@@ -31,7 +31,11 @@ RUN chmod 0755 dist/main.js
 
 # The program's own files belong to root; the service can write to its data and nowhere else.
 USER headwater
+# MALLOC_…: memory that threads freed goes back to the system (config/headwater.service says how).
 ENV NODE_ENV=production \
+    MALLOC_ARENA_MAX=1 \
+    MALLOC_TRIM_THRESHOLD_=131072 \
+    MALLOC_MMAP_THRESHOLD_=131072 \
     HEADWATER_DATA_DIR=/var/lib/headwater \
     HEADWATER_LOG_FORMAT=json
 VOLUME /var/lib/headwater

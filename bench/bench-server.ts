@@ -21,7 +21,12 @@ export class BenchServer {
   }
 
   /** @throws Error when somebody else listens on the port: their numbers would pass for ours */
-  static async start(data: string, settings: string[] = [], port = 18443): Promise<BenchServer> {
+  static async start(
+    data: string,
+    settings: string[] = [],
+    port = 18443,
+    environment: Record<string, string> = {},
+  ): Promise<BenchServer> {
     await assertFree(port);
     const dispatcher = new Agent({ connect: { rejectUnauthorized: false } });
     const url = `https://127.0.0.1:${port}`;
@@ -32,6 +37,7 @@ export class BenchServer {
       [program, 'serve', '--data-dir', data, ...all.flatMap((setting) => ['--set', setting])],
       {
         stdio: 'ignore',
+        env: { ...process.env, ...environment },
       },
     );
     for (let ready = false; !ready; ) {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { program } from '../test/e2e/headwater.ts';
@@ -46,7 +46,7 @@ export async function benchSoak(minutes: number): Promise<void> {
     ])
   ).trim();
   const settings = [`mirrorDir=${join(directory, 'mirrors')}`, 'gracePeriod=1m', 'log.level=silent'];
-  const server = await BenchServer.start(data, settings, 18447);
+  const server = await BenchServer.start(data, settings, 18447, await mallocSettings());
   const ending = new AbortController();
   const target: SoakTarget = { url: server.url, data, directory, token, signal: ending.signal };
   try {
@@ -104,6 +104,13 @@ export async function benchSoak(minutes: number): Promise<void> {
     await upstream.stop();
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** How the systemd unit sets the allocator. */
+async function mallocSettings(): Promise<Record<string, string>> {
+  const unit = await readFile('config/headwater.service', 'utf8');
+  const pairs = [...unit.matchAll(/^Environment=(MALLOC_.*)$/gm)].flatMap(([, line = '']) => line.split(' '));
+  return Object.fromEntries(pairs.map((pair) => pair.split('=') as [string, string]));
 }
 
 /** One line a minute: the memory of each five seconds. */

@@ -7,7 +7,7 @@ const leastChunk = 16 * 1024;
  * How many bytes all readers together may hold in chunks of more than the least size. A download holds two chunks, one
  * that is sent and one that was read ahead, and TLS makes a copy of the first.
  */
-const budget = 64 * 1024 * 1024;
+const budget = 32 * 1024 * 1024;
 /** What share of the rest of the budget one chunk may take: the more is held, the smaller chunks become. */
 const share = 8;
 
