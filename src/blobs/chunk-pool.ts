@@ -12,7 +12,7 @@ const budget = 32 * 1024 * 1024;
 const share = 8;
 
 /** How many bytes of chunks wait to be used again at most. */
-const maxFree = 32 * 1024 * 1024;
+const maxFree = 16 * 1024 * 1024;
 
 /** Chunks to be used again, by their size. */
 const free = new Map<number, ArrayBuffer[]>();
