@@ -102,7 +102,7 @@ export async function startServer(
   const access = new Access(catalog, (stream) => config.streams[stream]?.public ?? true);
   const uploads = new Uploads({
     directory: join(config.dataDir, 'uploads'),
-    destination,
+    uploadersOf: (digest) => catalog.blobs.uploaders(digest),
     limit: config.limits.uploadSize,
   });
   const handler = new DocumentsHandler(documents, access);
@@ -162,7 +162,6 @@ export async function startServer(
     metrics,
     api: createApi({
       catalog,
-      store,
       destination,
       uploads,
       mirrors,

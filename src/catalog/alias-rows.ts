@@ -1,44 +1,26 @@
 import type { Transaction } from 'kysely';
-import { HeadwaterError } from '../errors.ts';
 import { type Family, familyOf } from './names.ts';
 import type { Tables } from './tables.ts';
 
 // Parts of transactions that look at aliases and the families that they lead to, and change them.
 
 /**
- * Part of a transaction: refuses an alias that leads to another family.
- * @throws HeadwaterError `conflict`, naming what it leads to
- */
-export async function assertFree(
-  transaction: Transaction<Tables>,
-  name: string,
-  family: Family,
-): Promise<void> {
-  const current = await findAlias(transaction, name);
-  if (current === undefined || sameFamily(current, family)) return;
-  throw new HeadwaterError(
-    'conflict',
-    `alias ${name} already leads to ${describeFamily(current)}: choose another alias, or move it first with "alias set"`,
-  );
-}
-
-/**
  * Part of a transaction: gives an alias to a family unless another one has it.
- * @returns what it leads to instead, in words, when another one has it
+ * @returns whether another one has it
  */
 export async function giveAlias(
   transaction: Transaction<Tables>,
   name: string,
   family: Family,
   revision: number,
-): Promise<string | undefined> {
+): Promise<boolean> {
   const current = await findAlias(transaction, name);
-  if (current !== undefined) return sameFamily(current, family) ? undefined : describeFamily(current);
+  if (current !== undefined) return !sameFamily(current, family);
   await removeAlias(transaction, name, revision);
   const { os, release, variant } = family;
   await transaction.insertInto('aliases').values({ name, os, release, variant }).execute();
   await touchFamily(transaction, family, revision);
-  return undefined;
+  return false;
 }
 
 /** Part of a transaction: removes an alias, also one that only lingers. */

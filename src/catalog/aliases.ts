@@ -11,6 +11,7 @@ import {
 import type { Database } from './database.ts';
 import type { Family } from './names.ts';
 import { aliasTargets } from './own-names.ts';
+import { assertSameOwner, maySeeFamily, takenMessage } from './visible-names.ts';
 
 export type { Family } from './names.ts';
 
@@ -103,16 +104,13 @@ export class Aliases {
         await permit.demand('publish', wanted);
       }
       const current = await findAlias(transaction, name);
-      const owner = current === undefined ? undefined : await familyOwner(transaction, current);
+      if (current !== undefined && !(await maySeeFamily(transaction, current, permit))) {
+        throw new HeadwaterError('conflict', takenMessage(name));
+      }
       for (const stream of current === undefined ? [] : await familyStreams(transaction, current)) {
         await permit.demand('publish', { stream, names: [name] });
       }
-      if (current !== undefined && owner !== undefined && owner !== target) {
-        throw new HeadwaterError(
-          'conflict',
-          `alias ${name} leads to ${describeFamily(current)}, which is owned by ${owner}: choose another alias`,
-        );
-      }
+      await assertSameOwner(transaction, name, { owner: target, permit });
       await removeAlias(transaction, name, revision);
       await giveAlias(transaction, name, family, revision);
       await note({
@@ -188,7 +186,9 @@ export class Aliases {
   async unset(name: string): Promise<void> {
     await this.#database.change(async (transaction, revision, note, permit) => {
       const current = await findAlias(transaction, name);
-      if (current === undefined) throw new HeadwaterError('not-found', `there is no alias ${name}`);
+      if (current === undefined || !(await maySeeFamily(transaction, current, permit))) {
+        throw new HeadwaterError('not-found', `there is no alias ${name}`);
+      }
       for (const stream of await familyStreams(transaction, current)) {
         await permit.demand('publish', { stream, names: [name] });
       }

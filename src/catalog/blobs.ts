@@ -1,5 +1,6 @@
 import { sql, type Transaction } from 'kysely';
 import type { Database } from './database.ts';
+import { completeProducts } from './product-rows.ts';
 import type { Tables } from './tables.ts';
 
 /** What the catalog remembers of a blob, so that nobody has to look inside it twice. */
@@ -81,11 +82,64 @@ export class Blobs {
   }
 
   /**
-   * Remembers blobs that are in the store, or marks them as in use: they will not be collected for the grace period.
+   * Remembers blobs whose bytes the actor brought to the store, and that the actor did: they will not be collected for the
+   * grace period.
    * @returns the digests of those that were known before
    */
   async record(blobs: readonly BlobFound[], now = new Date()): Promise<Set<string>> {
-    return await this.#database.grow((transaction) => insertBlobs(transaction, blobs, now));
+    return await this.#database.grow(async (transaction, _revision, _note, { uploader }) => {
+      const known = await insertBlobs(transaction, blobs, now);
+      if (uploader !== undefined) await insertUploads(transaction, blobs, uploader);
+      return known;
+    });
+  }
+
+  /**
+   * Marks a blob as in use: it will not be collected for the grace period.
+   * @returns false when it was collected meanwhile
+   */
+  async touch(digest: string, now = new Date()): Promise<boolean> {
+    return await this.#database.grow(async (transaction) => {
+      const { numUpdatedRows } = await transaction
+        .updateTable('blobs')
+        .set({ used_at: now.getTime() })
+        .where('digest', '=', digest)
+        .executeTakeFirst();
+      return numUpdatedRows > 0n;
+    });
+  }
+
+  /** Whether the actor may use the bytes of a blob that exists ({@link Permit.mayUse}). */
+  async mayUse(digest: string): Promise<boolean> {
+    const uploaders = await this.uploaders(digest);
+    return await this.#database.permit.mayUse({ digest, uploaders, products: () => this.#products(digest) });
+  }
+
+  /** Who uploaded a blob. */
+  async uploaders(digest: string): Promise<Set<string>> {
+    const rows = await this.#database.reads
+      .selectFrom('blob_uploads')
+      .select('uploader')
+      .where('digest', '=', digest)
+      .execute();
+    return new Set(rows.map(({ uploader }) => uploader));
+  }
+
+  /** The products with a version that contains a blob and was not removed. */
+  async #products(digest: string) {
+    const rows = await this.#database.reads
+      .selectFrom('products')
+      .selectAll()
+      .where('id', 'in', (select) =>
+        select
+          .selectFrom('items')
+          .innerJoin('versions', 'versions.id', 'items.version_id')
+          .select('versions.product_id')
+          .where('items.digest', '=', digest)
+          .where('versions.removed_at', 'is', null),
+      )
+      .execute();
+    return await completeProducts(this.#database.reads, rows, {});
   }
 
   /** sha256(metadata bytes, then root bytes), when it was computed before. */
@@ -179,6 +233,18 @@ async function insertBlobs(
   return known;
 }
 
+async function insertUploads(
+  transaction: Transaction<Tables>,
+  blobs: readonly BlobFound[],
+  uploader: string,
+): Promise<void> {
+  const digests = JSON.stringify(blobs.map(({ digest }) => digest));
+  await sql`
+    insert into blob_uploads (digest, uploader) select value, ${uploader} from json_each(${digests}) where true
+    on conflict do nothing
+  `.execute(transaction);
+}
+
 async function insertFingerprints(
   transaction: Transaction<Tables>,
   fingerprints: { metadata: string; root: string; fingerprint: string }[],
@@ -193,9 +259,10 @@ async function insertFingerprints(
   `.execute(transaction);
 }
 
-/** Forgets that a blob is in the store, and the fingerprints it is part of. */
+/** Forgets that a blob is in the store, who uploaded it, and the fingerprints it is part of. */
 export async function forgetBlob(transaction: Transaction<Tables>, digest: string): Promise<void> {
   await transaction.deleteFrom('blobs').where('digest', '=', digest).execute();
+  await transaction.deleteFrom('blob_uploads').where('digest', '=', digest).execute();
   await transaction
     .deleteFrom('fingerprints')
     .where((where) => where.or([where('metadata', '=', digest), where('root', '=', digest)]))

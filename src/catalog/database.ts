@@ -133,8 +133,13 @@ export class Database {
     return await this.#make(work);
   }
 
+  /** What the actor may do. */
+  get permit(): Permit {
+    return this.#actor.permit ?? unlimited;
+  }
+
   async #make<Result>(work: Work<Result>): Promise<Result> {
-    const { permit = unlimited } = this.#actor;
+    const { permit } = this;
     const changing = this.#changes.make((transaction, revision) =>
       work(transaction, revision, (...events) => noteChanges(transaction, this.#actor, events), permit),
     );

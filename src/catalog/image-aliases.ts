@@ -34,7 +34,7 @@ export class ImageAliases {
       if (!alias.mayMove && (await findAlias(transaction, alias.name)) !== undefined) {
         throw new HeadwaterError('conflict', `Alias "${alias.name}" already exists`);
       }
-      const { name, serial } = await pointAlias(transaction, alias, version, { revision, now });
+      const { name, serial } = await pointAlias(transaction, alias, version, { revision, now, permit });
       await note({ action: 'alias.set', subject: alias.name, details: { product: name, serial } });
     });
   }

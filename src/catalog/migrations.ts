@@ -261,6 +261,17 @@ export const migrations: Record<string, Migration> = {
         .execute();
     },
   },
+  '0030_blob_uploads': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema
+        .createTable('blob_uploads')
+        .addColumn('digest', 'text', (column) => column.notNull())
+        .addColumn('uploader', 'text', (column) => column.notNull())
+        .addPrimaryKeyConstraint('blob_uploads_key', ['digest', 'uploader'])
+        .execute();
+      await db.schema.createIndex('blob_uploads_uploader').on('blob_uploads').column('uploader').execute();
+    },
+  },
   '0050_upstream_names': {
     async up(db: Kysely<unknown>): Promise<void> {
       await db.schema.alterTable('versions').addColumn('upstream_name', 'text').execute();

@@ -1,7 +1,7 @@
 import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
 import type { Outcome } from '../outcome.ts';
-import { assertFree, giveAlias } from './alias-rows.ts';
+import { giveAlias } from './alias-rows.ts';
 import { apart, isDatabaseFailure } from './change-queue.ts';
 import type { Database, Note } from './database.ts';
 import { Gathering } from './gathering.ts';
@@ -13,6 +13,7 @@ import type { Permit } from './rights.ts';
 import { haveSameFiles, serialFor } from './serial-for.ts';
 import type { Tables } from './tables.ts';
 import { claimProduct, describeProducts, findVersion, insertVersion } from './version-rows.ts';
+import { assertFree, describeAliasFor } from './visible-names.ts';
 
 /**
  * Looks a blob up in the store and throws when it is not there whole. Runs inside the transaction that names the
@@ -105,7 +106,7 @@ async function publishOne(
 ): Promise<PublishOutcome> {
   const { implied, now } = one;
   await demandPublish(one.draft, permit);
-  const product = await claimProduct(transaction, one.draft);
+  const product = await claimProduct(transaction, one.draft, permit);
   const serial = await serialFor(transaction, product.id, one.draft);
   const draft = { ...one.draft, serial };
   const renamed = serial === one.draft.serial ? {} : { serial };
@@ -114,13 +115,13 @@ async function publishOne(
     assertSameFiles(draft, existing.items);
     if (existing.removed_at === null) return { outcome: 'unchanged', ...renamed, withheldAliases: [] };
   }
-  for (const alias of draft.aliases) await assertFree(transaction, alias, draft.product);
+  for (const alias of draft.aliases) await assertFree(transaction, alias, draft.product, permit);
   await assertAllStored(one, recorded);
 
   const withheldAliases = [];
   for (const alias of new Set([...draft.aliases, ...implied])) {
-    const owner = await giveAlias(transaction, alias, draft.product, revision);
-    if (owner !== undefined) withheldAliases.push({ alias, owner });
+    const isTaken = await giveAlias(transaction, alias, draft.product, revision);
+    if (isTaken) withheldAliases.push({ alias, owner: await describeAliasFor(transaction, alias, permit) });
   }
   await describeProducts(transaction, new Map([[product.id, draft.details]]), revision);
   if (existing !== undefined) {
@@ -138,8 +139,11 @@ async function publishOne(
 
 async function demandPublish(draft: VersionDraft, permit: Permit): Promise<void> {
   const { stream } = draft;
-  await permit.demand('publish', { stream, names: ownNames({ ...draft, ...draft.product }, []) });
-  for (const alias of draft.aliases) await permit.demand('publish', { stream, names: [alias] });
+  const isNamedByCaller = true;
+  const names = ownNames({ ...draft, ...draft.product }, []);
+  await permit.demand('publish', { stream, names, isNamedByCaller });
+  for (const alias of draft.aliases)
+    await permit.demand('publish', { stream, names: [alias], isNamedByCaller });
 }
 
 async function assertAllStored(

@@ -1,18 +1,13 @@
 import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
-import {
-  describeFamily,
-  familyOwner,
-  findAlias,
-  removeAlias,
-  sameFamily,
-  touchFamily,
-} from './alias-rows.ts';
+import { findAlias, removeAlias, sameFamily, touchFamily } from './alias-rows.ts';
 import { type Family, familyOf } from './names.ts';
 import { followers } from './own-names.ts';
 import { isUnnamed, releaseOfAlias } from './push-names.ts';
 import { isNewest, type PlacedVersion, rehome } from './pushed-versions.ts';
+import type { Permit } from './rights.ts';
 import type { Tables } from './tables.ts';
+import { assertSameOwner } from './visible-names.ts';
 
 // Parts of transactions that make an alias lead to a pushed image, or to any other.
 
@@ -54,11 +49,11 @@ export async function pointAlias(
   transaction: Transaction<Tables>,
   alias: { name: string; description?: string },
   version: PlacedVersion,
-  options: { revision: number; now: Date },
+  options: { revision: number; now: Date; permit: Permit },
 ): Promise<PlacedVersion> {
   const { name } = alias;
   const current = await findAlias(transaction, name);
-  await assertSameOwner(transaction, name, current, version);
+  await assertSameOwner(transaction, name, { owner: version.owner, permit: options.permit });
   let target = version;
   const own = await familyOfAlias(transaction, name, version.stream);
   if (isUnnamed(version) && !(await isTaken(transaction, version, name))) {
@@ -82,19 +77,4 @@ export async function pointAlias(
 /** Whether a family is what another alias follows, or did a moment ago. */
 async function isTaken(transaction: Transaction<Tables>, family: Family, name: string): Promise<boolean> {
   return (await followers(transaction, family)).some((follower) => follower !== name);
-}
-
-async function assertSameOwner(
-  transaction: Transaction<Tables>,
-  name: string,
-  current: Family | undefined,
-  version: PlacedVersion,
-): Promise<void> {
-  if (current === undefined) return;
-  const owner = await familyOwner(transaction, current);
-  if (owner === undefined || owner === version.owner) return;
-  throw new HeadwaterError(
-    'conflict',
-    `alias ${name} leads to ${describeFamily(current)}, which is owned by ${owner}: choose another alias`,
-  );
 }

@@ -1,7 +1,9 @@
 import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
 import { type Family, productName, serialAfter, serialOf } from './names.ts';
+import { followers, ownNames } from './own-names.ts';
 import { toItem } from './product-rows.ts';
+import type { Permit } from './rights.ts';
 import type { Tables } from './tables.ts';
 import { claimProduct, insertVersion } from './version-rows.ts';
 
@@ -97,15 +99,12 @@ export async function rehome(
   transaction: Transaction<Tables>,
   version: PlacedVersion,
   family: Family,
-  options: { revision: number; now: Date },
+  options: { revision: number; now: Date; permit: Permit },
 ): Promise<PlacedVersion> {
   const key = { ...family, architecture: version.architecture };
-  const product = await claimProduct(transaction, {
-    product: key,
-    stream: version.stream,
-    owner: version.owner,
-    details: { osTitle: version.os_title, releaseTitle: version.release_title, requirements: {} },
-  });
+  const { stream, owner } = version;
+  const details = { osTitle: version.os_title, releaseTitle: version.release_title, requirements: {} };
+  const product = await claimProduct(transaction, { product: key, stream, owner, details }, options.permit);
   const describes = version.hidden === 0 || !(await isShown(transaction, product.id));
   const items = await transaction
     .selectFrom('items')
@@ -120,15 +119,15 @@ export async function rehome(
     { serial, label, items: items.map(toItem), hidden: hidden === 1 },
     new Date(version.published_at),
   );
-  const details = await transaction
+  const pushed = await transaction
     .selectFrom('pushed')
     .selectAll()
     .where('version_id', '=', version.id)
     .executeTakeFirst();
-  if (details !== undefined) {
+  if (pushed !== undefined) {
     await transaction
       .insertInto('pushed')
-      .values({ ...details, version_id: id })
+      .values({ ...pushed, version_id: id })
       .execute();
   }
   await transaction
@@ -177,28 +176,32 @@ export async function retire(
 }
 
 /**
- * Part of a transaction: refuses to list an image for everybody that another version lists already, in whatever stream.
+ * Part of a transaction: refuses to list an image for everybody that another version lists already, in any stream that the
+ * actor may see: others must not show by a refusal that they have it.
  * Clients of simplestreams refuse an image that is listed twice ("More than one match").
- * @param versionId the version that shall be listed, when it exists
+ * @param options.versionId the version that shall be listed, when it exists
  * @throws HeadwaterError `conflict`, naming the other one
  */
 export async function assertListedOnce(
   transaction: Transaction<Tables>,
   fingerprints: string[],
-  versionId = -1,
+  { versionId = -1, permit }: { versionId?: number | undefined; permit: Permit },
 ): Promise<void> {
-  const other = await placed(transaction)
+  const others = await placed(transaction)
     .innerJoin('items', 'items.version_id', 'versions.id')
     .where('items.fingerprint', 'in', fingerprints)
     .where('versions.hidden', '=', 0)
     .where('versions.id', '!=', versionId)
-    .executeTakeFirst();
-  if (other === undefined) return;
-  throw new HeadwaterError(
-    'conflict',
-    `the image is public already, as ${other.name} ${other.serial} in the stream ${other.stream}: ` +
-      'keep this one private, since clients refuse an image that is listed twice',
-  );
+    .execute();
+  for (const other of others) {
+    const names = ownNames(other, await followers(transaction, other));
+    if (!(await permit.maySee({ stream: other.stream, names }, true))) continue;
+    throw new HeadwaterError(
+      'conflict',
+      `the image is public already, as ${other.name} ${other.serial} in the stream ${other.stream}: ` +
+        'keep this one private, since clients refuse an image that is listed twice',
+    );
+  }
 }
 
 function placed(transaction: Transaction<Tables>) {

@@ -20,6 +20,7 @@ import {
   type VersionPlace,
 } from './pushed-versions.ts';
 import { allowance, assertWithin, type QuotaScope, type Quotas } from './quotas.ts';
+import type { Permit } from './rights.ts';
 import type { Tables } from './tables.ts';
 import { claimProduct, describeProducts, insertVersion } from './version-rows.ts';
 
@@ -73,11 +74,13 @@ export class Pushed {
       const draft = replaced === undefined ? asked : { ...asked, aliases: replaced.aliases };
       const { stream, fingerprint } = draft;
       const names = draft.aliases.map(({ name }) => name);
-      await permit.demand('publish', { stream });
-      for (const name of names) await permit.demand('publish', { stream, names: [name] });
+      await permit.demand('publish', { stream, isNamedByCaller: true });
+      for (const name of names)
+        await permit.demand('publish', { stream, names: [name], isNamedByCaller: true });
       const known = await findOwn(transaction, draft, permit, replaced?.version.product_id);
       const isMadePublic = known?.hidden === 1 && !draft.hidden;
-      if (!draft.hidden && known?.hidden !== 0) await assertListedOnce(transaction, [fingerprint], known?.id);
+      if (!draft.hidden && known?.hidden !== 0)
+        await assertListedOnce(transaction, [fingerprint], { versionId: known?.id, permit });
       if (isMadePublic) {
         await transaction.updateTable('versions').set({ hidden: 0 }).where('id', '=', known.id).execute();
         await touchFamily(transaction, known, revision);
@@ -92,9 +95,12 @@ export class Pushed {
       }
       let version =
         known ??
-        (await findPlaced(transaction, await this.#add(transaction, draft, { ...options, revision, now })));
+        (await findPlaced(
+          transaction,
+          await this.#add(transaction, draft, { ...options, revision, now, permit }),
+        ));
       for (const alias of draft.aliases) {
-        version = await pointAlias(transaction, alias, version, { revision, now });
+        version = await pointAlias(transaction, alias, version, { revision, now, permit });
       }
       // Without a name there is no product that it could be a newer version of.
       if (replaced?.aliases.length === 0 && replaced.version.id !== version.id)
@@ -118,8 +124,11 @@ export class Pushed {
   }
 
   /** How many bytes may still be pushed, and what says so. */
-  async allowance(quotas: Quotas, scope: QuotaScope): Promise<{ bytes: number; reason: string }> {
-    return await allowance(this.#database.reads, quotas, scope);
+  async allowance(
+    quotas: Quotas,
+    scope: Omit<QuotaScope, 'permit'>,
+  ): Promise<{ bytes: number; reason: string }> {
+    return await allowance(this.#database.reads, quotas, { ...scope, permit: this.#database.permit });
   }
 
   /**
@@ -147,7 +156,10 @@ export class Pushed {
       const after = change(before);
       const { pushed, hidden } = after;
       if (!hidden && version.hidden === 1) {
-        await assertListedOnce(transaction, await fingerprintsOf(transaction, version.id), version.id);
+        await assertListedOnce(transaction, await fingerprintsOf(transaction, version.id), {
+          versionId: version.id,
+          permit,
+        });
       }
       await transaction
         .updateTable('pushed')
@@ -215,11 +227,12 @@ export class Pushed {
       quotas,
       revision,
       now,
-    }: { assertStored: AssertStored; quotas: Quotas; revision: number; now: Date },
+      permit,
+    }: { assertStored: AssertStored; quotas: Quotas; revision: number; now: Date; permit: Permit },
   ): Promise<VersionPlace> {
     const { stream, items, pushed } = draft;
     const bytes = items.reduce((sum, { size }) => sum + size, 0);
-    await assertWithin(transaction, quotas, { stream, pushedBy: pushed.pushedBy }, bytes);
+    await assertWithin(transaction, quotas, { stream, pushedBy: pushed.pushedBy, permit }, bytes);
     for (const item of items) await assertStored(item, false);
     const [first] = draft.aliases;
     const family =
@@ -227,7 +240,7 @@ export class Pushed {
         ? unnamedFamily(stream, draft.fingerprint)
         : await familyOfAlias(transaction, first.name, stream);
     const product = { ...family, architecture: draft.architecture };
-    const { id } = await claimProduct(transaction, { ...draft, product, owner: pushOwner(stream) });
+    const { id } = await claimProduct(transaction, { ...draft, product, owner: pushOwner(stream) }, permit);
     await (draft.hidden && (await isShown(transaction, id))
       ? touchFamily(transaction, family, revision)
       : describeProducts(transaction, new Map([[id, draft.details]]), revision));

@@ -1,5 +1,6 @@
 import type { Kysely, Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
+import type { Permit } from './rights.ts';
 import type { Tables } from './tables.ts';
 
 /** How many bytes of pushed images there may be. */
@@ -14,6 +15,8 @@ export interface Quotas {
 export interface QuotaScope {
   stream: string;
   pushedBy: string;
+  /** Of whoever is told when there is no room. */
+  permit: Permit;
 }
 
 /**
@@ -28,9 +31,11 @@ export async function allowance(
   const rooms = [];
   if (quotas.stream !== undefined) {
     const used = await sum(database, 'products.stream', scope.stream);
+    // How much there is of images that somebody may not read is not told either.
+    const mayKnow = await scope.permit.may('read', { stream: scope.stream, names: [] });
     rooms.push({
       bytes: quotas.stream - used,
-      reason: quotaReason(`the stream ${scope.stream}`, quotas.stream, used),
+      reason: quotaReason(`the stream ${scope.stream}`, quotas.stream, mayKnow ? used : undefined),
     });
   }
   if (quotas.entry !== undefined) {
@@ -63,8 +68,8 @@ export function overQuota(reason: string): HeadwaterError {
   );
 }
 
-function quotaReason(whose: string, quota: number, used: number): string {
-  return `the quota of ${whose} is ${quota} bytes, of which ${used} are used`;
+function quotaReason(whose: string, quota: number, used: number | undefined): string {
+  return `the quota of ${whose} is ${quota} bytes, ${used === undefined ? 'and it is used up' : `of which ${used} are used`}`;
 }
 
 async function sum(

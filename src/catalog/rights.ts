@@ -1,4 +1,5 @@
 import { HeadwaterError } from '../errors.ts';
+import type { ProductWithVersions } from './model.ts';
 import { parseStream } from './names.ts';
 
 /** What a token or a client may be allowed. `admin` allows everything, tokens and clients included. */
@@ -122,6 +123,17 @@ export interface Target {
   pushedBy?: string;
   /** What messages call it, where its names are not for everybody to hear. */
   shownAs?: string;
+  /** Whether the caller named the stream: then refusals repeat its name, also the name of a private stream. */
+  isNamedByCaller?: boolean;
+}
+
+/** What decides who may use the bytes of a blob. */
+export interface BlobUse {
+  digest: string;
+  /** Who uploaded it, as {@link Permit.uploader} has it. */
+  uploaders: ReadonlySet<string>;
+  /** The products with a version that contains it. */
+  products(): Promise<ProductWithVersions[]>;
 }
 
 /**
@@ -154,12 +166,20 @@ export interface Permit {
   may(action: Action, target: Target): Promise<boolean>;
   /** @throws HeadwaterError `forbidden`, `unauthorized` */
   demand(action: Action, target: Target): Promise<void>;
+  /** Whether messages may name a product. @param isShown whether documents list it */
+  maySee(target: Target, isShown: boolean): Promise<boolean>;
+  /** Whether a blob may become part of what they publish: they uploaded it, or may read a version that contains it. */
+  mayUse(blob: BlobUse): Promise<boolean>;
+  /** By what the catalog remembers who uploaded a blob (`client:NAME`, `token:NAME`); uploads are not remembered without. */
+  uploader?: string;
 }
 
 /** For those whom nobody limits: the commands on this machine, and Headwater itself. */
 export const unlimited: Permit = {
   may: () => Promise.resolve(true),
   demand: () => Promise.resolve(),
+  maySee: () => Promise.resolve(true),
+  mayUse: () => Promise.resolve(true),
 };
 
 /** Whether a pattern is of a name: `*` stands for any characters, slashes and colons too, `?` for one. */

@@ -83,6 +83,8 @@ export interface Tables {
     /** When it was last sent or looked up to be published: garbage collection waits for the grace period after it. */
     used_at: number;
   };
+  /** Who sent the bytes of a blob (`client:NAME`, `token:NAME`), until the blob is collected. */
+  blob_uploads: { digest: string; uploader: string };
   fingerprints: { metadata: string; root: string; fingerprint: string };
   tokens: {
     id: string;

@@ -3,18 +3,21 @@ import { HeadwaterError } from '../errors.ts';
 import type { ProductDetails, VersionDraft } from './model.ts';
 import { productName } from './names.ts';
 import { toItem } from './product-rows.ts';
+import type { Permit } from './rights.ts';
 import type { Tables } from './tables.ts';
+import { maySeeFamily } from './visible-names.ts';
 
 /** What a product is made from when it has its first version. */
 type ProductDraft = Pick<VersionDraft, 'product' | 'stream' | 'owner' | 'details'>;
 
 /**
  * Part of a transaction: the product that a version is for, made where there is none.
- * @throws HeadwaterError `conflict` when it belongs to another stream or owner
+ * @throws HeadwaterError `conflict` when it belongs to another stream or owner, which is named where the actor may see it
  */
 export async function claimProduct(
   transaction: Transaction<Tables>,
   draft: ProductDraft,
+  permit: Permit,
 ): Promise<{ id: number }> {
   const name = productName(draft.product);
   const row = await transaction
@@ -38,6 +41,13 @@ export async function claimProduct(
       })
       .returning('id')
       .executeTakeFirstOrThrow();
+  }
+  const isOther = row.stream !== draft.stream || row.owner !== draft.owner;
+  if (isOther && !(await maySeeFamily(transaction, draft.product, permit))) {
+    throw new HeadwaterError(
+      'conflict',
+      `product ${name} cannot be published here: publish under another os, release or variant`,
+    );
   }
   if (row.stream !== draft.stream) {
     throw new HeadwaterError(

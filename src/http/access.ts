@@ -1,9 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { Client, Clients } from '../catalog/clients.ts';
 import type { Actor } from '../catalog/note-change.ts';
-import { type Action, allows, grants, type Target } from '../catalog/rights.ts';
+import { type Action, allows, type BlobUse, grants, type Permit, type Target } from '../catalog/rights.ts';
 import type { Token, Tokens } from '../catalog/tokens.ts';
 import { HeadwaterError } from '../errors.ts';
+import { readable } from './api/readable.ts';
 import { clientAddress } from './client-address.ts';
 import { peerCertificate } from './peer-certificate.ts';
 
@@ -79,7 +80,8 @@ export class Access {
     if (this.may(known, action, target)) return known;
     const { stream, names = [], shownAs = names.join(', ') } = target;
     if (!this.may(known, action, { stream })) {
-      throw refusal(known, `does not allow "${action}" in the stream ${stream}`);
+      const mayName = target.isNamedByCaller === true || this.#isPublic(stream);
+      throw refusal(known, `does not allow "${action}" ${mayName ? `in the stream ${stream}` : 'there'}`);
     }
     const patterns = known.names?.join(', ') ?? '';
     throw refusal(known, `is for the names ${patterns} only, not for ${shownAs || 'what has no name'}`);
@@ -114,7 +116,28 @@ export class Access {
     };
     const may = async (action: Action, target: Target) =>
       this.may(identity && (await this.renew(identity)), action, target);
-    return { ...actorOf(identity, request), permit: { may, demand } };
+    const maySee = async (target: Target, isShown: boolean) =>
+      (isShown && this.#isPublic(target.stream)) || (await may('read', target));
+    const mayUse = async (blob: BlobUse) =>
+      await this.#mayUse(identity && (await this.renew(identity)), blob);
+    const permit: Permit = {
+      may,
+      demand,
+      maySee,
+      mayUse,
+      ...(identity === undefined ? {} : { uploader: keyOf(identity) }),
+    };
+    return { ...actorOf(identity, request), permit };
+  }
+
+  async #mayUse(identity: Identity, { digest, uploaders, products }: BlobUse): Promise<boolean> {
+    if (identity === undefined) return false;
+    if (isAdministrator(identity) || uploaders.has(keyOf(identity))) return true;
+    return (await products()).some((product) =>
+      readable(this, identity, product)?.versions.some(({ items }) =>
+        items.some((item) => item.digest === digest),
+      ),
+    );
   }
 }
 

@@ -108,10 +108,11 @@ export class LocalDestination implements PushDestination {
     });
   }
 
-  /** Whether a blob is kept, whole. */
-  async has(digest: Digest): Promise<boolean> {
+  /** How many bytes a blob has; undefined unless it is kept, whole, and the actor may use it. */
+  async sizeOf(digest: Digest): Promise<number | undefined> {
     const record = await this.#catalog.blobs.find(digest);
-    return record !== undefined && (await this.#stat(digest))?.size === record.size;
+    if (record === undefined || (await this.#stat(digest))?.size !== record.size) return undefined;
+    return (await this.#catalog.blobs.mayUse(digest)) ? record.size : undefined;
   }
 
   async discard({ digest, keptAt }: KeptFile): Promise<void> {
@@ -221,10 +222,15 @@ export class LocalDestination implements PushDestination {
     if (recent !== undefined) return { ...recent.kept, name };
     const record = await this.#catalog.blobs.find(digest);
     const stat = record === undefined ? undefined : await this.#stat(digest);
-    if (record === undefined || stat?.size !== record.size) {
+    const isUsable =
+      record !== undefined &&
+      stat?.size === record.size &&
+      // Whoever may not use it is told the same as of a blob that does not exist.
+      (await this.#catalog.blobs.mayUse(digest)) &&
+      (await this.#catalog.blobs.touch(digest));
+    if (!isUsable) {
       throw new HeadwaterError('not-found', `blob sha256:${digest} (${name}) is not here: upload it first`);
     }
-    await this.#catalog.blobs.record([record]);
     return { name, digest, size: record.size, content: JSON.parse(record.content) as Content };
   }
 

@@ -45,13 +45,17 @@ test('a server whose catalog was lost serves, and says that it removes nothing',
 
 test('the first round after a start removes no blob; a later one sets it aside', async () => {
   const { workspace, config } = await TestServer.start({ tls: 'off' });
-  const { catalog, store, destination } = workspace;
+  const { catalog, store } = workspace;
   await put(store, sample(100));
   const log = createLogger({ level: 'silent', format: 'json' });
   const lease = await StoreLease.open(store, workspace.catalogFile);
   const watch = new StoreWatch({ catalog, store, lease, log });
   await watch.start();
-  const uploads = new Uploads({ directory: join(config.dataDir, 'uploads'), destination, limit: 1 });
+  const uploads = new Uploads({
+    directory: join(config.dataDir, 'uploads'),
+    uploadersOf: (digest) => catalog.blobs.uploaders(digest),
+    limit: 1,
+  });
   const hooks = { onFetched: vi.fn(), onFailed: vi.fn(), onEvicted: vi.fn(), onError: vi.fn() };
   const onDemand = new OnDemandStore([], { ...workspace, dataDir: config.dataDir }, hooks);
   const count = async () => {

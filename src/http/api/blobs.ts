@@ -1,34 +1,36 @@
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
-import { type Digest, parseDigest } from '../../blobs/digest.ts';
+import { parseDigest } from '../../blobs/digest.ts';
 import { HeadwaterError } from '../../errors.ts';
-import { type ApiParts, identityOf, parameter } from './parts.ts';
+import { keyOf } from '../access.ts';
+import { type ApiParts, destinationFor, identityOf, parameter } from './parts.ts';
 import { type Part, WrongOffset } from './uploads.ts';
 
-/** Sending blobs: what is there is not sent again, what broke goes on. */
-export function blobRoutes(router: Router, { catalog, store, destination, uploads, access }: ApiParts): void {
-  const isKept = async (digest: Digest) => {
-    const record = await catalog.blobs.find(digest);
-    return record !== undefined && (await store.stat(digest))?.size === record.size ? record : undefined;
-  };
+/**
+ * Sending blobs: what the uploader may use already is not sent again, and what broke is continued. To everybody else a blob
+ * does not exist, and they send its bytes.
+ */
+export function blobRoutes(router: Router, parts: ApiParts): void {
+  const { uploads, access } = parts;
 
   router.head('/blobs/:digest', async (context) => {
     const digest = parseDigest(parameter(context, 'digest'));
-    access.demandAny(identityOf(context), 'publish');
-    const kept = await isKept(digest);
+    const key = keyOf(access.demandAny(identityOf(context), 'publish'));
+    const size = await destinationFor(context, parts).sizeOf(digest);
     context.body = null;
-    context.status = kept === undefined ? 404 : 200;
-    if (kept === undefined) context.set('Upload-Offset', String(await uploads.offset(digest)));
-    else context.set('Blob-Size', String(kept.size));
+    context.status = size === undefined ? 404 : 200;
+    if (size === undefined) context.set('Upload-Offset', String(await uploads.offset(digest, { key })));
+    else context.set('Blob-Size', String(size));
   });
 
   router.put('/blobs/:digest', async (context) => {
     const digest = parseDigest(parameter(context, 'digest'));
-    access.demandAny(identityOf(context), 'publish');
-    const kept = await isKept(digest);
+    const key = keyOf(access.demandAny(identityOf(context), 'publish'));
+    const destination = destinationFor(context, parts);
+    const kept = await destination.sizeOf(digest);
     if (kept !== undefined) {
       context.req.resume();
-      context.body = { digest: `sha256:${digest}`, size: kept.size };
+      context.body = { digest: `sha256:${digest}`, size: kept };
       return;
     }
     const named = context.query['metadata'];
@@ -37,7 +39,10 @@ export function blobRoutes(router: Router, { catalog, store, destination, upload
         ? await destination.keep({ from: 'blob', name: 'metadata', digest: parseDigest(named) })
         : undefined;
     try {
-      const { size } = await uploads.receive(digest, partOf(context), context.req, metadata);
+      const { size } = await uploads.receive(digest, partOf(context), context.req, {
+        uploader: { key, destination },
+        ...(metadata === undefined ? {} : { metadata }),
+      });
       context.status = 201;
       context.body = { digest: `sha256:${digest}`, size };
     } catch (error) {

@@ -61,11 +61,15 @@ export const operations: Record<string, Operation> = {
     },
   },
   'HEAD /blobs/{digest}': {
-    summary: 'Whether a blob is here.',
+    summary:
+      'Whether a blob may be used: it was uploaded by the caller, or is part of what the caller may read.',
     action: 'publish',
     answers: {
       200: { description: 'It is.', headers: ['Blob-Size'] },
-      404: { description: 'It is not; an upload goes on at the offset.', headers: ['Upload-Offset'] },
+      404: {
+        description: 'It does not exist for the caller; an upload of theirs continues at the offset.',
+        headers: ['Upload-Offset'],
+      },
       422: 'It is no digest.',
     },
   },
@@ -82,10 +86,10 @@ export const operations: Record<string, Operation> = {
       201: { description: 'It is kept.', body: blobAnswer },
       409: {
         description:
-          'The upload goes on elsewhere (at `Upload-Offset`), or another request uploads the blob now.',
+          'The upload goes on elsewhere (at `Upload-Offset`), or another request of the caller uploads the blob now.',
         headers: ['Upload-Offset'],
       },
-      404: 'The metadata tarball is not here.',
+      404: 'The metadata tarball does not exist for the caller.',
       413: 'Over `limits.uploadSize`.',
       422: 'The bytes are not the announced ones, or are no image file.',
     },

@@ -1,4 +1,3 @@
-import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Token } from '../../catalog/tokens.ts';
 import type { MirrorService } from '../../mirror/service.ts';
@@ -9,7 +8,6 @@ import type { Uploads } from './uploads.ts';
 /** What the routes of the API act on. */
 export interface ApiParts {
   catalog: Catalog;
-  store: BlobStore;
   destination: LocalDestination;
   uploads: Uploads;
   mirrors: MirrorService;

@@ -1,9 +1,16 @@
 import type { Product, ProductWithVersions } from '../../catalog/model.ts';
 import { ownNames } from '../../catalog/own-names.ts';
-import type { Access, Identity } from '../access.ts';
+import type { Target } from '../../catalog/rights.ts';
+
+/** What decides who may read (`Access`). */
+interface ReadRights<Who> {
+  isPublic(stream: string): boolean;
+  may(identity: Who, action: 'read', target: Target): boolean;
+  mayRead(identity: Who, target: Target): boolean;
+}
 
 /** Whether somebody may read a product at all: by a name of its own, or by an alias that leads to it. */
-export function mayReadProduct(access: Access, identity: Identity, product: Product): boolean {
+export function mayReadProduct<Who>(access: ReadRights<Who>, identity: Who, product: Product): boolean {
   const { stream, aliases, pins } = product;
   const names = [...ownNames(product, aliases), ...aliases, ...pins.map(({ alias }) => alias)];
   return access.mayRead(identity, { stream, names });
@@ -14,16 +21,19 @@ export function mayReadProduct(access: Access, identity: Identity, product: Prod
  * no right to the product see what is public of it, and what aliases are pinned to that they may read.
  * @returns undefined where nothing is left
  */
-export function readable(
-  access: Access,
-  identity: Identity,
+export function readable<Who>(
+  access: ReadRights<Who>,
+  identity: Who,
   product: ProductWithVersions,
 ): ProductWithVersions | undefined {
   if (!mayReadProduct(access, identity, product)) return undefined;
   const { stream, aliases } = product;
   const isHidden = product.versions.some(({ hidden }) => hidden);
   const own = ownNames(product, aliases);
-  if (!isHidden || access.may(identity, 'read', { stream, names: own })) return product;
+  if (access.may(identity, 'read', { stream, names: own })) return product;
+  // Its versions were removed, and were hidden perhaps.
+  if (product.versions.length === 0) return undefined;
+  if (!isHidden) return product;
   const isShown = ({ serial, hidden }: { serial: string; hidden: boolean }) =>
     hidden
       ? product.pins.some(

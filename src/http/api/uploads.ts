@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
@@ -16,6 +17,14 @@ export interface Part {
   total?: number;
 }
 
+/** Whose upload it is. */
+export interface Uploader {
+  /** `client:NAME` or `token:NAME`. */
+  key: string;
+  /** Where the blob goes, in the uploader's name. */
+  destination: LocalDestination;
+}
+
 /** The next part must begin elsewhere: where is told with the error. */
 export class WrongOffset extends HeadwaterError {
   readonly offset: number;
@@ -30,58 +39,70 @@ export class WrongOffset extends HeadwaterError {
 }
 
 /**
- * Takes blobs in over HTTP. What arrived of a broken upload stays on the local disk, and the next request goes on
- * from there.
+ * Takes blobs in over HTTP. What arrived of a broken upload stays on the local disk, and the next request of the same
+ * uploader continues there. Uploads of one blob by several uploaders have nothing to do with each other.
  */
 export class Uploads {
   readonly #directory: string;
-  readonly #destination: LocalDestination;
+  readonly #uploadersOf: (digest: string) => Promise<ReadonlySet<string>>;
   readonly #limit: number;
-  readonly #active = new Set<Digest>();
+  /** The names of the files that are being written. */
+  readonly #active = new Set<string>();
 
-  /** @param limit the most bytes of a blob */
-  constructor(options: { directory: string; destination: LocalDestination; limit: number }) {
+  /**
+   * @param options.limit the most bytes of a blob
+   * @param options.uploadersOf who has uploaded a blob that is kept
+   */
+  constructor(options: {
+    directory: string;
+    uploadersOf: (digest: string) => Promise<ReadonlySet<string>>;
+    limit: number;
+  }) {
     this.#directory = options.directory;
-    this.#destination = options.destination;
+    this.#uploadersOf = options.uploadersOf;
     this.#limit = options.limit;
   }
 
-  /** How many bytes of a blob arrived in uploads that broke. */
-  async offset(digest: Digest): Promise<number> {
-    return await spooled(this.#path(digest));
+  /** How many bytes of a blob arrived in uploads of an uploader that broke. */
+  async offset(digest: Digest, uploader: Pick<Uploader, 'key'>): Promise<number> {
+    return await spooled(this.#path(fileName(digest, uploader.key)));
   }
 
   /**
    * Receives a blob or the rest of it, checks it and keeps it.
    * @param metadata the metadata item that it is a root of: the fingerprint is computed as the bytes pass
-   * @throws WrongOffset; HeadwaterError `conflict` while another request uploads the same blob, `too-large`,
+   * @throws WrongOffset; HeadwaterError `conflict` while another request of the uploader sends the same blob, `too-large`,
    * `invalid` when the bytes are not the announced ones (then nothing of them stays), `aborted` when the client
    * leaves (then they stay, for it to go on)
    */
-  async receive(digest: Digest, part: Part, body: IncomingMessage, metadata?: KeptFile): Promise<KeptFile> {
-    if (this.#active.has(digest)) {
+  async receive(
+    digest: Digest,
+    part: Part,
+    body: IncomingMessage,
+    options: { uploader: Uploader; metadata?: KeptFile },
+  ): Promise<KeptFile> {
+    const name = fileName(digest, options.uploader.key);
+    if (this.#active.has(name)) {
       throw new HeadwaterError(
         'conflict',
         `blob sha256:${digest} is being uploaded by another request: try again later`,
       );
     }
-    this.#active.add(digest);
+    this.#active.add(name);
     try {
-      return await this.#receive(digest, part, body, metadata);
+      return await this.#receive(digest, part, body, options);
     } finally {
-      this.#active.delete(digest);
+      this.#active.delete(name);
     }
   }
 
-  /** Removes what arrived of uploads that nobody went on with since `before`, and of blobs that are kept. */
+  /** Removes what arrived of uploads that nobody continued since `before`, or that their uploaders have finished. */
   async clean(before: Date): Promise<void> {
     for (const name of await readdir(this.#directory).catch(() => [])) {
       const path = join(this.#directory, name);
-      const digest = name as Digest;
-      if (this.#active.has(digest)) continue;
+      if (this.#active.has(name)) continue;
       const { mtime } = await stat(path);
-      // A blob that was kept is not sent again: nobody comes for what a killed process left of its upload.
-      if (mtime < before || (await this.#destination.has(digest))) await rm(path, { force: true });
+      if (mtime < before || (await this.#isKept(name))) await rm(path, { force: true });
     }
   }
 
@@ -89,16 +110,16 @@ export class Uploads {
     digest: Digest,
     part: Part,
     body: IncomingMessage,
-    metadata: KeptFile | undefined,
+    { uploader, metadata }: { uploader: Uploader; metadata?: KeptFile },
   ): Promise<KeptFile> {
     this.#assertAllowed(part.total ?? 0);
-    const path = this.#path(digest);
-    const here = await this.offset(digest);
+    const path = this.#path(fileName(digest, uploader.key));
+    const here = await this.offset(digest, uploader);
     if (part.offset !== 0 && part.offset !== here) throw new WrongOffset(here);
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const progress = { broken: false };
     try {
-      const kept = await this.#destination.keep(
+      const kept = await uploader.destination.keep(
         {
           from: 'stream',
           name: `blob sha256:${digest}`,
@@ -155,9 +176,23 @@ export class Uploads {
     );
   }
 
-  #path(digest: Digest): string {
-    return join(this.#directory, digest);
+  /** Whether an upload's own uploader has sent the blob since, so that nobody continues what a killed process left of it. */
+  async #isKept(name: string): Promise<boolean> {
+    const [digest = ''] = name.split('-');
+    for (const key of await this.#uploadersOf(digest)) {
+      if (fileName(digest, key) === name) return true;
+    }
+    return false;
   }
+
+  #path(name: string): string {
+    return join(this.#directory, name);
+  }
+}
+
+/** The file of an upload. Files without an uploader in their names are of versions before: they only expire. */
+function fileName(digest: string, uploader: string): string {
+  return `${digest}-${createHash('sha256').update(uploader).digest('hex').slice(0, 32)}`;
 }
 
 function notAnnounced(size: number, total: number): HeadwaterError {

@@ -6,7 +6,7 @@ import { publish } from '../../publish/publisher.ts';
 import type { PublishRequest } from '../../publish/request.ts';
 import { readBody } from './body.ts';
 import { type ApiParts, catalogFor, destinationFor, identityOf, parameter } from './parts.ts';
-import { mayReadProduct } from './readable.ts';
+import { readable } from './readable.ts';
 import { versionBody } from './schemas.ts';
 
 /** Publishing versions of uploaded blobs, and removing them. */
@@ -16,7 +16,7 @@ export function versionRoutes(router: Router, parts: ApiParts): void {
   router.post('/versions', async (context) => {
     access.demandAny(identityOf(context), 'publish');
     const { files, ...said } = await readBody(context.req, versionBody);
-    access.demand(identityOf(context), 'publish', { stream: said.stream ?? 'images' });
+    access.demand(identityOf(context), 'publish', { stream: said.stream ?? 'images', isNamedByCaller: true });
     const request = {
       ...(said as Omit<PublishRequest, 'files'>),
       files: files.map(({ digest, name }) => ({
@@ -28,9 +28,9 @@ export function versionRoutes(router: Router, parts: ApiParts): void {
     const result = await publish(destinationFor(context, parts), request, {
       permit: ({ product, stream, aliases }) => {
         const names = [productName(product), ...impliedAliases(product)];
-        access.demand(identityOf(context), 'publish', { stream, names });
+        access.demand(identityOf(context), 'publish', { stream, names, isNamedByCaller: true });
         for (const alias of aliases)
-          access.demand(identityOf(context), 'publish', { stream, names: [alias] });
+          access.demand(identityOf(context), 'publish', { stream, names: [alias], isNamedByCaller: true });
       },
     });
     await published();
@@ -42,12 +42,15 @@ export function versionRoutes(router: Router, parts: ApiParts): void {
   router.delete('/products/:product/versions/:serial', async (context) => {
     const identity = identityOf(context);
     const name = parameter(context, 'product');
-    const product = await catalog.products.find(name);
+    const serial = parameter(context, 'serial');
     access.demandAny(identity, 'remove');
-    if (product === undefined || !mayReadProduct(access, identity, product)) {
-      throw new HeadwaterError('not-found', `there is no product ${name}`);
+    const found = await catalog.products.find(name);
+    const product = found && readable(access, identity, found);
+    if (product === undefined) throw new HeadwaterError('not-found', `there is no product ${name}`);
+    if (!product.versions.some((version) => version.serial === serial)) {
+      throw new HeadwaterError('not-found', `product ${name} has no version ${serial}`);
     }
-    await catalogFor(context, parts).versions.remove(name, parameter(context, 'serial'));
+    await catalogFor(context, parts).versions.remove(name, serial);
     await published();
     context.status = 204;
   });

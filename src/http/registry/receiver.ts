@@ -46,8 +46,10 @@ export class Receiver {
    */
   permit(identity: Known, aliases: { name: string }[]): void {
     const stream = this.#streamOf(identity);
-    this.#parts.access.demand(identity, 'publish', { stream });
-    for (const { name } of aliases) this.#parts.access.demand(identity, 'publish', { stream, names: [name] });
+    this.#parts.access.demand(identity, 'publish', { stream, isNamedByCaller: true });
+    for (const { name } of aliases) {
+      this.#parts.access.demand(identity, 'publish', { stream, names: [name], isNamedByCaller: true });
+    }
   }
 
   /**
@@ -74,7 +76,7 @@ export class Receiver {
   ): Promise<PushedImage> {
     const { catalog, destination, policy, published } = this.#parts;
     const { stream, pushedBy, actor, signal } = options;
-    const room = await catalog.pushed.allowance(policy.quotas, { stream, pushedBy });
+    const room = await catalog.by(actor).pushed.allowance(policy.quotas, { stream, pushedBy });
     const bounded = bound(files, {
       room,
       limit: policy.uploadLimit,

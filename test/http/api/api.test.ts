@@ -239,13 +239,15 @@ test('the OpenAPI document is served', async () => {
   expect((await server.request('/api/v1/openapi.json')).json()).toMatchObject({ openapi: '3.1.0' });
 });
 
-test('what a killed server left of an upload goes at the next start when the blob was kept', async () => {
+test('what a killed server left of an upload goes at the next start when its uploader has sent the blob', async () => {
   const server = await TestServer.start();
-  await server.publish({
-    files: [image.metadata, image.root].map((name) => ({ from: 'disk', name, path: name })),
-  });
-  const kept = digestOf(root).slice('sha256:'.length);
-  const other = 'ab'.repeat(32);
+  const { secret } = await server.workspace.catalog.tokens.create({ name: 'ci', actions: ['publish'] });
+  await upload(server, secret);
+  const ofToken = (name: string) => createHash('sha256').update(`token:${name}`).digest('hex').slice(0, 32);
+  const digest = digestOf(root).slice('sha256:'.length);
+  const kept = `${digest}-${ofToken('ci')}`;
+  // That the blob exists must not show to another uploader.
+  const other = `${digest}-${ofToken('another')}`;
   const directory = join(server.config.dataDir, 'uploads');
   await mkdir(directory, { recursive: true });
   for (const name of [kept, other]) await writeFile(join(directory, name), 'what arrived');

@@ -57,17 +57,16 @@ describe('a token for some names', () => {
 
   test('publishes such products only, whatever the metadata claims, and with such aliases only', async () => {
     const server = await TestServer.start();
-    const all = await server.token(['publish']);
     const image = await makeSmallImage({ size: 4096 });
-    const digests: { digest: string }[] = [];
-    for (const path of [image.metadata, image.root]) {
-      const bytes = await readFile(path);
-      const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-      await server.request(`/api/v1/blobs/${digest}`, { method: 'PUT', token: all, body: bytes });
-      digests.push({ digest });
-    }
+    const blobs = await Promise.all([image.metadata, image.root].map((path) => readFile(path)));
     const publish = async (names: string[], aliases: string[] = []) => {
       const token = await makeToken(server, { name: `${names} ${aliases}`, names });
+      const digests: { digest: string }[] = [];
+      for (const body of blobs) {
+        const digest = `sha256:${createHash('sha256').update(body).digest('hex')}`;
+        await server.request(`/api/v1/blobs/${digest}`, { method: 'PUT', token, body });
+        digests.push({ digest });
+      }
       const body = JSON.stringify({ files: digests, aliases });
       const answer = await server.request('/api/v1/versions', { method: 'POST', token, body });
       return answer.status;
