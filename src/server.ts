@@ -79,7 +79,13 @@ export async function startServer(
     const level = kind === 'damaged' ? 'error' : 'warn';
     log[level]({ operation, kind, error: messageOf(error) }, 'the blob store failed');
   };
-  const workspace = await openWorkspace(config, { observe: (store) => observeStore(store, onStoreError) });
+  const workspace = await openWorkspace(config, {
+    observe: (store) => observeStore(store, onStoreError),
+    onRefused: ({ client, limit, message }) => {
+      metrics.observeRefusal(limit);
+      log.warn({ client, limit, error: message }, 'a file was refused');
+    },
+  });
   const { catalog, store, destination } = workspace;
   const watch = await watchStore(workspace, log);
   const mirrorParts = { ...workspace, dataDir: config.dataDir };
@@ -90,6 +96,16 @@ export async function startServer(
   const imageBytes = { ...observeListed(onDemand, onStoreError), presign: onDemand.presign };
   const metrics = new Metrics({ catalogSize: () => catalog.size(), mirrors: () => mirrors.statuses() });
   watch.showIn(metrics);
+  metrics.watch(
+    'headwater_examinations_running',
+    'Files that are being looked into.',
+    () => workspace.examinations().running,
+  );
+  metrics.watch(
+    'headwater_examinations_waiting',
+    'Files that wait to be looked into.',
+    () => workspace.examinations().waiting,
+  );
   const documents = new Documents(catalog, {
     onError: (error) => log.error({ error }, 'the documents could not be rendered'),
     onRendered: ({ revision, milliseconds }) => {

@@ -4,7 +4,7 @@ import { DirectoryStore } from './blobs/directory-store.ts';
 import { Catalog } from './catalog/catalog.ts';
 import type { Config } from './config/schema.ts';
 import { assertNotEmpty, confirmOwnership } from './ops/store-owner.ts';
-import { Intake } from './publish/intake.ts';
+import { Intake, type RefusedExamination } from './publish/intake.ts';
 import { LocalDestination } from './publish/local-destination.ts';
 
 /** A data directory with its store, open: what the server and the commands work on. */
@@ -14,6 +14,8 @@ export interface Workspace {
   destination: LocalDestination;
   /** Where the catalog is kept. */
   catalogFile: string;
+  /** Examinations of files that run, and that wait. */
+  examinations: () => { running: number; waiting: number };
   close(): Promise<void>;
 }
 
@@ -23,11 +25,16 @@ export interface Workspace {
  * Several processes may have them open at the same time.
  * @param options.observe wraps the store
  * @param options.mayBeEmpty also open a store that has lost every blob
+ * @param options.onRefused told of files that were not looked into to their end
  * @throws HeadwaterError `unavailable`, naming what cannot be opened
  */
 export async function openWorkspace(
   config: Config,
-  options: { observe?: (store: BlobStore) => BlobStore; mayBeEmpty?: boolean } = {},
+  options: {
+    observe?: (store: BlobStore) => BlobStore;
+    mayBeEmpty?: boolean;
+    onRefused?: (refused: RefusedExamination) => void;
+  } = {},
 ): Promise<Workspace> {
   const catalogFile = join(config.dataDir, 'catalog.db');
   const catalog = await Catalog.open(catalogFile);
@@ -44,12 +51,20 @@ export async function openWorkspace(
     throw error;
   }
   await catalog.reserve.restore();
-  const intake = new Intake();
+  const { examinations, examinationMemory, examinationTimeout } = config.limits;
+  const intake = new Intake({
+    count: examinations,
+    memory: examinationMemory,
+    timeout: examinationTimeout,
+    directory: join(config.dataDir, 'staging'),
+    ...(options.onRefused === undefined ? {} : { onRefused: options.onRefused }),
+  });
   return {
     catalog,
     store,
     catalogFile,
     destination: new LocalDestination({ catalog, store, intake }),
+    examinations: () => intake.load,
     close: async () => {
       await intake.close();
       await noteRevision(catalog, bare);

@@ -19,6 +19,8 @@ export function effectiveSettings(config: Config): ConfigInput {
       ...config.limits,
       uploadSize: writeSize(config.limits.uploadSize),
       sendTimeout: writeDuration(config.limits.sendTimeout),
+      examinationMemory: writeSize(config.limits.examinationMemory),
+      examinationTimeout: writeDuration(config.limits.examinationTimeout),
     },
     collection: {
       keepRemoved: writeDuration(config.collection.keepRemoved),

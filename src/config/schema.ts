@@ -141,6 +141,14 @@ export const schema = z.strictObject({
       sendTimeout: duration
         .refine((value) => value >= 1000, { error: 'expected a duration of at least 1s' })
         .prefault('2m'),
+      /** Files that are looked into at the same time. */
+      examinations: whole(2, 1024).prefault(8),
+      /** Bytes of memory for that; one file may take half. */
+      examinationMemory: size(64 * mebibyte, tebibyte, 'of at least 64MiB').prefault('512MiB'),
+      /** Milliseconds without progress after which looking into a file is given up. */
+      examinationTimeout: duration
+        .refine((value) => value >= 1000, { error: 'expected a duration of at least 1s' })
+        .prefault('1m'),
     })
     .prefault({}),
   registry: z

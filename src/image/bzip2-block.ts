@@ -17,7 +17,7 @@ const headerBytes = 48;
  */
 export class BlockReader {
   /** The block's bytes, each in the low 8 bits. */
-  readonly column: Int32Array;
+  column = new Int32Array(0);
   /** How many of them there are. */
   length = 0;
   /** How often each byte occurs. */
@@ -30,15 +30,21 @@ export class BlockReader {
   #symbols = 0;
   #run = 0;
   #runWeight = 1;
+  #size = 0;
 
-  constructor(bits: BitReader, blockSize: number) {
+  constructor(bits: BitReader) {
     this.#bits = bits;
-    this.column = new Int32Array(blockSize);
+  }
+
+  /** Bytes that the blocks of the stream that follows have at most. */
+  setSize(size: number): void {
+    this.#size = size;
   }
 
   /** Reads what follows a block's checksum. Yields null whenever it needs more bytes. */
   *read(): Generator<null> {
     const bits = this.#bits;
+    if (this.column.length < this.#size) this.column = new Int32Array(this.#size);
     yield* bits.wait(headerBytes);
     if (bits.read(1) === 1) throw corrupt('blocks of bzip2 0.9.0 and older are not supported');
     this.origin = bits.read(24);
@@ -109,7 +115,7 @@ export class BlockReader {
       if (symbol <= 1) {
         // Zeros of the move-to-front list are written as their number in bijective base 2.
         this.#run += this.#runWeight << symbol;
-        if (this.#run > this.column.length) throw corrupt('a block is longer than its stream allows');
+        if (this.#run > this.#size) throw corrupt('a block is longer than its stream allows');
         this.#runWeight <<= 1;
         continue;
       }
@@ -128,7 +134,7 @@ export class BlockReader {
 
   #put(byte: number, times: number): void {
     const end = this.length + times;
-    if (end > this.column.length) throw corrupt('a block is longer than its stream allows');
+    if (end > this.#size) throw corrupt('a block is longer than its stream allows');
     this.counts[byte] = (this.counts[byte] ?? 0) + times;
     if (times === 1) this.column[this.length] = byte;
     else this.column.fill(byte, this.length, end);

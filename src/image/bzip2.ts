@@ -22,20 +22,22 @@ export function bunzip2(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8
 
 /** Yields pieces of output, and null whenever it needs more bytes. */
 function* readStreams(bits: BitReader): Generator<Uint8Array | null> {
+  // One for all streams: a file may have very many that are empty.
+  const block = new BlockReader(bits);
   do {
-    yield* readStream(bits);
+    yield* readStream(bits, block);
     bits.align();
     yield* bits.wait(1);
   } while (bits.left > 0);
 }
 
-function* readStream(bits: BitReader): Generator<Uint8Array | null> {
+function* readStream(bits: BitReader, block: BlockReader): Generator<Uint8Array | null> {
   yield* bits.wait(4);
   // "BZh" and the size of its blocks in units of 100,000 bytes
   const magic = bits.read(24);
   const level = bits.read(8) - 0x30;
   if (magic !== 0x425a68 || level < 1 || level > 9) throw corrupt('something else follows it');
-  const block = new BlockReader(bits, level * 100_000);
+  block.setSize(level * 100_000);
   let streamChecksum = 0;
   for (;;) {
     yield* bits.wait(10);

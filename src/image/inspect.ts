@@ -1,6 +1,6 @@
 import { HeadwaterError } from '../errors.ts';
-import { detectCompression } from './compression.ts';
 import type { Compression, Content } from './content.ts';
+import { detectCompression } from './detect-compression.ts';
 import type { Examiner } from './examiner.ts';
 import { isQcow2, isSquashfs } from './magic.ts';
 import { Qcow2Examiner } from './qcow2.ts';
@@ -32,27 +32,36 @@ export interface Inspector {
 /**
  * Tells what a file is by its bytes, whatever its name. Memory does not grow with the file: it is that of the
  * decompressor (`limits.ts`) and a few chunks.
+ * @param onProgress called again and again while the work moves on, also between two writes
  */
-export function createInspector(): Inspector {
-  return new FileInspector();
+export function createInspector(onProgress: () => void = () => undefined): Inspector {
+  return new FileInspector(onProgress);
 }
 
 /**
  * Tells what a small file is, all of whose bytes are here: by other ways than a stream's, which take longer to set up.
  * @throws HeadwaterError `invalid` as {@link Inspector}
  */
-export async function inspectWhole(bytes: Uint8Array): Promise<Content> {
+export async function inspectWhole(
+  bytes: Uint8Array,
+  onProgress: () => void = () => undefined,
+): Promise<Content> {
   if (bytes.length === 0) throw empty();
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, headLength));
-  const kind = recognise(head);
-  if (!('examiner' in kind)) return await examineTarball(kind.compression, bytes);
+  const kind = recognise(head, onProgress);
+  if (!('examiner' in kind)) return await examineTarball(kind.compression, bytes, onProgress);
   await kind.examiner.write(bytes);
   return await kind.examiner.end();
 }
 
 class FileInspector implements Inspector {
+  readonly #onProgress: () => void;
   #head = Buffer.alloc(0);
   #examiner: Examiner | undefined;
+
+  constructor(onProgress: () => void) {
+    this.#onProgress = onProgress;
+  }
 
   async write(chunk: Uint8Array): Promise<void> {
     if (this.#examiner !== undefined) {
@@ -63,7 +72,7 @@ class FileInspector implements Inspector {
     const before = this.#head;
     this.#head = Buffer.concat([before, chunk.subarray(0, needed)]);
     if (chunk.length < needed) return;
-    const examiner = examinerFor(this.#head);
+    const examiner = examinerFor(this.#head, this.#onProgress);
     this.#examiner = examiner;
     // What came before, and then the chunk as it came: a decompressor is asked as seldom as can be.
     if (before.length > 0) await examiner.write(before);
@@ -73,7 +82,7 @@ class FileInspector implements Inspector {
   async end(): Promise<Content> {
     if (this.#head.length === 0) throw empty();
     if (this.#examiner === undefined) {
-      this.#examiner = examinerFor(this.#head);
+      this.#examiner = examinerFor(this.#head, this.#onProgress);
       await this.#examiner.write(this.#head);
     }
     return await this.#examiner.end();
@@ -84,14 +93,17 @@ class FileInspector implements Inspector {
   }
 }
 
-function examinerFor(head: Buffer): Examiner {
-  const kind = recognise(head);
-  return 'examiner' in kind ? kind.examiner : new TarballExaminer(kind.compression);
+function examinerFor(head: Buffer, onProgress: () => void): Examiner {
+  const kind = recognise(head, onProgress);
+  return 'examiner' in kind ? kind.examiner : new TarballExaminer(kind.compression, onProgress);
 }
 
 /** @param head the first bytes of the file, at least {@link headLength} or all */
-function recognise(head: Buffer): { examiner: Examiner } | { compression: Compression } {
-  if (isSquashfs(head)) return { examiner: new SquashfsExaminer(head) };
+function recognise(
+  head: Buffer,
+  onProgress: () => void,
+): { examiner: Examiner } | { compression: Compression } {
+  if (isSquashfs(head)) return { examiner: new SquashfsExaminer(head, onProgress) };
   if (isQcow2(head)) return { examiner: new Qcow2Examiner(head) };
   if (isVcdiff(head)) return { examiner: new VcdiffExaminer() };
   const compression = detectCompression(head);

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { crc32, inflateSync } from 'node:zlib';
-import binding from 'zstd-napi/binding.js';
+import binding, { type DCtx } from 'zstd-napi/binding.js';
 import { HeadwaterError, messageOf } from '../errors.ts';
 import { unxz } from './xz.ts';
 
@@ -27,11 +27,13 @@ export class CannotUnpack extends Error {}
 export class SquashfsTables {
   readonly #bytes: Buffer;
   readonly #unpack: Unpack | undefined;
+  readonly #onProgress: () => void;
   #left = unpackedMetadataLimit;
   readonly start: number;
   readonly end: number;
 
-  constructor(bytes: Buffer, options: { start: number; compressor: number }) {
+  constructor(bytes: Buffer, options: { start: number; compressor: number; onProgress: () => void }) {
+    this.#onProgress = options.onProgress;
     this.#bytes = bytes;
     this.#unpack = unpackers[options.compressor];
     this.start = options.start;
@@ -49,6 +51,7 @@ export class SquashfsTables {
    * @throws HeadwaterError `invalid`; CannotUnpack
    */
   async block(name: string, start: number): Promise<{ bytes: Buffer; next: number }> {
+    this.#onProgress();
     const header = this.raw(name, start, 2).readUInt16LE(0);
     const length = header & ~storedBit;
     if (length === 0 || length > metadataBlockSize) {
@@ -150,9 +153,13 @@ function inflate(packed: Buffer): Buffer {
   return inflateSync(packed, { maxOutputLength: metadataBlockSize });
 }
 
+/** One for all blocks: its memory is not V8's, which therefore does not hurry to collect those that are used once. */
+let zstdContext: DCtx | undefined;
+
 function unpackZstd(packed: Buffer): Buffer {
+  zstdContext ??= new binding.DCtx();
   const bytes = Buffer.alloc(metadataBlockSize);
-  return bytes.subarray(0, new binding.DCtx().decompress(bytes, packed));
+  return bytes.subarray(0, zstdContext.decompress(bytes, packed));
 }
 
 async function unpackXz(packed: Buffer): Promise<Buffer> {

@@ -19,13 +19,16 @@ export class SquashfsExaminer implements Examiner {
   readonly #superblock: Superblock;
   readonly #tables: Buffer;
   readonly #zeros = new ZeroPages();
+  readonly #onProgress: () => void;
   #length = 0;
 
   /**
    * @param head at least {@link superblockLength} bytes, or the whole file
+   * @param onProgress called for each block of the tables that is looked at
    * @throws HeadwaterError `invalid`, saying what is wrong with the superblock
    */
-  constructor(head: Buffer) {
+  constructor(head: Buffer, onProgress: () => void) {
+    this.#onProgress = onProgress;
     this.#superblock = readSuperblock(head);
     const { inodeTable, bytesUsed } = this.#superblock;
     if (bytesUsed - inodeTable > tablesLimit) {
@@ -49,7 +52,11 @@ export class SquashfsExaminer implements Examiner {
     const { inodeTable, bytesUsed, compressor } = this.#superblock;
     // There may be more: mksquashfs fills up to a multiple of 4 KiB.
     if (bytesUsed > this.#length) throw refuse(`is truncated: it has ${this.#length} of ${bytesUsed} bytes`);
-    const tables = new SquashfsTables(this.#tables, { start: inodeTable, compressor });
+    const tables = new SquashfsTables(this.#tables, {
+      start: inodeTable,
+      compressor,
+      onProgress: this.#onProgress,
+    });
     try {
       await checkSquashfs(this.#superblock, tables, this.#zeros);
     } catch (error) {

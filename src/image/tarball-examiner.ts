@@ -4,7 +4,7 @@ import type { Compression, Content } from './content.ts';
 import type { Examiner } from './examiner.ts';
 import { gunzipSmall } from './gzip.ts';
 import { Handoff } from './handoff.ts';
-import { unpackedLimit, unpackedRatioLimit } from './limits.ts';
+import { unpackedFloor, unpackedRatioLimit } from './limits.ts';
 import { only } from './only.ts';
 import { isTarHeader, walkTar } from './tar.ts';
 import { TarballScan } from './tarball-scan.ts';
@@ -18,8 +18,9 @@ export class TarballExaminer implements Examiner {
   readonly #packed = new Handoff();
   readonly #content: Promise<Content>;
 
-  constructor(compression: Compression) {
-    this.#content = examine(compression, this.#packed);
+  /** @param onProgress called for each piece that is unpacked */
+  constructor(compression: Compression, onProgress: () => void) {
+    this.#content = examine(compression, this.#packed, onProgress);
     this.#content.catch(() => undefined);
   }
 
@@ -45,17 +46,25 @@ export class TarballExaminer implements Examiner {
  * Finds out what a tarball holds, all of whose bytes are here.
  * @throws HeadwaterError `invalid` as {@link TarballExaminer}
  */
-export async function examineTarball(compression: Compression, packed: Uint8Array): Promise<Content> {
+export async function examineTarball(
+  compression: Compression,
+  packed: Uint8Array,
+  onProgress: () => void,
+): Promise<Content> {
   const unpacked = compression === 'gzip' ? gunzipSmall(packed) : undefined;
-  if (unpacked === undefined) return await examine(compression, only(packed));
+  if (unpacked === undefined) return await examine(compression, only(packed), onProgress);
   const scan = new TarballScan();
   await walkTar(assertTar(compression, only(unpacked)), (entry) => scan.visit(entry));
   return scan.content(compression, unpacked.length);
 }
 
-async function examine(compression: Compression, packed: AsyncIterable<Uint8Array>): Promise<Content> {
+async function examine(
+  compression: Compression,
+  packed: AsyncIterable<Uint8Array>,
+  onProgress: () => void,
+): Promise<Content> {
   const scan = new TarballScan();
-  const meter = new Meter();
+  const meter = new Meter(onProgress);
   const unpacked = meter.unpacked(decompress(compression, meter.packed(packed)));
   await walkTar(assertTar(compression, unpacked), (entry) => scan.visit(entry));
   return scan.content(compression, meter.unpackedBytes);
@@ -65,6 +74,11 @@ async function examine(compression: Compression, packed: AsyncIterable<Uint8Arra
 class Meter {
   unpackedBytes = 0;
   #packedBytes = 0;
+  readonly #onProgress: () => void;
+
+  constructor(onProgress: () => void) {
+    this.#onProgress = onProgress;
+  }
 
   async *packed(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const bytes of source) {
@@ -75,11 +89,12 @@ class Meter {
 
   async *unpacked(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const bytes of source) {
+      this.#onProgress();
       this.unpackedBytes += bytes.length;
-      if (this.unpackedBytes > Math.max(unpackedLimit, this.#packedBytes * unpackedRatioLimit)) {
+      if (this.unpackedBytes > unpackedFloor + this.#packedBytes * unpackedRatioLimit) {
         throw new HeadwaterError(
           'invalid',
-          `the archive unpacks to more than ${unpackedLimit / 1024 ** 3} GiB and more than ${unpackedRatioLimit} times its size, as only a decompression bomb does`,
+          `the archive unpacks to more than ${unpackedFloor / 1024 ** 2} MiB and more than ${unpackedRatioLimit} times its size, as only a decompression bomb does`,
         );
       }
       yield bytes;

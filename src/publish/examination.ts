@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import type { Content } from '../image/content.ts';
 import type { Inspector } from '../image/inspect.ts';
 import { LandingFile, type WriteDown } from './landing-file.ts';
+import type { ThreadSigns } from './thread-signs.ts';
 
 /** What to find out about bytes as they pass. */
 export interface Examine {
@@ -22,33 +23,44 @@ export interface Found {
 
 /**
  * Hashes bytes and looks inside them as they pass. It keeps no reference to a chunk once `update` has resolved.
- * Runs wherever it is made: in a worker thread for large files, in place for small ones (`intake.ts`).
+ * Runs in worker threads only: unpacking takes long, and a hostile file may take as long as it likes.
  */
 export class Examination {
   readonly #digest: Hash | undefined;
   readonly #fingerprint: Hash | undefined;
   readonly #inspector: Inspector | undefined;
   readonly #file: LandingFile | undefined;
+  readonly #signs: ThreadSigns;
 
-  private constructor(examine: Examine, inspector: Inspector | undefined) {
+  private constructor(examine: Examine, signs: ThreadSigns, inspector?: Inspector) {
+    this.#signs = signs;
     if (examine.identify) this.#digest = createHash('sha256');
     if (examine.after !== undefined) this.#fingerprint = createHash('sha256').update(examine.after);
     if (examine.into !== undefined) this.#file = new LandingFile(examine.into);
     this.#inspector = inspector;
   }
 
-  static async start(examine: Examine): Promise<Examination> {
-    if (!examine.identify) return new Examination(examine, undefined);
+  /** @param signs where it shows that it moves on */
+  static async start(examine: Examine, signs: ThreadSigns): Promise<Examination> {
+    if (!examine.identify) return new Examination(examine, signs);
     // A thread that only hashes has no use for everything that can look inside files.
     const { createInspector } = await import('../image/inspect.ts');
-    return new Examination(examine, createInspector());
+    return new Examination(
+      examine,
+      signs,
+      createInspector(() => signs.moveOn()),
+    );
   }
 
   /** @throws HeadwaterError `invalid` as soon as the bytes cannot be an image file; what the disk failed with */
   async update(chunk: Uint8Array): Promise<void> {
     this.#digest?.update(chunk);
     this.#fingerprint?.update(chunk);
-    this.#file?.write(chunk);
+    if (this.#file !== undefined) {
+      const file = this.#file;
+      this.#signs.onDisk(() => file.write(chunk));
+    }
+    this.#signs.moveOn();
     await this.#inspector?.write(chunk);
   }
 

@@ -1,33 +1,32 @@
-import { writeFile } from 'node:fs/promises';
-import { diskError } from '../blobs/disk-error.ts';
-import { type Outcome, outcomeOf } from '../outcome.ts';
+import { HeadwaterError } from '../errors.ts';
+import { memoryHeadLength, memoryNeeded } from '../image/memory-needed.ts';
+import type { Outcome } from '../outcome.ts';
 import type { Found } from './examination.ts';
+import type { ExaminationPlaces } from './examination-places.ts';
 import { type Failure, unpackFailure } from './failure.ts';
+import { LostThread } from './intake-thread.ts';
 import type { IntakeThreads } from './intake-threads.ts';
 import type { PackedFile } from './intake-worker.ts';
-import { type SmallFile, takeSmallFile } from './take-small.ts';
+import type { SmallFile } from './take-small.ts';
 
-/** From how many files on, that come together, a thread is started for them. */
-const least = 24;
-/** Bytes that go to the thread at a time, a file more or less. */
+/** Bytes that go to a thread at a time, a file more or less. */
 const batchSize = 1024 * 1024;
 
-/**
- * Takes small files in that come together. Many are handed to a thread: a mirror run brings thousands of them, and looking
- * into one takes longer than all else that is done with it.
- */
+/** Takes small files in that come together, in threads that are handed them by the batch. */
 export class IntakeBatches {
   readonly #threads: IntakeThreads;
+  readonly #places: ExaminationPlaces;
 
-  constructor(threads: IntakeThreads) {
+  constructor(threads: IntakeThreads, places: ExaminationPlaces) {
     this.#threads = threads;
+    this.#places = places;
   }
 
-  /** @returns what became of each: the errors are those of {@link takeSmallFile}. @throws what became of the thread */
-  async take(files: readonly SmallFile[]): Promise<Outcome<Found>[]> {
-    if (files.length < least && !this.#threads.haveSmall) {
-      return await Promise.all(files.map((file) => outcomeOf(() => takeSmallFile(file, create))));
-    }
+  /**
+   * @param client whose files they are
+   * @returns what became of each: the errors are those of {@link takeSmallFile}, of memory that is too much, and of threads
+   */
+  async take(files: readonly SmallFile[], client: string): Promise<Outcome<Found>[]> {
     const batches: SmallFile[][] = [];
     let left = 0;
     for (const file of files) {
@@ -38,13 +37,59 @@ export class IntakeBatches {
       batches.at(-1)?.push(file);
       left -= file.bytes.length;
     }
-    return (await Promise.all(batches.map((batch) => this.#hand(batch)))).flat();
+    return (await Promise.all(batches.map((batch) => this.#takeBatch(batch, client)))).flat();
+  }
+
+  async #takeBatch(batch: SmallFile[], client: string): Promise<Outcome<Found>[]> {
+    const memory = batch.map(({ bytes }) => memoryNeeded(bytes.subarray(0, memoryHeadLength)));
+    const excess = memory.map((bytes) => this.#excess(bytes));
+    const allowed = batch.filter((_, index) => excess[index] === undefined);
+    const most = Math.max(0, ...memory.filter((_, index) => excess[index] === undefined));
+    const found = (await this.#outcomes(allowed, { client, memory: most })).values();
+    return excess.map((error) => {
+      if (error !== undefined) return { error };
+      const { value } = found.next();
+      if (value === undefined) throw new Error('an examination found nothing');
+      return value;
+    });
+  }
+
+  #excess(memory: number): HeadwaterError | undefined {
+    try {
+      this.#places.assertAllowed(memory);
+      return undefined;
+    } catch (error) {
+      if (error instanceof HeadwaterError) return error;
+      throw error;
+    }
+  }
+
+  /** Where a file ends the thread, the others are looked into in another one. */
+  async #outcomes(
+    batch: SmallFile[],
+    request: { client: string; memory: number },
+  ): Promise<Outcome<Found>[]> {
+    if (batch.length === 0) return [];
+    const place = await this.#places.take({ kind: 'small', ...request });
+    let lost: LostThread;
+    try {
+      return await this.#hand(batch);
+    } catch (error) {
+      if (!(error instanceof LostThread)) return batch.map(() => ({ error }));
+      lost = error;
+    } finally {
+      place.release();
+    }
+    const others = batch.filter((_, index) => index !== lost.file);
+    const outcomes = await this.#outcomes(others, request);
+    outcomes.splice(lost.file, 0, { error: lost });
+    return outcomes;
   }
 
   /** @throws what became of the thread */
   async #hand(batch: SmallFile[]): Promise<Outcome<Found>[]> {
     return await new Promise((resolve, reject) => {
-      const job = this.#threads.begin('small', { type: 'small', ...pack(batch) }, (message) => {
+      const job = this.#threads.beginOwn({ type: 'small', ...pack(batch) }, (message) => {
         job.close(true);
         if (message instanceof Error) reject(message);
         else if (message.type === 'taken') resolve(message.outcomes.map(unpack));
@@ -77,10 +122,4 @@ function pack(files: SmallFile[]): { bytes: ArrayBuffer; files: PackedFile[] } {
   const all = new Uint8Array(size);
   for (const [bytes, { start }] of places) all.set(bytes, start);
   return { bytes: all.buffer, files: packed };
-}
-
-async function create(path: string, bytes: Uint8Array): Promise<void> {
-  await writeFile(path, bytes, { flag: 'wx', mode: 0o600 }).catch((error: unknown) => {
-    throw diskError(error, path, 'written');
-  });
 }

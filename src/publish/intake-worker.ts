@@ -1,12 +1,13 @@
-import { writeFileSync } from 'node:fs';
-import { parentPort } from 'node:worker_threads';
+import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
 import { diskError } from '../blobs/disk-error.ts';
 import { Examination, type Examine, type Found } from './examination.ts';
 import { type Failure, packFailure } from './failure.ts';
 import { takeSmallFile } from './take-small.ts';
+import { ThreadSigns } from './thread-signs.ts';
 
-// Examinations, each of bytes that come in the slots of a ring of its own (`ring.ts`), or of small files that come
-// together (`intake-batches.ts`).
+// Examinations, each of bytes that come in the slots of a ring of its own (`ring.ts`), of a file on the local disk, or of
+// small files that come together (`intake-batches.ts`).
 
 /** A small file whose bytes are part of a larger piece of memory. */
 export interface PackedFile {
@@ -19,6 +20,7 @@ export interface PackedFile {
 /** What a job is begun with. */
 export type Beginning =
   | { type: 'start'; examine: Examine; ring: SharedArrayBuffer; slotSize: number }
+  | { type: 'file'; examine: Examine; path: string }
   | { type: 'small'; bytes: ArrayBuffer; files: PackedFile[] };
 
 export type ToWorker = { job: number } & (
@@ -39,6 +41,7 @@ export type FromWorker = { job: number } & (
 const port = parentPort;
 if (port === null) throw new Error('intake-worker.ts runs only as a worker thread');
 const reply = (message: FromWorker) => port.postMessage(message);
+const signs = new ThreadSigns(workerData as SharedArrayBuffer);
 
 /** One examination: takes its messages one after the other. */
 class Job {
@@ -53,7 +56,7 @@ class Job {
     this.#id = job;
     this.#ring = ring;
     this.#slotSize = slotSize;
-    this.#examination = Examination.start(examine);
+    this.#examination = Examination.start(examine, signs);
     // Who takes the first message is told.
     this.#examination.catch(() => undefined);
   }
@@ -102,7 +105,8 @@ class Job {
 async function takeAll({ job, bytes, files }: Extract<ToWorker, { type: 'small' }>): Promise<void> {
   const part = ({ start, end }: { start: number; end: number }) => new Uint8Array(bytes, start, end - start);
   const outcomes: Extract<FromWorker, { type: 'taken' }>['outcomes'] = [];
-  for (const file of files) {
+  for (const [index, file] of files.entries()) {
+    signs.beginFile(index);
     const { after, into } = file;
     const small = {
       bytes: part(file),
@@ -110,7 +114,7 @@ async function takeAll({ job, bytes, files }: Extract<ToWorker, { type: 'small' 
       ...(into === undefined ? {} : { into }),
     };
     try {
-      outcomes.push({ found: await takeSmallFile(small, create) });
+      outcomes.push({ found: await takeSmallFile(small, { write, onProgress: () => signs.moveOn() }) });
     } catch (error) {
       outcomes.push({ failure: packFailure(error) });
     }
@@ -118,11 +122,48 @@ async function takeAll({ job, bytes, files }: Extract<ToWorker, { type: 'small' 
   reply({ type: 'taken', job, outcomes });
 }
 
-function create(path: string, bytes: Uint8Array): void {
+/** Where a file may be already: of a thread that had to be ended later. */
+function write(path: string, bytes: Uint8Array): void {
   try {
-    writeFileSync(path, bytes, { flag: 'wx', mode: 0o600 });
+    signs.onDisk(() => writeFileSync(path, bytes, { mode: 0o600 }));
   } catch (error) {
     throw diskError(error, path, 'written');
+  }
+}
+
+/** Bytes of a file that are read at a time. */
+const readSize = 1024 * 1024;
+
+/** A file that is there as a whole. */
+async function takeFile({ job, examine, path }: Extract<ToWorker, { type: 'file' }>): Promise<void> {
+  try {
+    const examination = await Examination.start(examine, signs);
+    for (const chunk of chunksOf(path)) await examination.update(chunk);
+    reply({ type: 'found', job, found: await examination.end() });
+  } catch (error) {
+    reply({ type: 'failed', job, failure: packFailure(error) });
+  }
+}
+
+/** Each chunk is written over by the next. @throws HeadwaterError what the disk failed with */
+function* chunksOf(path: string): Generator<Uint8Array> {
+  const reading = <Result>(work: () => Result): Result => {
+    try {
+      return signs.onDisk(work);
+    } catch (error) {
+      throw diskError(error, path, 'read');
+    }
+  };
+  const descriptor = reading(() => openSync(path, 'r'));
+  try {
+    const buffer = Buffer.allocUnsafeSlow(readSize);
+    for (;;) {
+      const length = reading(() => readSync(descriptor, buffer, 0, readSize, null));
+      if (length === 0) return;
+      yield buffer.subarray(0, length);
+    }
+  } finally {
+    closeSync(descriptor);
   }
 }
 
@@ -131,6 +172,7 @@ let taking = Promise.resolve();
 
 port.on('message', (message: ToWorker) => {
   if (message.type === 'small') taking = taking.then(() => takeAll(message));
+  else if (message.type === 'file') void takeFile(message);
   else if (message.type === 'start') jobs.set(message.job, new Job(message));
   else if (jobs.has(message.job)) jobs.get(message.job)?.take(message);
   // One that was at its end has written everything down.

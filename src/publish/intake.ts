@@ -1,20 +1,32 @@
+import { availableParallelism } from 'node:os';
 import { type Digest, parseDigest } from '../blobs/digest.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { Content } from '../image/content.ts';
-import { isQcow2, isSquashfs } from '../image/magic.ts';
-import { type Outcome, withOutcomes } from '../outcome.ts';
+import { memoryHeadLength, memoryNeeded } from '../image/memory-needed.ts';
+import { type Outcome, onlyResult, withOutcomes } from '../outcome.ts';
 import type { Examine, Found } from './examination.ts';
+import {
+  type ExaminationLimits,
+  ExaminationPlaces,
+  type Place,
+  TooMuchMemory,
+} from './examination-places.ts';
 import { IntakeBatches } from './intake-batches.ts';
+import { LostThread } from './intake-thread.ts';
 import { IntakeThreads } from './intake-threads.ts';
 import type { WriteDown } from './landing-file.ts';
 import { Ring } from './ring.ts';
-import { examineSmallFile, type SmallFile } from './take-small.ts';
+import { SpooledExamination } from './spooled-examination.ts';
+import type { SmallFile } from './take-small.ts';
 
-/** Files up to this many bytes are examined where they are: cheaper than handing them to a thread. */
+/** Files up to this many bytes are held in memory until they are examined as a whole. */
 export const smallFile = 256 * 1024;
 
 /** Bytes of a slot of the rings of files that come beside others, so that many of them take little memory. */
 const sharedSlotSize = 1024 * 1024;
+
+/** A thread that took more memory than this for a file, in bytes, is not kept: not all of it would be given back. */
+const keptMemory = 40 * 1024 * 1024;
 
 /** What the bytes that passed were. */
 export interface Examined {
@@ -34,10 +46,36 @@ export interface Passage {
   examined: Promise<Examined>;
 }
 
-interface PassOptions {
+export interface PassOptions {
+  /** Whose file it is: every client gets its turn. */
+  client: string;
+  /** The bytes of the metadata item that they are a root of, for the fingerprint. */
   metadata?: Uint8Array;
+  /** How many bytes are expected, when known. */
   size?: number;
+  /** A file where they are written down as they pass; of a source that fails, too. Not of small ones. */
   into?: WriteDown;
+  /** A file where somebody else writes them down as they pass. */
+  path?: string;
+  /** Nothing is lost while they wait at their source: they are not read before they can be examined. */
+  patient?: boolean;
+}
+
+/** A file that was not looked into to its end. */
+export interface RefusedExamination {
+  client: string;
+  /** The setting that says how much is too much. */
+  limit: 'examinationMemory' | 'examinationTimeout';
+  message: string;
+}
+
+/** How examinations are bounded. */
+export interface IntakeOptions extends ExaminationLimits {
+  /** Milliseconds without progress after which an examination is given up. */
+  timeout: number;
+  /** Where bytes wait for their examination. */
+  directory: string;
+  onRefused?: (refused: RefusedExamination) => void;
 }
 
 interface Sink {
@@ -47,45 +85,68 @@ interface Sink {
 }
 
 /**
- * The way in for bytes: hashes them and looks inside them while they pass, in worker threads unless there are few.
+ * The way in for bytes: hashes them and looks inside them in worker threads, while they pass or, where too many come
+ * at the same time, once all of them have come.
  */
 export class Intake {
-  readonly #threads = new IntakeThreads(8);
-  readonly #batches = new IntakeBatches(this.#threads);
-  /** Files that threads are examining. */
+  readonly #options: IntakeOptions;
+  readonly #threads: IntakeThreads;
+  readonly #places: ExaminationPlaces;
+  readonly #batches: IntakeBatches;
+  /** Files that are examined as they pass. */
   #rings = 0;
 
-  /**
-   * Lets bytes pass from `source` and examines them.
-   * @param options.metadata the bytes of the metadata item that they are a root of, for the fingerprint
-   * @param options.size how many bytes are expected, when known
-   * @param options.into a file where they are written down as they pass; of a source that fails, too. Not of small ones
-   */
-  pass(source: AsyncIterable<Uint8Array>, options: PassOptions = {}): Passage {
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+    this.#threads = new IntakeThreads({
+      idleMost: Math.max(2, availableParallelism()),
+      patience: options.timeout,
+    });
+    this.#places = new ExaminationPlaces(options);
+    this.#batches = new IntakeBatches(this.#threads, this.#places);
+  }
+
+  /** Examinations that run, and that wait for a place. */
+  get load(): { running: number; waiting: number } {
+    return { running: this.#places.running, waiting: this.#places.waiting };
+  }
+
+  /** Lets bytes pass from `source` and examines them. */
+  pass(source: AsyncIterable<Uint8Array>, options: PassOptions): Passage {
     let resolve: (examined: Examined) => void = () => undefined;
     let reject: (error: unknown) => void = () => undefined;
     const examined = new Promise<Examined>((onDone, onError) => {
       resolve = onDone;
-      reject = onError;
+      reject = (error) => {
+        this.#noteRefusal(error, options.client);
+        onError(error);
+      };
     });
     examined.catch(() => undefined);
-    const open = (head: Uint8Array) => this.#sink(head, options);
+    const open = (head: Uint8Array, isWhole: boolean) => this.#sink(head, isWhole, options);
     return { bytes: passOn(source, open, resolve, reject), examined };
   }
 
   /**
    * Examines small files, and writes them where they are to be.
+   * @param client whose files they are
    * @returns what became of each: `invalid` when it is no image file; what the disk failed with
    */
-  async take(files: readonly SmallFile[]): Promise<Outcome<Examined>[]> {
-    return withOutcomes(files, await this.#batches.take(files)).map(({ request: { bytes }, outcome }) =>
-      'error' in outcome ? outcome : { result: toExamined([outcome.result], bytes.length) },
+  async take(files: readonly SmallFile[], client: string): Promise<Outcome<Examined>[]> {
+    return withOutcomes(files, await this.#batches.take(files, client)).map(
+      ({ request: { bytes }, outcome }) => {
+        if ('error' in outcome) {
+          this.#noteRefusal(outcome.error, client);
+          return outcome;
+        }
+        return { result: toExamined([outcome.result], bytes.length) };
+      },
     );
   }
 
   /** sha256(metadata bytes, then root bytes) of bytes that are kept already. */
   async fingerprint(metadata: Uint8Array, root: AsyncIterable<Uint8Array>): Promise<Digest> {
-    const ring = new Ring(this.#threads, [{ identify: false, after: metadata }], { kind: 'shared' });
+    const ring = new Ring(this.#threads, [{ examine: { identify: false, after: metadata }, shared: true }]);
     try {
       for await (const chunk of root) await ring.put(chunk);
     } catch (error) {
@@ -100,60 +161,104 @@ export class Intake {
     await this.#threads.close();
   }
 
-  /** @param head the first bytes, as they came */
-  #sink(head: Uint8Array, options: PassOptions): Sink {
-    const after = options.metadata === undefined ? {} : { after: options.metadata };
-    if (options.size !== undefined && options.size <= smallFile) return inPlace(after);
-    // The two hashes of a root are two passes over its bytes: a thread each, unless other files keep threads busy.
-    const kind = isOnlyHashed(head) ? 'shared' : 'own';
-    const busy = this.#rings > 0;
-    const into = options.into === undefined ? {} : { into: options.into };
-    const examinations: Examine[] = [{ identify: true, ...into, ...(busy ? after : {}) }];
-    if (!busy && options.metadata !== undefined) {
-      examinations.push({ identify: false, after: options.metadata });
+  /** @param head the first bytes. @param isWhole whether there are no others */
+  async #sink(head: Uint8Array, isWhole: boolean, options: PassOptions): Promise<Sink> {
+    const { client, metadata, size } = options;
+    const after = metadata === undefined ? {} : { after: metadata };
+    if (isWhole || (size !== undefined && size <= smallFile)) return this.#whole(client, after);
+    const memory = memoryNeeded(head);
+    this.#places.assertAllowed(memory);
+    const keep = memory <= keptMemory;
+    if (options.patient === true) {
+      return this.#ring(await this.#places.take({ kind: 'whole', client, memory }), options, keep);
     }
-    const ring = new Ring(this.#threads, examinations, {
-      kind,
-      ...(busy ? { slotSize: sharedSlotSize } : {}),
-    });
+    const place = this.#places.tryTake({ kind: 'streaming', client, memory });
+    if (place !== undefined) return this.#ring(place, options, keep);
+    return this.#spooled(options, { memory, keep });
+  }
+
+  /** Examines few bytes when all of them are here. */
+  #whole(client: string, after: { after?: Uint8Array }): Sink {
+    const chunks: Uint8Array[] = [];
+    return {
+      put: async (chunk) => void chunks.push(Buffer.from(chunk)),
+      end: async () => [
+        onlyResult(await this.#batches.take([{ bytes: Buffer.concat(chunks), ...after }], client)),
+      ],
+      abort: () => Promise.resolve(),
+    };
+  }
+
+  /** Examines bytes as they pass. */
+  #ring(place: Place, { metadata, into }: PassOptions, keep: boolean): Sink {
+    // The two hashes of a root are two passes over its bytes: a thread each, unless other files keep threads busy.
+    const busy = this.#rings > 0;
+    const alone = metadata === undefined || busy ? undefined : metadata;
+    const examine: Examine = {
+      identify: true,
+      ...(into === undefined ? {} : { into }),
+      ...(metadata === undefined || !busy ? {} : { after: metadata }),
+    };
+    const ring = new Ring(
+      this.#threads,
+      [
+        { examine, shared: false, keep },
+        ...(alone === undefined ? [] : [{ examine: { identify: false, after: alone }, shared: true }]),
+      ],
+      busy ? { slotSize: sharedSlotSize } : {},
+    );
     this.#rings += 1;
-    return counted(ring, () => {
-      this.#rings -= 1;
-    });
+    let open = true;
+    const done = () => {
+      if (open) this.#rings -= 1;
+      open = false;
+      place.release();
+    };
+    return {
+      put: (chunk) => ring.put(chunk),
+      end: () => ring.end().finally(done),
+      abort: () => ring.abort().finally(done),
+    };
+  }
+
+  /** Lets bytes wait on the disk until all have come and there is a place. */
+  #spooled(options: PassOptions, { memory, keep }: { memory: number; keep: boolean }): Sink {
+    const { client, metadata, into, path } = options;
+    const { directory } = this.#options;
+    const lies = into !== undefined ? { into } : path !== undefined ? { path } : { directory };
+    const spooled = new SpooledExamination(lies);
+    const examine = { identify: true, ...(metadata === undefined ? {} : { after: metadata }) };
+    return {
+      put: (chunk) => spooled.put(chunk),
+      end: async () => {
+        await spooled.close();
+        const place = await this.#places.take({ kind: 'whole', client, memory });
+        try {
+          return [await spooled.examine(this.#threads, examine, { keep })];
+        } finally {
+          place.release();
+          await spooled.discard();
+        }
+      },
+      abort: () => spooled.discard(),
+    };
+  }
+
+  #noteRefusal(error: unknown, client: string): void {
+    const { onRefused } = this.#options;
+    if (!(error instanceof HeadwaterError) || onRefused === undefined) return;
+    const { message } = error;
+    if (error instanceof LostThread) onRefused({ client, limit: 'examinationTimeout', message });
+    else if (error instanceof TooMuchMemory) onRefused({ client, limit: 'examinationMemory', message });
   }
 }
 
-/** Tells, once, when a sink is done with. */
-function counted(sink: Sink, onDone: () => void): Sink {
-  let open = true;
-  const done = () => {
-    if (open) onDone();
-    open = false;
-  };
-  return {
-    put: (chunk) => sink.put(chunk),
-    end: () => sink.end().finally(done),
-    abort: () => sink.abort().finally(done),
-  };
-}
-
 /**
- * Examines few bytes when all of them are here. The xz library takes one stream at a time in a thread, so a sender
- * that stops half way must not hold it up.
+ * @param open makes the sink, when enough of the first bytes have come to tell what they are, or all
  */
-function inPlace(after: { after?: Uint8Array }): Sink {
-  const chunks: Uint8Array[] = [];
-  return {
-    put: async (chunk) => void chunks.push(Buffer.from(chunk)),
-    end: async () => [await examineSmallFile({ bytes: Buffer.concat(chunks), ...after })],
-    abort: () => Promise.resolve(),
-  };
-}
-
-/** @param open makes the sink, when the first bytes have come */
 async function* passOn(
   source: AsyncIterable<Uint8Array>,
-  open: (head: Uint8Array) => Sink,
+  open: (head: Uint8Array, isWhole: boolean) => Promise<Sink>,
   resolve: (examined: Examined) => void,
   reject: (error: unknown) => void,
 ): AsyncGenerator<Uint8Array> {
@@ -162,13 +267,33 @@ async function* passOn(
   let ended = false;
   let failure: unknown;
   try {
+    let head: Uint8Array[] = [];
+    let headSize = 0;
     for await (const chunk of source) {
       size += chunk.length;
-      sink ??= open(chunk);
+      if (sink === undefined) {
+        head.push(chunk);
+        headSize += chunk.length;
+        if (headSize < memoryHeadLength) continue;
+        const [first = chunk, ...others] = head;
+        const beginning = others.length === 0 ? first : Buffer.concat(head);
+        sink = await open(beginning.subarray(0, memoryHeadLength), false);
+        head = [];
+        await sink.put(beginning);
+        yield beginning;
+        continue;
+      }
       await sink.put(chunk);
       yield chunk;
     }
-    sink ??= open(new Uint8Array());
+    if (sink === undefined) {
+      const all = Buffer.concat(head);
+      sink = await open(all, true);
+      if (all.length > 0) {
+        await sink.put(all);
+        yield all;
+      }
+    }
     const found = await sink.end();
     ended = true;
     resolve(toExamined(found, size));
@@ -180,11 +305,6 @@ async function* passOn(
     if (!ended)
       reject(failure ?? new HeadwaterError('aborted', 'the receiver left before the end of the file'));
   }
-}
-
-/** Whether a file with this beginning is only hashed, and its tables looked at, but not unpacked. */
-function isOnlyHashed(head: Uint8Array): boolean {
-  return isSquashfs(head) || isQcow2(head);
 }
 
 function toExamined(found: Found[], size: number): Examined {

@@ -39,10 +39,14 @@ export class LocalDestination implements PushDestination {
   readonly #catalog: Catalog;
   readonly #store: BlobStore;
   readonly #intake: Intake;
+  /** Whose files it takes: every client gets its turn. */
+  readonly #client: string;
   readonly #recent = new RecentBlobs();
 
-  constructor(parts: { catalog: Catalog; store: BlobStore; intake: Intake }) {
+  /** @param client whose files it takes; Headwater's own when left out */
+  constructor(parts: { catalog: Catalog; store: BlobStore; intake: Intake }, client = 'headwater') {
     this.#parts = parts;
+    this.#client = client;
     this.#catalog = parts.catalog;
     this.#store = parts.store;
     this.#intake = parts.intake;
@@ -50,7 +54,7 @@ export class LocalDestination implements PushDestination {
 
   /** The same place, where `actor` publishes as the audit log has it. */
   by(actor: Actor): LocalDestination {
-    return new LocalDestination({ ...this.#parts, catalog: this.#catalog.by(actor) });
+    return new LocalDestination({ ...this.#parts, catalog: this.#catalog.by(actor) }, actor.who);
   }
 
   async keep(file: InputFile, options: KeepOptions = {}): Promise<KeptFile> {
@@ -62,7 +66,12 @@ export class LocalDestination implements PushDestination {
     const metadata = fingerprint === undefined ? await this.#load(options.metadata) : undefined;
     const { size, bytes } = await openInput(file);
     const passing = progress === undefined ? bytes : reported(bytes, file.name, size, progress);
+    const lies = landing(file);
     const passage = this.#intake.pass(passing, {
+      client: this.#client,
+      // A file of this machine can wait; those who send bytes cannot.
+      patient: file.from !== 'stream',
+      ...(lies === undefined ? {} : { path: lies }),
       ...(metadata === undefined ? {} : { metadata }),
       ...(size === undefined ? {} : { size }),
       ...writtenDown(file),
@@ -90,7 +99,7 @@ export class LocalDestination implements PushDestination {
         return { file, ...(after === undefined ? {} : { after }) };
       }),
     );
-    const stored = withOutcomes(inputs, await storeSmall(loaded, this.#parts));
+    const stored = withOutcomes(inputs, await storeSmall(loaded, { ...this.#parts, client: this.#client }));
     const whole = stored.flatMap(({ request, outcome }) =>
       'error' in outcome ? [] : [{ ...request, examined: outcome.result }],
     );

@@ -1,12 +1,22 @@
 import type { Examine, Found } from './examination.ts';
 import { unpackFailure } from './failure.ts';
-import type { IntakeThreads, Job } from './intake-threads.ts';
+import type { Job } from './intake-thread.ts';
+import type { IntakeThreads } from './intake-threads.ts';
 import type { FromWorker } from './intake-worker.ts';
 
 /** Bytes of a slot when nothing else is said. Large enough that a message per slot costs nothing beside hashing it. */
 const usualSlotSize = 2 * 1024 * 1024;
 /** Slots of a ring: how far the sender may run ahead of the examination. */
 const slotCount = 4;
+
+/** What a thread does with the bytes of a ring. */
+interface ThreadWork {
+  examine: Examine;
+  /** In a thread that has work of other rings, too: for bytes that are only hashed. */
+  shared: boolean;
+  /** Whether a thread of its own is of use for other files afterwards. */
+  keep?: boolean;
+}
 
 /**
  * Hands bytes to one or more worker threads through memory they share. Every thread sees all of them; a slot is
@@ -30,27 +40,24 @@ export class Ring {
   #aborted: Promise<void> | undefined;
 
   /**
-   * @param examinations what each thread does with the bytes; only the first one may write them down
-   * @param options.kind whether the threads examine other files as well (`intake-threads.ts`)
+   * @param works of each thread; only the first one may write the bytes down
    * @param options.slotSize bytes
    */
-  constructor(
-    threads: IntakeThreads,
-    examinations: Examine[],
-    options: { kind: 'shared' | 'own'; slotSize?: number },
-  ) {
-    const { kind, slotSize = usualSlotSize } = options;
+  constructor(threads: IntakeThreads, works: ThreadWork[], options: { slotSize?: number } = {}) {
+    const { slotSize = usualSlotSize } = options;
     this.#slotSize = slotSize;
     this.#memory = new SharedArrayBuffer(slotCount * slotSize);
     for (let slot = 0; slot < slotCount; slot++) this.#free.push(slot);
     this.#jobs = [];
-    this.#writesDown = examinations[0]?.into !== undefined;
-    const found = examinations.map(
-      (examine) =>
+    this.#writesDown = works[0]?.examine.into !== undefined;
+    const found = works.map(
+      ({ examine, shared, keep = true }) =>
         new Promise<Found>((resolve, reject) => {
           const start = { type: 'start' as const, examine, ring: this.#memory, slotSize };
           const listener = (message: FromWorker | Error) => this.#hear(message, resolve, reject);
-          this.#jobs.push(threads.begin(kind, start, listener));
+          this.#jobs.push(
+            shared ? threads.beginShared(start, listener) : threads.beginOwn(start, listener, { keep }),
+          );
         }),
     );
     this.#found = Promise.all(found);

@@ -19,12 +19,13 @@ interface Storing {
 
 /**
  * Examines small files and stores them, together.
+ * @param parts.client whose files they are
  * @returns what became of each: `invalid` when it is no image file or not the expected one; what the store failed with
  * @throws HeadwaterError what the store failed with for all of them
  */
 export async function storeSmall(
   inputs: readonly Storing[],
-  { store, intake }: { store: BlobStore; intake: Intake },
+  { store, intake, client }: { store: BlobStore; intake: Intake; client: string },
 ): Promise<Outcome<Examined>[]> {
   const staged = await store.stage?.(inputs.length);
   try {
@@ -35,6 +36,7 @@ export async function storeSmall(
         ...(after === undefined ? {} : { after }),
         ...(into === undefined ? {} : { into }),
       })),
+      client,
     );
     const written: { path: string; digest: Digest }[] = [];
     const outcomes = await Promise.all(

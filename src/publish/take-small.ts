@@ -10,15 +10,14 @@ export interface SmallFile {
   into?: string;
 }
 
-/**
- * Examines a small file.
- * @throws HeadwaterError `invalid` when it is no image file
- */
-export async function examineSmallFile({ bytes, after }: Pick<SmallFile, 'bytes' | 'after'>): Promise<Found> {
+async function examineSmallFile(
+  { bytes, after }: Pick<SmallFile, 'bytes' | 'after'>,
+  onProgress: () => void,
+): Promise<Found> {
   // Who publishes nothing has no use for everything that can look inside files.
   const { inspectWhole } = await import('../image/inspect.ts');
   return {
-    content: await inspectWhole(bytes),
+    content: await inspectWhole(bytes, onProgress),
     digest: hash('sha256', bytes),
     ...(after === undefined
       ? {}
@@ -28,14 +27,15 @@ export async function examineSmallFile({ bytes, after }: Pick<SmallFile, 'bytes'
 
 /**
  * Examines a small file, and writes it where it is to be.
- * @param write makes a file where there is none
- * @throws HeadwaterError as {@link examineSmallFile}; what `write` throws
+ * @param options.write makes a file
+ * @param options.onProgress called again and again while the work moves on
+ * @throws HeadwaterError `invalid` when it is no image file; what `write` throws
  */
 export async function takeSmallFile(
   file: SmallFile,
-  write: (path: string, bytes: Uint8Array) => void | Promise<void>,
+  options: { write: (path: string, bytes: Uint8Array) => void; onProgress: () => void },
 ): Promise<Found> {
-  const found = await examineSmallFile(file);
-  if (file.into !== undefined) await write(file.into, file.bytes);
+  const found = await examineSmallFile(file, options.onProgress);
+  if (file.into !== undefined) options.write(file.into, file.bytes);
   return found;
 }

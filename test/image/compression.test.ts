@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { compressionMagicLength, decompress, detectCompression } from '../../src/image/compression.ts';
+import { decompress } from '../../src/image/compression.ts';
+import { compressionMagicLength, detectCompression } from '../../src/image/detect-compression.ts';
 import type { Compression } from '../../src/image/content.ts';
 import { compressions, packers, tool } from './tools.ts';
 
