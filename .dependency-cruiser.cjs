@@ -34,6 +34,29 @@ module.exports = {
     },
     { name: 'not-to-test', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|bench|build)/' } },
     only('image'),
+    {
+      name: 'files-are-looked-into-in-threads',
+      comment: 'unpacking a hostile file takes long: only what runs in worker threads may do it',
+      severity: 'error',
+      from: {
+        path: '^src/',
+        pathNot: '^src/(image/|publish/(examination|take-small|split-job|intake-worker)\\.ts$)',
+      },
+      to: {
+        path: '^src/image/(inspect|compression|gzip|bzip2|xz|zstd|tarball-examiner|tarball-scan|tar|squashfs|qcow2|unified)\\.ts$',
+        dependencyTypesNot: ['type-only'],
+      },
+    },
+    {
+      name: 'threads-begin-with-their-worker',
+      comment: 'what looks into files is loaded by threads only',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/publish/intake-worker\\.ts$' },
+      to: {
+        path: '^src/publish/(examination|take-small|split-job)\\.ts$',
+        dependencyTypesNot: ['type-only'],
+      },
+    },
     only('blobs'),
     only('catalog'),
     only('config'),

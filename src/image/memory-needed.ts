@@ -1,3 +1,4 @@
+import type { Compression } from './content.ts';
 import { compressionMagicLength, detectCompression } from './detect-compression.ts';
 import { xzDictionaryLimit, zstdWindowLog } from './limits.ts';
 import { isQcow2, isSquashfs } from './magic.ts';
@@ -21,19 +22,24 @@ export function memoryNeeded(head: Uint8Array): number {
   return base + asked(Buffer.from(head.buffer, head.byteOffset, head.length));
 }
 
+/** Bytes of memory that unpacking takes of which no more is known. */
+export function memoryOf(compression: Compression): number {
+  return base + mostAsked[compression];
+}
+
+const mostAsked: Record<Compression, number> = {
+  none: mebibyte,
+  gzip: mebibyte,
+  bzip2: bzip2Blocks,
+  xz: xzDictionaryLimit,
+  zstd: 2 ** zstdWindowLog,
+};
+
 function asked(head: Buffer): number {
   if (isSquashfs(head)) return head.length < 72 ? 0 : tablesOf(head);
   if (isQcow2(head)) return head.length < 40 ? 0 : head.readUInt32BE(36) * 8 + 2 * mebibyte;
-  switch (detectCompression(head.subarray(0, compressionMagicLength))) {
-    case 'zstd':
-      return zstdWindow(head);
-    case 'xz':
-      return xzDictionaryLimit;
-    case 'bzip2':
-      return bzip2Blocks;
-    default:
-      return mebibyte;
-  }
+  const compression = detectCompression(head.subarray(0, compressionMagicLength));
+  return compression === 'zstd' ? zstdWindow(head) : mostAsked[compression];
 }
 
 /** Bytes from the inode table to the end, as the superblock has them: they are held until the end of the file. */

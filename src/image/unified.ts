@@ -5,7 +5,6 @@ import { Handoff } from './handoff.ts';
 import { metadataTarballLimit } from './limits.ts';
 import { type EntrySink, type TarEntry, walkTar } from './tar.ts';
 import { type PackEntry, packTar } from './tar-pack.ts';
-import { xz } from './xz-pack.ts';
 
 /**
  * Takes the disk of a unified virtual machine image.
@@ -19,7 +18,7 @@ export type TakeDisk = (bytes: AsyncIterable<Uint8Array>, size: number) => Promi
  * metadata tarball, in whatever order they come. The same image always gives the same two files.
  * @param compression as found by the inspector (`Content`)
  * @param source the unified tarball's bytes, in chunks that are not written to again
- * @returns the metadata tarball, compressed with xz
+ * @returns the metadata tarball, not compressed
  * @throws HeadwaterError `invalid` where the tarball is truncated or corrupt, has no rootfs.img, or has other files of
  *   more than {@link metadataTarballLimit} bytes; what `source` and `takeDisk` throw
  */
@@ -45,7 +44,7 @@ export async function splitUnified(
     throw error;
   }
   if (disk === undefined) throw new HeadwaterError('invalid', 'the tarball has no rootfs.img');
-  return await xz(await packTar(rest.entries));
+  return await packTar(rest.entries);
 }
 
 /** rootfs.img on its way from the tarball to whoever takes it. */

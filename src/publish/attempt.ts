@@ -1,5 +1,4 @@
 import type { Destination, KeptFile } from './destination.ts';
-import type { SourceFile } from './request.ts';
 
 /** A destination that notes what it keeps, so that a publish that fails leaves nothing. */
 export class Attempt implements Destination {
@@ -29,8 +28,8 @@ export class Attempt implements Destination {
     return this.#destination.fingerprint(metadata, root);
   }
 
-  open(file: SourceFile) {
-    return this.#destination.open(file);
+  split(...[file, compression, takeDisk]: Parameters<Destination['split']>) {
+    return this.#destination.split(file, compression, takeDisk);
   }
 
   commit(...[draft, implied]: Parameters<Destination['commit']>) {

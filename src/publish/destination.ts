@@ -1,7 +1,8 @@
 import type { Digest } from '../blobs/digest.ts';
 import type { VersionDraft } from '../catalog/model.ts';
 import type { PublishOutcome } from '../catalog/publish-queue.ts';
-import type { Content } from '../image/content.ts';
+import type { Compression, Content } from '../image/content.ts';
+import type { TakeDisk } from '../image/unified.ts';
 import type { Progress, SourceFile } from './request.ts';
 
 /** A file that is not on the local disk: made by publishing itself (a metadata tarball, the disk out of a unified
@@ -67,8 +68,12 @@ export interface Destination {
   /** sha256(metadata bytes, then root bytes) of two files it has; reads them only when `keep` could not know. */
   fingerprint(metadata: KeptFile, root: KeptFile): Promise<Digest>;
 
-  /** The bytes of a file, given as it was given to `keep`. */
-  open(file: SourceFile): Promise<AsyncIterable<Uint8Array>>;
+  /**
+   * Splits a unified virtual machine, given as it was given to `keep`: its disk goes to `takeDisk`.
+   * @returns the metadata tarball, not compressed
+   * @throws HeadwaterError `invalid`, and what stores and `takeDisk` throw
+   */
+  split(file: SourceFile, compression: Compression, takeDisk: TakeDisk): Promise<Uint8Array>;
 
   /**
    * Records the version. @param implied aliases to leave out when another product has them

@@ -14,7 +14,7 @@ export interface ExaminationLimits {
  * - `whole`: of bytes that are all here.
  * - `small`: of small files that are all here. They are quick, so few at a time are enough.
  */
-export type ExaminationKind = 'streaming' | 'whole' | 'small';
+type ExaminationKind = 'streaming' | 'whole' | 'small';
 
 export interface PlaceRequest {
   kind: ExaminationKind;

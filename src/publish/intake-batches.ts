@@ -4,9 +4,9 @@ import type { Outcome } from '../outcome.ts';
 import type { Found } from './examination.ts';
 import type { ExaminationPlaces } from './examination-places.ts';
 import { type Failure, unpackFailure } from './failure.ts';
+import type { PackedFile } from './intake-messages.ts';
 import { LostThread } from './intake-thread.ts';
 import type { IntakeThreads } from './intake-threads.ts';
-import type { PackedFile } from './intake-worker.ts';
 import type { SmallFile } from './take-small.ts';
 
 /** Bytes that go to a thread at a time, a file more or less. */

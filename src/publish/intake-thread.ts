@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import { codeOf, HeadwaterError } from '../errors.ts';
-import type { Beginning, FromWorker, ToWorker } from './intake-worker.ts';
+import type { Beginning, FromWorker, ToWorker } from './intake-messages.ts';
 import { ThreadSigns } from './thread-signs.ts';
 
 /** A thread ended while it had work: what became of it, and of small files that came together, at which one it was. */
@@ -19,15 +19,28 @@ export type Listener = (message: FromWorker | Error) => void;
 
 /** Work that a thread has been given. */
 export interface Job {
-  send(message: { type: 'chunk'; slot: number; length: number } | { type: 'end' | 'abort' }): void;
+  send(
+    message:
+      | { type: 'chunk'; slot: number; length: number }
+      | { type: 'bytes'; bytes: Uint8Array }
+      | { type: 'next' | 'end' | 'abort' },
+  ): void;
   /** The thread has no more to do with it. @param finished whether it was done to its end */
   close(finished: boolean): void;
 }
 
 /** Messages that the thread answers. */
-const asking = new Set<ToWorker['type']>(['chunk', 'end', 'small', 'file']);
+const asking = new Set<ToWorker['type']>(['chunk', 'bytes', 'end', 'small', 'file']);
 /** What it answers them with. */
-const answers = new Set<FromWorker['type']>(['free', 'found', 'failed', 'taken']);
+const answers = new Set<FromWorker['type']>(['free', 'room', 'found', 'split', 'failed', 'taken']);
+
+interface JobState {
+  listener: Listener;
+  /** Answers that the thread owes. */
+  asked: number;
+  /** Whether the thread waits for us. */
+  waits: boolean;
+}
 
 /**
  * V8's memory for a thread, in MiB; files are held elsewhere. One that needs more is ended, instead of the process.
@@ -41,7 +54,7 @@ const heapSize = 512;
 export class IntakeThread {
   readonly #signs = new ThreadSigns();
   readonly #worker: Worker;
-  readonly #jobs = new Map<number, { listener: Listener; asked: number }>();
+  readonly #jobs = new Map<number, JobState>();
   readonly #patience: number;
   readonly #onGone: () => void;
   #last = 0;
@@ -49,11 +62,14 @@ export class IntakeThread {
   #watch: NodeJS.Timeout | undefined;
   #seen = { progress: 0, at: 0 };
 
-  /** @param options.patience milliseconds without progress after which it is ended */
-  constructor(options: { patience: number; onGone: () => void }) {
+  /**
+   * @param options.patience milliseconds without progress after which it is ended
+   * @param options.program what it runs, when that is not `intake-worker.ts`
+   */
+  constructor(options: { patience: number; program: URL | undefined; onGone: () => void }) {
     this.#patience = options.patience;
     this.#onGone = options.onGone;
-    this.#worker = new Worker(workerFile(), {
+    this.#worker = new Worker(options.program ?? workerFile(), {
       name: 'intake',
       workerData: this.#signs.memory,
       resourceLimits: { maxOldGenerationSizeMb: heapSize },
@@ -79,7 +95,7 @@ export class IntakeThread {
   /** @param onClose called once, when the job is done with or given up */
   begin(beginning: Beginning, listener: Listener, onClose: (finished: boolean) => void): Job {
     const job = ++this.#last;
-    this.#jobs.set(job, { listener, asked: 0 });
+    this.#jobs.set(job, { listener, asked: 0, waits: false });
     this.#worker.ref();
     // What is packed for the thread changes hands instead of being copied.
     this.#send({ job, ...beginning }, beginning.type === 'small' ? [beginning.bytes] : []);
@@ -105,6 +121,7 @@ export class IntakeThread {
     if (this.#isGone) return;
     const job = this.#jobs.get(message.job);
     if (job !== undefined && asking.has(message.type)) job.asked += 1;
+    if (job !== undefined && message.type === 'next') job.waits = false;
     this.#worker.postMessage(message, transferred);
     this.#look();
   }
@@ -113,6 +130,7 @@ export class IntakeThread {
     const job = this.#jobs.get(message.job);
     if (job === undefined) return;
     if (answers.has(message.type)) job.asked -= 1;
+    if (message.type === 'piece') job.waits = true;
     this.#signs.moveOn();
     job.listener(message);
     this.#look();
@@ -120,7 +138,7 @@ export class IntakeThread {
 
   /** Watches the thread as long as it owes an answer. One that waits for bytes has nothing to show. */
   #look(): void {
-    const owes = !this.#isGone && [...this.#jobs.values()].some(({ asked }) => asked > 0);
+    const owes = !this.#isGone && [...this.#jobs.values()].some(({ asked, waits }) => asked > 0 && !waits);
     if (!owes) {
       clearInterval(this.#watch);
       this.#watch = undefined;

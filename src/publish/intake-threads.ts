@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
+import type { Beginning } from './intake-messages.ts';
 import { IntakeThread, type Job, type Listener } from './intake-thread.ts';
-import type { Beginning } from './intake-worker.ts';
 
 /**
  * Keeps the threads that examine files. A thread takes some 100 ms of computing to start, and a few MiB. Bytes that are
@@ -15,14 +15,17 @@ export class IntakeThreads {
   readonly #idle: IntakeThread[] = [];
   readonly #idleMost: number;
   readonly #patience: number;
+  readonly #program: URL | undefined;
 
   /**
    * @param options.idleMost how many idle threads to keep, beside those that are shared
    * @param options.patience milliseconds without progress after which a thread is ended
+   * @param options.program what they run, when that is not `intake-worker.ts`
    */
-  constructor(options: { idleMost: number; patience: number }) {
+  constructor(options: { idleMost: number; patience: number; program?: URL | undefined }) {
     this.#idleMost = options.idleMost;
     this.#patience = options.patience;
+    this.#program = options.program;
   }
 
   /** Hashes bytes in a thread that hashes others, too. */
@@ -61,7 +64,11 @@ export class IntakeThreads {
       const index = this.#idle.indexOf(thread);
       if (index >= 0) this.#idle.splice(index, 1);
     };
-    const thread: IntakeThread = new IntakeThread({ patience: this.#patience, onGone });
+    const thread: IntakeThread = new IntakeThread({
+      patience: this.#patience,
+      program: this.#program,
+      onGone,
+    });
     this.#all.add(thread);
     return thread;
   }

@@ -1,50 +1,28 @@
 import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { diskError } from '../blobs/disk-error.ts';
-import { Examination, type Examine, type Found } from './examination.ts';
-import { type Failure, packFailure } from './failure.ts';
+import { Examination } from './examination.ts';
+import { packFailure } from './failure.ts';
+import type { FromWorker, ToWorker } from './intake-messages.ts';
+import { SplitJob } from './split-job.ts';
 import { takeSmallFile } from './take-small.ts';
 import { ThreadSigns } from './thread-signs.ts';
 
 // Examinations, each of bytes that come in the slots of a ring of its own (`ring.ts`), of a file on the local disk, or of
-// small files that come together (`intake-batches.ts`).
-
-/** A small file whose bytes are part of a larger piece of memory. */
-export interface PackedFile {
-  start: number;
-  end: number;
-  after?: { start: number; end: number };
-  into?: string;
-}
-
-/** What a job is begun with. */
-export type Beginning =
-  | { type: 'start'; examine: Examine; ring: SharedArrayBuffer; slotSize: number }
-  | { type: 'file'; examine: Examine; path: string }
-  | { type: 'small'; bytes: ArrayBuffer; files: PackedFile[] };
-
-export type ToWorker = { job: number } & (
-  | Beginning
-  | { type: 'chunk'; slot: number; length: number }
-  | { type: 'end' }
-  | { type: 'abort' }
-);
-
-export type FromWorker = { job: number } & (
-  | { type: 'free'; slot: number }
-  | { type: 'found'; found: Found }
-  | { type: 'failed'; failure: Failure }
-  | { type: 'aborted' }
-  | { type: 'taken'; outcomes: ({ found: Found } | { failure: Failure })[] }
-);
+// small files that come together (`intake-batches.ts`); and unified images that are split (`split-thread.ts`).
 
 const port = parentPort;
 if (port === null) throw new Error('intake-worker.ts runs only as a worker thread');
 const reply = (message: FromWorker) => port.postMessage(message);
 const signs = new ThreadSigns(workerData as SharedArrayBuffer);
 
-/** One examination: takes its messages one after the other. */
-class Job {
+/** Takes the messages of a job, one after the other. */
+interface Job {
+  take(message: ToWorker): void;
+}
+
+/** One examination. */
+class ExaminationJob implements Job {
   readonly #id: number;
   readonly #ring: SharedArrayBuffer;
   readonly #slotSize: number;
@@ -173,7 +151,8 @@ let taking = Promise.resolve();
 port.on('message', (message: ToWorker) => {
   if (message.type === 'small') taking = taking.then(() => takeAll(message));
   else if (message.type === 'file') void takeFile(message);
-  else if (message.type === 'start') jobs.set(message.job, new Job(message));
+  else if (message.type === 'start') jobs.set(message.job, new ExaminationJob(message));
+  else if (message.type === 'split') jobs.set(message.job, new SplitJob(message, { reply, signs }));
   else if (jobs.has(message.job)) jobs.get(message.job)?.take(message);
   // One that was at its end has written everything down.
   else if (message.type === 'abort') reply({ type: 'aborted', job: message.job });

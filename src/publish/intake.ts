@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { type Digest, parseDigest } from '../blobs/digest.ts';
 import { HeadwaterError } from '../errors.ts';
-import type { Content } from '../image/content.ts';
-import { memoryHeadLength, memoryNeeded } from '../image/memory-needed.ts';
+import type { Compression, Content } from '../image/content.ts';
+import { memoryHeadLength, memoryNeeded, memoryOf } from '../image/memory-needed.ts';
+import type { TakeDisk } from '../image/unified.ts';
 import { type Outcome, onlyResult, withOutcomes } from '../outcome.ts';
 import type { Examine, Found } from './examination.ts';
 import {
@@ -16,6 +17,7 @@ import { LostThread } from './intake-thread.ts';
 import { IntakeThreads } from './intake-threads.ts';
 import type { WriteDown } from './landing-file.ts';
 import { Ring } from './ring.ts';
+import { splitInThread } from './split-thread.ts';
 import { SpooledExamination } from './spooled-examination.ts';
 import type { SmallFile } from './take-small.ts';
 
@@ -76,6 +78,8 @@ export interface IntakeOptions extends ExaminationLimits {
   /** Where bytes wait for their examination. */
   directory: string;
   onRefused?: (refused: RefusedExamination) => void;
+  /** What threads run, when that is not `intake-worker.ts`. */
+  program?: URL;
 }
 
 interface Sink {
@@ -101,6 +105,7 @@ export class Intake {
     this.#threads = new IntakeThreads({
       idleMost: Math.max(2, availableParallelism()),
       patience: options.timeout,
+      program: options.program,
     });
     this.#places = new ExaminationPlaces(options);
     this.#batches = new IntakeBatches(this.#threads, this.#places);
@@ -155,6 +160,26 @@ export class Intake {
     }
     const [found] = await ring.end();
     return parseDigest(found?.fingerprint ?? '');
+  }
+
+  /**
+   * Splits a unified virtual machine (`splitUnified`), as its bytes are read.
+   * @param image.client whose it is
+   * @throws HeadwaterError what `splitUnified`, `source` and `takeDisk` throw
+   */
+  async split(
+    image: { client: string; compression: Compression; source: AsyncIterable<Uint8Array> },
+    takeDisk: TakeDisk,
+  ): Promise<Uint8Array> {
+    const { client, compression } = image;
+    const memory = memoryOf(compression);
+    const place = await this.#places.take({ kind: 'whole', client, memory });
+    try {
+      // The disk is examined meanwhile, or afterwards, when it may need the place.
+      return await splitInThread(this.#threads, image, takeDisk, { onUnpacked: () => place.release() });
+    } finally {
+      place.release();
+    }
   }
 
   async close(): Promise<void> {

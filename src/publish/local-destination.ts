@@ -6,7 +6,8 @@ import type { Actor } from '../catalog/note-change.ts';
 import type { PublishOutcome } from '../catalog/publish-queue.ts';
 import type { PushDraft, PushOutcome } from '../catalog/pushed.ts';
 import { HeadwaterError } from '../errors.ts';
-import type { Content } from '../image/content.ts';
+import type { Compression, Content } from '../image/content.ts';
+import type { TakeDisk } from '../image/unified.ts';
 import { type Outcome, onlyResult, withOutcomes } from '../outcome.ts';
 import type { InputFile, KeepOptions, KeptFile, MetadataFile } from './destination.ts';
 import { inFile } from './in-file.ts';
@@ -142,9 +143,10 @@ export class LocalDestination implements PushDestination {
     return fingerprint;
   }
 
-  async open(file: SourceFile): Promise<AsyncIterable<Uint8Array>> {
-    if (file.from === 'blob') return await this.#store.read(file.digest);
-    return (await openFile(file.path)).bytes;
+  async split(file: SourceFile, compression: Compression, takeDisk: TakeDisk): Promise<Uint8Array> {
+    const source =
+      file.from === 'blob' ? await this.#store.read(file.digest) : (await openFile(file.path)).bytes;
+    return await this.#intake.split({ client: this.#client, compression, source }, takeDisk);
   }
 
   async commit(draft: VersionDraft, implied: string[]): Promise<PublishOutcome> {

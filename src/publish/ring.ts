@@ -1,8 +1,8 @@
 import type { Examine, Found } from './examination.ts';
 import { unpackFailure } from './failure.ts';
+import type { FromWorker } from './intake-messages.ts';
 import type { Job } from './intake-thread.ts';
 import type { IntakeThreads } from './intake-threads.ts';
-import type { FromWorker } from './intake-worker.ts';
 
 /** Bytes of a slot when nothing else is said. Large enough that a message per slot costs nothing beside hashing it. */
 const usualSlotSize = 2 * 1024 * 1024;

@@ -1,4 +1,4 @@
-import { splitUnified } from '../image/unified.ts';
+import { xz } from '../image/xz-pack.ts';
 import type { Destination, KeptFile } from './destination.ts';
 import type { SourceFile } from './request.ts';
 
@@ -13,14 +13,11 @@ export async function splitVirtualMachine(
   unified: KeptFile,
 ): Promise<{ metadata: KeptFile; disk: KeptFile }> {
   let disk: KeptFile | undefined;
-  const metadata = await splitUnified(
-    unified.content.compression,
-    await destination.open(source),
-    async (bytes, size) => {
-      disk = await destination.keep({ from: 'stream', name: `rootfs.img of ${unified.name}`, size, bytes });
-    },
-  );
+  const archive = await destination.split(source, unified.content.compression, async (bytes, size) => {
+    disk = await destination.keep({ from: 'stream', name: `rootfs.img of ${unified.name}`, size, bytes });
+  });
   if (disk === undefined) throw new Error(`${unified.name} was split without its disk`);
+  const metadata = await xz(Buffer.from(archive));
   const name = `metadata of ${unified.name}`;
   return { metadata: await destination.keep({ from: 'memory', name, bytes: metadata }), disk };
 }

@@ -3,8 +3,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { decompress } from '../../src/image/compression.ts';
-import { compressionMagicLength, detectCompression } from '../../src/image/detect-compression.ts';
 import type { Compression } from '../../src/image/content.ts';
+import { compressionMagicLength, detectCompression } from '../../src/image/detect-compression.ts';
 import { compressions, packers, tool } from './tools.ts';
 
 const mebibyte = 1024 * 1024;
