@@ -56,6 +56,23 @@ async function maintainedTree(more: Json = {}, versionMore: Json = {}): Promise<
 }
 
 describe('versions that only documents name', () => {
+  test('are found under paths with blanks', async () => {
+    const root = await makeDirectory();
+    await writeItems(root, 'my images/a b.incus.tar.xz', 'my images/a.squashfs');
+    const items = [
+      item('incus.tar.xz', 'my images/a b.incus.tar.xz'),
+      item('squashfs', 'my images/a.squashfs'),
+    ];
+    await writeDocuments(root, { x: product({ '20260101.2': version(...items) }) });
+    const { found } = await collect(findVersions(root));
+    expect(found[0]).toMatchObject({
+      request: {
+        serial: '20260101_0002',
+        files: [{ name: 'my images/a b.incus.tar.xz' }, { name: 'my images/a.squashfs' }],
+      },
+    });
+  });
+
   test('are found with all that the documents say', async () => {
     const root = await flatTree({
       aliases: 'debian/bookworm/default, debian/bookworm,Debian/12,debian/stable,',

@@ -102,7 +102,7 @@ test('a daemon that refuses is told of in our own words', async () => {
   const source = { server: daemon.url, certificate: daemon.certificate, fingerprint: image.fingerprint };
   expect(await ended(client, await pull(client, source))).toMatchObject({
     status: 'Failure',
-    err: expect.stringContaining('does not give the image: Image not found') as unknown,
+    err: expect.stringMatching(/does not give the image: Image not found \(status 404\)$/) as unknown,
   });
 });
 
