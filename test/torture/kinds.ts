@@ -1,8 +1,12 @@
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
+import { catalogLost, catalogOlder } from './catalog-events.ts';
+import { fullDisk } from './full-disk.ts';
+import { isOnPath } from './on-path.ts';
 import type { Durability } from './power-disk.ts';
 import { PowerFailure } from './power-failure.ts';
+import { storeFaults, twoOnOneStore } from './store-events.ts';
 import { type Kind, underLoad } from './trial.ts';
+import { twoServers } from './two-servers.ts';
 
 const noCompiler = 'there is no C compiler (apt-get install gcc libc6-dev)';
 
@@ -14,7 +18,7 @@ const kill: Kind = {
 /** The power fails: what was not synced by then is lost, or a part of it. */
 function power(durability: Durability): Kind {
   return {
-    unavailable: () => (hasCompiler() ? undefined : noCompiler),
+    unavailable: () => (isOnPath('cc') ? undefined : noCompiler),
     prepare: () =>
       Promise.resolve({
         options: {
@@ -39,21 +43,16 @@ export const kinds: Readonly<Record<string, Kind>> = {
   kill,
   'power-strict': power('strict'),
   'power-journal': power('journal'),
+  'full-disk': fullDisk,
+  'store-faults': storeFaults,
+  'catalog-lost': catalogLost,
+  'catalog-older': catalogOlder,
+  'two-servers': twoServers,
+  'two-on-one-store': twoOnOneStore,
 };
 
 /** Whether tests of the power failure have to be skipped. @throws Error instead where REQUIRE_ALL_TESTS is 1 */
 export function compilerIsMissing(): boolean {
-  if (!hasCompiler() && process.env['REQUIRE_ALL_TESTS'] === '1') throw new Error(noCompiler);
-  return !hasCompiler();
-}
-
-function hasCompiler(): boolean {
-  return (process.env['PATH'] ?? '').split(delimiter).some((directory) => {
-    try {
-      accessSync(join(directory, 'cc'), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  if (!isOnPath('cc') && process.env['REQUIRE_ALL_TESTS'] === '1') throw new Error(noCompiler);
+  return !isOnPath('cc');
 }

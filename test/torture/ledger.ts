@@ -53,14 +53,35 @@ export class Ledger {
     );
   }
 
-  /** Everything that exists may be lost, or be found again: the catalog of another moment was put in place. */
-  doubtEverything(): void {
-    for (const { states } of [...this.versions.values(), ...this.pushes.values()]) {
-      states.add('absent').add('present');
+  /** As it is now, for {@link goBackTo}. */
+  copy(): Ledger {
+    const copy = new Ledger();
+    for (const kind of ['versions', 'pushes'] as const) {
+      for (const [name, { image, states }] of this[kind]) {
+        copy[kind].set(name, { image, states: new Set(states), busy: false });
+      }
     }
-    for (const targets of this.aliases.values()) targets.add(undefined);
-    for (const states of this.tokens.values()) states.add('absent').add('present');
+    for (const [name, targets] of this.aliases) copy.aliases.set(name, new Set(targets));
+    for (const [name, states] of this.tokens) copy.tokens.set(name, new Set(states));
+    for (const name of this.mirrored) copy.mirrored.add(name);
+    return copy;
+  }
+
+  /** The catalog of an earlier moment was put in place: what came later must not be there. */
+  goBackTo(then: Ledger): void {
+    for (const kind of ['versions', 'pushes'] as const) {
+      for (const [name, entry] of this[kind]) {
+        entry.states = new Set(then[kind].get(name)?.states ?? ['absent' as const]);
+      }
+    }
+    for (const name of this.aliases.keys()) {
+      this.aliases.set(name, new Set(then.aliases.get(name) ?? [undefined]));
+    }
+    for (const name of this.tokens.keys()) {
+      this.tokens.set(name, new Set(then.tokens.get(name) ?? ['absent' as const]));
+    }
     this.mirrored.clear();
+    for (const name of then.mirrored) this.mirrored.add(name);
   }
 
   /** What happened is over: what was under way before is no more. */

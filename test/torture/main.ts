@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { kinds } from './kinds.ts';
 import { Random } from './random.ts';
 import { add, readState, writeState } from './state.ts';
+import { stopServices } from './store-events.ts';
 import { groupSize, runGroup } from './trial.ts';
 
 const help = `npm run torture -- [options]
@@ -27,7 +28,7 @@ const { values } = parseArgs({
   },
 });
 
-process.exitCode = values.help ? showHelp() : await main();
+process.exitCode = values.help ? showHelp() : await main().finally(stopServices);
 
 function showHelp(): number {
   console.log(help);

@@ -49,6 +49,18 @@ export async function publishSurely(site: Site, random: Random): Promise<void> {
   if (!isGood(answer)) throw new Error(`another publish: ${answer.status} ${answer.body.toString()}`);
 }
 
+/** Removes a version, which must be possible. @throws Error with the answer when it is not */
+export async function removeSurely(site: Site, random: Random): Promise<void> {
+  const entry = random.pick([undefined, ...site.ledger.idle()]);
+  if (entry === undefined) return;
+  const { product, serial } = entry.image;
+  const answer = await during(site, entry, 'absent', async () => {
+    const removed = await site.client.request('DELETE', `/api/v1/products/${product}/versions/${serial}`);
+    return { ...removed, done: isGood(removed) };
+  });
+  if (!answer.done) throw new Error(`remove: ${answer.status} ${answer.body.toString()}`);
+}
+
 async function publishOverHttp(site: Site, random: Random): Promise<boolean> {
   return noted(site, 'publish', (await publish(site, await newImage(site, random))).answer);
 }

@@ -49,6 +49,7 @@ export class Site {
   /** Commands that run, and those of them that talk to the server. */
   readonly commands = new Set<Running>();
   readonly #remoteCommands = new Set<Running>();
+  readonly options: SiteOptions;
   readonly #settings: Record<string, unknown>;
   readonly #stopUpstream: () => Promise<void>;
   #client: Client | undefined;
@@ -65,6 +66,7 @@ export class Site {
     this.upstream = upstream.upstream;
     this.#stopUpstream = upstream.stop;
     this.env = options.env ?? {};
+    this.options = options;
     this.#settings = options.settings ?? {};
   }
 
@@ -95,7 +97,7 @@ export class Site {
   }
 
   /** Writes the configuration, which counts from the next start on. */
-  async configure(settings: Record<string, unknown>): Promise<void> {
+  async configure(settings: Record<string, unknown>, file = 'headwater.yaml'): Promise<void> {
     const all = {
       dataDir: this.dataDir,
       mirrorDir: join(this.directory, 'mirrors'),
@@ -106,7 +108,7 @@ export class Site {
       ...this.#settings,
       ...settings,
     };
-    await writeFile(join(this.directory, 'headwater.yaml'), JSON.stringify(all));
+    await writeFile(join(this.directory, file), JSON.stringify(all));
   }
 
   /** The upstream offers one more image. */
@@ -146,12 +148,22 @@ export class Site {
     this.#client = new Client(port, this.#token);
   }
 
-  /** Another server with the same configuration. */
-  launch(): Running {
-    return new Running(['serve', '--json', '--config', join(this.directory, 'headwater.yaml')], {
+  /** Another server, with the same configuration or another one. */
+  launch(file = 'headwater.yaml'): Running {
+    return new Running(['serve', '--json', '--config', join(this.directory, file)], {
       cwd: this.directory,
       env: this.env,
     });
+  }
+
+  get token(): string {
+    return this.#token;
+  }
+
+  /** Resolves when no command runs any more. */
+  async commandsEnded(): Promise<void> {
+    await Promise.all([...this.commands].map(({ ended }) => ended));
+    this.ledger.settle();
   }
 
   get client(): Client {

@@ -1,18 +1,46 @@
-import { expect, test } from 'vitest';
-import { kinds } from './kinds.ts';
+import { describe, expect, test } from 'vitest';
+import { rootIsMissing } from '../support/needs.ts';
+import { compilerIsMissing, kinds } from './kinds.ts';
 import { groupSize, runGroup } from './trial.ts';
 
 /** How many processes are killed. `npm run torture` does the same for as long as one likes. */
 const kills = 50;
 
-test('nothing that was acknowledged is lost, and nothing is half done, when processes are killed', async () => {
-  const { kill } = kinds;
-  if (kill === undefined) throw new Error('there is no kind "kill"');
-  let killed = 0;
-  for (let seed = 1_000_000; killed < kills; seed += groupSize) {
-    const seeds = Array.from({ length: groupSize }, (_, index) => seed + index);
-    const { failure, tally } = await runGroup(kill, seeds);
-    expect(failure).toBeUndefined();
-    killed += tally.kills;
-  }
-}, 300_000);
+describe('nothing that was acknowledged is lost, and nothing is half done', () => {
+  test('when processes are killed', async () => {
+    let killed = 0;
+    for (let seed = 1_000_000; killed < kills; seed += groupSize) {
+      killed += await tryKind('kill', seed, groupSize);
+    }
+  }, 300_000);
+
+  test.skipIf(compilerIsMissing()).each(['power-strict', 'power-journal'])(
+    'when the power fails: %s',
+    async (name) => void (await tryKind(name, 2_000_000, 3)),
+    300_000,
+  );
+
+  test.skipIf(rootIsMissing())(
+    'when the disk is full',
+    async () => void (await tryKind('full-disk', 3_000_000, 2)),
+    300_000,
+  );
+
+  test.each(['catalog-lost', 'catalog-older', 'two-servers'])(
+    'when something is wrong with the data directory: %s',
+    async (name) => void (await tryKind(name, 4_000_000, 1)),
+    300_000,
+  );
+});
+
+/** @returns how many processes were killed */
+async function tryKind(name: string, seed: number, trials: number): Promise<number> {
+  const kind = kinds[name];
+  if (kind === undefined) throw new Error(`there is no kind ${name}`);
+  const { failure, tally } = await runGroup(
+    kind,
+    Array.from({ length: trials }, (_, index) => seed + index),
+  );
+  expect(failure).toBeUndefined();
+  return tally.kills;
+}

@@ -56,8 +56,7 @@ export async function runGroup(kind: Kind, seeds: readonly number[]): Promise<Gr
 
 async function runTrial(kind: Kind, site: Site, random: Random): Promise<void> {
   await kind.event(site, random);
-  await Promise.all([...site.commands].map(({ ended }) => ended));
-  site.ledger.settle();
+  await site.commandsEnded();
   await site.start();
   await check(site, random);
 }
