@@ -43,7 +43,12 @@ export function forgetAliases({ catalog }: Workspace, log: Logger): () => Promis
  */
 export function collectRegularly(
   { catalog, store }: Workspace,
-  { uploads, onDemand, watch }: { uploads: Uploads; onDemand: OnDemandStore; watch: StoreWatch },
+  {
+    uploads,
+    onDemand,
+    watch,
+    reserve,
+  }: { uploads: Uploads; onDemand: OnDemandStore; watch: StoreWatch; reserve: { isWhole: boolean } },
   config: Config,
   log: Logger,
 ): () => Promise<void> {
@@ -58,6 +63,8 @@ export function collectRegularly(
       gracePeriod,
       strays,
       ...collection,
+      // On a full disk what somebody removed must free its space, and not wait.
+      ...(reserve.isWhole || config.storage.type !== 'directory' ? {} : { keepRemoved: 0 }),
       // Two servers with catalogs of their own use the store: whichever owns it, the other one's blobs look unknown.
       ...(watch.mayRemove ? {} : { remove: false }),
     });

@@ -258,7 +258,7 @@ export async function startServer(
     'Bytes that are free on the disk of the data directory.',
     () => reserve.gauges.free,
   );
-  const stopCollecting = collectRegularly(workspace, { uploads, onDemand, watch }, config, log);
+  const stopCollecting = collectRegularly(workspace, { uploads, onDemand, watch, reserve }, config, log);
   await mirrors.start();
   updates.start();
   const forgetRecord = await recordServer(

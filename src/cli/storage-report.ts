@@ -1,14 +1,14 @@
 import type { AsideReason, BlobStore } from '../blobs/blob-store.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { StoppedSweep } from '../catalog/storage.ts';
-import { type OwnerRecord, ownershipOf } from '../ops/store-owner.ts';
+import { emptinessOf, type OwnerRecord, ownershipOf } from '../ops/store-owner.ts';
 import { humanSize } from './human.ts';
 
 /** How a blob store is, for people and scripts. */
 export interface StorageReport {
   /** Whether the catalog owns the store. If not, nothing is removed from it. */
   owned: boolean;
-  /** Why not, and what to do. */
+  /** Why not, or what else is wrong with it, and what to do. */
   problem: string | null;
   catalog: string;
   revision: number;
@@ -26,6 +26,7 @@ export async function storageReport({
   store: BlobStore;
 }): Promise<StorageReport> {
   const ownership = await ownershipOf(catalog, store);
+  const emptiness = await emptinessOf(catalog, store);
   const { catalog: name, revision } = await catalog.storage.identity();
   const setAside = { removed: { blobs: 0, bytes: 0 }, unknown: { blobs: 0, bytes: 0 } };
   for await (const { reason, size } of store.aside()) {
@@ -34,7 +35,7 @@ export async function storageReport({
   }
   return {
     owned: ownership.owned,
-    problem: ownership.owned ? null : ownership.message,
+    problem: emptiness ?? (ownership.owned ? null : ownership.message),
     catalog: name,
     revision,
     owner: ownership.record ?? null,

@@ -25,6 +25,11 @@ export class ReserveKeeper {
     this.#looking = this.#look();
   }
 
+  /** Whether the reserve was whole when it was last looked at: if not, the disk is full. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await this.#looking;

@@ -96,11 +96,16 @@ export async function adoptStore(catalog: Catalog, store: BlobStore): Promise<Ow
  * @throws HeadwaterError `unavailable`
  */
 export async function assertNotEmpty(catalog: Catalog, store: BlobStore): Promise<void> {
-  if (!(await catalog.blobs.any()) || (await hasBlobs(store))) return;
+  const problem = await emptinessOf(catalog, store);
+  if (problem !== undefined) throw new HeadwaterError('unavailable', problem);
+}
+
+/** What {@link assertNotEmpty} says; undefined when the store has blobs, need not have any, or was adopted without. */
+export async function emptinessOf(catalog: Catalog, store: BlobStore): Promise<string | undefined> {
+  if (!(await catalog.blobs.any()) || (await hasBlobs(store))) return undefined;
   const text = await store.readRecord('owner');
   const record = text === undefined ? undefined : parseOwner(text);
-  if (record?.adoptedEmpty === true) return;
-  throw new HeadwaterError('unavailable', emptyStore().message);
+  return record?.adoptedEmpty === true ? undefined : emptyStore().message;
 }
 
 /** How many blobs a store has, those that are set aside included, and how many of them the catalog does not know. */

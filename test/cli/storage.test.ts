@@ -79,7 +79,10 @@ test('blobs that are gone are not made anew: the store is refused until it is ad
     stderr: expect.stringContaining(join(data, 'blobs')),
   });
   // An empty directory in its place, as of a file system that is not mounted.
-  expect(await storage(data, 'status')).toMatchObject({ code: 0 });
+  expect(await storage(data, 'status')).toMatchObject({
+    code: 5,
+    stderr: expect.stringContaining('The blob store is empty'),
+  });
   expect(await publish()).toMatchObject({ code: 7, stderr: expect.stringContaining('storage adopt') });
   expect(await storage(data, 'adopt', '--yes')).toMatchObject({ code: 0 });
   expect(await publish()).toMatchObject({ code: 0 });

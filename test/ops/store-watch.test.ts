@@ -67,7 +67,7 @@ test('the first round after a start removes no blob; a later one sets it aside',
   try {
     const stop = collectRegularly(
       workspace,
-      { uploads, onDemand, watch },
+      { uploads, onDemand, watch, reserve: { isWhole: true } },
       { ...config, gracePeriod: 0 },
       log,
     );

@@ -30,7 +30,7 @@ function addStatus(storage: Command, output: Output): void {
       const report = await withStorage(config, async (parts) => await storageReport(parts));
       if (wantsJson(command)) output.json(report);
       else output.line(storageText(report));
-      if (!report.owned) throw new HeadwaterError('conflict', report.problem ?? 'the store has no owner');
+      if (report.problem !== null) throw new HeadwaterError('conflict', report.problem);
       if (report.stoppedSweep !== null) {
         const { unknown, blobs } = report.stoppedSweep;
         throw new HeadwaterError(
