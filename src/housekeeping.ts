@@ -13,8 +13,6 @@ import type { Workspace } from './workspace.ts';
 /** How often garbage is collected, and how many of those rounds pass between looks through the whole store. */
 const collectionInterval = 10 * 60_000;
 const roundsBetweenSweeps = 144;
-/** What arrived of a broken upload waits this long for its client, in milliseconds. */
-const uploadPatience = 24 * 3_600_000;
 /** How long documents keep an alias that a client removed, which is the first half of moving it, in milliseconds. */
 const aliasPatience = 5000;
 const aliasInterval = 1000;
@@ -75,7 +73,7 @@ export function collectRegularly(
     try {
       if (round++ > 0) await collectBlobs();
       await catalog.audit.trim(config.limits.auditEntries);
-      await uploads.clean(new Date(Date.now() - uploadPatience));
+      await uploads.clean(new Date(Date.now() - config.limits.unfinishedUploadAge));
       await onDemand.evict();
       await cleanDownloads(config.dataDir);
     } catch (error) {

@@ -120,6 +120,10 @@ export async function startServer(
     directory: join(config.dataDir, 'uploads'),
     uploadersOf: (digest) => catalog.blobs.uploaders(digest),
     limit: config.limits.uploadSize,
+    unfinished: {
+      uploads: config.limits.unfinishedUploads,
+      bytes: config.limits.unfinishedUploadBytes,
+    },
   });
   const handler = new DocumentsHandler(documents, access);
   const plainIsLimited = config.tls !== 'off';
@@ -180,6 +184,7 @@ export async function startServer(
       catalog,
       destination,
       uploads,
+      onRefused: (reason, address) => refusals.note(reason, address),
       mirrors,
       access,
       pushedTo: config.registry.stream,

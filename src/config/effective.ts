@@ -21,6 +21,8 @@ export function effectiveSettings(config: Config): ConfigInput {
       sendTimeout: writeDuration(config.limits.sendTimeout),
       examinationMemory: writeSize(config.limits.examinationMemory),
       examinationTimeout: writeDuration(config.limits.examinationTimeout),
+      unfinishedUploadAge: writeDuration(config.limits.unfinishedUploadAge),
+      unfinishedUploadBytes: writeSize(config.limits.unfinishedUploadBytes),
     },
     collection: {
       keepRemoved: writeDuration(config.collection.keepRemoved),

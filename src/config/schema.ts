@@ -129,6 +129,10 @@ export const schema = z.strictObject({
     .strictObject({
       /** Bytes of one uploaded blob. */
       uploadSize: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').prefault('64GiB'),
+      /** Unfinished uploads of one token or client, their bytes, and milliseconds that they are kept. */
+      unfinishedUploads: whole(1, 10_000).prefault(64),
+      unfinishedUploadBytes: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').prefault('128GiB'),
+      unfinishedUploadAge: duration.prefault('12h'),
       /** Entries of the audit log that are kept. */
       auditEntries: whole(1000, 100_000_000).prefault(100_000),
       /** Connections that are open, of all clients and of one address. */

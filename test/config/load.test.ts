@@ -53,6 +53,9 @@ describe('values', () => {
       gracePeriod: 6 * 3_600_000,
       limits: {
         uploadSize: 64 * 2 ** 30,
+        unfinishedUploads: 64,
+        unfinishedUploadBytes: 128 * 2 ** 30,
+        unfinishedUploadAge: 12 * 3_600_000,
         auditEntries: 100_000,
         connections: 10_000,
         connectionsPerAddress: 2000,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Digest } from '../../blobs/digest.ts';
 import { HeadwaterError } from '../../errors.ts';
 import type { KeptFile } from '../../publish/destination.ts';
@@ -38,6 +38,20 @@ export class WrongOffset extends HeadwaterError {
   }
 }
 
+/** An uploader has too many unfinished uploads, or too many bytes of them. */
+export class UnfinishedLimit extends HeadwaterError {
+  readonly limit: 'unfinishedUploads' | 'unfinishedUploadBytes';
+
+  constructor(limit: UnfinishedLimit['limit'], most: number) {
+    const unit = limit === 'unfinishedUploads' ? 'unfinished uploads' : 'bytes of unfinished uploads';
+    super(
+      'too-large',
+      `a token or client may have ${most} ${unit} at most (limits.${limit}): finish others first`,
+    );
+    this.limit = limit;
+  }
+}
+
 /**
  * Takes blobs in over HTTP. What arrived of a broken upload stays on the local disk, and the next request of the same
  * uploader continues there. Uploads of one blob by several uploaders have nothing to do with each other.
@@ -46,8 +60,9 @@ export class Uploads {
   readonly #directory: string;
   readonly #uploadersOf: (digest: string) => Promise<ReadonlySet<string>>;
   readonly #limit: number;
-  /** The names of the files that are being written. */
-  readonly #active = new Set<string>();
+  /** The names of the files that are being written, with the bytes that they have. */
+  readonly #active = new Map<string, number>();
+  readonly #most: { uploads: number; bytes: number };
 
   /**
    * @param options.limit the most bytes of a blob
@@ -57,10 +72,13 @@ export class Uploads {
     directory: string;
     uploadersOf: (digest: string) => Promise<ReadonlySet<string>>;
     limit: number;
+    /** The most unfinished uploads of one uploader, and their bytes. */
+    unfinished: { uploads: number; bytes: number };
   }) {
     this.#directory = options.directory;
     this.#uploadersOf = options.uploadersOf;
     this.#limit = options.limit;
+    this.#most = options.unfinished;
   }
 
   /** How many bytes of a blob arrived in uploads of an uploader that broke. */
@@ -88,7 +106,7 @@ export class Uploads {
         `blob sha256:${digest} is being uploaded by another request: try again later`,
       );
     }
-    this.#active.add(name);
+    this.#active.set(name, part.offset);
     try {
       return await this.#receive(digest, part, body, options);
     } finally {
@@ -115,6 +133,8 @@ export class Uploads {
     this.#assertAllowed(part.total ?? 0);
     const path = this.#path(fileName(digest, uploader.key));
     const here = await this.offset(digest, uploader);
+    const room = await this.#room(fileName(digest, uploader.key));
+    if ((part.total ?? 0) > room()) throw new UnfinishedLimit('unfinishedUploadBytes', this.#most.bytes);
     if (part.offset !== 0 && part.offset !== here) throw new WrongOffset(here);
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const progress = { broken: false };
@@ -124,7 +144,7 @@ export class Uploads {
           from: 'stream',
           name: `blob sha256:${digest}`,
           ...(part.total === undefined ? {} : { size: part.total }),
-          bytes: this.#arriving(path, part, body, progress),
+          bytes: this.#arriving(path, part, body, { progress, room }),
           landing: { path },
           expectedDigest: digest,
         },
@@ -146,7 +166,7 @@ export class Uploads {
     path: string,
     part: Part,
     body: IncomingMessage,
-    progress: { broken: boolean },
+    { progress, room }: { progress: { broken: boolean }; room: () => number },
   ): AsyncGenerator<Uint8Array> {
     if (part.offset > 0) yield* (await openFile(path)).bytes;
     const spool = await Spool.open(path, part.offset);
@@ -155,6 +175,8 @@ export class Uploads {
       for await (const chunk of received(body, progress)) {
         size += chunk.length;
         this.#assertAllowed(size);
+        if (size > room()) throw new UnfinishedLimit('unfinishedUploadBytes', this.#most.bytes);
+        this.#active.set(basename(path), size);
         if (part.total !== undefined && size > part.total) throw notAnnounced(size, part.total);
         await spool.write(chunk);
         yield chunk;
@@ -174,6 +196,22 @@ export class Uploads {
       'too-large',
       `a blob may have ${this.#limit} bytes at most (limits.uploadSize), not ${size}`,
     );
+  }
+
+  /**
+   * How many bytes an upload may have beside the others of its uploader.
+   * @throws UnfinishedLimit when there are too many others
+   */
+  async #room(name: string): Promise<() => number> {
+    const isOther = (file: string) => file !== name && file.split('-')[1] === name.split('-')[1];
+    const files = (await readdir(this.#directory).catch(() => [])).filter(isOther);
+    const active = () => [...this.#active].filter(([file]) => isOther(file));
+    if (new Set([...files, ...active().map(([file]) => file)]).size >= this.#most.uploads) {
+      throw new UnfinishedLimit('unfinishedUploads', this.#most.uploads);
+    }
+    let idle = 0;
+    for (const file of files) if (!this.#active.has(file)) idle += await spooled(this.#path(file));
+    return () => this.#most.bytes - idle - active().reduce((sum, [, bytes]) => sum + bytes, 0);
   }
 
   /** Whether an upload's own uploader has sent the blob since, so that nobody continues what a killed process left of it. */

@@ -8,6 +8,8 @@ export const refusalReasons = [
   'sendTimeout',
   'slowUpload',
   'handshake',
+  'unfinishedUploads',
+  'unfinishedUploadBytes',
 ] as const;
 
 /** A limit that refuses something. */

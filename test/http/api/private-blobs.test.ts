@@ -143,6 +143,34 @@ describe('an unfinished upload', () => {
   });
 });
 
+describe('the unfinished uploads of a token', () => {
+  test('are limited in number and bytes, which is counted, and others are not limited by them', async () => {
+    const limits = { unfinishedUploads: 1, unfinishedUploadBytes: 150_000 };
+    const server = await TestServer.start({ limits });
+    const [one, other] = [await server.token(['publish']), await server.token(['publish'])];
+    const roots = [];
+    for (const size of [120_000, 90_000, 200_000]) {
+      roots.push(await readFile((await makeSmallImage({ size })).root));
+    }
+    const [first, second, large] = roots;
+    if (first === undefined || second === undefined || large === undefined) throw new Error('no image');
+    const put = async (token: string, body: Buffer) =>
+      (await server.request(blobPath(body), { method: 'PUT', token, body })).status;
+    const end = await trickle(server, one, first, 50_000);
+    const offset = async () =>
+      (await server.request(blobPath(first), { method: 'HEAD', token: one })).headers['upload-offset'];
+    await expect.poll(offset).toBe('50000');
+    expect(await put(one, second)).toBe(413);
+    expect(await put(other, second)).toBe(201);
+    expect(await put(other, large)).toBe(413);
+    const metrics = (await server.request('/metrics')).body.toString();
+    for (const limit of Object.keys(limits)) {
+      expect(metrics).toContain(`headwater_refused_total{limit="${limit}"} 1`);
+    }
+    end();
+  });
+});
+
 describe('a refusal', () => {
   test('names no product, stream, owner or alias that the caller may not see', async () => {
     const { server, published, root, own, stranger, put, publish } = await start();
