@@ -1,36 +1,118 @@
-import { isScalar, LineCounter, visit } from 'yaml';
+import { type Document, isMap, LineCounter } from 'yaml';
 import { HeadwaterError, messageOf } from '../errors.ts';
-import { aliasLimit, parseYaml } from '../yaml.ts';
+import { parseYaml } from '../yaml.ts';
 import { parseArchitecture } from './architecture.ts';
 import type { ImageMetadata } from './content.ts';
+import { GoYaml, TypeMismatch } from './go-yaml.ts';
 
-/** The last second of the year 9999. */
-const lastSecond = 253_402_300_799;
+/** The last second of the year 9999 and the first of the year 0: Go cannot write other times as JSON. */
+const lastSecond = 253_402_300_799n;
+const firstSecond = -62_167_219_200n;
+
+const aDate = 'seconds since 1970, such as 1735689600';
+
+/** A file that the daemons make in an instance. */
+export interface ImageTemplate {
+  /** The file's path in the instance, as it is written. */
+  target: string;
+  /** The template's path below `templates/`, as it is written. */
+  file: string;
+  /** On which events: `create`, `copy`, `start`, `rename`. */
+  when: string[];
+}
+
+/** All that metadata.yaml says that matters to Headwater. */
+export interface MetadataFile {
+  metadata: ImageMetadata;
+  templates: ImageTemplate[];
+}
 
 /**
- * Reads metadata.yaml, as the image format of the LXD and Incus documentation has it. Values are taken as they are
- * written, so that a release 24.10 stays "24.10".
+ * Reads metadata.yaml, as LXD and Incus read it into their `ImageMetadata`: what Go's decoder takes is taken, and what
+ * it cannot read is refused, since the clients would list the image and fail to create instances. Values of properties are
+ * taken as they are written, so that a release 24.10 stays "24.10".
  * @throws HeadwaterError `invalid`, naming metadata.yaml and the field
  */
+export function readMetadataFile(text: string): MetadataFile {
+  const document = parse(text);
+  try {
+    return decode(new GoYaml(document), document.contents, text);
+  } catch (error) {
+    if (!(error instanceof TypeMismatch)) throw error;
+    throw invalid(error.message, error);
+  }
+}
+
+/** What metadata.yaml says of its image. @throws HeadwaterError `invalid` as {@link readMetadataFile} */
 export function parseMetadata(text: string): ImageMetadata {
-  const fields = parseMapping(text);
-  const expiryDate = readDate(fields, 'expiry_date');
-  const creationDate = readDate(fields, 'creation_date');
+  return readMetadataFile(text).metadata;
+}
+
+function decode(yaml: GoYaml, contents: unknown, source: string): MetadataFile {
+  let architecture = '';
+  let creation = 0n;
+  let expiry = 0n;
+  const properties = new Map<string, string>();
+  const templates = new Map<string, Omit<ImageTemplate, 'target'>>();
+  const readText = (value: unknown, where: string) => yaml.text(value, where);
+  if (!isMap(contents)) {
+    throw invalid('must be a mapping of fields such as architecture and creation_date');
+  }
+  yaml.fields(contents, 'the document', {
+    architecture: (value) => {
+      architecture = yaml.text(value, 'architecture', 'a plain value');
+    },
+    creation_date: (value) => {
+      creation = yaml.integer(value, 'creation_date', aDate);
+    },
+    expiry_date: (value) => {
+      expiry = yaml.integer(value, 'expiry_date', aDate);
+    },
+    properties: (value) => yaml.map(value, 'properties', properties, readText),
+    templates: (value) =>
+      yaml.map(value, 'templates', templates, (template, where) => readTemplate(yaml, template, where)),
+  });
+  if (architecture === '') throw invalid('architecture is missing');
+  const creationDate = readDate('creation_date', creation);
   if (creationDate === undefined) {
     throw invalid('creation_date is missing: it says when the image was made, in seconds since 1970');
   }
+  const expiryDate = readDate('expiry_date', expiry);
+  if (properties.has('__proto__')) throw invalid('properties: "__proto__" cannot be a name');
   return {
-    architecture: readArchitecture(fields),
-    creationDate,
-    ...(expiryDate === undefined ? {} : { expiryDate }),
-    properties: readProperties(fields),
-    source: text,
+    metadata: {
+      architecture: readArchitecture(architecture),
+      creationDate,
+      ...(expiryDate === undefined ? {} : { expiryDate }),
+      properties: Object.fromEntries(properties),
+      source,
+    },
+    templates: [...templates].map(([target, template]) => ({ target, ...template })),
   };
 }
 
-function readArchitecture(fields: Map<unknown, unknown>): ImageMetadata['architecture'] {
-  const name = readText(fields, 'architecture');
-  if (name === undefined) throw invalid('architecture is missing');
+function readTemplate(yaml: GoYaml, node: unknown, where: string): Omit<ImageTemplate, 'target'> {
+  // The daemons follow the pointer without looking.
+  if (yaml.isNull(node))
+    throw new TypeMismatch(`${where} is absent: expected a mapping with when and template`);
+  let file = '';
+  let when: string[] = [];
+  const properties = new Map<string, string>();
+  const readText = (value: unknown, where: string) => yaml.text(value, where);
+  yaml.fields(node, where, {
+    template: (value) => {
+      file = yaml.text(value, `${where}.template`);
+    },
+    when: (value) => {
+      when = yaml.list(value, `${where}.when`, readText);
+    },
+    create_only: (value) => void yaml.boolean(value, `${where}.create_only`),
+    properties: (value) => yaml.map(value, `${where}.properties`, properties, readText),
+  });
+  return { file, when };
+}
+
+function readArchitecture(name: string): ImageMetadata['architecture'] {
   try {
     return parseArchitecture(name);
   } catch (error) {
@@ -39,86 +121,35 @@ function readArchitecture(fields: Map<unknown, unknown>): ImageMetadata['archite
 }
 
 /** A time in seconds since 1970; 0 means none. */
-function readDate(fields: Map<unknown, unknown>, field: string): number | undefined {
-  const text = readText(fields, field);
-  if (text === undefined) return undefined;
-  const seconds = /^\d{1,12}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(seconds <= lastSecond)) {
-    throw invalid(`${field} ${JSON.stringify(text)}: expected seconds since 1970, such as 1735689600`);
+function readDate(field: string, seconds: bigint): number | undefined {
+  if (seconds < firstSecond || seconds > lastSecond) {
+    throw invalid(`${field} "${seconds}": expected ${aDate}`);
   }
-  return seconds === 0 ? undefined : seconds;
+  return seconds === 0n ? undefined : Number(seconds);
 }
 
-function readProperties(fields: Map<unknown, unknown>): Record<string, string> {
-  const properties = fields.get('properties');
-  if (isAbsent(properties)) return {};
-  if (!(properties instanceof Map)) throw invalid(`properties is ${kindOf(properties)}: expected a mapping`);
-  return Object.fromEntries(
-    [...properties].map(([key, value]): [string, string] => {
-      if (typeof key !== 'string' || key === '' || key === '__proto__') {
-        throw invalid(
-          `properties: ${typeof key === 'string' ? JSON.stringify(key) : kindOf(key)} cannot be a name`,
-        );
-      }
-      if (typeof value !== 'string') throw invalid(`properties.${key} is ${kindOf(value)}: expected text`);
-      return [key, value];
-    }),
-  );
-}
-
-function readText(fields: Map<unknown, unknown>, field: string): string | undefined {
-  const value = fields.get(field);
-  if (isAbsent(value)) return undefined;
-  if (typeof value !== 'string') throw invalid(`${field} is ${kindOf(value)}: expected a plain value`);
-  return value;
-}
-
-/** Every scalar is text by now, so null has the forms it is written in. */
-function isAbsent(value: unknown): boolean {
-  return value === undefined || value === '' || value === '~' || value === 'null';
-}
-
-function kindOf(value: unknown): string {
-  if (value instanceof Map) return 'a mapping';
-  return Array.isArray(value) ? 'a list' : 'text';
-}
-
-/** The document's top mapping. Mappings come as Maps, which no key can disturb, and all scalars as text. */
-function parseMapping(text: string): Map<unknown, unknown> {
+/** The first document, which is the only one that the daemons read. */
+function parse(text: string): Document {
+  const control = /[^\t\n\r\u0020-\u007e\u0085\u00a0-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u.exec(text);
+  if (control !== null) {
+    throw invalid(
+      `holds the control character U+${control[0].codePointAt(0)?.toString(16).padStart(4, '0')}`,
+    );
+  }
   const lineCounter = new LineCounter();
   const parsed = parseYaml(text, { schema: 'failsafe', uniqueKeys: false, lineCounter });
   if ('excess' in parsed) throw invalid(parsed.excess);
   const { document, ring } = parsed;
-  const [error] = document.errors;
+  const error = document.errors.find(({ code }) => code !== 'MULTIPLE_DOCS');
   if (error !== undefined) {
-    throw invalid(
-      error.code === 'MULTIPLE_DOCS'
-        ? error.message
-        : `is no valid YAML: line ${lineCounter.linePos(error.pos[0]).line}: ${error.message}`,
-      error,
-    );
+    const { line } = lineCounter.linePos(error.pos[0]);
+    throw invalid(`is no valid YAML: line ${line}: ${error.message}`, error);
   }
   if (ring !== undefined) throw invalid(ring);
-  // The library compares each key with all before it, which takes minutes for a mapping of many keys.
-  visit(document, {
-    Map: (_, { items }) => {
-      const keys = new Set<unknown>();
-      for (const { key } of items) {
-        if (!isScalar(key)) continue;
-        if (keys.has(key.value)) throw invalid(`the key ${JSON.stringify(key.value)} is there twice`);
-        keys.add(key.value);
-      }
-    },
-  });
-  let value: unknown;
-  try {
-    value = document.toJS({ mapAsMap: true, maxAliasCount: aliasLimit });
-  } catch (error) {
-    throw invalid(`its aliases (*name) cannot be resolved: ${messageOf(error)}`, error);
+  if (document.directives?.yaml.explicit === true && document.directives.yaml.version !== '1.1') {
+    throw invalid(`is YAML ${document.directives.yaml.version}: the daemons read 1.1 only`);
   }
-  if (!(value instanceof Map))
-    throw invalid('must be a mapping of fields such as architecture and creation_date');
-  return value;
+  return document;
 }
 
 function invalid(what: string, cause?: unknown): HeadwaterError {

@@ -1,0 +1,320 @@
+import {
+  type Alias,
+  type Document,
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  type Node,
+  type Scalar,
+  visit,
+  type YAMLMap,
+} from 'yaml';
+
+// How gopkg.in/yaml.v2 (2.4, resolve.go and decode.go), by which LXD and Incus read metadata.yaml, turns YAML into typed
+// fields. It differs from YAML 1.2 in many ways: `yes` is a boolean, `017` is octal, `"1"` is no number, `5.9` is taken for
+// a whole number, a later key replaces an earlier one, and `<<` merges where it stands.
+
+/** A value has a type that Go cannot read. The message names the field. */
+export class TypeMismatch extends Error {}
+
+type Resolved =
+  | { type: 'null' }
+  | { type: 'text'; value: string }
+  | { type: 'whole number'; value: bigint }
+  | { type: 'number'; value: number }
+  | { type: 'boolean'; value: boolean };
+
+const booleans = new Map([
+  ...['y', 'Y', 'yes', 'Yes', 'YES', 'true', 'True', 'TRUE', 'on', 'On', 'ON'].map(
+    (word) => [word, true] as const,
+  ),
+  ...['n', 'N', 'no', 'No', 'NO', 'false', 'False', 'FALSE', 'off', 'Off', 'OFF'].map(
+    (word) => [word, false] as const,
+  ),
+]);
+const nulls = new Set(['', '~', 'null', 'Null', 'NULL']);
+const notNumbers = new Map([
+  ...['.nan', '.NaN', '.NAN'].map((word) => [word, Number.NaN] as const),
+  ...['.inf', '.Inf', '.INF', '+.inf', '+.Inf', '+.INF'].map(
+    (word) => [word, Number.POSITIVE_INFINITY] as const,
+  ),
+  ...['-.inf', '-.Inf', '-.INF'].map((word) => [word, Number.NEGATIVE_INFINITY] as const),
+]);
+
+const tagPrefix = 'tag:yaml.org,2002:';
+const largest = 2n ** 63n - 1n;
+const smallest = -(2n ** 63n);
+
+/** Decodes that aliases may account for in a document of more than a thousand (`allowedAliasRatio` in decode.go). */
+const aliasShare = 0.99;
+/** Decodes at most. Documents are bounded by the parser (`yaml.ts`), so only aliases can lead here. */
+const decodeLimit = 400_000;
+
+/** Reads the values of one document as Go does. */
+export class GoYaml {
+  readonly #targets = new Map<Alias, Node>();
+  #decodes = 0;
+  #aliasDepth = 0;
+  #aliasDecodes = 0;
+
+  /** @throws TypeMismatch where an alias stands for nothing */
+  constructor(document: Document) {
+    const anchors = new Map<string, Node>();
+    visit(document, {
+      Node: (_, node) => {
+        if (isAlias(node)) {
+          const target = anchors.get(node.source);
+          if (target === undefined) throw unresolvable(`*${node.source} stands for nothing`);
+          this.#targets.set(node, target);
+        } else if (node.anchor !== undefined) anchors.set(node.anchor, node);
+      },
+    });
+  }
+
+  /**
+   * Decodes a mapping into the fields that are known, as into a struct of Go: other fields are not looked at.
+   * @param fields by their names; called again for a field that is there again
+   * @throws TypeMismatch where it is no mapping, or a field has the wrong type
+   */
+  fields(node: unknown, where: string, fields: Record<string, (value: unknown) => void>): void {
+    this.#mapping(node, where, (key, value) => {
+      if (Object.hasOwn(fields, key)) fields[key]?.(value);
+    });
+  }
+
+  /**
+   * Decodes a mapping of any names into `map`, whose entries stay unless they are named again; an absent value empties it.
+   * @param read decodes one value. @param name what messages call a key's value
+   */
+  map<Value>(
+    node: unknown,
+    where: string,
+    map: Map<string, Value>,
+    read: (value: unknown, where: string) => Value,
+  ): void {
+    if (this.isNull(node)) {
+      map.clear();
+      return;
+    }
+    this.#mapping(node, where, (key, value) => map.set(key, read(value, `${where}.${key}`)));
+  }
+
+  /** Decodes a list; an absent one is empty. @throws TypeMismatch */
+  list<Value>(node: unknown, where: string, read: (value: unknown, where: string) => Value): Value[] {
+    if (this.isNull(node)) return [];
+    return this.#follow(node, (found) => {
+      if (!isSeq(found)) throw mismatch(where, describeKind(found), 'a list');
+      return found.items.map((item, index) => read(item, `${where}[${index}]`));
+    });
+  }
+
+  /** Any plain value as it is written; '' when it is absent. @throws TypeMismatch for a list or a mapping */
+  text(node: unknown, where: string, expected = 'text'): string {
+    return this.#follow(node, (found) => {
+      if (found === null) return '';
+      if (!isScalar(found)) throw mismatch(where, describeKind(found), expected);
+      const resolved = resolve(found, where);
+      if (resolved.type === 'null') return '';
+      return resolved.type === 'text' ? resolved.value : written(found);
+    });
+  }
+
+  /** A whole number of 64 bits; 0 when it is absent. Fractions are cut off. @throws TypeMismatch */
+  integer(node: unknown, where: string, expected: string): bigint {
+    return this.#follow(node, (found) => {
+      if (found === null) return 0n;
+      if (!isScalar(found)) throw mismatch(where, describeKind(found), expected);
+      const resolved = resolve(found, where);
+      if (resolved.type === 'null') return 0n;
+      if (resolved.type === 'whole number' && resolved.value <= largest) return resolved.value;
+      if (resolved.type === 'number' && resolved.value < 2 ** 63) {
+        return resolved.value < -(2 ** 63) ? smallest : BigInt(Math.trunc(resolved.value));
+      }
+      throw new TypeMismatch(`${where} ${describeScalar(found, expected)}`);
+    });
+  }
+
+  /** A boolean, in the words of YAML 1.1; false when it is absent. @throws TypeMismatch */
+  boolean(node: unknown, where: string): boolean {
+    return this.#follow(node, (found) => {
+      if (found === null) return false;
+      if (!isScalar(found)) throw mismatch(where, describeKind(found), 'true or false');
+      const resolved = resolve(found, where);
+      if (resolved.type === 'null') return false;
+      if (resolved.type === 'boolean') return resolved.value;
+      throw new TypeMismatch(`${where} ${describeScalar(found, 'true or false')}`);
+    });
+  }
+
+  /** Whether a value is absent: nothing, `~` or `null`. */
+  isNull(node: unknown): boolean {
+    return this.#follow(node, (found) => {
+      if (found === null) return true;
+      return isScalar(found) && resolve(found, 'it').type === 'null';
+    });
+  }
+
+  #mapping(node: unknown, where: string, take: (key: string, value: unknown) => void): void {
+    this.#follow(node, (found) => {
+      if (!isMap(found)) throw mismatch(where, describeKind(found), 'a mapping');
+      this.#pairs(found, where, take);
+    });
+  }
+
+  #pairs(mapping: YAMLMap, where: string, take: (key: string, value: unknown) => void): void {
+    for (const { key, value } of mapping.items) {
+      if (isMerge(key)) this.#merge(value, where, take);
+      else take(this.#name(key, where), value);
+    }
+  }
+
+  #name(key: unknown, where: string): string {
+    return this.#follow(key, (found) => {
+      if (found === null || isScalar(found)) return this.text(found, where);
+      throw new TypeMismatch(`${where}: ${describeKind(found)} cannot be a name`);
+    });
+  }
+
+  /** The mapping, or each of a list of them: of these an earlier one wins. */
+  #merge(value: unknown, where: string, take: (key: string, value: unknown) => void): void {
+    this.#follow(value, (found) => {
+      const sources = isSeq(found) ? [...found.items].reverse() : [found];
+      // A list is merged only where it is written, not through an alias.
+      if (isSeq(found) && isAlias(value)) throw mismatch(`${where}.<<`, 'an alias of a list', 'a mapping');
+      for (const source of sources) {
+        this.#follow(source, (target) => {
+          if (!isMap(target)) throw mismatch(`${where}.<<`, describeKind(target), 'a mapping');
+          this.#pairs(target, where, take);
+        });
+      }
+    });
+  }
+
+  /** Gives what a node is, or what it is an alias of. */
+  #follow<Value>(node: unknown, read: (found: Node | null) => Value): Value {
+    this.#decodes += 1;
+    if (this.#aliasDepth > 0) this.#aliasDecodes += 1;
+    if (
+      this.#decodes > decodeLimit ||
+      (this.#aliasDecodes > 100 && this.#decodes > 1000 && this.#aliasDecodes / this.#decodes > aliasShare)
+    ) {
+      throw unresolvable('they multiply it by far too much');
+    }
+    if (!isAlias(node)) return read(isNode(node) ? node : null);
+    const target = this.#targets.get(node);
+    if (target === undefined) throw unresolvable(`*${node.source} stands for nothing`);
+    this.#aliasDepth += 1;
+    try {
+      return read(target);
+    } finally {
+      this.#aliasDepth -= 1;
+    }
+  }
+}
+
+function isNode(value: unknown): value is Node {
+  return isScalar(value) || isMap(value) || isSeq(value) || isAlias(value);
+}
+
+function isMerge(key: unknown): boolean {
+  if (!isScalar(key) || key.value !== '<<') return false;
+  return key.tag === undefined ? key.type === 'PLAIN' : key.tag === `${tagPrefix}merge`;
+}
+
+/** A scalar as it was written, without its quotes. */
+function written(scalar: Scalar): string {
+  return typeof scalar.value === 'string' ? scalar.value : (scalar.source ?? '');
+}
+
+/** @throws TypeMismatch where it has a tag that it cannot have */
+function resolve(scalar: Scalar, where: string): Resolved {
+  const text = written(scalar);
+  const { tag } = scalar;
+  if (tag === undefined) return scalar.type === 'PLAIN' ? resolvePlain(text) : { type: 'text', value: text };
+  switch (tag.startsWith(tagPrefix) ? tag.slice(tagPrefix.length) : undefined) {
+    case 'binary':
+      return { type: 'text', value: fromBase64(text, where) };
+    case 'int':
+      return expectType(resolvePlain(text), ['whole number'], where, tag);
+    case 'bool':
+      return expectType(resolvePlain(text), ['boolean'], where, tag);
+    case 'null':
+      return expectType(resolvePlain(text), ['null'], where, tag);
+    case 'float': {
+      const resolved = expectType(resolvePlain(text), ['whole number', 'number'], where, tag);
+      return resolved.type === 'whole number' ? { type: 'number', value: Number(resolved.value) } : resolved;
+    }
+    case 'timestamp':
+      if (!/^\d{4}-\d{1,2}-\d{1,2}/.test(text)) throw mismatch(where, `no ${tag}`, 'a date');
+      return { type: 'text', value: text };
+    default:
+      return { type: 'text', value: text };
+  }
+}
+
+function expectType(resolved: Resolved, types: Resolved['type'][], where: string, tag: string): Resolved {
+  if (types.includes(resolved.type)) return resolved;
+  throw mismatch(where, resolved.type, `what its tag !!${tag.slice(tagPrefix.length)} says`);
+}
+
+function fromBase64(text: string, where: string): string {
+  const packed = text.replaceAll(/[\r\n]/g, '');
+  const bytes = Buffer.from(packed, 'base64');
+  if (bytes.toString('base64') !== packed) throw mismatch(where, 'not base64', 'what its tag !!binary says');
+  return bytes.toString('utf8');
+}
+
+function resolvePlain(text: string): Resolved {
+  if (nulls.has(text)) return { type: 'null' };
+  const boolean = booleans.get(text);
+  if (boolean !== undefined) return { type: 'boolean', value: boolean };
+  const notNumber = notNumbers.get(text);
+  if (notNumber !== undefined) return { type: 'number', value: notNumber };
+  return resolveNumber(text) ?? { type: 'text', value: text };
+}
+
+function resolveNumber(text: string): Resolved | undefined {
+  if (!/^[-+.\d]/.test(text)) return undefined;
+  const plain = text.startsWith('.') ? text : text.replaceAll('_', '');
+  const whole = text.startsWith('.') ? undefined : parseInteger(plain);
+  if (whole !== undefined) return { type: 'whole number', value: whole };
+  if (!/^[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?$/.test(plain)) return undefined;
+  const value = Number(plain);
+  return Number.isFinite(value) ? { type: 'number', value } : undefined;
+}
+
+/** `strconv.ParseInt` and `ParseUint` with base 0: 0x, 0o, 0b and a leading 0 for octal. */
+function parseInteger(text: string): bigint | undefined {
+  const [, sign, octal, digits] =
+    /^([-+]?)(?:0[oO]?([0-7]+)|(0[xX][0-9a-fA-F]+|0[bB][01]+|[1-9]\d*|0))$/.exec(text) ?? [];
+  if (sign === undefined) return undefined;
+  const value = octal === undefined ? BigInt(digits ?? '0') : BigInt(`0o${octal}`);
+  const signed = sign === '-' ? -value : value;
+  // What has a sign is no unsigned number.
+  return signed < smallest || signed > (sign === '' ? 2n ** 64n - 1n : largest) ? undefined : signed;
+}
+
+function mismatch(where: string, found: string, expected: string): TypeMismatch {
+  return new TypeMismatch(`${where} is ${found}: expected ${expected}`);
+}
+
+function describeKind(node: unknown): string {
+  if (isMap(node) || isPair(node)) return 'a mapping';
+  if (isSeq(node)) return 'a list';
+  return isScalar(node) ? 'text' : 'absent';
+}
+
+function describeScalar(scalar: Scalar, expected: string): string {
+  const quoted = scalar.type === 'PLAIN' ? '' : ', without quotes';
+  return `${shorten(written(scalar))}: expected ${expected}${quoted}`;
+}
+
+function unresolvable(why: string): TypeMismatch {
+  return new TypeMismatch(`its aliases (*name) cannot be resolved: ${why}`);
+}
+
+function shorten(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+}
