@@ -85,6 +85,7 @@ export async function startServer(
       metrics.observeRefusal(limit);
       log.warn({ client, limit, error: message }, 'a file was refused');
     },
+    onWarning: (warning) => log.warn({ warning }, 'an image breaks a rule that only warns'),
   });
   const { catalog, store, destination } = workspace;
   const watch = await watchStore(workspace, log);

@@ -26,6 +26,7 @@ export interface Workspace {
  * @param options.observe wraps the store
  * @param options.mayBeEmpty also open a store that has lost every blob
  * @param options.onRefused told of files that were not looked into to their end
+ * @param options.onWarning told of images that break a rule of `imageRules` that only warns
  * @throws HeadwaterError `unavailable`, naming what cannot be opened
  */
 export async function openWorkspace(
@@ -34,6 +35,7 @@ export async function openWorkspace(
     observe?: (store: BlobStore) => BlobStore;
     mayBeEmpty?: boolean;
     onRefused?: (refused: RefusedExamination) => void;
+    onWarning?: (warning: string) => void;
   } = {},
 ): Promise<Workspace> {
   const catalogFile = join(config.dataDir, 'catalog.db');
@@ -63,7 +65,13 @@ export async function openWorkspace(
     catalog,
     store,
     catalogFile,
-    destination: new LocalDestination({ catalog, store, intake }),
+    destination: new LocalDestination({
+      catalog,
+      store,
+      intake,
+      imageRules: config.imageRules,
+      ...(options.onWarning === undefined ? {} : { onWarning: options.onWarning }),
+    }),
     examinations: () => intake.load,
     close: async () => {
       await intake.close();

@@ -15,6 +15,7 @@ export function effectiveSettings(config: Config): ConfigInput {
     mirrorDir: config.mirrorDir,
     streams: config.streams,
     gracePeriod: writeDuration(config.gracePeriod),
+    imageRules: config.imageRules,
     limits: {
       ...config.limits,
       uploadSize: writeSize(config.limits.uploadSize),

@@ -94,6 +94,27 @@ const networks = leaf(
   }),
 );
 
+const ruleSetting = choice(['refuse', 'warn']).exactOptional();
+
+/** By the names of `image/image-rules.ts`. */
+const imageRules = leaf(
+  'map',
+  z.strictObject(
+    {
+      'templates-link': ruleSetting,
+      'rootfs-link': ruleSetting,
+      'exec-output-link': ruleSetting,
+      'outside-link': ruleSetting,
+      'outside-device': ruleSetting,
+      'outside-name': ruleSetting,
+      'behind-link': ruleSetting,
+      'template-path': ruleSetting,
+      'template-target': ruleSetting,
+    },
+    { error: 'expected rules by their names, such as {templates-link: warn}' },
+  ),
+);
+
 export const schema = z.strictObject({
   listen: listen.prefault({}),
   /** Where clients reach the server, when that is not its own address; without a slash at its end. */
@@ -125,6 +146,8 @@ export const schema = z.strictObject({
       share: whole(0, 100).prefault(10),
     })
     .prefault({}),
+  /** What becomes of images that break a rule: they are refused unless it says `warn`. */
+  imageRules: imageRules.prefault({}),
   limits: z
     .strictObject({
       /** Bytes of one uploaded blob. */

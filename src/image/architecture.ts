@@ -61,3 +61,20 @@ export function parseArchitecture(name: string): Architecture {
 export function kernelName(architecture: Architecture): string {
   return kernelNames[architecture];
 }
+
+/** Architectures whose kernels also run the programs of others (lxd `shared/osarch`, personalities). */
+const personalities: Partial<Record<Architecture, readonly Architecture[]>> = {
+  amd64: ['i386'],
+  arm64: ['armhf', 'armel'],
+  // The two differ in how they pass numbers, not in the machines that they run on.
+  armhf: ['armel'],
+  armel: ['armhf'],
+  ppc64: ['powerpc'],
+  riscv64: ['riscv32'],
+  mips64el: ['mips'],
+};
+
+/** Whether programs of one architecture run on machines of another. */
+export function runsOn(programs: Architecture, machine: Architecture): boolean {
+  return programs === machine || (personalities[machine]?.includes(programs) ?? false);
+}

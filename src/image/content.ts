@@ -1,16 +1,31 @@
 import type { Architecture } from './architecture.ts';
+import type { Violation } from './image-rules.ts';
 
 /** How a tarball is compressed, told by its first bytes. */
 export type Compression = 'none' | 'gzip' | 'xz' | 'zstd' | 'bzip2';
 
+/** What an archive has that leads daemons out of it on their host. Absent where there is nothing of it. */
+interface Judged {
+  violations?: Violation[];
+}
+
 /** What an image file holds: told by its bytes, whatever its name says. */
 export type Content =
   /** A tarball with metadata.yaml and no root: the metadata item of a split image. */
-  | { kind: 'metadata'; compression: Compression; metadata: ImageMetadata }
-  /** A tarball with metadata.yaml and a root in it: `rootfs/` (container) or `rootfs.img` (virtual machine). */
-  | { kind: 'unified'; compression: Compression; metadata: ImageMetadata; type: ImageType }
+  | ({ kind: 'metadata'; compression: Compression; metadata: ImageMetadata } & Judged)
+  /**
+   * A tarball with metadata.yaml and a root in it: `rootfs/` (container) or `rootfs.img` (virtual machine). `programs` is
+   * the architecture that the root's programs are for, where that could be seen.
+   */
+  | ({
+      kind: 'unified';
+      compression: Compression;
+      metadata: ImageMetadata;
+      type: ImageType;
+      programs?: Architecture;
+    } & Judged)
   /** A tarball of a root filesystem; `found` is what it says of itself. */
-  | { kind: 'rootfs-tarball'; compression: Compression; found: RootfsFacts }
+  | ({ kind: 'rootfs-tarball'; compression: Compression; found: RootfsFacts } & Judged)
   /** A squashfs root filesystem. */
   | { kind: 'squashfs'; compression: 'none' }
   /** A qcow2 disk: the root of a virtual machine. */

@@ -52,6 +52,9 @@ const aliasShare = 0.99;
 /** Decodes at most. Documents are bounded by the parser (`yaml.ts`), so only aliases can lead here. */
 const decodeLimit = 400_000;
 
+/** Values that a document has at most when its aliases are replaced by what they stand for. */
+const expandedLimit = 1_000_000;
+
 /** Reads the values of one document as Go does. */
 export class GoYaml {
   readonly #targets = new Map<Alias, Node>();
@@ -59,7 +62,7 @@ export class GoYaml {
   #aliasDepth = 0;
   #aliasDecodes = 0;
 
-  /** @throws TypeMismatch where an alias stands for nothing */
+  /** @throws TypeMismatch where an alias stands for nothing, or aliases multiply the document by far too much */
   constructor(document: Document) {
     const anchors = new Map<string, Node>();
     visit(document, {
@@ -71,6 +74,9 @@ export class GoYaml {
         } else if (node.anchor !== undefined) anchors.set(node.anchor, node);
       },
     });
+    if (this.#targets.size > 0 && this.#weigh(document.contents, new Map()) > expandedLimit) {
+      throw unresolvable('they multiply it by far too much');
+    }
   }
 
   /**
@@ -190,6 +196,20 @@ export class GoYaml {
         });
       }
     });
+  }
+
+  /** How many values a node has when its aliases are replaced. No alias is in what it stands for (`yaml.ts`). */
+  #weigh(node: unknown, known: Map<unknown, number>): number {
+    const found = known.get(node);
+    if (found !== undefined) return found;
+    let weight = 1;
+    if (isAlias(node)) weight = this.#weigh(this.#targets.get(node), known);
+    else if (isPair(node)) weight = this.#weigh(node.key, known) + this.#weigh(node.value, known);
+    else if (isMap(node) || isSeq(node)) {
+      for (const item of node.items) weight += this.#weigh(item, known);
+    }
+    if (typeof node === 'object' && node !== null) known.set(node, weight);
+    return weight;
   }
 
   /** Gives what a node is, or what it is an alias of. */

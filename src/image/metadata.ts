@@ -49,7 +49,7 @@ export function parseMetadata(text: string): ImageMetadata {
 }
 
 function decode(yaml: GoYaml, contents: unknown, source: string): MetadataFile {
-  let architecture = '';
+  const architectures: unknown[] = [];
   let creation = 0n;
   let expiry = 0n;
   const properties = new Map<string, string>();
@@ -59,9 +59,7 @@ function decode(yaml: GoYaml, contents: unknown, source: string): MetadataFile {
     throw invalid('must be a mapping of fields such as architecture and creation_date');
   }
   yaml.fields(contents, 'the document', {
-    architecture: (value) => {
-      architecture = yaml.text(value, 'architecture', 'a plain value');
-    },
+    architecture: (value) => void architectures.push(value),
     creation_date: (value) => {
       creation = yaml.integer(value, 'creation_date', aDate);
     },
@@ -72,12 +70,14 @@ function decode(yaml: GoYaml, contents: unknown, source: string): MetadataFile {
     templates: (value) =>
       yaml.map(value, 'templates', templates, (template, where) => readTemplate(yaml, template, where)),
   });
-  if (architecture === '') throw invalid('architecture is missing');
   const creationDate = readDate('creation_date', creation);
   if (creationDate === undefined) {
     throw invalid('creation_date is missing: it says when the image was made, in seconds since 1970');
   }
   const expiryDate = readDate('expiry_date', expiry);
+  const names = architectures.map((value) => yaml.text(value, 'architecture', 'a plain value'));
+  const architecture = names.at(-1) ?? '';
+  if (architecture === '') throw invalid('architecture is missing');
   if (properties.has('__proto__')) throw invalid('properties: "__proto__" cannot be a name');
   return {
     metadata: {

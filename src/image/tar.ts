@@ -7,6 +7,8 @@ const blockSize = 512;
 export interface TarEntry {
   /** Its path without `./` or `/` before it, doubled slashes, or a slash after it; '' for the top itself. */
   name: string;
+  /** Whether its path began with a slash. */
+  absolute: boolean;
   /** null for a type that tar-stream does not know, such as the sparse files of GNU's old format. */
   type: Header['type'] | null;
   /** Bytes that it has in the archive. */
@@ -163,8 +165,10 @@ function assertSize({ name, size }: FullHeader): void {
 
 function describe({ name, type, size, linkname, pax, mode, mtime }: FullHeader): TarEntry {
   const sparse = Object.keys(pax ?? {}).some((key) => key.startsWith('GNU.sparse.'));
+  const path = pax?.['GNU.sparse.name'] ?? name;
   return {
-    name: normalise(pax?.['GNU.sparse.name'] ?? name),
+    name: normalise(path),
+    absolute: path.startsWith('/'),
     type,
     size,
     ...(linkname === null ? {} : { linkName: linkname }),

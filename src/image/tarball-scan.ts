@@ -1,8 +1,11 @@
 import { HeadwaterError } from '../errors.ts';
-import type { Compression, Content, ImageMetadata } from './content.ts';
+import type { Compression, Content } from './content.ts';
+import type { Violation } from './image-rules.ts';
 import { metadataTarballLimit, metadataYamlLimit } from './limits.ts';
 import { isQcow2 } from './magic.ts';
-import { parseMetadata } from './metadata.ts';
+import { type Member, MemberRules } from './member-rules.ts';
+import { type MetadataFile, readMetadataFile } from './metadata.ts';
+import { missingTemplate } from './missing-template.ts';
 import { PackingAdvice } from './packing-advice.ts';
 import { Qcow2Examiner, qcow2HeadLength } from './qcow2.ts';
 import { describeTop, namesInMessage, RootfsScan } from './rootfs.ts';
@@ -14,9 +17,12 @@ const nameLength = 60;
 /** Finds out what kind of tarball it is while it is walked. */
 export class TarballScan {
   readonly #root = new RootfsScan();
+  /** What is below rootfs/. */
+  readonly #inner = new RootfsScan();
+  readonly #rules = new MemberRules();
   readonly #top = new Set<string>();
   readonly #advice = new PackingAdvice();
-  #metadata: ImageMetadata | undefined;
+  #metadata: MetadataFile | undefined;
   #container = false;
   #virtualMachine = false;
 
@@ -31,11 +37,12 @@ export class TarballScan {
     if (first !== '' && this.#top.size <= namesInMessage) {
       this.#top.add(first.slice(0, nameLength) + (slash === -1 && entry.type !== 'directory' ? '' : '/'));
     }
+    this.#rules.visit(memberOf(entry));
     if (entry.name === 'metadata.yaml') return this.#visitMetadata(entry);
     if (entry.name === 'rootfs.img') return this.#visitDisk(entry);
     if (first === 'rootfs' && (slash !== -1 || entry.type === 'directory')) {
       this.#container = true;
-      return undefined;
+      return slash === -1 ? undefined : this.#inner.visit({ ...entry, name: entry.name.slice(slash + 1) });
     }
     return this.#root.visit(entry);
   }
@@ -46,22 +53,34 @@ export class TarballScan {
    * @throws HeadwaterError `invalid` where it is nothing that images are made of
    */
   content(compression: Compression, unpacked: number): Content {
-    const metadata = this.#metadata;
-    if (metadata === undefined) {
-      if (this.#root.isRoot) return { kind: 'rootfs-tarball', compression, found: this.#root.facts };
+    if (this.#metadata === undefined) {
+      if (this.#root.isRoot) {
+        const violations = judged(this.#rules.rootViolations);
+        return { kind: 'rootfs-tarball', compression, found: this.#root.facts, ...violations };
+      }
       throw new HeadwaterError(
         'invalid',
         `a tar archive without metadata.yaml, and no root filesystem: ${this.#advice.text ?? describeTop([...this.#top])}`,
       );
     }
+    const { metadata, templates } = this.#metadata;
+    const violations = judged(this.#rules.violations(templates));
+    const missing = missingTemplate(templates, (file) => this.#rules.hasTemplate(file));
+    if (missing !== undefined) throw new HeadwaterError('invalid', missing);
     if (this.#container && this.#virtualMachine) {
       throw new HeadwaterError(
         'invalid',
         'a unified tarball with both rootfs/ and rootfs.img: leave one of them out',
       );
     }
-    if (this.#container) return { kind: 'unified', compression, metadata, type: 'container' };
-    if (this.#virtualMachine) return { kind: 'unified', compression, metadata, type: 'virtual-machine' };
+    if (this.#container) {
+      const { architecture } = this.#inner.facts;
+      const programs = architecture === undefined ? {} : { programs: architecture };
+      return { kind: 'unified', compression, metadata, type: 'container', ...programs, ...violations };
+    }
+    if (this.#virtualMachine) {
+      return { kind: 'unified', compression, metadata, type: 'virtual-machine', ...violations };
+    }
     if (this.#root.isRoot) {
       throw new HeadwaterError(
         'invalid',
@@ -74,18 +93,18 @@ export class TarballScan {
         `a tarball with metadata.yaml and no root unpacks to ${unpacked} bytes: at most ${metadataTarballLimit} are allowed`,
       );
     }
-    return { kind: 'metadata', compression, metadata };
+    return { kind: 'metadata', compression, metadata, ...violations };
   }
 
   #visitMetadata(entry: TarEntry): EntrySink {
     if (entry.type !== 'file' || entry.sparse) {
       throw new HeadwaterError(
         'invalid',
-        `metadata.yaml is no plain file in the archive (${entry.type ?? 'sparse'})`,
+        `metadata.yaml is no plain file in the archive (${entry.type ?? 'sparse'}; rule metadata-link)`,
       );
     }
     if (this.#metadata !== undefined) {
-      throw new HeadwaterError('invalid', 'metadata.yaml is in the archive twice');
+      throw new HeadwaterError('invalid', 'metadata.yaml is in the archive twice (rule metadata-twice)');
     }
     if (entry.size > metadataYamlLimit) {
       throw new HeadwaterError(
@@ -97,7 +116,7 @@ export class TarballScan {
     return {
       write: (bytes) => void parts.push(Buffer.from(bytes)),
       end: () => {
-        this.#metadata = parseMetadata(decode(Buffer.concat(parts)));
+        this.#metadata = readMetadataFile(decodeMetadata(Buffer.concat(parts)));
       },
     };
   }
@@ -149,10 +168,35 @@ class DiskSink implements EntrySink {
   }
 }
 
-function decode(bytes: Buffer): string {
+/** @throws HeadwaterError `invalid` where metadata.yaml is no text */
+export function decodeMetadata(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
     throw new HeadwaterError('invalid', 'metadata.yaml is no UTF-8 text', { cause: error });
   }
+}
+
+const memberTypes = new Map<TarEntry['type'], Member['type']>([
+  ['file', 'file'],
+  ['contiguous-file', 'file'],
+  ['directory', 'directory'],
+  ['symlink', 'symlink'],
+  ['link', 'link'],
+  ['character-device', 'device'],
+  ['block-device', 'device'],
+  ['fifo', 'device'],
+]);
+
+function memberOf({ name, type, linkName, absolute }: TarEntry): Member {
+  return {
+    name,
+    type: memberTypes.get(type) ?? 'other',
+    ...(linkName === undefined ? {} : { linkName }),
+    ...(absolute ? { absolute } : {}),
+  };
+}
+
+function judged(violations: Violation[]): { violations?: Violation[] } {
+  return violations.length === 0 ? {} : { violations };
 }

@@ -15,6 +15,10 @@ export class Attempt implements Destination {
     return kept;
   }
 
+  judge(file: KeptFile): string[] {
+    return this.#destination.judge(file);
+  }
+
   async takeBack(): Promise<void> {
     // What cannot be taken back now is collected as garbage later; the error to report is the first one.
     await Promise.allSettled(this.#kept.map((file) => this.#destination.discard(file)));

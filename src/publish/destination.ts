@@ -62,6 +62,13 @@ export interface Destination {
    */
   keep(file: InputFile, options?: KeepOptions): Promise<KeptFile>;
 
+  /**
+   * Judges a file by the rules for what leads out of an image on a daemon's host.
+   * @returns in words which rules it breaks that only warn
+   * @throws HeadwaterError `invalid` where it breaks another
+   */
+  judge(file: KeptFile): string[];
+
   /** Takes back a file that a failed publish kept, unless something else has come to use it. */
   discard(file: KeptFile): Promise<void>;
 

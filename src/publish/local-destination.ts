@@ -13,6 +13,7 @@ import type { InputFile, KeepOptions, KeptFile, MetadataFile } from './destinati
 import { inFile } from './in-file.ts';
 import { asExpected, landing, openInput, reported, writtenDown } from './input-file.ts';
 import { type Examined, type Intake, type Passage, smallFile } from './intake.ts';
+import { type ImageRules, judgeMembers } from './judge.ts';
 import type { PushDestination, PushLimits } from './push.ts';
 import { openFile } from './read-file.ts';
 import { RecentBlobs } from './recent-blobs.ts';
@@ -34,9 +35,19 @@ export interface SmallInput extends Omit<KeepOptions, 'fingerprint'> {
   file: FileInMemory;
 }
 
+interface Parts {
+  catalog: Catalog;
+  store: BlobStore;
+  intake: Intake;
+  /** What becomes of images that lead out of themselves. */
+  imageRules?: ImageRules;
+  /** Told of images that break a rule which only warns. */
+  onWarning?: (warning: string) => void;
+}
+
 /** Publishes into a catalog and a blob store. */
 export class LocalDestination implements PushDestination {
-  readonly #parts: { catalog: Catalog; store: BlobStore; intake: Intake };
+  readonly #parts: Parts;
   readonly #catalog: Catalog;
   readonly #store: BlobStore;
   readonly #intake: Intake;
@@ -45,7 +56,7 @@ export class LocalDestination implements PushDestination {
   readonly #recent = new RecentBlobs();
 
   /** @param client whose files it takes; Headwater's own when left out */
-  constructor(parts: { catalog: Catalog; store: BlobStore; intake: Intake }, client = 'headwater') {
+  constructor(parts: Parts, client = 'headwater') {
     this.#parts = parts;
     this.#client = client;
     this.#catalog = parts.catalog;
@@ -123,6 +134,12 @@ export class LocalDestination implements PushDestination {
     const record = await this.#catalog.blobs.find(digest);
     if (record === undefined || (await this.#stat(digest))?.size !== record.size) return undefined;
     return (await this.#catalog.blobs.mayUse(digest)) ? record.size : undefined;
+  }
+
+  judge(file: KeptFile): string[] {
+    const warnings = judgeMembers(file, this.#parts.imageRules ?? {});
+    for (const warning of warnings) this.#parts.onWarning?.(warning);
+    return warnings;
   }
 
   async discard({ digest, keptAt }: KeptFile): Promise<void> {

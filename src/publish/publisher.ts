@@ -9,6 +9,7 @@ import { type CheckedRequest, checkRequest } from './checked-request.ts';
 import { type Description, describe } from './describe.ts';
 import type { Destination, KeptFile } from './destination.ts';
 import { inFile } from './in-file.ts';
+import { assertPrograms } from './judge.ts';
 import { sizeOf } from './read-file.ts';
 import type { FieldNaming, Progress, Published, PublishRequest, SourceFile } from './request.ts';
 import { splitVirtualMachine } from './split-virtual-machine.ts';
@@ -82,10 +83,14 @@ async function publishChecked(
   options: PublishOptions,
 ): Promise<Published> {
   const kept = await keepAll(destination, request.files, options.progress);
+  const ruleWarnings = kept.flatMap((file) => destination.judge(file));
   const { fromUpstream = false } = options;
   const naming = { checked, fromUpstream };
   const { unified, parts, made } = await arrange(destination, request.files, kept, naming);
   const description = describeFile(unified ?? parts.metadata, request, naming);
+  for (const root of unified === undefined ? parts.roots : [unified]) {
+    assertPrograms(description.product.architecture, root);
+  }
   const items =
     unified === undefined
       ? [...(await splitItems(destination, parts)), ...deltaItems(parts.deltas, request.files)]
@@ -107,7 +112,11 @@ async function publishChecked(
     draft,
     fromUpstream ? [...description.implied, ...description.aliases] : description.implied,
   );
-  const warnings = [...(fromUpstream ? [] : (made?.warnings ?? [])), ...description.warnings];
+  const warnings = [
+    ...ruleWarnings,
+    ...(fromUpstream ? [] : (made?.warnings ?? [])),
+    ...description.warnings,
+  ];
   return published({ ...description, warnings }, items, committed);
 }
 

@@ -8,6 +8,7 @@ import { HeadwaterError } from '../errors.ts';
 import type { ImageMetadata } from '../image/content.ts';
 import { Attempt } from './attempt.ts';
 import type { Destination, KeptFile } from './destination.ts';
+import { assertPrograms } from './judge.ts';
 import { rootItem } from './root-item.ts';
 
 /** What bounds the images of a stream. */
@@ -82,6 +83,8 @@ export async function push(
   const attempt = new Attempt(destination);
   try {
     const { metadata, root } = await keepFiles(attempt, files);
+    for (const file of metadata === undefined ? [root] : [metadata, root]) attempt.judge(file);
+    assertPrograms(metadataOf(metadata ?? root).architecture, root);
     const { fingerprint, items } = await identify(attempt, metadata, root);
     if (request.fingerprint !== undefined && request.fingerprint !== fingerprint) {
       throw new HeadwaterError(

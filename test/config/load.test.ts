@@ -51,6 +51,7 @@ describe('values', () => {
       storage: { type: 'directory' },
       streams: { images: { public: true } },
       gracePeriod: 6 * 3_600_000,
+      imageRules: {},
       limits: {
         uploadSize: 64 * 2 ** 30,
         unfinishedUploads: 64,

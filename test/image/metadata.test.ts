@@ -237,7 +237,15 @@ describe('metadata.yaml is refused', () => {
     expect(said).toMatch(/^metadata\.yaml/);
   });
 
-  it('whose aliases multiply', () => {
+  it('whose aliases multiply, in fields that nobody reads, too', () => {
+    const levels = Array.from({ length: 9 }, (_, level) => {
+      const items = level === 0 ? 'x' : `*a${level - 1}`;
+      return `a${level}: &a${level} [${Array(9).fill(items).join(', ')}]`;
+    });
+    expect(refusal(`${minimal}${levels.join('\n')}`)).toContain('its aliases (*name) cannot be resolved');
+  });
+
+  it('whose merges multiply', () => {
     const levels = Array.from({ length: 9 }, (_, level) => {
       const merged =
         level === 0
