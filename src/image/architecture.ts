@@ -57,6 +57,42 @@ export function parseArchitecture(name: string): Architecture {
   return architecture;
 }
 
+/** Names that LXD and Incus read in metadata.yaml beside those of Debian and the kernel (lxd `shared/osarch`). */
+const daemonNames: Record<string, Architecture> = {
+  i386: 'i386',
+  i586: 'i386',
+  '386': 'i386',
+  x86: 'i386',
+  generic_32: 'i386',
+  generic_64: 'amd64',
+  arm64_generic: 'arm64',
+  armv8l: 'armhf',
+  armv7: 'armhf',
+  armhfp: 'armhf',
+  armv7a_hardfp: 'armhf',
+  armv7a_vfpv3_hardfp: 'armhf',
+  arm: 'armel',
+  powerpc64: 'ppc64',
+  mipsel: 'mips',
+  mipsle: 'mips',
+  mips64le: 'mips64el',
+};
+
+/**
+ * The architecture in metadata.yaml, by the names that the daemons know. They tell capitals from small letters.
+ * @throws HeadwaterError `invalid` where they do not know it
+ */
+export function parseImageArchitecture(name: string): Architecture {
+  if (Object.hasOwn(kernelNames, name)) return name as Architecture;
+  const kernel = Object.entries(kernelNames).find(([, known]) => known === name);
+  const found = kernel === undefined ? daemonNames[name] : (kernel[0] as Architecture);
+  if (found !== undefined && (kernel !== undefined || Object.hasOwn(daemonNames, name))) return found;
+  throw new HeadwaterError(
+    'invalid',
+    `architecture ${JSON.stringify(name)} is not known to LXD and Incus: use one of ${Object.values(kernelNames).join(', ')}`,
+  );
+}
+
 /** The kernel's name of an architecture: `x86_64` for `amd64`. */
 export function kernelName(architecture: Architecture): string {
   return kernelNames[architecture];

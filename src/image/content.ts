@@ -1,5 +1,6 @@
 import type { Architecture } from './architecture.ts';
 import type { Violation } from './image-rules.ts';
+import type { SquashfsLook } from './squashfs-look.ts';
 
 /** How a tarball is compressed, told by its first bytes. */
 export type Compression = 'none' | 'gzip' | 'xz' | 'zstd' | 'bzip2';
@@ -14,20 +15,23 @@ export type Content =
   /** A tarball with metadata.yaml and no root: the metadata item of a split image. */
   | ({ kind: 'metadata'; compression: Compression; metadata: ImageMetadata } & Judged)
   /**
-   * A tarball with metadata.yaml and a root in it: `rootfs/` (container) or `rootfs.img` (virtual machine). `programs` is
+   * A tarball or squashfs with metadata.yaml and a root in it: `rootfs/` (container) or `rootfs.img` (virtual machine). `programs` is
    * the architecture that the root's programs are for, where that could be seen.
    */
   | ({
       kind: 'unified';
-      compression: Compression;
+      compression: Compression | 'squashfs';
       metadata: ImageMetadata;
       type: ImageType;
       programs?: Architecture;
     } & Judged)
   /** A tarball of a root filesystem; `found` is what it says of itself. */
   | ({ kind: 'rootfs-tarball'; compression: Compression; found: RootfsFacts } & Judged)
-  /** A squashfs root filesystem. */
-  | { kind: 'squashfs'; compression: 'none' }
+  /**
+   * A squashfs root filesystem. `look` says where in the file the bytes are that tell more; it is replaced by what they
+   * tell before anything is recorded (`completeSquashfs`).
+   */
+  | { kind: 'squashfs'; compression: 'none'; programs?: Architecture; look?: SquashfsLook }
   /** A qcow2 disk: the root of a virtual machine. */
   | { kind: 'qcow2'; compression: 'none'; virtualSize: number }
   /** A delta that makes one squashfs of another. */

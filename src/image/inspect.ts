@@ -5,6 +5,7 @@ import type { Examiner } from './examiner.ts';
 import { isQcow2, isSquashfs } from './magic.ts';
 import { Qcow2Examiner } from './qcow2.ts';
 import { SquashfsExaminer } from './squashfs.ts';
+import { completeSquashfs } from './squashfs-look.ts';
 import { isTarHeader } from './tar.ts';
 import { examineTarball, TarballExaminer } from './tarball-examiner.ts';
 import { isVcdiff, VcdiffExaminer } from './vcdiff.ts';
@@ -51,7 +52,12 @@ export async function inspectWhole(
   const kind = recognise(head, onProgress);
   if (!('examiner' in kind)) return await examineTarball(kind.compression, bytes, onProgress);
   await kind.examiner.write(bytes);
-  return await kind.examiner.end();
+  const content = await kind.examiner.end();
+  if (content.kind !== 'squashfs' || content.look === undefined) return content;
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return await completeSquashfs(content.look, (start, length) =>
+    Promise.resolve(all.subarray(start, start + length)),
+  );
 }
 
 class FileInspector implements Inspector {

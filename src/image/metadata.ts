@@ -1,7 +1,7 @@
 import { type Document, isMap, LineCounter } from 'yaml';
 import { HeadwaterError, messageOf } from '../errors.ts';
 import { parseYaml } from '../yaml.ts';
-import { parseArchitecture } from './architecture.ts';
+import { parseImageArchitecture } from './architecture.ts';
 import type { ImageMetadata } from './content.ts';
 import { GoYaml, TypeMismatch } from './go-yaml.ts';
 
@@ -114,7 +114,7 @@ function readTemplate(yaml: GoYaml, node: unknown, where: string): Omit<ImageTem
 
 function readArchitecture(name: string): ImageMetadata['architecture'] {
   try {
-    return parseArchitecture(name);
+    return parseImageArchitecture(name);
   } catch (error) {
     throw invalid(messageOf(error), error);
   }

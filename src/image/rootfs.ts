@@ -21,7 +21,18 @@ const programFolders = new Set([
  * Programs that are the system's own, the surest first. One of another architecture may lie about (an emulator, a
  * helper for 32-bit programs), but not under these names.
  */
-const wellKnown = ['sh', 'bash', 'dash', 'busybox', 'init', 'systemd', 'env', 'ls', 'cat', 'true'];
+export const wellKnownPrograms = [
+  'sh',
+  'bash',
+  'dash',
+  'busybox',
+  'init',
+  'systemd',
+  'env',
+  'ls',
+  'cat',
+  'true',
+];
 
 /** os-release is under 1 KiB; and no more files of its kind are kept than these. */
 const osReleaseLimit = 64 * 1024;
@@ -86,8 +97,8 @@ export class RootfsScan {
     if (base.includes('os-release')) return this.#visitOsRelease(entry);
     if (entry.type !== 'file' || entry.sparse) return undefined;
     if (!programFolders.has(posix.dirname(entry.name))) return undefined;
-    const place = wellKnown.indexOf(base);
-    const rank = place === -1 ? wellKnown.length : place;
+    const place = wellKnownPrograms.indexOf(base);
+    const rank = place === -1 ? wellKnownPrograms.length : place;
     return rank < this.#rank ? this.#programSink(rank) : undefined;
   }
 

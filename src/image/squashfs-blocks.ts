@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import { crc32, inflateSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { crc32, inflate as inflateLater, inflateSync } from 'node:zlib';
 import binding, { type DCtx } from 'zstd-napi/binding.js';
 import { HeadwaterError, messageOf } from '../errors.ts';
 import { unxz } from './xz.ts';
@@ -15,7 +16,8 @@ const unpackedMetadataLimit = 256 * 1024 * 1024;
 /** After so many unpacked bytes other work of the same thread gets its turn. */
 const turn = 1024 * 1024;
 
-type Unpack = (packed: Buffer) => Buffer | Promise<Buffer>;
+/** @param most bytes that it may unpack to */
+type Unpack = (packed: Buffer, most: number) => Buffer | Promise<Buffer>;
 
 /** By the numbers of the superblock; for lzma (2), lzo (3) and lz4 (5) there is no library. */
 const unpackers: Record<number, Unpack> = { 1: inflate, 4: unpackXz, 6: unpackZstd };
@@ -89,7 +91,7 @@ export class SquashfsTables {
   async #unpacked(name: string, packed: Buffer): Promise<Buffer> {
     if (this.#unpack === undefined) throw new CannotUnpack();
     try {
-      return await this.#unpack(packed);
+      return await this.#unpack(packed, metadataBlockSize);
     } catch (error) {
       if (error instanceof CannotUnpack) throw error;
       throw corrupt(`its ${name} table cannot be unpacked: ${messageOf(error)}`, error);
@@ -149,20 +151,37 @@ export function refuse(what: string, cause?: unknown): HeadwaterError {
   return new HeadwaterError('invalid', `the squashfs ${what}`, { cause });
 }
 
-function inflate(packed: Buffer): Buffer {
-  return inflateSync(packed, { maxOutputLength: metadataBlockSize });
+/**
+ * Unpacks a block of data.
+ * @param most bytes that blocks have at most
+ * @throws HeadwaterError `invalid`; CannotUnpack
+ */
+export async function unpackData(compressor: number, packed: Buffer, most: number): Promise<Buffer> {
+  const unpack = unpackers[compressor];
+  if (unpack === undefined) throw new CannotUnpack();
+  try {
+    return await unpack(packed, most);
+  } catch (error) {
+    if (error instanceof CannotUnpack) throw error;
+    throw corrupt(`a file of it cannot be unpacked: ${messageOf(error)}`, error);
+  }
 }
 
 /** One for all blocks: its memory is not V8's, which therefore does not hurry to collect those that are used once. */
 let zstdContext: DCtx | undefined;
 
-function unpackZstd(packed: Buffer): Buffer {
+async function inflate(packed: Buffer, most: number): Promise<Buffer> {
+  if (most === metadataBlockSize) return inflateSync(packed, { maxOutputLength: most });
+  return await promisify(inflateLater)(packed, { maxOutputLength: most });
+}
+
+function unpackZstd(packed: Buffer, most: number): Buffer {
   zstdContext ??= new binding.DCtx();
-  const bytes = Buffer.alloc(metadataBlockSize);
+  const bytes = Buffer.alloc(most);
   return bytes.subarray(0, zstdContext.decompress(bytes, packed));
 }
 
-async function unpackXz(packed: Buffer): Promise<Buffer> {
+async function unpackXz(packed: Buffer, most: number): Promise<Buffer> {
   if (hasFilters(packed)) throw new CannotUnpack();
   const source = async function* () {
     yield packed;
@@ -172,7 +191,7 @@ async function unpackXz(packed: Buffer): Promise<Buffer> {
   for await (const part of unxz(source())) {
     parts.push(part);
     length += part.length;
-    if (length > metadataBlockSize) throw new Error(`it is more than ${metadataBlockSize} bytes`);
+    if (length > most) throw new Error(`it is more than ${most} bytes`);
   }
   return Buffer.concat(parts);
 }

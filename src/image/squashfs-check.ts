@@ -1,4 +1,4 @@
-import { describeTop, isRootFilesystem, namesInMessage, rootFolders } from './rootfs.ts';
+import { describeTop, namesInMessage } from './rootfs.ts';
 import {
   corrupt,
   MetadataStream,
@@ -7,7 +7,9 @@ import {
   refuse,
   type SquashfsTables,
 } from './squashfs-blocks.ts';
-import { dataBlock, type Listing, readInode, readListing } from './squashfs-inodes.ts';
+import { dataBlock, type Listing, readInode } from './squashfs-inodes.ts';
+import { isRoot } from './squashfs-look.ts';
+import { SquashfsTree } from './squashfs-tree.ts';
 import type { ZeroPages } from './zero-pages.ts';
 
 /** What the superblock says, in numbers that are known to lie within the file where they are places. */
@@ -39,13 +41,14 @@ interface Table {
  * Reads all tables of a squashfs, as its bytes at the end have them, and checks that what they name is in it: every
  * block of data, every directory's listing, and at its root what a root filesystem has. Data is not unpacked: of that,
  * `zeros` tells where none can be.
+ * @returns its files by their paths
  * @throws HeadwaterError `invalid`; CannotUnpack
  */
 export async function checkSquashfs(
   superblock: Superblock,
   tables: SquashfsTables,
   zeros: ZeroPages,
-): Promise<void> {
+): Promise<SquashfsTree> {
   const assertData = (start: number, length: number, packed: boolean) => {
     if (start < superblockLength || start + length > tables.start) {
       throw corrupt(
@@ -62,8 +65,7 @@ export async function checkSquashfs(
     throw corrupt('its tables are not in their order');
   }
   const inodes = { start: superblock.inodeTable, end: superblock.directoryTable };
-  const directories = { start: superblock.directoryTable, end };
-  const lengths = await unpackedLengths(tables, directories);
+  const lengths = await unpackedLengths(tables, { start: superblock.directoryTable, end });
   const stream = new MetadataStream(tables, 'inode', { block: inodes.start, end: inodes.end });
   for (let count = superblock.inodes; count > 0; count -= 1) {
     await readInode(stream, superblock.blockSize, {
@@ -75,7 +77,9 @@ export async function checkSquashfs(
       },
     });
   }
-  await assertRoot(superblock, tables, inodes, directories);
+  const tree = new SquashfsTree(superblock, tables, end);
+  await assertRoot(tree);
+  return tree;
 }
 
 /** Bytes of the superblock, which is at the beginning. */
@@ -146,40 +150,15 @@ function assertListing({ block, offset, length }: Listing, lengths: Map<number, 
   }
 }
 
-async function assertRoot(
-  superblock: Superblock,
-  tables: SquashfsTables,
-  inodes: Table,
-  directories: Table,
-): Promise<void> {
-  const top: string[] = [];
-  const folders = new Set<string>();
-  const look = async (inode: { block: number; offset: number }, above: string) => {
-    const listing = await listingOf(inode);
-    if (listing === undefined) return false;
-    let usr: { block: number; offset: number } | undefined;
-    for await (const { name, ...place } of readListing(tables, listing, directories)) {
-      if (above === '' && top.length <= namesInMessage) top.push(name);
-      if (rootFolders.has(`${above}${name}`)) folders.add(`${above}${name}`);
-      if (above === '' && name === 'usr') usr = place;
-    }
-    if (usr !== undefined) await look(usr, 'usr/');
-    return true;
-  };
-  const listingOf = async ({ block, offset }: { block: number; offset: number }) => {
-    const place = { block: inodes.start + block, offset, end: inodes.end };
-    let found: Listing | undefined;
-    await readInode(new MetadataStream(tables, 'inode', place), superblock.blockSize, {
-      data: () => undefined,
-      listing: (listing) => {
-        found = listing;
-      },
-      fragment: () => undefined,
-    });
-    return found;
-  };
-  if (!(await look(superblock.root, ''))) throw corrupt('its root is no directory');
-  if (!isRootFilesystem((name) => folders.has(name))) {
-    throw refuse(`holds no root filesystem: ${describeTop(top)}`);
+/** At the top, or in rootfs/ of a unified image, is a root filesystem. */
+async function assertRoot(tree: SquashfsTree): Promise<void> {
+  const top = await tree.root();
+  if (top.type !== 'directory') throw corrupt('its root is no directory');
+  if ((await tree.entry(top.listing, 'metadata.yaml')) !== undefined) return;
+  if (await isRoot(tree, top.listing)) return;
+  const names: string[] = [];
+  for await (const { name } of tree.entries(top.listing)) {
+    if (names.push(name) > namesInMessage) break;
   }
+  throw refuse(`holds no root filesystem: ${describeTop(names)}`);
 }

@@ -2,6 +2,7 @@ import type { Content } from './content.ts';
 import type { Examiner } from './examiner.ts';
 import { CannotUnpack, corrupt, number64, refuse, SquashfsTables } from './squashfs-blocks.ts';
 import { checkSquashfs, type Superblock, superblockLength } from './squashfs-check.ts';
+import { lookAtSquashfs } from './squashfs-look.ts';
 import { ZeroPages } from './zero-pages.ts';
 
 /** Compressors by their numbers in the superblock (Linux, fs/squashfs/squashfs_fs.h): gzip, lzma, lzo, xz, lz4, zstd. */
@@ -58,11 +59,13 @@ export class SquashfsExaminer implements Examiner {
       onProgress: this.#onProgress,
     });
     try {
-      await checkSquashfs(this.#superblock, tables, this.#zeros);
+      const look = await lookAtSquashfs(await checkSquashfs(this.#superblock, tables, this.#zeros));
+      const isPlain = look.unified === undefined && look.program === undefined;
+      return { kind: 'squashfs', compression: 'none', ...(isPlain ? {} : { look }) };
     } catch (error) {
       if (!(error instanceof CannotUnpack)) throw error;
+      return { kind: 'squashfs', compression: 'none' };
     }
-    return { kind: 'squashfs', compression: 'none' };
   }
 }
 

@@ -5,6 +5,7 @@ import { metadataTarballLimit, metadataYamlLimit } from './limits.ts';
 import { isQcow2 } from './magic.ts';
 import { type Member, MemberRules } from './member-rules.ts';
 import { type MetadataFile, readMetadataFile } from './metadata.ts';
+import { decodeMetadata } from './metadata-text.ts';
 import { missingTemplate } from './missing-template.ts';
 import { PackingAdvice } from './packing-advice.ts';
 import { Qcow2Examiner, qcow2HeadLength } from './qcow2.ts';
@@ -165,15 +166,6 @@ class DiskSink implements EntrySink {
     this.#examiner = new Qcow2Examiner(this.#head);
     this.#examiner.write(this.#head);
     return this.#examiner;
-  }
-}
-
-/** @throws HeadwaterError `invalid` where metadata.yaml is no text */
-export function decodeMetadata(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (error) {
-    throw new HeadwaterError('invalid', 'metadata.yaml is no UTF-8 text', { cause: error });
   }
 }
 

@@ -7,6 +7,7 @@ import type { PublishOutcome } from '../catalog/publish-queue.ts';
 import type { PushDraft, PushOutcome } from '../catalog/pushed.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { Compression, Content } from '../image/content.ts';
+import { completeSquashfs } from '../image/squashfs-look.ts';
 import type { TakeDisk } from '../image/unified.ts';
 import { type Outcome, onlyResult, withOutcomes } from '../outcome.ts';
 import type { InputFile, KeepOptions, KeptFile, MetadataFile } from './destination.ts';
@@ -88,9 +89,10 @@ export class LocalDestination implements PushDestination {
       ...(size === undefined ? {} : { size }),
       ...writtenDown(file),
     });
-    const examined = await this.#take(file, passage, size).catch((error: unknown) => {
+    const taken = await this.#take(file, passage, size).catch((error: unknown) => {
       throw inFile(file.name, error);
     });
+    const examined = await this.#completed(file.name, taken);
     const known = fingerprint === undefined ? {} : { fingerprint };
     const recording = { name: file.name, examined: { ...examined, ...known }, metadata: options.metadata };
     const [kept] = await this.#record([recording]);
@@ -242,6 +244,34 @@ export class LocalDestination implements PushDestination {
     }
     await this.#store.write(bytes, { digest, ...(size === undefined ? {} : { size }) });
     return await examined;
+  }
+
+  /**
+   * What a squashfs is that is in the store now: some of that can be seen only when all of it has passed.
+   * @throws HeadwaterError `invalid`; then it is taken out of the store again
+   */
+  async #completed(name: string, examined: Examined): Promise<Examined> {
+    const { content, digest } = examined;
+    if (content.kind !== 'squashfs' || content.look === undefined) return examined;
+    const read = async (start: number, length: number) => {
+      const parts: Uint8Array[] = [];
+      const range = { start, end: start + length - 1 };
+      for await (const part of await this.#store.read(digest, range)) parts.push(part as Uint8Array);
+      return Buffer.concat(parts);
+    };
+    try {
+      return { ...examined, content: await completeSquashfs(content.look, read) };
+    } catch (error) {
+      const [kept] = await this.#record([
+        {
+          name,
+          examined: { ...examined, content: { kind: 'squashfs', compression: 'none' } },
+          metadata: undefined,
+        },
+      ]);
+      if (kept !== undefined) await this.discard(kept);
+      throw inFile(name, error);
+    }
   }
 
   /** A blob that was kept before. */

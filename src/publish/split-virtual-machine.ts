@@ -13,7 +13,11 @@ export async function splitVirtualMachine(
   unified: KeptFile,
 ): Promise<{ metadata: KeptFile; disk: KeptFile }> {
   let disk: KeptFile | undefined;
-  const archive = await destination.split(source, unified.content.compression, async (bytes, size) => {
+  const { compression } = unified.content;
+  if (compression === 'squashfs') {
+    throw new Error(`${unified.name} is a squashfs, which holds no virtual machine`);
+  }
+  const archive = await destination.split(source, compression, async (bytes, size) => {
     disk = await destination.keep({ from: 'stream', name: `rootfs.img of ${unified.name}`, size, bytes });
   });
   if (disk === undefined) throw new Error(`${unified.name} was split without its disk`);

@@ -223,7 +223,11 @@ describe('an inspector', () => {
 it('a squashfs is told by its bytes', async () => {
   const image = path.join(directory, 'root.squashfs');
   tool('mksquashfs', [path.join(directory, 'rootfs'), image, '-quiet', '-no-progress']);
-  expect(await inspect(readFileSync(image))).toEqual({ kind: 'squashfs', compression: 'none' });
+  expect(await inspect(readFileSync(image))).toEqual({
+    kind: 'squashfs',
+    compression: 'none',
+    programs: 'amd64',
+  });
 });
 
 it('a qcow2 disk is told by its bytes', async () => {

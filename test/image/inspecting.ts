@@ -2,6 +2,7 @@ import { expect } from 'vitest';
 import { HeadwaterError, messageOf } from '../../src/errors.ts';
 import type { Content } from '../../src/image/content.ts';
 import { createInspector, inspectWhole } from '../../src/image/inspect.ts';
+import { completeSquashfs } from '../../src/image/squashfs-look.ts';
 import { type Outcome, outcomeOf, resultOf } from '../../src/outcome.ts';
 
 /** Bytes up to which files are looked into as a whole, too. */
@@ -39,7 +40,12 @@ async function inspectPassing(bytes: Uint8Array, sizes: number[] = [bytes.length
       memory.fill(0xee);
       at += chunk.length;
     }
-    return await inspector.end();
+    const content = await inspector.end();
+    if (content.kind !== 'squashfs' || content.look === undefined) return content;
+    // The rest is seen when the bytes are read again.
+    return await completeSquashfs(content.look, (start, length) =>
+      Promise.resolve(Buffer.from(bytes.subarray(start, start + length))),
+    );
   } catch (error) {
     inspector.abort();
     throw error;

@@ -155,6 +155,16 @@ describe('metadata.yaml is refused', () => {
       'metadata.yaml: architecture "vax" is not known',
     ],
     [
+      'with an architecture in capitals',
+      'architecture: X86_64\ncreation_date: 1',
+      'architecture "X86_64" is not known',
+    ],
+    [
+      'with an architecture of another list',
+      'architecture: i486\ncreation_date: 1',
+      'not known to LXD and Incus',
+    ],
+    [
       'with a list for architecture',
       'architecture: [x86_64]\ncreation_date: 1',
       'architecture is a list: expected a plain value',

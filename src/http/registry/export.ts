@@ -92,10 +92,17 @@ async function contentOf(catalog: Catalog, { digest }: ImageItem): Promise<Conte
   return record === undefined ? undefined : (JSON.parse(record.content) as Content);
 }
 
-const tarSuffixes = { none: '.tar', gzip: '.tar.gz', xz: '.tar.xz', zstd: '.tar.zst', bzip2: '.tar.bz2' };
+const suffixes = {
+  none: '.tar',
+  gzip: '.tar.gz',
+  xz: '.tar.xz',
+  zstd: '.tar.zst',
+  bzip2: '.tar.bz2',
+  squashfs: '.squashfs',
+};
 
 function suffixOf({ type }: ImageItem, content: Content | undefined): string {
   if (type === 'squashfs') return '.squashfs';
   if (type === 'disk-kvm.img') return '.qcow2';
-  return tarSuffixes[content?.compression ?? 'xz'];
+  return suffixes[content?.compression ?? 'xz'];
 }
