@@ -1,18 +1,8 @@
 import { posix } from 'node:path';
 import { HeadwaterError } from '../errors.ts';
 import { type ImageRule, shown, type Violation } from './image-rules.ts';
+import type { Member } from './member.ts';
 import type { ImageTemplate } from './metadata.ts';
-
-/** A member of an image's archive or filesystem. */
-export interface Member {
-  /** Its path without `./` or `/` before it; `..` stays. */
-  name: string;
-  type: 'file' | 'directory' | 'symlink' | 'link' | 'device' | 'other';
-  /** Where a link points to, as it is written. */
-  linkName?: string;
-  /** The path began with a slash. */
-  absolute?: boolean;
-}
 
 /** Characters of all links that are remembered: some hundred thousand of them. */
 const linksLimit = 32 * 1024 * 1024;
@@ -31,8 +21,8 @@ export class MemberRules {
   readonly #withMetadata = new Map<ImageRule, Violation>();
   readonly #links = new Map<string, string>();
   #linksSize = 0;
-  /** Files and relative links below templates/. */
-  readonly #templates = new Map<string, string | undefined>();
+  /** Files below templates/. */
+  readonly #templates = new Set<string>();
   #folder: { name: string; leaves: string | undefined } = { name: '', leaves: undefined };
 
   /** @throws HeadwaterError `invalid` for far more links or templates than images have */
@@ -70,16 +60,13 @@ export class MemberRules {
     return [...this.#everywhere.values()];
   }
 
-  /** Whether a template's file is in the archive. */
+  /**
+   * Whether the daemons find a template's file: they take the path one name at a time, follow no link, and leave
+   * `templates/` for nothing.
+   */
   hasTemplate(file: string): boolean {
-    let name = posix.join('templates', file);
-    for (let followed = 0; followed <= hops; followed += 1) {
-      if (!this.#templates.has(name)) return false;
-      const target = this.#templates.get(name);
-      if (target === undefined) return true;
-      name = target;
-    }
-    return false;
+    if (file.startsWith('/') || file.split('/').includes('..')) return false;
+    return this.#templates.has(posix.join('templates', file));
   }
 
   #break(rule: ImageRule, what: string, where: 'everywhere' | 'with metadata' = 'with metadata'): void {
@@ -165,13 +152,11 @@ export class MemberRules {
     return undefined;
   }
 
-  #rememberTemplate({ name, type, linkName }: Member): void {
+  #rememberTemplate({ name, type }: Member): void {
     if (this.#templates.size >= templateFilesLimit) {
       throw new HeadwaterError('invalid', `templates/ has more than ${templateFilesLimit} files`);
     }
-    if (type === 'file') this.#templates.set(name, undefined);
-    else if (type === 'symlink') this.#templates.set(name, posix.join(posix.dirname(name), linkName ?? ''));
-    else if (type === 'link') this.#templates.set(name, clean(linkName ?? ''));
+    if (type === 'file' || type === 'link') this.#templates.add(name);
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Document, isMap, LineCounter } from 'yaml';
+import { type Document, isMap, LineCounter, visit } from 'yaml';
 import { HeadwaterError, messageOf } from '../errors.ts';
 import { parseYaml } from '../yaml.ts';
 import { parseImageArchitecture } from './architecture.ts';
@@ -149,6 +149,15 @@ function parse(text: string): Document {
   if (document.directives?.yaml.explicit === true && document.directives.yaml.version !== '1.1') {
     throw invalid(`is YAML ${document.directives.yaml.version}: the daemons read 1.1 only`);
   }
+  visit(document, {
+    Scalar: (_, { type, range }) => {
+      if (type !== 'QUOTE_DOUBLE' || range == null) return;
+      // The escape of JSON came with YAML 1.2.
+      if (/(?<!\\)(\\\\)*\\\//.test(text.slice(range[0], range[1]))) {
+        throw invalid('has the escape \\/ in a text: the daemons do not know it, write / instead');
+      }
+    },
+  });
   return document;
 }
 

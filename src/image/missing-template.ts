@@ -20,5 +20,5 @@ export function missingTemplate(
   const { target, file } = missing;
   if (file === '')
     return `metadata.yaml: templates.${target}.template is missing: it names a file in templates/`;
-  return `metadata.yaml: templates.${target}.template ${JSON.stringify(file)}: the archive has no file of this name in templates/`;
+  return `metadata.yaml: templates.${target}.template ${JSON.stringify(file)}: the archive has no plain file of this path in templates/`;
 }

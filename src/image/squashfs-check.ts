@@ -9,28 +9,8 @@ import {
 } from './squashfs-blocks.ts';
 import { dataBlock, type Listing, readInode } from './squashfs-inodes.ts';
 import { isRoot } from './squashfs-look.ts';
-import { SquashfsTree } from './squashfs-tree.ts';
+import { SquashfsTree, type Superblock } from './squashfs-tree.ts';
 import type { ZeroPages } from './zero-pages.ts';
-
-/** What the superblock says, in numbers that are known to lie within the file where they are places. */
-export interface Superblock {
-  inodes: number;
-  fragments: number;
-  ids: number;
-  compressor: number;
-  blockSize: number;
-  /** Where the root directory's inode is in the inode table: a block, and bytes in it unpacked. */
-  root: { block: number; offset: number };
-  /** Bytes that the file has without padding. */
-  bytesUsed: number;
-  /** Where the tables are; those are absent that the squashfs does not have. */
-  inodeTable: number;
-  directoryTable: number;
-  idTable: number;
-  fragmentTable?: number;
-  exportTable?: number;
-  xattrTable?: number;
-}
 
 interface Table {
   start: number;

@@ -4,31 +4,21 @@ import type { Architecture } from './architecture.ts';
 import type { Content } from './content.ts';
 import { architectureOfProgram, elfHeaderLength } from './elf.ts';
 import { metadataYamlLimit } from './limits.ts';
-import type { Member } from './member-rules.ts';
+import type { Member } from './member.ts';
 import { MemberRules } from './member-rules.ts';
 import { readMetadataFile } from './metadata.ts';
 import { decodeMetadata } from './metadata-text.ts';
 import { missingTemplate } from './missing-template.ts';
 import { isRootFilesystem, rootFolders, wellKnownPrograms } from './rootfs.ts';
 import { corrupt, refuse, unpackData } from './squashfs-blocks.ts';
+import type { FileExtents, SquashfsLook, Stretch } from './squashfs-extents.ts';
 import type { Listing } from './squashfs-inodes.ts';
-import type { FileExtents, SquashfsTree, Stretch, TreeNode } from './squashfs-tree.ts';
+import type { SquashfsTree, TreeNode } from './squashfs-tree.ts';
 
 /** Files outside of the root filesystem of a unified image that are looked at. */
 const membersLimit = 20_000;
 /** Folders in folders there. */
 const depthLimit = 16;
-
-/**
- * What can be told of a squashfs by its tables alone, and where the bytes are that tell the rest. They passed before the
- * tables did, so they are read again once the whole file is kept ({@link completeSquashfs}).
- */
-export interface SquashfsLook {
-  /** metadata.yaml of a unified image, and what lies beside its root. */
-  unified?: { metadata: FileExtents; members: Member[] };
-  /** The beginning of a well-known program of the root. */
-  program?: FileExtents;
-}
 
 /** Reads bytes of the file that was looked at. */
 export type ReadRange = (start: number, length: number) => Promise<Buffer>;

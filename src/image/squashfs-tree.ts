@@ -5,23 +5,27 @@ import {
   number64,
   type SquashfsTables,
 } from './squashfs-blocks.ts';
-import type { Superblock } from './squashfs-check.ts';
+import type { FileExtents, Stretch } from './squashfs-extents.ts';
 import { dataBlock, type Listing, readInode, readListing } from './squashfs-inodes.ts';
 
-/** Bytes of a file as they lie in the squashfs. */
-export interface Stretch {
-  start: number;
-  length: number;
-  packed: boolean;
-}
-
-/** Where the bytes of a file are: whole blocks, then a part of a block that it shares with other files. */
-export interface FileExtents {
-  size: number;
-  blockSize: number;
+/** What the superblock says, in numbers that are known to lie within the file where they are places. */
+export interface Superblock {
+  inodes: number;
+  fragments: number;
+  ids: number;
   compressor: number;
-  blocks: Stretch[];
-  tail?: Stretch & { offset: number };
+  blockSize: number;
+  /** Where the root directory's inode is in the inode table: a block, and bytes in it unpacked. */
+  root: { block: number; offset: number };
+  /** Bytes that the file has without padding. */
+  bytesUsed: number;
+  /** Where the tables are; those are absent that the squashfs does not have. */
+  inodeTable: number;
+  directoryTable: number;
+  idTable: number;
+  fragmentTable?: number;
+  exportTable?: number;
+  xattrTable?: number;
 }
 
 /** A file, folder or link in a squashfs. */

@@ -1,8 +1,9 @@
 import type { Content } from './content.ts';
 import type { Examiner } from './examiner.ts';
 import { CannotUnpack, corrupt, number64, refuse, SquashfsTables } from './squashfs-blocks.ts';
-import { checkSquashfs, type Superblock, superblockLength } from './squashfs-check.ts';
+import { checkSquashfs, superblockLength } from './squashfs-check.ts';
 import { lookAtSquashfs } from './squashfs-look.ts';
+import type { Superblock } from './squashfs-tree.ts';
 import { ZeroPages } from './zero-pages.ts';
 
 /** Compressors by their numbers in the superblock (Linux, fs/squashfs/squashfs_fs.h): gzip, lzma, lzo, xz, lz4, zstd. */

@@ -19,7 +19,13 @@ const count = Number(process.env['HEADWATER_ACCEPTANCE_CASES'] ?? 60);
 const seed = Number(process.env['HEADWATER_ACCEPTANCE_SEED'] ?? 1);
 
 /** Where Headwater decides otherwise, and why. */
-const differences: Record<string, string> = {};
+const differences: Record<string, string> = {
+  'templates as a link to /etc':
+    'these versions do not follow it; older ones read templates from the host (CVE-2026-48752)',
+  'a hard link to metadata.yaml': 'an instance could change the metadata.yaml that the daemon reads',
+  'another link': 'the daemons write files of their own beside the root, such as backup.yaml',
+  'metadata.yaml twice': 'the daemons read the first one to import it, and the last one to start instances',
+};
 
 const busyboxPath = '/bin/busybox';
 const daemons = [new DaemonApi('lxd'), new DaemonApi('incus')];

@@ -155,9 +155,9 @@ describe('what real images have is taken', () => {
       [metadata(), ...root, ['rootfs/a', { link: '/etc' }], ['rootfs/a'], ['rootfs/a/x', 'x']],
     ],
     [
-      'templates with links among them',
+      'links among templates that no template is',
       [
-        metadata(template('b.tpl')),
+        metadata(template('a.tpl')),
         ['templates/a.tpl', 'x'],
         ['templates/b.tpl', { link: 'a.tpl' }],
         ...root,
@@ -172,8 +172,7 @@ describe('what real images have is taken', () => {
         ...root,
       ],
     ],
-    ['a template in a folder', [metadata(template('a/../b/c.tpl')), ['templates/b/c.tpl', 'x'], ...root]],
-    ['a template with a slash before it', [metadata(template('/a.tpl')), ['templates/a.tpl', 'x'], ...root]],
+    ['a template in a folder', [metadata(template('./b//c.tpl')), ['templates/b/c.tpl', 'x'], ...root]],
     ['a template that is never used', [metadata('templates: {/x: {when: [], template: a.tpl}}\n'), ...root]],
     [
       'a bare root with links',
@@ -193,16 +192,33 @@ it.each([
   [
     'a template whose file is missing',
     template('a.tpl'),
-    'templates./etc/hostname.template "a.tpl": the archive has no file',
+    'templates./etc/hostname.template "a.tpl": the archive has no plain file',
   ],
   [
     'a template without a file',
     'templates: {/etc/x: {when: [start]}}\n',
     'templates./etc/x.template is missing',
   ],
+  [
+    'a template with a slash before it',
+    template('/there.tpl'),
+    'templates./etc/hostname.template "/there.tpl"',
+  ],
+  [
+    'a template with ..',
+    template('folder/../there.tpl'),
+    'templates./etc/hostname.template "folder/../there.tpl"',
+  ],
+  ['a template that is a link', template('link.tpl'), 'templates./etc/hostname.template "link.tpl"'],
   ['a template that is a folder', template('folder'), 'templates./etc/hostname.template "folder"'],
 ])('%s is refused', async (_, yaml, message) => {
-  const refused = look([metadata(yaml), ['templates/folder'], ...root]);
+  const refused = look([
+    metadata(yaml),
+    ['templates/folder'],
+    ['templates/there.tpl', 'x'],
+    ['templates/link.tpl', { link: 'there.tpl' }],
+    ...root,
+  ]);
   await expect(refused).rejects.toThrow(HeadwaterError);
   await expect(refused).rejects.toThrow(message);
 });

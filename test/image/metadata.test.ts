@@ -141,6 +141,11 @@ describe('metadata.yaml is refused', () => {
     ['that is text', 'hello', 'must be a mapping'],
     ['that is no YAML', 'a: "open', 'is no valid YAML: line 1: Missing closing "quote'],
     ['of another version of YAML', `%YAML 1.2\n---\n${minimal}`, 'is YAML 1.2: the daemons read 1.1 only'],
+    [
+      'with an escape of JSON',
+      '{"architecture": "x86_64", "creation_date": 5, "a": "\\\\\\/"}',
+      'has the escape',
+    ],
     ['with a control character', `${minimal}properties: {a: "\x01"}`, 'holds the control character U+0001'],
     [
       'with an alias of itself',
