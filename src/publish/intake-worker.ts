@@ -19,6 +19,8 @@ const signs = new ThreadSigns(workerData as SharedArrayBuffer);
 /** Takes the messages of a job, one after the other. */
 interface Job {
   take(message: ToWorker): void;
+  /** More may be said to it after the end of its bytes; it ends with its thread. */
+  readonly staysOpen?: true;
 }
 
 /** One examination. */
@@ -156,5 +158,6 @@ port.on('message', (message: ToWorker) => {
   else if (jobs.has(message.job)) jobs.get(message.job)?.take(message);
   // One that was at its end has written everything down.
   else if (message.type === 'abort') reply({ type: 'aborted', job: message.job });
-  if (message.type === 'end' || message.type === 'abort') jobs.delete(message.job);
+  const isOver = message.type === 'abort' || message.type === 'end';
+  if (isOver && jobs.get(message.job)?.staysOpen !== true) jobs.delete(message.job);
 });

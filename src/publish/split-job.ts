@@ -6,6 +6,8 @@ import type { ThreadSigns } from './thread-signs.ts';
 
 /** Splits one unified image in a thread: gets its bytes, and gives its disk piece by piece, then the rest. */
 export class SplitJob {
+  /** Pieces of the disk are asked for also when all bytes of the image have come. */
+  readonly staysOpen = true;
   readonly #id: number;
   readonly #reply: (message: FromWorker) => void;
   readonly #signs: ThreadSigns;
