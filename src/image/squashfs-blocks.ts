@@ -151,16 +151,21 @@ export function refuse(what: string, cause?: unknown): HeadwaterError {
   return new HeadwaterError('invalid', `the squashfs ${what}`, { cause });
 }
 
+/** The xz library takes one stream at a time in a thread. */
+let unpacking: Promise<unknown> = Promise.resolve();
+
 /**
- * Unpacks a block of data.
+ * Unpacks a block of data, when those before it are unpacked.
  * @param most bytes that blocks have at most
  * @throws HeadwaterError `invalid`; CannotUnpack
  */
 export async function unpackData(compressor: number, packed: Buffer, most: number): Promise<Buffer> {
   const unpack = unpackers[compressor];
   if (unpack === undefined) throw new CannotUnpack();
+  const unpacked = unpacking.then(() => unpack(packed, most));
+  unpacking = unpacked.catch(() => undefined);
   try {
-    return await unpack(packed, most);
+    return await unpacked;
   } catch (error) {
     if (error instanceof CannotUnpack) throw error;
     throw corrupt(`a file of it cannot be unpacked: ${messageOf(error)}`, error);

@@ -3,6 +3,7 @@ import { linkSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import path from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { describeViolation } from '../../src/image/image-rules.ts';
+import { inspectWhole } from '../../src/image/inspect.ts';
 import { amd64, metadataYaml, program } from './fixtures.ts';
 import { inspect, refusal } from './inspecting.ts';
 import { scratch, tool } from './tools.ts';
@@ -52,6 +53,12 @@ it.each([
     programs: 'amd64',
     metadata: { architecture: 'amd64', properties: { os: 'Debian' } },
   });
+});
+
+it('several at once are read', async () => {
+  const image = squash('-comp', 'xz');
+  const contents = await Promise.all(Array.from({ length: 8 }, () => inspectWhole(image)));
+  for (const { kind } of contents) expect(kind).toBe('unified');
 });
 
 it('metadata.yaml of several blocks is read', async () => {
