@@ -1,6 +1,6 @@
 // Who may import whom: the rules of docs/architecture.md, checked by `npm run lint`.
 
-/** A folder of src/ may import only the folders named (and src/errors.ts, src/outcome.ts and src/yaml.ts). */
+/** A folder of src/ may import only the folders named (and src/errors.ts, src/outcome.ts, src/suggestion.ts and src/yaml.ts). */
 function only(from, ...allowed) {
   const names = [from, ...allowed].map((name) => `^src/${name}/`);
   return {
@@ -8,7 +8,7 @@ function only(from, ...allowed) {
     comment: `src/${from} may import only: ${allowed.join(', ') || 'nothing of ours'}`,
     severity: 'error',
     from: { path: `^src/${from}/` },
-    to: { path: '^src/', pathNot: [...names, '^src/(errors|outcome|yaml)\\.ts$'] },
+    to: { path: '^src/', pathNot: [...names, '^src/(errors|outcome|suggestion|yaml)\\.ts$'] },
   };
 }
 

@@ -10,6 +10,7 @@ import { createApi } from './http/api/router.ts';
 import { Uploads } from './http/api/uploads.ts';
 import { createApplication } from './http/application.ts';
 import { BodyWatch } from './http/body-watch.ts';
+import { readCertificate } from './http/certificate.ts';
 import { ProxyTrust } from './http/client-address.ts';
 import { AddressLimit } from './http/connection/address-limit.ts';
 import { ConnectionGate, connectionCapacity } from './http/connection/connection-gate.ts';
@@ -45,7 +46,7 @@ import { StoreLease } from './ops/store-lease.ts';
 import { StoreWatch } from './ops/store-watch.ts';
 import { Documents } from './streams/documents.ts';
 import { version } from './version.ts';
-import { openWorkspace, type Workspace } from './workspace.ts';
+import { openWorkspace, streamsOf, type Workspace } from './workspace.ts';
 
 /** A running server. */
 export interface RunningServer {
@@ -61,6 +62,8 @@ export interface RunningServer {
   selfSigned: boolean;
   /** What goes on in the background. */
   operations: Operations;
+  /** Logs that SIGHUP came, which changes nothing. */
+  noteHangup(): void;
   /** Lets answers finish within the configured limit, then stops everything. */
   close(): Promise<void>;
 }
@@ -79,6 +82,8 @@ export async function startServer(
     const level = kind === 'damaged' ? 'error' : 'warn';
     log[level]({ operation, kind, error: messageOf(error) }, 'the blob store failed');
   };
+  // A wrong path ends the start before it makes anything.
+  if (typeof config.tls === 'object') await readCertificate(config.tls);
   const workspace = await openWorkspace(config, {
     observe: (store) => observeStore(store, onStoreError),
     onRefused: ({ client, limit, message }) => {
@@ -189,6 +194,7 @@ export async function startServer(
       mirrors,
       access,
       pushedTo: config.registry.stream,
+      configuredStreams: streamsOf(config, options.mirrors ?? []),
       joinToken: (token, secret) =>
         encodeJoinToken(token, { secret, fingerprint: certificate?.fingerprint, addresses: addresses() }),
       published,
@@ -287,6 +293,7 @@ export async function startServer(
     ...(certificate === undefined
       ? {}
       : { certificatePath: certificate.paths.certificate, fingerprint: certificate.fingerprint }),
+    noteHangup: () => log.warn('SIGHUP is ignored: restart the server to apply another configuration'),
     close: async () => {
       log.info('stopping');
       // The port is closed before anything else is waited for.

@@ -38,9 +38,10 @@ export async function openWorkspace(
     onWarning?: (warning: string) => void;
   } = {},
 ): Promise<Workspace> {
+  // The store first: it makes nothing yet, and finds keys that are missing.
+  const bare = await createStore(config);
   const catalogFile = join(config.dataDir, 'catalog.db');
   const catalog = await Catalog.open(catalogFile);
-  const bare = await createStore(config);
   const store = options.observe?.(bare) ?? bare;
   try {
     // Not observed: what fails here ends the start, before anything counts failures.
@@ -96,4 +97,12 @@ async function createStore(config: Config): Promise<BlobStore> {
   const { S3Store } = await import('./blobs/s3-store.ts');
   const { type, credentials, redirect, ...options } = config.storage;
   return new S3Store({ ...options, ...credentials });
+}
+
+/** The streams that a configuration names, mirrors included. */
+export function streamsOf(
+  { streams, registry }: Pick<Config, 'streams' | 'registry'>,
+  mirrors: readonly { stream: string }[],
+): string[] {
+  return [...Object.keys(streams), registry.stream, ...mirrors.map(({ stream }) => stream)];
 }

@@ -13,6 +13,7 @@ import { Pushed } from './pushed.ts';
 import type { Reserve } from './reserve.ts';
 import { Sources } from './sources.ts';
 import { Storage } from './storage.ts';
+import { Streams } from './streams.ts';
 import { Tokens } from './tokens.ts';
 import { Versions } from './versions.ts';
 
@@ -32,6 +33,7 @@ export class Catalog {
   readonly mirrors: Mirrors;
   readonly sources: Sources;
   readonly storage: Storage;
+  readonly streams: Streams;
   readonly #database: Database;
 
   private constructor(database: Database) {
@@ -50,6 +52,7 @@ export class Catalog {
     this.mirrors = new Mirrors(database);
     this.sources = new Sources(database);
     this.storage = new Storage(database);
+    this.streams = new Streams(database);
   }
 
   /**

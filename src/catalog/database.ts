@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { DEFAULT_MIGRATION_TABLE, Kysely, Migrator, SqliteDialect, sql, type Transaction } from 'kysely';
-import { HeadwaterError, messageOf } from '../errors.ts';
+import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
 import { ChangeQueue } from './change-queue.ts';
 import { Connection } from './connection.ts';
 import { describeDamage, explainFailure } from './database-failure.ts';
@@ -93,9 +93,13 @@ export class Database {
       await database?.close();
       const known = explain(error);
       if (known instanceof HeadwaterError) throw known;
-      throw new HeadwaterError('unavailable', `catalog ${file}: cannot be opened: ${messageOf(error)}`, {
-        cause: error,
-      });
+      const isDenied = /^(EACCES|EPERM|EROFS|SQLITE_(CANTOPEN|READONLY|PERM)\w*)$/.test(codeOf(error) ?? '');
+      const advice = isDenied ? ': give the user that runs Headwater write access to its directory' : '';
+      throw new HeadwaterError(
+        'unavailable',
+        `catalog ${file}: cannot be opened: ${messageOf(error)}${advice}`,
+        { cause: error },
+      );
     }
   }
 

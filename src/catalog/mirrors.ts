@@ -146,6 +146,18 @@ export class Mirrors {
     return rows.map(toRecord);
   }
 
+  /** When the mirror ran for the first time. */
+  async firstRun(mirror: string): Promise<Date | undefined> {
+    const row = await this.#database.reads
+      .selectFrom('mirror_runs')
+      .select('started_at')
+      .where('mirror', '=', mirror)
+      .orderBy('id')
+      .limit(1)
+      .executeTakeFirst();
+    return row === undefined ? undefined : new Date(row.started_at);
+  }
+
   /** The last run after which everything selected was held. */
   async lastSuccess(mirror: string): Promise<RunRecord | undefined> {
     const row = await this.#database.reads

@@ -23,6 +23,9 @@ type Purpose = 'api' | 'join';
 /** What every secret of a token begins with, so that people and scanners know one when they see it. */
 const secretPrefix = 'hw_';
 
+/** How long tokens that ended are listed, in milliseconds; the audit log keeps them for longer. */
+const listedAfterEnd = 30 * 24 * 3_600_000;
+
 /** Makes, checks and revokes tokens. */
 export class Tokens {
   readonly #database: Database;
@@ -79,9 +82,17 @@ export class Tokens {
     return { token: toToken(row), secret };
   }
 
-  async list(): Promise<Token[]> {
+  /**
+   * The tokens, oldest first.
+   * @param options.all also those that ended (used to join, revoked, expired) more than 30 days ago
+   */
+  async list(options: { all?: boolean } = {}, now = new Date()): Promise<Token[]> {
     const rows = await this.#database.reads.selectFrom('tokens').selectAll().orderBy('created_at').execute();
-    return rows.map(toToken);
+    const oldest = now.getTime() - listedAfterEnd;
+    return rows.map(toToken).filter((token) => {
+      const end = endOf(token);
+      return options.all === true || end === undefined || end.getTime() >= oldest;
+    });
   }
 
   /**
@@ -136,6 +147,12 @@ export class Tokens {
       .executeTakeFirst();
     return row === undefined || !isInForce(row, now) ? undefined : toToken(row);
   }
+}
+
+/** When a token stopped being of use, or will; undefined when never. */
+function endOf({ purpose, expiresAt, lastUsedAt, revokedAt }: Token): Date | undefined {
+  const ends = [revokedAt, expiresAt, purpose === 'join' ? lastUsedAt : undefined];
+  return ends.filter((end) => end !== undefined).sort((one, other) => one.getTime() - other.getTime())[0];
 }
 
 function isInForce(row: Pick<Selectable<Tables['tokens']>, 'revoked_at' | 'expires_at'>, now: Date): boolean {

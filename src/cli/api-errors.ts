@@ -58,7 +58,7 @@ export function connectionError(server: string, error: unknown): ConnectionError
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID' || code === 'CERT_HAS_EXPIRED') {
     return new ConnectionError(
-      `${server}: its certificate cannot be used: ${messageOf(error)}`,
+      `${server}: its certificate cannot be used: ${messageOf(error)}: use an address that it names, or have it renewed`,
       error,
       false,
     );

@@ -10,6 +10,8 @@ import type { FieldNaming, Progress, Published, PublishRequest } from '../publis
 export interface TokenRequest extends RightsRequest {
   name: string;
   purpose: 'api' | 'join';
+  /** Whether it may name a stream that does not exist. */
+  createStream?: boolean;
   expiresAt?: Date;
 }
 
@@ -53,7 +55,8 @@ export interface Backend {
   setAlias(name: string, family: Family): Promise<void>;
   unsetAlias(name: string): Promise<void>;
 
-  tokens(): Promise<Token[]>;
+  /** @param options.all also those that ended more than 30 days ago */
+  tokens(options: { all: boolean }): Promise<Token[]>;
   /** @returns the token, with the secret that is never shown again; to join, the secret is what `remote add` takes */
   createToken(request: TokenRequest): Promise<CreatedToken>;
   revokeToken(idOrName: string): Promise<void>;

@@ -1,4 +1,4 @@
-import { type ErrorKind, HeadwaterError } from '../errors.ts';
+import { codeOf, type ErrorKind, HeadwaterError } from '../errors.ts';
 
 /** What the exit code says; README.md lists them for those who write scripts. */
 const codes: Record<ErrorKind, number> = {
@@ -14,9 +14,23 @@ const codes: Record<ErrorKind, number> = {
   aborted: 9,
 };
 
+/** Why something is unavailable that stays so until somebody changes a permission, a certificate or a key. */
+const permanent =
+  /^(EACCES|EPERM|EROFS|SQLITE_(READONLY|CANTOPEN|PERM|AUTH)\w*|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(VERIFY_LEAF_SIGNATURE|GET_ISSUER_CERT(_LOCALLY)?)|CERT_\w+|ERR_TLS_CERT_ALTNAME_INVALID|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch)$/;
+
 /** The exit code for anything that was thrown: 1 for a defect. */
 export function exitCodeOf(error: unknown): number {
-  return error instanceof HeadwaterError ? codes[error.kind] : 1;
+  if (!(error instanceof HeadwaterError)) return 1;
+  return error.kind === 'unavailable' && isPermanent(error) ? codes.invalid : codes[error.kind];
+}
+
+/** Whether another try at the same cannot succeed: scripts try again after exit code 7. */
+export function isPermanent(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (permanent.test(codeOf(cause) ?? '')) return true;
+    if (cause instanceof AggregateError && cause.errors.some(isPermanent)) return true;
+  }
+  return false;
 }
 
 /** The exit code of a process that ends because of a signal, as shells count. */

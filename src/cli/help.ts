@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { HeadwaterError } from '../errors.ts';
+import { suggest } from '../suggestion.ts';
 
 /** Puts examples, and where to read on, at the end of a command's help. */
 export function addExamples(command: Command, examples: readonly string[]): Command {
@@ -12,4 +14,32 @@ export function addExamples(command: Command, examples: readonly string[]): Comm
 /** For options that may be given several times. */
 export function collect(value: string, previous: string[] = []): string[] {
   return [...previous, value];
+}
+
+/** `help token create` prints what `token create --help` does. */
+export function addHelpCommand(program: Command): void {
+  const help = program
+    .command('help')
+    .summary('show the help of a command')
+    .description('Show the help of a command, or the list of commands.')
+    .argument('[command...]', 'the command, such as token create')
+    .action((path: string[]) => {
+      let command = program;
+      for (const word of path) {
+        const next = command.commands.find((candidate) => candidate.name() === word);
+        if (next === undefined) throw unknownCommand(command, word);
+        command = next;
+      }
+      command.outputHelp();
+    });
+  addExamples(help, ['headwater help', 'headwater help token create']);
+}
+
+function unknownCommand(parent: Command, word: string): HeadwaterError {
+  const near = suggest(
+    word,
+    parent.commands.map((command) => command.name()),
+  );
+  const advice = near === undefined ? '"headwater help" lists the commands' : `did you mean ${near}?`;
+  return new HeadwaterError('usage', `unknown command ${JSON.stringify(word)}: ${advice}`);
 }

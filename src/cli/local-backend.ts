@@ -6,6 +6,7 @@ import { Catalog } from '../catalog/catalog.ts';
 import type { Client } from '../catalog/clients.ts';
 import type { ProductWithVersions } from '../catalog/model.ts';
 import { grant } from '../catalog/rights.ts';
+import { defaultStream } from '../catalog/streams.ts';
 import type { Token } from '../catalog/tokens.ts';
 import type { Config } from '../config/schema.ts';
 import { HeadwaterError } from '../errors.ts';
@@ -37,11 +38,18 @@ export class LocalBackend implements Backend {
         `${config.dataDir} holds no data of Headwater: name the data directory with --data-dir or --config, or a server with --server`,
       );
     }
+    // A wrong configuration is found before anything is made.
+    if (!existsSync(file) && typeof config.tls === 'object') {
+      const { readCertificate } = await import('../http/certificate.ts');
+      await readCertificate(config.tls);
+    }
     return new LocalBackend(config, (await Catalog.open(file)).by(commandLineActor()));
   }
 
   async publish(request: PublishRequest, progress: Progress, called?: FieldNaming): Promise<Published> {
     const { publish } = await import('../publish/publisher.ts');
+    const { checkRequest } = await import('../publish/checked-request.ts');
+    if (request.createStream !== true) await this.#demandStreams([checkRequest(request, called).stream]);
     if (this.#workspace === undefined) {
       const { openWorkspace } = await import('../workspace.ts');
       this.#workspace = await openWorkspace(this.#config);
@@ -84,12 +92,13 @@ export class LocalBackend implements Backend {
     await this.#catalog.aliases.unset(name);
   }
 
-  async tokens(): Promise<Token[]> {
-    return await this.#catalog.tokens.list();
+  async tokens(options: { all: boolean }): Promise<Token[]> {
+    return await this.#catalog.tokens.list(options);
   }
 
   async createToken(request: TokenRequest): Promise<CreatedToken> {
-    const { name, purpose, expiresAt, ...rights } = request;
+    const { name, purpose, expiresAt, createStream, ...rights } = request;
+    if (createStream !== true) await this.#demandStreams(rights.streams ?? []);
     const { joinTokenWriter } = await import('./join-token-writer.ts');
     const writer = purpose === 'join' ? await joinTokenWriter(this.#config) : undefined;
     const { token, secret } = await this.#catalog.tokens.create({
@@ -121,5 +130,15 @@ export class LocalBackend implements Backend {
   async close(): Promise<void> {
     await this.#workspace?.close();
     await this.#catalog.close();
+  }
+
+  /** @throws HeadwaterError `usage` when one of the streams does not exist */
+  async #demandStreams(names: readonly string[]): Promise<void> {
+    const { streamsOf } = await import('../workspace.ts');
+    const configured = new Set([defaultStream, ...streamsOf(this.#config, [])]);
+    if (names.every((name) => configured.has(name))) return;
+    const { readMirrors } = await import('./read-mirrors.ts');
+    const all = streamsOf(this.#config, await readMirrors(this.#config));
+    await this.#catalog.streams.demand(names, { configured: all, mayName: true });
   }
 }

@@ -135,6 +135,7 @@ export function statusTable(statuses: MirrorStatus[]): string {
 function stateOf(status: MirrorStatus): string {
   if (status.running) return 'running';
   if (!status.enabled) return 'disabled';
+  if (status.lastRun === undefined) return 'never run';
   return status.stale ? 'stale' : 'enabled';
 }
 

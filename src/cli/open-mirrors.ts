@@ -4,6 +4,7 @@ import type { Config } from '../config/schema.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { MirrorParts } from '../mirror/upstream.ts';
 import { localConfig } from './open-backend.ts';
+import { readMirrors } from './read-mirrors.ts';
 
 /** The configuration and the mirrors it has. */
 export interface ConfiguredMirrors {
@@ -15,15 +16,6 @@ export interface ConfiguredMirrors {
 export async function configuredMirrors(command: Command): Promise<ConfiguredMirrors> {
   const { config } = await localConfig(command, []);
   return { config, definitions: await readMirrors(config) };
-}
-
-/** The mirrors that a configuration names. @throws HeadwaterError `invalid`, with every mistake in them */
-export async function readMirrors(config: Config): Promise<MirrorDefinition[]> {
-  const [{ loadMirrors }, { isSchedule }] = await Promise.all([
-    import('../config/mirror-definitions.ts'),
-    import('../mirror/schedule.ts'),
-  ]);
-  return loadMirrors({ directory: config.mirrorDir, env: process.env, isSchedule });
 }
 
 /**

@@ -15,6 +15,7 @@ import { addShowCommand } from './commands/show.ts';
 import { addStorageCommand } from './commands/storage.ts';
 import { addTokenCommand } from './commands/token.ts';
 import { addGlobalOptions } from './global-options.ts';
+import { addHelpCommand } from './help.ts';
 import type { Output } from './output.ts';
 
 /** The command line of Headwater. Its errors are thrown; nothing in it ends the process. */
@@ -23,7 +24,7 @@ export function createProgram(output: Output): Command {
     .description('Image server for LXD and Incus.')
     .version(version)
     .usage('COMMAND [options]')
-    .helpCommand('help [command]', 'show the help of a command')
+    .helpCommand(false)
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
@@ -42,6 +43,7 @@ export function createProgram(output: Output): Command {
   addStorageCommand(program, output);
   addConfigCommand(program, output);
   addHealthCommand(program, output);
+  addHelpCommand(program);
   return program.addHelpText(
     'after',
     `

@@ -110,8 +110,12 @@ export class RemoteBackend implements Backend {
     await this.#client.json({ method: 'DELETE', path: `aliases/${encodeURIComponent(name)}` });
   }
 
-  async tokens(): Promise<Token[]> {
-    const { tokens } = await this.#client.json<{ tokens: Plain<Token>[] }>({ method: 'GET', path: 'tokens' });
+  async tokens({ all }: { all: boolean }): Promise<Token[]> {
+    const { tokens } = await this.#client.json<{ tokens: Plain<Token>[] }>({
+      method: 'GET',
+      path: 'tokens',
+      ...(all ? { query: { all: 'true' } } : {}),
+    });
     return tokens.map(toToken);
   }
 

@@ -13,6 +13,10 @@ import { untilSettled } from './unsettled.ts';
  */
 export async function run(words: readonly string[]): Promise<number> {
   const program = createProgram(standardOutput);
+  if (words.length === 0) {
+    program.outputHelp();
+    return 0;
+  }
   try {
     await untilSettled(program.parseAsync(words, { from: 'user' }), { json: words.includes('--json') });
     return 0;
@@ -36,7 +40,7 @@ function usageError(error: CommanderError, program: Command, words: readonly str
   }
   const message =
     error.code === 'commander.help'
-      ? 'which command?'
+      ? 'missing command'
       : error.message.replace(/^error: /, '').replaceAll('\n', ' ');
   return new HeadwaterError('usage', `${message} ("${path.join(' ')} --help" tells more)`);
 }

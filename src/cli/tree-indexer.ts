@@ -12,6 +12,7 @@ import { ProgressBar } from './progress-bar.ts';
 
 export interface IndexOptions {
   stream?: string;
+  createStream?: boolean;
   copy?: boolean;
   json: boolean;
   output: Output;
@@ -19,6 +20,7 @@ export interface IndexOptions {
 
 /** What concerns everything that is still to come, not the version in hand. */
 const fatal: ReadonlySet<ErrorKind> = new Set([
+  'usage',
   'unavailable',
   'no-space',
   'unauthorized',
@@ -41,7 +43,7 @@ export class TreeIndexer {
 
   /**
    * Publishes what the tree holds now.
-   * @throws HeadwaterError `invalid` at the end when some versions could not be taken; at once when none can
+   * @throws HeadwaterError `invalid` at the end when there are no versions, or some could not be taken; at once when none can
    */
   async index(directory: string): Promise<void> {
     for await (const found of findVersions(directory, { known: (...version) => this.#isKnown(...version) })) {
@@ -51,6 +53,12 @@ export class TreeIndexer {
     }
     const { created, unchanged, known, failed } = this.#count;
     const before = unchanged + known;
+    if (created + before + failed === 0) {
+      throw new HeadwaterError(
+        'invalid',
+        `no versions found under ${directory}: expected …/<os>/<release>/<architecture>/<variant>/<serial>/ with the files of each version, or a tree that incus-simplestreams made`,
+      );
+    }
     if (!this.#options.json) {
       this.#options.output.note(`${created} published, ${before} published before, ${failed} failed`);
     }
@@ -102,11 +110,16 @@ export class TreeIndexer {
   }
 
   #adjust(request: PublishRequest): PublishRequest {
-    const { stream, copy } = this.#options;
+    const { stream, createStream, copy } = this.#options;
     const files = request.files.map((file) =>
       copy === true && file.from === 'disk' ? { ...file, inPlace: false } : file,
     );
-    return { ...request, files, ...(stream === undefined ? {} : { stream }) };
+    return {
+      ...request,
+      files,
+      ...(stream === undefined ? {} : { stream }),
+      ...(createStream === undefined ? {} : { createStream }),
+    };
   }
 
   async #isKnown(key: ProductKey, serial: string): Promise<boolean> {

@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import { HeadwaterError } from '../errors.ts';
+import { suggest } from '../suggestion.ts';
 import { get, isTree, type Tree } from './tree.ts';
 
 /** Settings from one place. */
@@ -16,6 +17,8 @@ interface Read {
   merged: unknown;
   /** The uppermost first. */
   layers: Layer[];
+  /** The keys that there are, for mistyped ones. */
+  keys?: readonly string[];
 }
 
 /** One line for each thing that is wrong. */
@@ -23,7 +26,12 @@ export function describeIssue(issue: z.core.$ZodIssue, read: Read, parents: Prop
   const path = [...parents, ...issue.path];
   const value = get(read.merged, path);
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => `${place([...path, key], read.layers)}: there is no such setting`);
+    return issue.keys.map((key) => {
+      const whole = [...path, key].join('.');
+      const near = suggest(whole, read.keys ?? []);
+      const advice = near === undefined ? '' : `; did you mean ${near}?`;
+      return `${place([...path, key], read.layers)}: there is no such setting${advice}`;
+    });
   }
   if (issue.code === 'invalid_key') {
     return issue.issues.map(({ message }) => `${place(path, read.layers)}: ${message}`);

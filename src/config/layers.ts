@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { HeadwaterError, messageOf } from '../errors.ts';
+import { suggest } from '../suggestion.ts';
 import { aliasLimit, parseYaml } from '../yaml.ts';
 import { invalid, type Layer } from './issues.ts';
 import { findSetting, type Setting, settings } from './settings.ts';
@@ -45,7 +46,10 @@ export function environmentLayer(environment: NodeJS.ProcessEnv): Layer {
     const setting = byVariable.get(name);
     if (setting !== undefined) found.push([setting, value]);
     else if (!otherVariables.has(name) && !mirrorVariable.test(name) && !isServiceLink(name, value)) {
-      problems.push(`${name}: no setting has this name; config/headwater.yaml lists those there are`);
+      const near = suggest(name, [...byVariable.keys(), ...otherVariables]);
+      problems.push(
+        `${name}: no setting has this name; ${near === undefined ? 'config/headwater.yaml lists those there are' : `did you mean ${near}?`}`,
+      );
     }
   }
   for (const [{ key, variable }] of found) {

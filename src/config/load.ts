@@ -4,6 +4,7 @@ import { HeadwaterError } from '../errors.ts';
 import { describeIssue, invalid, type Layer } from './issues.ts';
 import { environmentLayer, fileLayer, flagLayer } from './layers.ts';
 import { type Config, type ConfigInput, type S3Credentials, type S3Settings, schema } from './schema.ts';
+import { settings as allSettings } from './settings.ts';
 import { lay, type Tree } from './tree.ts';
 
 /** Where settings come from: overrides (flags) win over the environment, that over the file, that over defaults. */
@@ -40,8 +41,10 @@ export function loadConfig(sources: ConfigSources): Config {
 
   const merged = layers.reduceRight<unknown>((lower, layer) => lay(layer.values, lower), {});
   const result = schema.safeParse(merged, { jitless: true });
+  const keys = allSettings.map(({ key }) => key);
   const problems = layers.flatMap((layer) => layer.problems);
-  for (const issue of result.error?.issues ?? []) problems.push(...describeIssue(issue, { merged, layers }));
+  for (const issue of result.error?.issues ?? [])
+    problems.push(...describeIssue(issue, { merged, layers, keys }));
   if (!result.success || problems.length > 0) throw invalid(problems);
   const { storage, ...settings } = result.data;
   return {

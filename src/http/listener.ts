@@ -113,7 +113,9 @@ export class Listener {
       const reason =
         codeOf(error) === 'EADDRINUSE'
           ? 'something else listens there: stop it or choose another listen.port'
-          : messageOf(error);
+          : codeOf(error) === 'EACCES'
+            ? 'permission denied: choose a listen.port from 1024 on, or give the process CAP_NET_BIND_SERVICE'
+            : messageOf(error);
       throw new HeadwaterError('unavailable', `cannot listen on ${address} port ${port}: ${reason}`, {
         cause: error,
       });

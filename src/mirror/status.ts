@@ -25,7 +25,7 @@ export interface MirrorStatus {
   age?: number;
   /** Seconds after which it is stale. */
   maxAge?: number;
-  /** Whether it is enabled and older than `maxAge`, or never succeeded. */
+  /** Whether it is enabled and older than `maxAge`; before the first success, since its first run. */
   stale: boolean;
 }
 
@@ -42,6 +42,8 @@ export async function mirrorStatus(
   const wasKilled = recorded !== undefined && recorded.finishedAt === undefined && !running;
   const lastRun = wasKilled ? { ...recorded, outcome: 'interrupted' as const } : recorded;
   const lastSuccess = (await mirrors.lastSuccess(name))?.startedAt;
+  // One that never succeeded is stale when it has tried for long enough, and one that never ran is not.
+  const freshSince = lastSuccess ?? (await mirrors.firstRun(name));
   const nextRun = enabled && schedule !== undefined ? await mirrors.nextRun(name) : undefined;
   const age = lastSuccess === undefined ? undefined : now.getTime() - lastSuccess.getTime();
   return {
@@ -58,7 +60,11 @@ export async function mirrorStatus(
     ...(lastSuccess === undefined ? {} : { lastSuccess }),
     ...(age === undefined ? {} : { age: Math.round(age / 1000) }),
     ...(maxAge === undefined ? {} : { maxAge: Math.round(maxAge / 1000) }),
-    stale: enabled && maxAge !== undefined && (age === undefined || age > maxAge),
+    stale:
+      enabled &&
+      maxAge !== undefined &&
+      freshSince !== undefined &&
+      now.getTime() - freshSince.getTime() > maxAge,
   };
 }
 

@@ -38,6 +38,8 @@ export interface PublishRequest {
   serial?: string;
   /** `images` when left out. */
   stream?: string;
+  /** Whether a stream that does not exist may be created; checked before the request is carried out. */
+  createStream?: boolean;
   /** `release_title` of the document. */
   title?: string;
   /** `label` of the document; `release` when left out. */

@@ -30,3 +30,20 @@ test('two tokens in force cannot have one name', async () => {
   await catalog.tokens.revoke('ci');
   await catalog.tokens.create({ name: 'ci', actions: ['read'] });
 });
+
+test('tokens that ended are listed for 30 days, and then on request only', async () => {
+  const { tokens } = await scratchCatalog();
+  const start = new Date('2026-01-01T00:00:00Z');
+  const days = (count: number) => new Date(start.getTime() + count * 24 * 3_600_000);
+  await tokens.create({ name: 'for ever', actions: ['read'] }, start);
+  await tokens.create({ name: 'revoked', actions: ['read'] }, start);
+  await tokens.create({ name: 'expired', actions: ['read'], expiresAt: days(1) }, start);
+  const used = await tokens.create({ name: 'used', actions: ['read'] }, start);
+  await tokens.authenticate(used.secret, start);
+  await tokens.revoke('revoked', days(1));
+  const names = async (now: Date, all = false) =>
+    (await tokens.list({ all }, now)).map(({ name }) => name).sort();
+  expect(await names(days(31))).toEqual(['expired', 'for ever', 'revoked', 'used']);
+  expect(await names(days(31.01))).toEqual(['for ever', 'used']);
+  expect(await names(days(31.01), true)).toEqual(['expired', 'for ever', 'revoked', 'used']);
+});

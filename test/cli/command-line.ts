@@ -60,6 +60,11 @@ export class RunningHeadwater {
     }
   }
 
+  /** Sends a signal that does not end it. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
   /** Sends a signal and waits for the end. @returns the exit code; null when it ended by the signal itself */
   async end(signal: NodeJS.Signals): Promise<number | null> {
     this.#child.kill(signal);

@@ -171,6 +171,7 @@ describe('token', () => {
       'publish',
       '--stream',
       'nightly',
+      '--create-stream',
       '--expires',
       '30d',
     );

@@ -60,6 +60,7 @@ describe('help', () => {
       'storage restore',
       'config check',
       'health',
+      'help',
     ]);
   });
 

@@ -36,6 +36,13 @@ const publishedIn = (stdout: string) =>
     .map((line) => JSON.parse(line) as Published);
 
 describe('index', () => {
+  test('a tree without versions ends with 3 and says what was expected', async () => {
+    const { code, stderr } = await index();
+    expect(code).toBe(3);
+    expect(stderr).toContain(`no versions found under ${tree}`);
+    expect(stderr).toContain('<os>/<release>/<architecture>/<variant>/<serial>');
+  });
+
   test('publishes every version once, and again when there is more', async () => {
     await add('20260101_0000');
     await add('20260101_0000', 'alpine');
@@ -71,7 +78,7 @@ describe('index', () => {
     const bad = await add('20260101_0000');
     await writeFile(join(bad, 'rootfs.squashfs'), 'no squashfs');
     await add('20260102_0000');
-    const { code, stdout, stderr } = await index('--json', '--stream', 'nightly');
+    const { code, stdout, stderr } = await index('--json', '--stream', 'nightly', '--create-stream');
     expect(code).toBe(3);
     expect(publishedIn(stdout)).toMatchObject([{ serial: '20260102_0000', stream: 'nightly' }]);
     const [warning, error, object] = stderr.split('\n');

@@ -125,6 +125,7 @@ describe('publish', () => {
       'a',
       '--stream',
       'nightly',
+      '--create-stream',
     );
     expect(code).toBe(0);
     const lines = stdout

@@ -40,10 +40,10 @@ describe('a command line that is wrong ends with 2 and one line that says why', 
     expect(stderr).toContain(message);
   });
 
-  test('no command at all shows the help, on standard error', async () => {
-    const { code, stdout, stderr } = await run('');
+  test('a group without its command says that one is missing', async () => {
+    const { code, stdout, stderr } = await run('token');
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toContain('Usage: headwater COMMAND');
+    expect(stderr).toContain('missing command');
   });
 });
 

@@ -182,7 +182,7 @@ describe('mistakes', () => {
       'HEADWATER_LISTEN_ADDRESS: listen.address: expected an IP address or a host name, such as :: or 192.0.2.1, but it is "no host"',
       'HEADWATER_NONSENSE: no setting has this name; config/headwater.yaml lists those there are',
       'headwater.yaml:10: log.level: expected one of trace, debug, info, warn, error, silent, but it is "loud"',
-      'headwater.yaml:2: listen.prot: there is no such setting',
+      'headwater.yaml:2: listen.prot: there is no such setting; did you mean listen.port?',
       'headwater.yaml:3: listen.port: expected a whole number from 0 to 65535, but it is "abc"',
       "headwater.yaml:4: tls.key: expected the path of a PEM file with the certificate's private key, but it is missing",
       'headwater.yaml:6: streams.A b: expected the name of a stream: letters in lower case, digits and . _ + ~ -',

@@ -529,13 +529,25 @@ describe('runs of one mirror', () => {
     });
   });
 
+  test('that never succeed make a mirror stale when it has tried for maxAge', async () => {
+    const upstream = await TestUpstream.start();
+    const parts = await mirrorParts();
+    const mirror = definition(upstream.url, { maxAge: 1_000_000 });
+    const { startedAt } = await runMirror(mirror, parts, manual);
+    const staleAfter = async (milliseconds: number) =>
+      (await mirrorStatus(mirror, parts.catalog.mirrors, new Date(startedAt.getTime() + milliseconds))).stale;
+    expect(await staleAfter(999_000)).toBe(false);
+    await runMirror(mirror, parts, manual);
+    expect(await staleAfter(1_000_001)).toBe(true);
+  });
+
   test('are recorded, and tell how old the mirror is', async () => {
     const upstream = await TestUpstream.start();
     await upstream.offer(bookworm, '20260101_0000');
     const parts = await mirrorParts();
     const mirror = definition(upstream.url, { maxAge: 1_000_000 });
     const { mirrors } = parts.catalog;
-    expect(await mirrorStatus(mirror, mirrors)).toMatchObject({ stale: true, running: false });
+    expect(await mirrorStatus(mirror, mirrors)).toMatchObject({ stale: false, running: false });
     const { startedAt } = await runMirror(mirror, parts, { cause: 'schedule' });
     upstream.files.clear();
     await runMirror(mirror, parts, manual);

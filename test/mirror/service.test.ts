@@ -104,7 +104,7 @@ test('the API tells how mirrors are doing and starts runs; the metrics show the 
   expect((await server.request('/api/v1/mirrors')).status).toBe(401);
   expect((await server.request('/api/v1/mirrors', { token: await server.token(['read']) })).status).toBe(403);
   expect(await get('')).toMatchObject({
-    mirrors: [{ name: 'test', stale: true, running: false }, { name: 'off' }],
+    mirrors: [{ name: 'test', stale: false, running: false }, { name: 'off' }],
   });
   const post = async (mirror: string) =>
     (await server.request(`/api/v1/mirrors/${mirror}/runs`, { method: 'POST', token })).status;

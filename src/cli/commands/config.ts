@@ -3,8 +3,8 @@ import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { wantsJson } from '../global-options.ts';
 import { addExamples, collect } from '../help.ts';
 import { localConfig } from '../open-backend.ts';
-import { readMirrors } from '../open-mirrors.ts';
 import type { Output } from '../output.ts';
+import { readMirrors } from '../read-mirrors.ts';
 
 export function addConfigCommand(program: Command, output: Output): void {
   const config = program

@@ -7,6 +7,7 @@ import type { Output } from '../output.ts';
 
 interface Options {
   stream?: string;
+  createStream?: boolean;
   watch?: boolean;
   copy?: boolean;
 }
@@ -20,6 +21,7 @@ export function addIndexCommand(program: Command, output: Output): void {
     )
     .argument('<dir>', 'the tree')
     .option('--stream <name>', 'stream (default: images)')
+    .option('--create-stream', 'create the stream if it does not exist')
     .option('--watch', 'keep running and publish what appears, once it is complete')
     .option('--copy', 'copy the files, for a tree whose files may change')
     .action(async (directory: string, options: Options) => {
@@ -33,7 +35,7 @@ export function addIndexCommand(program: Command, output: Output): void {
     });
   addExamples(command, [
     'headwater index /srv/images',
-    'headwater index /srv/drop --watch --stream nightly',
+    'headwater index /srv/drop --watch --stream nightly --create-stream',
     'headwater index /srv/images --copy --json',
   ]);
 }

@@ -33,6 +33,7 @@ export function addPublishCommand(program: Command, output: Output): void {
       'version, as YYYYMMDD_HHMM in UTC (default: from metadata.yaml, or the present minute)',
     )
     .option('--stream <name>', 'stream (default: images)')
+    .option('--create-stream', 'create the stream if it does not exist')
     .addOption(
       new Option('--alias <name>', 'alias, beside os/release and os/release/variant (repeatable)').argParser(
         collect,
@@ -67,7 +68,7 @@ export function addPublishCommand(program: Command, output: Output): void {
     'headwater publish metadata.tar.xz rootfs.squashfs',
     'headwater publish rootfs.tar.xz --os debian --release bookworm --alias team/base',
     'headwater publish metadata.tar.xz disk.qcow2 --requirement secureboot=false',
-    'headwater publish ./build --stream nightly',
+    'headwater publish ./build --stream nightly --create-stream',
     'headwater publish rootfs.tar.gz --server https://images.example.com:8443 --json',
   ]);
 }

@@ -5,15 +5,15 @@ import { signalExitCodes } from '../exit-codes.ts';
 import { wantsJson } from '../global-options.ts';
 import { addExamples, collect } from '../help.ts';
 import { localConfig } from '../open-backend.ts';
-import { readMirrors } from '../open-mirrors.ts';
 import type { Output } from '../output.ts';
+import { readMirrors } from '../read-mirrors.ts';
 
 export function addServeCommand(program: Command, output: Output): void {
   const command = program
     .command('serve')
     .summary('start the server')
     .description(
-      'Start the server and print how to add it to lxc and incus. SIGTERM and SIGINT let running downloads finish for a while (shutdownTimeout); a second one ends at once.',
+      'Start the server and print how to add it to lxc and incus. SIGTERM and SIGINT let running downloads finish for a while (shutdownTimeout); a second one ends at once. SIGHUP changes nothing yet: restart the server to apply another configuration.',
     )
     .option('--set <key=value>', 'a setting, such as listen.port=9443 (repeatable)', collect)
     .action(async (options: { set?: string[] }) => {
@@ -31,8 +31,11 @@ export function addServeCommand(program: Command, output: Output): void {
 async function serve(config: Config, json: boolean, output: Output): Promise<void> {
   // Before anything is said: whoever reads it may stop the server at once.
   const stopped = firstSignal();
+  let noteHangup = () => {};
+  process.on('SIGHUP', () => noteHangup());
   const { startServer } = await import('../../server.ts');
   const server = await startServer(config, { mirrors: await readMirrors(config) });
+  noteHangup = () => server.noteHangup();
   if (json) {
     const { port, selfSigned, certificatePath, fingerprint } = server;
     const certificate = { certificate: certificatePath ?? null, fingerprint: fingerprint ?? null };

@@ -19,6 +19,7 @@ interface CreateOptions {
   allow?: string;
   role?: Role;
   stream?: string[];
+  createStream?: boolean;
   namePattern?: string[];
   expires?: string;
 }
@@ -50,6 +51,7 @@ export function addTokenCreate(token: Command, output: Output): void {
         'allow it in this stream only (repeatable; default: in all, or with --join --role publish in the one for pushed images)',
       ).argParser(collect),
     )
+    .option('--create-stream', 'accept streams that do not exist yet')
     .addOption(
       new Option(
         '--name-pattern <pattern>',
@@ -77,7 +79,7 @@ export function addTokenCreate(token: Command, output: Output): void {
     });
   addExamples(create, [
     'headwater token create build-machine',
-    'headwater token create ci --allow publish --stream nightly --expires 90d',
+    'headwater token create ci --allow publish --stream nightly --create-stream --expires 90d',
     'headwater token create laptop --join',
     "headwater token create app-team --join --name-pattern 'team/app*'",
     'TOKEN=$(headwater token create admin --allow admin)',
@@ -98,6 +100,7 @@ function requestOf(name: string, options: CreateOptions): TokenRequest {
     ...(options.stream === undefined
       ? {}
       : { streams: options.stream.map((stream) => parseNamePart('--stream', stream)) }),
+    ...(options.createStream === undefined ? {} : { createStream: options.createStream }),
     ...(options.namePattern === undefined ? {} : { names: options.namePattern.map(parsePattern) }),
     ...(lifetime === undefined ? {} : { expiresAt: new Date(Date.now() + lifetime) }),
   };

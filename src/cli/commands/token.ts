@@ -22,9 +22,16 @@ function addList(token: Command, output: Output): void {
   const list = token
     .command('list')
     .summary('list tokens')
-    .description('List tokens, without their secrets.')
-    .action(async () => {
-      const tokens = await withBackend(list, { create: false }, async (backend) => await backend.tokens());
+    .description(
+      'List tokens, without their secrets. Tokens that were used to join, revoked or expired more than 30 days ago are left out; "headwater audit" shows them, too.',
+    )
+    .option('--all', 'list these, too')
+    .action(async (options: { all?: boolean }) => {
+      const tokens = await withBackend(
+        list,
+        { create: false },
+        async (backend) => await backend.tokens({ all: options.all === true }),
+      );
       if (wantsJson(list)) output.json(tokens);
       else if (tokens.length === 0) output.note('There are no tokens yet.');
       else {
@@ -49,7 +56,7 @@ function addList(token: Command, output: Output): void {
         );
       }
     });
-  addExamples(list, ['headwater token list', 'headwater token list --json']);
+  addExamples(list, ['headwater token list', 'headwater token list --all --json']);
 }
 
 function addRevoke(token: Command, output: Output): void {

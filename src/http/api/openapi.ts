@@ -159,6 +159,7 @@ export const operations: Record<string, Operation> = {
   'GET /tokens': {
     summary: 'The tokens, without their secrets.',
     action: 'admin',
+    query: { all: '`true`: also those that were used to join, revoked or expired more than 30 days ago.' },
     answers: { 200: { description: 'The tokens.', body: tokensAnswer } },
   },
   'POST /tokens': {

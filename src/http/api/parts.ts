@@ -17,6 +17,8 @@ export interface ApiParts {
   access: Access;
   /** The stream that images go into that clients push. */
   pushedTo: string;
+  /** The streams that the configuration and the mirrors name. */
+  configuredStreams: readonly string[];
   /** Writes the token that a client joins with, around its secret; throws where clients cannot join. */
   joinToken: (token: Pick<Token, 'name' | 'expiresAt'>, secret: string) => string;
   /** Resolves when what was just committed shows in the documents. */

@@ -5,6 +5,11 @@ import { actions } from '../../catalog/rights.ts';
 
 const text = z.string().max(1000);
 
+const createStream = z
+  .boolean()
+  .exactOptional()
+  .meta({ description: 'Create the stream if it does not exist.' });
+
 export const versionBody = z
   .strictObject({
     files: z
@@ -18,6 +23,7 @@ export const versionBody = z
     variant: text.optional(),
     serial: text.optional().meta({ description: 'YYYYMMDD_HHMM, in UTC' }),
     stream: text.optional(),
+    createStream,
     title: text.optional(),
     label: text.optional(),
     eol: text.optional().meta({ description: 'YYYY-MM-DD' }),
@@ -50,6 +56,7 @@ export const tokenBody = z
     role: z.enum(['read', 'publish', 'admin']).exactOptional(),
     actions: z.array(z.enum(actions)).min(1).exactOptional(),
     streams: z.array(text).min(1).exactOptional().meta({ description: 'The streams it is for.' }),
+    createStream,
     names: z.array(text).min(1).max(100).exactOptional().meta({
       description: 'Patterns of the aliases and products it is for, with * and ?; all when left out.',
     }),

@@ -1,22 +1,34 @@
 import type { Router } from '@koa/router';
+import { parseStream } from '../../catalog/names.ts';
 import { grant } from '../../catalog/rights.ts';
 import { readBody } from './body.ts';
 import { type ApiParts, catalogFor, identityOf, parameter } from './parts.ts';
+import { single } from './query.ts';
 import { tokenBody } from './schemas.ts';
 
 /** Making, listing and revoking tokens; for `admin` only. */
 export function tokenRoutes(router: Router, parts: ApiParts): void {
-  const { access, catalog, joinToken, pushedTo } = parts;
+  const { access, catalog, configuredStreams: configured, joinToken, pushedTo } = parts;
 
   router.get('/tokens', async (context) => {
     access.demandAdministrator(identityOf(context));
-    context.body = { tokens: await catalog.tokens.list() };
+    context.body = { tokens: await catalog.tokens.list({ all: single(context, 'all') === 'true' }) };
   });
 
   router.post('/tokens', async (context) => {
     access.demandAdministrator(identityOf(context));
-    const { name, purpose, expiresAt: expiry, ...request } = await readBody(context.req, tokenBody);
+    const {
+      name,
+      purpose,
+      expiresAt: expiry,
+      createStream,
+      ...request
+    } = await readBody(context.req, tokenBody);
     const expiresAt = expiry === undefined ? undefined : new Date(expiry);
+    if (createStream !== true) {
+      const named = (request.streams ?? []).map(parseStream);
+      await catalog.streams.demand(named, { configured, mayName: true });
+    }
     // Before anything is made: it may not be possible here.
     if (purpose === 'join') joinToken({ name }, '');
     const { token, secret } = await catalogFor(context, parts).tokens.create({

@@ -1,9 +1,10 @@
 import type { Router } from '@koa/router';
 import { parseDigest } from '../../blobs/digest.ts';
-import { impliedAliases, productName } from '../../catalog/names.ts';
+import { impliedAliases, parseStream, productName } from '../../catalog/names.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { publish } from '../../publish/publisher.ts';
 import type { PublishRequest } from '../../publish/request.ts';
+import { isAdministrator } from '../access.ts';
 import { readBody } from './body.ts';
 import { type ApiParts, catalogFor, destinationFor, identityOf, parameter } from './parts.ts';
 import { readable } from './readable.ts';
@@ -11,12 +12,17 @@ import { versionBody } from './schemas.ts';
 
 /** Publishing versions of uploaded blobs, and removing them. */
 export function versionRoutes(router: Router, parts: ApiParts): void {
-  const { catalog, access, published } = parts;
+  const { catalog, access, configuredStreams: configured, published } = parts;
 
   router.post('/versions', async (context) => {
     access.demandAny(identityOf(context), 'publish');
-    const { files, ...said } = await readBody(context.req, versionBody);
-    access.demand(identityOf(context), 'publish', { stream: said.stream ?? 'images', isNamedByCaller: true });
+    const { files, createStream, ...said } = await readBody(context.req, versionBody);
+    const { stream = 'images' } = said;
+    access.demand(identityOf(context), 'publish', { stream, isNamedByCaller: true });
+    if (createStream !== true) {
+      const mayName = isAdministrator(identityOf(context));
+      await catalog.streams.demand([parseStream(stream)], { configured, mayName });
+    }
     const request = {
       ...(said as Omit<PublishRequest, 'files'>),
       files: files.map(({ digest, name }) => ({

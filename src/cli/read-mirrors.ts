@@ -1,0 +1,11 @@
+import type { MirrorDefinition } from '../config/mirror-schema.ts';
+import type { Config } from '../config/schema.ts';
+
+/** The mirrors that a configuration names. @throws HeadwaterError `invalid`, with every mistake in them */
+export async function readMirrors(config: Config): Promise<MirrorDefinition[]> {
+  const [{ loadMirrors }, { isSchedule }] = await Promise.all([
+    import('../config/mirror-definitions.ts'),
+    import('../mirror/schedule.ts'),
+  ]);
+  return loadMirrors({ directory: config.mirrorDir, env: process.env, isSchedule });
+}
