@@ -37,6 +37,25 @@ export async function removeAlias(
   if (removed !== undefined) await touchFamily(transaction, removed, revision);
 }
 
+/** Part of a transaction: removes the aliases of a family none of whose products has a version any more. */
+export async function removeEmptyAliases(transaction: Transaction<Tables>, family: Family): Promise<void> {
+  const left = await transaction
+    .selectFrom('versions')
+    .innerJoin('products', 'products.id', 'versions.product_id')
+    .select('versions.id')
+    .where('products.os', '=', family.os)
+    .where('products.release', '=', family.release)
+    .where('products.variant', '=', family.variant)
+    .where('versions.removed_at', 'is', null)
+    .limit(1)
+    .executeTakeFirst();
+  if (left !== undefined) return;
+  await transaction
+    .deleteFrom('aliases')
+    .where(({ and }) => and(familyOf(family)))
+    .execute();
+}
+
 /** Part of a transaction: an alias that is there, not one that was removed and only lingers in the documents. */
 export async function findAlias(transaction: Transaction<Tables>, name: string) {
   return await transaction

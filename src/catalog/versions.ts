@@ -1,5 +1,6 @@
 import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../errors.ts';
+import { removeEmptyAliases } from './alias-rows.ts';
 import type { Database } from './database.ts';
 import type { ProductDetails, VersionDraft } from './model.ts';
 import { ownTarget } from './own-names.ts';
@@ -54,9 +55,16 @@ export class Versions {
 
   /**
    * Takes a version out of the documents; its files stay fetchable until garbage collection forgets it.
+   * @param options.withAliases with the last version, also removes the aliases that then point to nothing; a mirror
+   * keeps them, because its versions may come back
    * @throws HeadwaterError `not-found`, `forbidden`
    */
-  async remove(product: string, serial: string, now = new Date()): Promise<void> {
+  async remove(
+    product: string,
+    serial: string,
+    now = new Date(),
+    options: { withAliases?: boolean } = {},
+  ): Promise<void> {
     await this.#database.change(async (transaction, revision, note, permit) => {
       const row = await transaction
         .selectFrom('versions')
@@ -77,6 +85,7 @@ export class Versions {
         .where('id', '=', row.id)
         .execute();
       await transaction.deleteFrom('aliases').where('version_id', '=', row.id).execute();
+      if (options.withAliases === true) await removeEmptyAliases(transaction, row);
       await transaction.updateTable('products').set({ revision }).where('id', '=', row.product_id).execute();
       await note({ action: 'version.remove', subject: `${product}@${serial}` });
     });

@@ -25,7 +25,7 @@ export function exitCodeOf(error: unknown): number {
 }
 
 /** Whether another try at the same cannot succeed: scripts try again after exit code 7. */
-export function isPermanent(error: unknown): boolean {
+function isPermanent(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (permanent.test(codeOf(cause) ?? '')) return true;
     if (cause instanceof AggregateError && cause.errors.some(isPermanent)) return true;

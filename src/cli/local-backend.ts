@@ -77,7 +77,7 @@ export class LocalBackend implements Backend {
   }
 
   async remove(product: string, serial: string): Promise<void> {
-    await this.#catalog.versions.remove(product, serial);
+    await this.#catalog.versions.remove(product, serial, new Date(), { withAliases: true });
   }
 
   async aliases(): Promise<Alias[]> {

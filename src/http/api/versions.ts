@@ -56,7 +56,7 @@ export function versionRoutes(router: Router, parts: ApiParts): void {
     if (!product.versions.some((version) => version.serial === serial)) {
       throw new HeadwaterError('not-found', `product ${name} has no version ${serial}`);
     }
-    await catalogFor(context, parts).versions.remove(name, serial);
+    await catalogFor(context, parts).versions.remove(name, serial, new Date(), { withAliases: true });
     await published();
     context.status = 204;
   });
