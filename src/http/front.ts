@@ -79,7 +79,7 @@ export function createFront(parts: {
         refuseRequest(request, response, exceeded);
         return;
       }
-      response.once('close', () => requests.release(key));
+      response.on('close', () => requests.release(key));
     }
     if (encrypted || !plainIsLimited) {
       const bytes = documents.answerAtOnce(request, response, id);

@@ -3,6 +3,7 @@ import { unpackFailure } from './failure.ts';
 import type { FromWorker } from './intake-messages.ts';
 import type { Job } from './intake-thread.ts';
 import type { IntakeThreads } from './intake-threads.ts';
+import { giveBackRingMemory, takeRingMemory } from './ring-memory.ts';
 
 /** Bytes of a slot when nothing else is said. Large enough that a message per slot costs nothing beside hashing it. */
 const usualSlotSize = 2 * 1024 * 1024;
@@ -36,6 +37,7 @@ export class Ring {
   /** The first thread writes the bytes down. */
   readonly #writesDown: boolean;
   #isGone = false;
+  #isGivenBack = false;
   #onClosed: (() => void) | undefined;
   #aborted: Promise<void> | undefined;
 
@@ -46,7 +48,7 @@ export class Ring {
   constructor(threads: IntakeThreads, works: ThreadWork[], options: { slotSize?: number } = {}) {
     const { slotSize = usualSlotSize } = options;
     this.#slotSize = slotSize;
-    this.#memory = new SharedArrayBuffer(slotCount * slotSize);
+    this.#memory = takeRingMemory(slotCount * slotSize);
     for (let slot = 0; slot < slotCount; slot++) this.#free.push(slot);
     this.#jobs = [];
     this.#writesDown = works[0]?.examine.into !== undefined;
@@ -90,6 +92,7 @@ export class Ring {
     try {
       const found = await this.#found;
       for (const job of this.#jobs) job.close(true);
+      this.#giveBack();
       return found;
     } catch (error) {
       await this.abort();
@@ -113,6 +116,16 @@ export class Ring {
       });
     }
     for (const job of this.#jobs) job.close(false);
+    // A thread that has not ended yet may read what is somebody else's by then; nobody hears what it finds, and what it
+    // writes down it has written.
+    this.#giveBack();
+  }
+
+  /** Once, whatever is called afterwards: from then on it is another ring's. */
+  #giveBack(): void {
+    if (this.#isGivenBack) return;
+    this.#isGivenBack = true;
+    giveBackRingMemory(this.#memory);
   }
 
   async #takeSlot(): Promise<number> {

@@ -86,7 +86,8 @@ export class ResponseTurns {
   #begin(socket: Socket, connection: Connection, request: IncomingMessage, response: ServerResponse): void {
     connection.response = response;
     connection.taken = -1;
-    response.once('close', () => this.#next(socket, connection));
+    // It is emitted once; a listener for once would cost more.
+    response.on('close', () => this.#next(socket, connection));
     this.#handle(request, response);
   }
 
