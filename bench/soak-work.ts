@@ -40,7 +40,7 @@ export async function repeat(
 }
 
 /** Runs a command of Headwater against the server, again when it could not reach it in the midst of 1,000 handshakes. */
-export async function headwater(target: SoakTarget, ...args: string[]): Promise<string> {
+async function headwater(target: SoakTarget, ...args: string[]): Promise<string> {
   for (let attempts = 1; ; attempts++) {
     const all = [program, ...args, '--server', target.url, '--insecure'];
     const result = await attempt(process.execPath, all, { env: { HEADWATER_TOKEN: target.token } });

@@ -41,7 +41,8 @@ function freshBucket(): FreshStore {
     environment: { HEADWATER_S3_ACCESS_KEY: accessKey, HEADWATER_S3_SECRET_KEY: secretKey },
     async contents(dataDirectory) {
       const blobs: string[] = [];
-      for await (const object of client.listObjectsV2(bucket, '', true)) {
+      // Beside them are what the store says of itself and what is set aside.
+      for await (const object of client.listObjectsV2(bucket, 'blobs/', true)) {
         blobs.push((object as { name: string }).name);
       }
       const unfinished = await filesIn(path.join(dataDirectory, 'staging'));

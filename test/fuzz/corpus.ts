@@ -7,7 +7,7 @@ import { debianOsRelease, file, folder, metadataYaml, packTar, symlink } from '.
 import { randomFrom } from './mutate.ts';
 
 /** A small image file that mutants are made of. */
-export interface Seed {
+interface Seed {
   name: string;
   bytes: Buffer;
 }

@@ -1,7 +1,8 @@
 // A squashfs of a few files, written without mksquashfs, which a fresh machine lacks. The format is Linux's
 // (Documentation/filesystems/squashfs.rst; fs/squashfs/squashfs_fs.h). Nothing is compressed.
 
-const blockSize = 128 * 1024;
+/** The largest: the inode of a file names each of its blocks, and all inodes go into one block of metadata. */
+const blockSize = 1024 * 1024;
 const metadataLimit = 8192;
 const superblockLength = 96;
 const absent = 0xffff_ffff_ffff_ffffn;
