@@ -38,6 +38,41 @@ export class HeadwaterError extends Error {
   }
 }
 
+/** The limits whose refusals are errors; those of connections are in `http/connection/refusals.ts`. */
+export type LimitName =
+  | 'uploadSize'
+  | 'unfinishedUploads'
+  | 'unfinishedUploadBytes'
+  | 'streamQuota'
+  | 'entryQuota'
+  | 'examinationMemory'
+  | 'examinationTimeout'
+  | 'operations'
+  | 'joinAttempts'
+  | 'bodySize'
+  | 'metadataSize';
+
+/** A limit refuses something. The server logs and counts each of them, wherever it is thrown. */
+export class LimitError extends HeadwaterError {
+  readonly limit: LimitName;
+
+  constructor(limit: LimitName, kind: ErrorKind, message: string, options?: { cause?: unknown }) {
+    super(kind, message, options);
+    this.name = 'LimitError';
+    this.limit = limit;
+  }
+}
+
+/** The refusal of a limit that an error is, or that caused it. */
+export function limitErrorOf(error: unknown): LimitError | undefined {
+  let cause = error;
+  while (cause instanceof Error) {
+    if (cause instanceof LimitError) return cause;
+    cause = cause.cause;
+  }
+  return undefined;
+}
+
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

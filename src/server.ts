@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import type { Actor } from './catalog/note-change.ts';
 import type { MirrorDefinition } from './config/mirror-schema.ts';
 import type { Config } from './config/schema.ts';
 import { messageOf } from './errors.ts';
@@ -11,11 +12,12 @@ import { Uploads } from './http/api/uploads.ts';
 import { createApplication } from './http/application.ts';
 import { BodyWatch } from './http/body-watch.ts';
 import { readCertificate } from './http/certificate.ts';
-import { ProxyTrust } from './http/client-address.ts';
+import { clientAddress, ProxyTrust } from './http/client-address.ts';
 import { AddressLimit } from './http/connection/address-limit.ts';
 import { ConnectionGate, connectionCapacity } from './http/connection/connection-gate.ts';
 import { Refusals } from './http/connection/refusals.ts';
 import { ResponseTurns } from './http/connection/response-turns.ts';
+import type { ErrorSinks } from './http/errors.ts';
 import { createFront } from './http/front.ts';
 import { Readiness } from './http/health.ts';
 import { Listener, type UpgradeListener } from './http/listener.ts';
@@ -32,6 +34,7 @@ import { PullPolicy } from './http/registry/pull-policy.ts';
 import { type PushPolicy, Receiver } from './http/registry/receiver.ts';
 import { createRegistry } from './http/registry/router.ts';
 import { recordServer } from './http/running-servers.ts';
+import { senderOf } from './http/sender.ts';
 import { ServerCertificate } from './http/server-certificate.ts';
 import { DocumentsHandler } from './http/streams/documents-handler.ts';
 import { onDemandHooks } from './mirror/log-fetches.ts';
@@ -77,6 +80,11 @@ export async function startServer(
   options: { mirrors?: MirrorDefinition[] } = {},
 ): Promise<RunningServer> {
   const log = createLogger(config.log);
+  const refusals = new Refusals({
+    log: (details, message) => log.warn(details, message),
+    count: (reason) => metrics.observeRefusal(reason),
+  });
+  const onRefused = refusals.note;
   const onStoreError: OnStoreError = (operation, kind, error) => {
     metrics.observeStoreError(operation, kind);
     const level = kind === 'damaged' ? 'error' : 'warn';
@@ -86,10 +94,7 @@ export async function startServer(
   if (typeof config.tls === 'object') await readCertificate(config.tls);
   const workspace = await openWorkspace(config, {
     observe: (store) => observeStore(store, onStoreError),
-    onRefused: ({ client, limit, message }) => {
-      metrics.observeRefusal(limit);
-      log.warn({ client, limit, error: message }, 'a file was refused');
-    },
+    onRefused: ({ client, address = 'this machine', error }) => refusals.noteError(error, address, client),
     onWarning: (warning) => log.warn({ warning }, 'an image breaks a rule that only warns'),
   });
   const { catalog, store, destination } = workspace;
@@ -129,21 +134,30 @@ export async function startServer(
     unfinished: {
       uploads: config.limits.unfinishedUploads,
       bytes: config.limits.unfinishedUploadBytes,
+      unpublished: (uploader) => catalog.blobs.unpublishedBytes(uploader),
     },
   });
   const handler = new DocumentsHandler(documents, access);
   const plainIsLimited = config.tls !== 'off';
   const onDefect = (error: unknown, id: string) => log.error({ id, err: error }, 'a request failed');
+  const sinks: ErrorSinks = {
+    onDefect,
+    noteRefusal: (error, request) => refusals.noteError(error, clientAddress(request), senderOf(request)),
+  };
+  const noteRefusal = (error: unknown, { who, from }: Actor) => refusals.noteError(error, from, who);
   const certificate = await ServerCertificate.open(config);
   const serverName = `${hostname()}-${await catalog.instance()}`;
   const operations = new Operations({ location: serverName, onDefect });
-  const events = new Events({ access, operations });
+  const events = new Events({ access, operations, onRefused });
   metrics.watch('headwater_registry_listeners', 'Clients that listen to events.', () => events.size);
   const published = () => documents.refresh();
   let port = config.listen.port;
   const addresses = () => reachableAddresses(config, port);
   const imageServers = new ImageServers(config.registry.mirrorFrom, store);
-  const receiver = new Receiver({ access, catalog, destination, policy: pushPolicy(config), published });
+  const receiver = new Receiver({
+    ...{ access, catalog, destination, published, noteRefusal },
+    policy: pushPolicy(config),
+  });
   const updates = new AutoUpdates(
     { catalog, receiver, servers: imageServers },
     { every: config.registry.refreshEvery, hooks: updateHooks(log) },
@@ -175,9 +189,10 @@ export async function startServer(
       }),
       imageServers,
       updates,
+      noteRefusal,
       published,
     },
-    onDefect,
+    sinks,
   );
   const application = createApplication({
     access,
@@ -190,7 +205,6 @@ export async function startServer(
       catalog,
       destination,
       uploads,
-      onRefused: (reason, address) => refusals.note(reason, address),
       mirrors,
       access,
       pushedTo: config.registry.stream,
@@ -202,13 +216,8 @@ export async function startServer(
     registry,
     plainIsLimited,
     redirectToStore: config.storage.type === 's3' && config.storage.redirect,
-    onDefect,
+    sinks,
   });
-  const refusals = new Refusals({
-    log: (details, message) => log.warn(details, message),
-    count: (reason) => metrics.observeRefusal(reason),
-  });
-  const onRefused = refusals.note;
   const bodies = new BodyWatch(undefined, onRefused);
   const proxies = new ProxyTrust(config.trustedProxies);
   const { limits } = config;

@@ -125,6 +125,27 @@ export class Blobs {
     return new Set(rows.map(({ uploader }) => uploader));
   }
 
+  /** How many bytes an uploader has sent of blobs that are kept and that no version contains. */
+  async unpublishedBytes(uploader: string): Promise<number> {
+    const { bytes } = await this.#database.reads
+      .selectFrom('blob_uploads')
+      .innerJoin('blobs', 'blobs.digest', 'blob_uploads.digest')
+      .select((expression) => expression.fn.sum<number | null>('blobs.size').as('bytes'))
+      .where('blob_uploads.uploader', '=', uploader)
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(
+            selectFrom('items')
+              .select('items.digest')
+              .whereRef('items.digest', '=', 'blob_uploads.digest')
+              .limit(1),
+          ),
+        ),
+      )
+      .executeTakeFirstOrThrow();
+    return bytes ?? 0;
+  }
+
   /** The products with a version that contains a blob and was not removed. */
   async #products(digest: string) {
     const rows = await this.#database.reads

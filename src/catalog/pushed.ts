@@ -19,7 +19,7 @@ import {
   retire,
   type VersionPlace,
 } from './pushed-versions.ts';
-import { allowance, assertWithin, type QuotaScope, type Quotas } from './quotas.ts';
+import { type Allowance, allowance, assertWithin, type QuotaScope, type Quotas } from './quotas.ts';
 import type { Permit } from './rights.ts';
 import type { Tables } from './tables.ts';
 import { claimProduct, describeProducts, insertVersion } from './version-rows.ts';
@@ -124,10 +124,7 @@ export class Pushed {
   }
 
   /** How many bytes may still be pushed, and what says so. */
-  async allowance(
-    quotas: Quotas,
-    scope: Omit<QuotaScope, 'permit'>,
-  ): Promise<{ bytes: number; reason: string }> {
+  async allowance(quotas: Quotas, scope: Omit<QuotaScope, 'permit'>): Promise<Allowance> {
     return await allowance(this.#database.reads, quotas, { ...scope, permit: this.#database.permit });
   }
 

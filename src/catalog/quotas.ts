@@ -1,5 +1,5 @@
 import type { Kysely, Transaction } from 'kysely';
-import { HeadwaterError } from '../errors.ts';
+import { LimitError } from '../errors.ts';
 import type { Permit } from './rights.ts';
 import type { Tables } from './tables.ts';
 
@@ -19,6 +19,14 @@ export interface QuotaScope {
   permit: Permit;
 }
 
+/** How many bytes there is room for, and which quota says so. */
+export interface Allowance {
+  bytes: number;
+  limit: 'streamQuota' | 'entryQuota';
+  /** For those who are told. */
+  reason: string;
+}
+
 /**
  * How many bytes may still be pushed.
  * @param database the catalog, or a transaction
@@ -27,28 +35,33 @@ export async function allowance(
   database: Kysely<Tables> | Transaction<Tables>,
   quotas: Quotas,
   scope: QuotaScope,
-): Promise<{ bytes: number; reason: string }> {
-  const rooms = [];
+): Promise<Allowance> {
+  const rooms: Allowance[] = [];
   if (quotas.stream !== undefined) {
     const used = await sum(database, 'products.stream', scope.stream);
     // How much there is of images that somebody may not read is not told either.
     const mayKnow = await scope.permit.may('read', { stream: scope.stream, names: [] });
     rooms.push({
+      limit: 'streamQuota',
       bytes: quotas.stream - used,
       reason: quotaReason(`the stream ${scope.stream}`, quotas.stream, mayKnow ? used : undefined),
     });
   }
   if (quotas.entry !== undefined) {
     const used = await sum(database, 'pushed.pushed_by', scope.pushedBy);
-    rooms.push({ bytes: quotas.entry - used, reason: quotaReason(scope.pushedBy, quotas.entry, used) });
+    rooms.push({
+      limit: 'entryQuota',
+      bytes: quotas.entry - used,
+      reason: quotaReason(scope.pushedBy, quotas.entry, used),
+    });
   }
   rooms.sort((one, other) => one.bytes - other.bytes);
-  return rooms[0] ?? { bytes: Number.POSITIVE_INFINITY, reason: '' };
+  return rooms[0] ?? { limit: 'streamQuota', bytes: Number.POSITIVE_INFINITY, reason: '' };
 }
 
 /**
  * Part of a transaction: refuses what does not fit.
- * @throws HeadwaterError `too-large`
+ * @throws LimitError `too-large`
  */
 export async function assertWithin(
   transaction: Transaction<Tables>,
@@ -57,12 +70,13 @@ export async function assertWithin(
   bytes: number,
 ): Promise<void> {
   const left = await allowance(transaction, quotas, scope);
-  if (bytes > left.bytes) throw overQuota(left.reason);
+  if (bytes > left.bytes) throw overQuota(left);
 }
 
 /** The error of a push that does not fit. */
-export function overQuota(reason: string): HeadwaterError {
-  return new HeadwaterError(
+export function overQuota({ limit, reason }: Allowance): LimitError {
+  return new LimitError(
+    limit,
     'too-large',
     `the image does not fit: ${reason}; delete images that nobody needs`,
   );

@@ -7,6 +7,7 @@ import { HeadwaterError } from '../errors.ts';
 import { readable } from './api/readable.ts';
 import { clientAddress } from './client-address.ts';
 import { peerCertificate } from './peer-certificate.ts';
+import { noteSender } from './sender.ts';
 
 /** Somebody that was let in: by the secret of a token, or by a TLS certificate that is trusted. */
 export type Known = ({ kind: 'token' } & Token) | ({ kind: 'client' } & Client);
@@ -33,6 +34,12 @@ export class Access {
    * @throws HeadwaterError `unauthorized` when credentials are given that are not valid
    */
   async identify(request: IncomingMessage): Promise<Identity> {
+    const identity = await this.#identify(request);
+    if (identity !== undefined) noteSender(request, keyOf(identity));
+    return identity;
+  }
+
+  async #identify(request: IncomingMessage): Promise<Identity> {
     const header = request.headers.authorization;
     if (header === undefined) {
       const certificate = peerCertificate(request.socket);

@@ -5,7 +5,7 @@ import type { Products } from '../catalog/products.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { Metrics } from '../ops/metrics.ts';
 import type { Access } from './access.ts';
-import { errorFunnel } from './errors.ts';
+import { type ErrorSinks, errorFunnel } from './errors.ts';
 import { requestIdHeader } from './front.ts';
 import type { Readiness } from './health.ts';
 import { filePath, rawPath } from './request-path.ts';
@@ -28,7 +28,7 @@ export interface ApplicationParts {
   plainIsLimited: boolean;
   /** Answer image files with a link into the store. */
   redirectToStore: boolean;
-  onDefect: (error: unknown, requestId: string) => void;
+  sinks: ErrorSinks;
 }
 
 /** The koa application: everything but the listening. */
@@ -39,14 +39,14 @@ export function createApplication(parts: ApplicationParts): RequestListener {
   application.on('error', (error: Error & { code?: string }) => {
     const gone = /^(ECONNRESET|EPIPE|ERR_STREAM_PREMATURE_CLOSE|HPE_\w+)$/.test(error.code ?? '');
     // An upstream or a store that fails half way is told by those who read from it.
-    if (!gone && !(error instanceof HeadwaterError)) parts.onDefect(error, '');
+    if (!gone && !(error instanceof HeadwaterError)) parts.sinks.onDefect(error, '');
   });
   application.use(async (context, next) => {
     context.state['requestId'] = context.get(requestIdHeader);
     await next();
   });
   application.use(sendLongBody);
-  application.use(errorFunnel(parts.onDefect));
+  application.use(errorFunnel(parts.sinks));
   application.use(async (context, next) => {
     if (parts.plainIsLimited && !('encrypted' in context.req.socket)) await plainRequest(parts, context);
     else if (!(await readRequest(parts, context))) await next();

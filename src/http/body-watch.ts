@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { clientAddress } from './client-address.ts';
 import type { OnRefused } from './connection/refusals.ts';
+import { senderOf } from './sender.ts';
 
 /** What a body must do to go on. */
 export interface BodyLimits {
@@ -62,7 +63,7 @@ export class BodyWatch {
       watched.slow = isSlow || response.writableFinished ? watched.slow + 1 : 0;
       watched.seen = bytesRead;
       if (watched.slow < patience) continue;
-      if (!request.socket.destroyed) this.#onRefused('slowUpload', clientAddress(request));
+      if (!request.socket.destroyed) this.#onRefused('slowUpload', clientAddress(request), senderOf(request));
       request.socket.destroy();
     }
   }

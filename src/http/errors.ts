@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { Middleware } from 'koa';
 import { type ErrorKind, HeadwaterError } from '../errors.ts';
 
@@ -20,8 +21,15 @@ interface ErrorBody {
   error: { kind: ErrorKind | 'internal'; message: string };
 }
 
+/** Who is told of the errors of requests. */
+export interface ErrorSinks {
+  onDefect: (error: unknown, requestId: string) => void;
+  /** Is told of every error, and notes those that are refusals of limits. */
+  noteRefusal: (error: unknown, request: IncomingMessage) => void;
+}
+
 /** The one place where errors become responses. A defect of ours is logged whole and tells the client nothing. */
-export function errorFunnel(onDefect: (error: unknown, requestId: string) => void): Middleware {
+export function errorFunnel({ onDefect, noteRefusal }: ErrorSinks): Middleware {
   return async (context, next) => {
     try {
       await next();
@@ -36,6 +44,7 @@ export function errorFunnel(onDefect: (error: unknown, requestId: string) => voi
     } catch (error) {
       const known = error instanceof HeadwaterError ? error : undefined;
       if (known === undefined) onDefect(error, String(context.state['requestId']));
+      else noteRefusal(known, context.req);
       context.status = known === undefined ? 500 : statusOf[known.kind];
       if (known?.kind === 'unauthorized')
         context.set('WWW-Authenticate', 'Bearer realm="headwater", Basic realm="headwater"');

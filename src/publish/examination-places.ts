@@ -1,4 +1,4 @@
-import { HeadwaterError } from '../errors.ts';
+import { LimitError } from '../errors.ts';
 
 /** How many examinations run at a time, and what they take. */
 export interface ExaminationLimits {
@@ -25,7 +25,7 @@ export interface PlaceRequest {
 }
 
 /** To look into a file takes more memory than one file may. */
-export class TooMuchMemory extends HeadwaterError {}
+export class TooMuchMemory extends LimitError {}
 
 /** A place that was given; it is given back once. */
 export interface Place {
@@ -70,6 +70,7 @@ export class ExaminationPlaces {
     const most = this.#limits.memory / 2;
     if (memory <= most) return;
     throw new TooMuchMemory(
+      'examinationMemory',
       'too-large',
       `to look into the file takes ${mebibytes(memory)} MiB of memory, and one file may take ${mebibytes(most)} MiB: compress it with a smaller window or dictionary, or raise limits.examinationMemory`,
     );

@@ -1,15 +1,17 @@
 import { performance } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
-import { codeOf, HeadwaterError } from '../errors.ts';
+import { codeOf, HeadwaterError, LimitError } from '../errors.ts';
 import type { Beginning, FromWorker, ToWorker } from './intake-messages.ts';
 import { ThreadSigns } from './thread-signs.ts';
 
 /** A thread ended while it had work: what became of it, and of small files that came together, at which one it was. */
-export class LostThread extends HeadwaterError {
+export class LostThread extends LimitError {
   readonly file: number;
 
   constructor(message: string, options: { file: number; disk?: boolean; cause?: unknown }) {
-    super(options.disk === true ? 'unavailable' : 'invalid', message, { cause: options.cause });
+    super('examinationTimeout', options.disk === true ? 'unavailable' : 'invalid', message, {
+      cause: options.cause,
+    });
     this.file = options.file;
   }
 }

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { type Digest, parseDigest } from '../blobs/digest.ts';
-import { HeadwaterError } from '../errors.ts';
+import { HeadwaterError, type LimitError, type LimitName } from '../errors.ts';
 import type { Compression, Content } from '../image/content.ts';
 import { memoryHeadLength, memoryNeeded, memoryOf } from '../image/memory-needed.ts';
 import type { TakeDisk } from '../image/unified.ts';
@@ -48,9 +48,15 @@ export interface Passage {
   examined: Promise<Examined>;
 }
 
-export interface PassOptions {
+/** Who sends a file. */
+export interface Sender {
   /** Whose file it is: every client gets its turn. */
   client: string;
+  /** Where the client is. */
+  address?: string;
+}
+
+export interface PassOptions extends Sender {
   /** The bytes of the metadata item that they are a root of, for the fingerprint. */
   metadata?: Uint8Array;
   /** How many bytes are expected, when known. */
@@ -64,11 +70,10 @@ export interface PassOptions {
 }
 
 /** A file that was not looked into to its end. */
-export interface RefusedExamination {
-  client: string;
+export interface RefusedExamination extends Sender {
   /** The setting that says how much is too much. */
-  limit: 'examinationMemory' | 'examinationTimeout';
-  message: string;
+  limit: LimitName;
+  error: LimitError;
 }
 
 /** How examinations are bounded. */
@@ -123,7 +128,7 @@ export class Intake {
     const examined = new Promise<Examined>((onDone, onError) => {
       resolve = onDone;
       reject = (error) => {
-        this.#noteRefusal(error, options.client);
+        this.#noteRefusal(error, options);
         onError(error);
       };
     });
@@ -135,13 +140,14 @@ export class Intake {
   /**
    * Examines small files, and writes them where they are to be.
    * @param client whose files they are
+   * @param address where the client is
    * @returns what became of each: `invalid` when it is no image file; what the disk failed with
    */
-  async take(files: readonly SmallFile[], client: string): Promise<Outcome<Examined>[]> {
+  async take(files: readonly SmallFile[], client: string, address?: string): Promise<Outcome<Examined>[]> {
     return withOutcomes(files, await this.#batches.take(files, client)).map(
       ({ request: { bytes }, outcome }) => {
         if ('error' in outcome) {
-          this.#noteRefusal(outcome.error, client);
+          this.#noteRefusal(outcome.error, { client, ...(address === undefined ? {} : { address }) });
           return outcome;
         }
         return { result: toExamined([outcome.result], bytes.length) };
@@ -269,12 +275,10 @@ export class Intake {
     };
   }
 
-  #noteRefusal(error: unknown, client: string): void {
-    const { onRefused } = this.#options;
-    if (!(error instanceof HeadwaterError) || onRefused === undefined) return;
-    const { message } = error;
-    if (error instanceof LostThread) onRefused({ client, limit: 'examinationTimeout', message });
-    else if (error instanceof TooMuchMemory) onRefused({ client, limit: 'examinationMemory', message });
+  #noteRefusal(error: unknown, { client, address }: Sender): void {
+    if (!(error instanceof LostThread) && !(error instanceof TooMuchMemory)) return;
+    const { limit } = error;
+    this.#options.onRefused?.({ client, ...(address === undefined ? {} : { address }), limit, error });
   }
 }
 

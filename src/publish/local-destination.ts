@@ -5,7 +5,7 @@ import type { VersionDraft } from '../catalog/model.ts';
 import type { Actor } from '../catalog/note-change.ts';
 import type { PublishOutcome } from '../catalog/publish-queue.ts';
 import type { PushDraft, PushOutcome } from '../catalog/pushed.ts';
-import { HeadwaterError } from '../errors.ts';
+import { HeadwaterError, LimitError } from '../errors.ts';
 import type { Compression, Content } from '../image/content.ts';
 import { completeSquashfs } from '../image/squashfs-look.ts';
 import type { TakeDisk } from '../image/unified.ts';
@@ -13,7 +13,7 @@ import { type Outcome, onlyResult, withOutcomes } from '../outcome.ts';
 import type { InputFile, KeepOptions, KeptFile, MetadataFile } from './destination.ts';
 import { inFile } from './in-file.ts';
 import { asExpected, landing, openInput, reported, writtenDown } from './input-file.ts';
-import { type Examined, type Intake, type Passage, smallFile } from './intake.ts';
+import { type Examined, type Intake, type Passage, type Sender, smallFile } from './intake.ts';
 import { type ImageRules, judgeMembers } from './judge.ts';
 import type { PushDestination, PushLimits } from './push.ts';
 import { openFile } from './read-file.ts';
@@ -54,12 +54,17 @@ export class LocalDestination implements PushDestination {
   readonly #intake: Intake;
   /** Whose files it takes: every client gets its turn. */
   readonly #client: string;
+  readonly #address: string | undefined;
   readonly #recent = new RecentBlobs();
 
-  /** @param client whose files it takes; Headwater's own when left out */
-  constructor(parts: Parts, client = 'headwater') {
+  /**
+   * @param client whose files it takes; Headwater's own when left out
+   * @param address where the client is
+   */
+  constructor(parts: Parts, client = 'headwater', address?: string) {
     this.#parts = parts;
     this.#client = client;
+    this.#address = address;
     this.#catalog = parts.catalog;
     this.#store = parts.store;
     this.#intake = parts.intake;
@@ -67,7 +72,7 @@ export class LocalDestination implements PushDestination {
 
   /** The same place, where `actor` publishes as the audit log has it. */
   by(actor: Actor): LocalDestination {
-    return new LocalDestination({ ...this.#parts, catalog: this.#catalog.by(actor) }, actor.who);
+    return new LocalDestination({ ...this.#parts, catalog: this.#catalog.by(actor) }, actor.who, actor.from);
   }
 
   async keep(file: InputFile, options: KeepOptions = {}): Promise<KeptFile> {
@@ -81,7 +86,7 @@ export class LocalDestination implements PushDestination {
     const passing = progress === undefined ? bytes : reported(bytes, file.name, size, progress);
     const lies = landing(file);
     const passage = this.#intake.pass(passing, {
-      client: this.#client,
+      ...this.#sender(),
       // A file of this machine can wait; those who send bytes cannot.
       patient: file.from !== 'stream',
       ...(lies === undefined ? {} : { path: lies }),
@@ -113,7 +118,7 @@ export class LocalDestination implements PushDestination {
         return { file, ...(after === undefined ? {} : { after }) };
       }),
     );
-    const stored = withOutcomes(inputs, await storeSmall(loaded, { ...this.#parts, client: this.#client }));
+    const stored = withOutcomes(inputs, await storeSmall(loaded, { ...this.#parts, ...this.#sender() }));
     const whole = stored.flatMap(({ request, outcome }) =>
       'error' in outcome ? [] : [{ ...request, examined: outcome.result }],
     );
@@ -179,6 +184,10 @@ export class LocalDestination implements PushDestination {
       ...limits,
       assertStored: (blob, isRecorded) => this.#assertStored(blob, isRecorded),
     });
+  }
+
+  #sender(): Sender {
+    return { client: this.#client, ...(this.#address === undefined ? {} : { address: this.#address }) };
   }
 
   /** Looks a blob up that the catalog knows; one that was set aside comes back. */
@@ -298,7 +307,8 @@ export class LocalDestination implements PushDestination {
     if (metadata === undefined) return undefined;
     if (metadata.bytes !== undefined) return metadata.bytes;
     if (metadata.size > metadataLimit) {
-      throw new HeadwaterError(
+      throw new LimitError(
+        'metadataSize',
         'too-large',
         `${metadata.name}: a metadata tarball of ${metadata.size} bytes; at most ${metadataLimit}`,
       );

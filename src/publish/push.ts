@@ -4,7 +4,7 @@ import type { PushDraft, PushOutcome } from '../catalog/pushed.ts';
 import type { PushedDetails, UpdateSource } from '../catalog/pushed-details.ts';
 import type { VersionPlace } from '../catalog/pushed-versions.ts';
 import type { Quotas } from '../catalog/quotas.ts';
-import { HeadwaterError } from '../errors.ts';
+import { HeadwaterError, LimitError } from '../errors.ts';
 import type { ImageMetadata } from '../image/content.ts';
 import { Attempt } from './attempt.ts';
 import type { Destination, KeptFile } from './destination.ts';
@@ -221,7 +221,8 @@ function shownDetails(properties: Record<string, string>, otherwise: string): Pr
 function assertModest(properties: Record<string, string>): void {
   const length = Object.entries(properties).reduce((sum, [key, value]) => sum + key.length + value.length, 0);
   if (length <= propertiesLimit) return;
-  throw new HeadwaterError(
+  throw new LimitError(
+    'metadataSize',
     'too-large',
     `the image's properties have ${length} characters; at most ${propertiesLimit}`,
   );

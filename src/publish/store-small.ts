@@ -5,7 +5,7 @@ import { type Outcome, outcomeOf, resultOf, withOutcomes } from '../outcome.ts';
 import type { InputFile } from './destination.ts';
 import { inFile } from './in-file.ts';
 import { asExpected } from './input-file.ts';
-import type { Examined, Intake } from './intake.ts';
+import type { Examined, Intake, Sender } from './intake.ts';
 
 /** A file whose bytes are all here. */
 export type FileInMemory = InputFile & { from: 'memory' };
@@ -25,7 +25,7 @@ interface Storing {
  */
 export async function storeSmall(
   inputs: readonly Storing[],
-  { store, intake, client }: { store: BlobStore; intake: Intake; client: string },
+  { store, intake, client, address }: { store: BlobStore; intake: Intake } & Sender,
 ): Promise<Outcome<Examined>[]> {
   const staged = await store.stage?.(inputs.length);
   try {
@@ -37,6 +37,7 @@ export async function storeSmall(
         ...(into === undefined ? {} : { into }),
       })),
       client,
+      address,
     );
     const written: { path: string; digest: Digest }[] = [];
     const outcomes = await Promise.all(

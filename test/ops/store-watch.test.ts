@@ -55,7 +55,7 @@ test('the first round after a start removes no blob; a later one sets it aside',
     directory: join(config.dataDir, 'uploads'),
     uploadersOf: (digest) => catalog.blobs.uploaders(digest),
     limit: 1,
-    unfinished: { uploads: 1, bytes: 1 },
+    unfinished: { uploads: 1, bytes: 1, unpublished: () => Promise.resolve(0) },
   });
   const hooks = { onFetched: vi.fn(), onFailed: vi.fn(), onEvicted: vi.fn(), onError: vi.fn() };
   const onDemand = new OnDemandStore([], { ...workspace, dataDir: config.dataDir }, hooks);

@@ -3,9 +3,8 @@ import type { Context } from 'koa';
 import { parseDigest } from '../../blobs/digest.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { keyOf } from '../access.ts';
-import { clientAddress } from '../client-address.ts';
 import { type ApiParts, destinationFor, identityOf, parameter } from './parts.ts';
-import { type Part, UnfinishedLimit, WrongOffset } from './uploads.ts';
+import { type Part, WrongOffset } from './uploads.ts';
 
 /**
  * Sending blobs: what the uploader may use already is not sent again, and what broke is continued. To everybody else a blob
@@ -47,7 +46,6 @@ export function blobRoutes(router: Router, parts: ApiParts): void {
       context.status = 201;
       context.body = { digest: `sha256:${digest}`, size };
     } catch (error) {
-      if (error instanceof UnfinishedLimit) parts.onRefused(error.limit, clientAddress(context.req));
       if (error instanceof WrongOffset) context.set('Upload-Offset', String(error.offset));
       throw error;
     }

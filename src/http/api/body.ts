@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type * as z from 'zod';
-import { HeadwaterError } from '../../errors.ts';
+import { HeadwaterError, LimitError } from '../../errors.ts';
 
 /** The most that a JSON body may have, in bytes. */
 const bodyLimit = 1024 * 1024;
@@ -22,7 +22,8 @@ export async function readBody<Schema extends z.ZodType>(
     // Left early, the body must stay open: its sender has yet to read the answer.
     for await (const chunk of request.iterator({ destroyOnReturn: false })) {
       length += (chunk as Buffer).length;
-      if (length > bodyLimit) throw new HeadwaterError('too-large', `the body is over ${bodyLimit} bytes`);
+      if (length > bodyLimit)
+        throw new LimitError('bodySize', 'too-large', `the body is over ${bodyLimit} bytes`);
       chunks.push(chunk as Buffer);
     }
   } catch (error) {

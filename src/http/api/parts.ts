@@ -3,7 +3,6 @@ import type { Token } from '../../catalog/tokens.ts';
 import type { MirrorService } from '../../mirror/service.ts';
 import type { LocalDestination } from '../../publish/local-destination.ts';
 import type { Access } from '../access.ts';
-import type { OnRefused } from '../connection/refusals.ts';
 import type { Uploads } from './uploads.ts';
 
 /** What the routes of the API act on. */
@@ -11,8 +10,6 @@ export interface ApiParts {
   catalog: Catalog;
   destination: LocalDestination;
   uploads: Uploads;
-  /** Told of a client that a limit refuses. */
-  onRefused: OnRefused;
   mirrors: MirrorService;
   access: Access;
   /** The stream that images go into that clients push. */

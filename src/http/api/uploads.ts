@@ -3,7 +3,7 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { basename, join } from 'node:path';
 import type { Digest } from '../../blobs/digest.ts';
-import { HeadwaterError } from '../../errors.ts';
+import { HeadwaterError, LimitError } from '../../errors.ts';
 import type { KeptFile } from '../../publish/destination.ts';
 import type { LocalDestination } from '../../publish/local-destination.ts';
 import { openFile } from '../../publish/read-file.ts';
@@ -25,6 +25,19 @@ export interface Uploader {
   destination: LocalDestination;
 }
 
+/** What bounds what an uploader has sent that is not part of a version. */
+interface UnfinishedLimits {
+  /** The most unfinished uploads of one uploader. */
+  uploads: number;
+  /** The most bytes of them, and of blobs that no version contains. */
+  bytes: number;
+  /** How many bytes an uploader has sent of blobs that are kept and that no version contains. */
+  unpublished: (uploader: string) => Promise<number>;
+}
+
+/** Refuses what an upload must not have. @throws LimitError */
+type AssertRoom = (size: number) => Promise<void>;
+
 /** The next part must begin elsewhere: where is told with the error. */
 export class WrongOffset extends HeadwaterError {
   readonly offset: number;
@@ -38,20 +51,6 @@ export class WrongOffset extends HeadwaterError {
   }
 }
 
-/** An uploader has too many unfinished uploads, or too many bytes of them. */
-export class UnfinishedLimit extends HeadwaterError {
-  readonly limit: 'unfinishedUploads' | 'unfinishedUploadBytes';
-
-  constructor(limit: UnfinishedLimit['limit'], most: number) {
-    const unit = limit === 'unfinishedUploads' ? 'unfinished uploads' : 'bytes of unfinished uploads';
-    super(
-      'too-large',
-      `a token or client may have ${most} ${unit} at most (limits.${limit}): finish others first`,
-    );
-    this.limit = limit;
-  }
-}
-
 /**
  * Takes blobs in over HTTP. What arrived of a broken upload stays on the local disk, and the next request of the same
  * uploader continues there. Uploads of one blob by several uploaders have nothing to do with each other.
@@ -62,7 +61,9 @@ export class Uploads {
   readonly #limit: number;
   /** The names of the files that are being written, with the bytes that they have. */
   readonly #active = new Map<string, number>();
-  readonly #most: { uploads: number; bytes: number };
+  /** Bytes that uploaders have sent to the end since the server started, by their keys. */
+  readonly #kept = new Map<string, number>();
+  readonly #unfinished: UnfinishedLimits;
 
   /**
    * @param options.limit the most bytes of a blob
@@ -72,13 +73,12 @@ export class Uploads {
     directory: string;
     uploadersOf: (digest: string) => Promise<ReadonlySet<string>>;
     limit: number;
-    /** The most unfinished uploads of one uploader, and their bytes. */
-    unfinished: { uploads: number; bytes: number };
+    unfinished: UnfinishedLimits;
   }) {
     this.#directory = options.directory;
     this.#uploadersOf = options.uploadersOf;
     this.#limit = options.limit;
-    this.#most = options.unfinished;
+    this.#unfinished = options.unfinished;
   }
 
   /** How many bytes of a blob arrived in uploads of an uploader that broke. */
@@ -133,8 +133,8 @@ export class Uploads {
     this.#assertAllowed(part.total ?? 0);
     const path = this.#path(fileName(digest, uploader.key));
     const here = await this.offset(digest, uploader);
-    const room = await this.#room(fileName(digest, uploader.key));
-    if ((part.total ?? 0) > room()) throw new UnfinishedLimit('unfinishedUploadBytes', this.#most.bytes);
+    const assertRoom = await this.#room(digest, uploader);
+    await assertRoom(part.total ?? 0);
     if (part.offset !== 0 && part.offset !== here) throw new WrongOffset(here);
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const progress = { broken: false };
@@ -144,13 +144,14 @@ export class Uploads {
           from: 'stream',
           name: `blob sha256:${digest}`,
           ...(part.total === undefined ? {} : { size: part.total }),
-          bytes: this.#arriving(path, part, body, { progress, room }),
+          bytes: this.#arriving(path, part, body, { progress, assertRoom }),
           landing: { path },
           expectedDigest: digest,
         },
         metadata === undefined ? {} : { metadata },
       );
       await rm(path, { force: true });
+      this.#kept.set(uploader.key, (this.#kept.get(uploader.key) ?? 0) + kept.size);
       return kept;
     } catch (error) {
       // On a full disk its bytes are given back at once: kept, they would keep it full.
@@ -166,7 +167,7 @@ export class Uploads {
     path: string,
     part: Part,
     body: IncomingMessage,
-    { progress, room }: { progress: { broken: boolean }; room: () => number },
+    { progress, assertRoom }: { progress: { broken: boolean }; assertRoom: AssertRoom },
   ): AsyncGenerator<Uint8Array> {
     if (part.offset > 0) yield* (await openFile(path)).bytes;
     const spool = await Spool.open(path, part.offset);
@@ -175,7 +176,7 @@ export class Uploads {
       for await (const chunk of received(body, progress)) {
         size += chunk.length;
         this.#assertAllowed(size);
-        if (size > room()) throw new UnfinishedLimit('unfinishedUploadBytes', this.#most.bytes);
+        await assertRoom(size);
         this.#active.set(basename(path), size);
         if (part.total !== undefined && size > part.total) throw notAnnounced(size, part.total);
         await spool.write(chunk);
@@ -192,26 +193,42 @@ export class Uploads {
 
   #assertAllowed(size: number): void {
     if (size <= this.#limit) return;
-    throw new HeadwaterError(
+    throw new LimitError(
+      'uploadSize',
       'too-large',
       `a blob may have ${this.#limit} bytes at most (limits.uploadSize), not ${size}`,
     );
   }
 
   /**
-   * How many bytes an upload may have beside the others of its uploader.
-   * @throws UnfinishedLimit when there are too many others
+   * Checks that there are not too many uploads beside one, and returns what checks its bytes: beside the bytes of the
+   * others, and of the blobs that its uploader has sent and that no version contains.
+   * @throws LimitError when there are too many others
    */
-  async #room(name: string): Promise<() => number> {
+  async #room(digest: Digest, { key }: Uploader): Promise<AssertRoom> {
+    const name = fileName(digest, key);
+    const { uploads, bytes, unpublished } = this.#unfinished;
     const isOther = (file: string) => file !== name && file.split('-')[1] === name.split('-')[1];
     const files = (await readdir(this.#directory).catch(() => [])).filter(isOther);
     const active = () => [...this.#active].filter(([file]) => isOther(file));
-    if (new Set([...files, ...active().map(([file]) => file)]).size >= this.#most.uploads) {
-      throw new UnfinishedLimit('unfinishedUploads', this.#most.uploads);
+    if (new Set([...files, ...active().map(([file]) => file)]).size >= uploads) {
+      throw unfinishedLimit('unfinishedUploads', uploads);
     }
     let idle = 0;
     for (const file of files) if (!this.#active.has(file)) idle += await spooled(this.#path(file));
-    return () => this.#most.bytes - idle - active().reduce((sum, [, bytes]) => sum + bytes, 0);
+    const kept = () => this.#kept.get(key) ?? 0;
+    // Blobs that were kept later are added to what the catalog said, and asked for only where there is no room.
+    const look = async () => ({ keptThen: kept(), bytes: await unpublished(key) });
+    let known = await look();
+    const room = () => {
+      const others = active().reduce((sum, [, size]) => sum + size, idle);
+      return bytes - others - known.bytes - (kept() - known.keptThen);
+    };
+    return async (size) => {
+      if (size <= room()) return;
+      known = await look();
+      if (size > room()) throw unfinishedLimit('unfinishedUploadBytes', bytes);
+    };
   }
 
   /** Whether an upload's own uploader has sent the blob since, so that nobody continues what a killed process left of it. */
@@ -231,6 +248,16 @@ export class Uploads {
 /** The file of an upload. Files without an uploader in their names are of versions before: they only expire. */
 function fileName(digest: string, uploader: string): string {
   return `${digest}-${createHash('sha256').update(uploader).digest('hex').slice(0, 32)}`;
+}
+
+function unfinishedLimit(limit: 'unfinishedUploads' | 'unfinishedUploadBytes', most: number): LimitError {
+  return new LimitError(
+    limit,
+    'too-large',
+    limit === 'unfinishedUploads'
+      ? `a token or client may have ${most} unfinished uploads at most (limits.unfinishedUploads): finish others first`
+      : `a token or client may have ${most} bytes of unfinished uploads and of blobs that no version contains (limits.unfinishedUploadBytes): finish and publish others first`,
+  );
 }
 
 function notAnnounced(size: number, total: number): HeadwaterError {

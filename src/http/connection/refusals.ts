@@ -1,22 +1,51 @@
-/** The limits that refuse something, as logs and metrics name them. */
-export const refusalReasons = [
-  'connections',
-  'connectionsPerAddress',
-  'requests',
-  'requestsPerAddress',
-  'pipelining',
-  'sendTimeout',
-  'slowUpload',
-  'handshake',
-  'unfinishedUploads',
-  'unfinishedUploadBytes',
-] as const;
+import { type LimitName, limitErrorOf } from '../../errors.ts';
 
 /** A limit that refuses something. */
-export type RefusalReason = (typeof refusalReasons)[number];
+export type RefusalReason = LimitName | ConnectionLimit;
 
-/** Told of a client that a limit refuses. */
-export type OnRefused = (reason: RefusalReason, address: string) => void;
+type ConnectionLimit =
+  | 'connections'
+  | 'connectionsPerAddress'
+  | 'requests'
+  | 'requestsPerAddress'
+  | 'pipelining'
+  | 'sendTimeout'
+  | 'slowUpload'
+  | 'handshake'
+  | 'unreadEvents';
+
+/** The settings of the limits, as logs and metrics name those; some limits are fixed. */
+const settings: Record<RefusalReason, string | undefined> = {
+  connections: 'limits.connections',
+  connectionsPerAddress: 'limits.connectionsPerAddress',
+  requests: 'limits.requests',
+  requestsPerAddress: 'limits.requestsPerAddress',
+  pipelining: undefined,
+  sendTimeout: 'limits.sendTimeout',
+  slowUpload: undefined,
+  handshake: undefined,
+  unreadEvents: undefined,
+  uploadSize: 'limits.uploadSize',
+  unfinishedUploads: 'limits.unfinishedUploads',
+  unfinishedUploadBytes: 'limits.unfinishedUploadBytes',
+  streamQuota: 'registry.streamQuota',
+  entryQuota: 'registry.entryQuota',
+  examinationMemory: 'limits.examinationMemory',
+  examinationTimeout: 'limits.examinationTimeout',
+  operations: undefined,
+  joinAttempts: undefined,
+  bodySize: undefined,
+  metadataSize: undefined,
+};
+
+/** All limits, as logs and metrics name them. */
+export const refusalReasons = Object.keys(settings) as RefusalReason[];
+
+/**
+ * Told of a client that a limit refuses.
+ * @param who `client:NAME` or `token:NAME`, when it has shown that it is one
+ */
+export type OnRefused = (reason: RefusalReason, address: string, who?: string) => void;
 
 /** How many refusals are logged one by one in an interval; those that follow are only counted. */
 const maxLogged = 20;
@@ -24,14 +53,16 @@ const maxLogged = 20;
 const interval = 60_000;
 
 /**
- * Logs what limits refuse, with the address. A reason and address are logged once in a minute, and not more than
- * twenty of them; how many more there were is logged at the end of the minute.
+ * Logs what limits refuse, with the address and the identity of the client, and counts it. A reason and client are logged
+ * once in a minute, and not more than twenty of them; how many more there were is logged at the end of the minute.
  */
 export class Refusals {
   readonly #log: (details: object, message: string) => void;
   readonly #count: (reason: RefusalReason) => void;
   readonly #logged = new Set<string>();
   readonly #suppressed = new Map<RefusalReason, number>();
+  /** Errors that were noted: some pass several places that note them. */
+  readonly #noted = new WeakSet<Error>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(sinks: {
@@ -42,17 +73,34 @@ export class Refusals {
     this.#count = sinks.count;
   }
 
-  readonly note: OnRefused = (reason, address) => {
+  readonly note: OnRefused = (reason, address, who) => {
     this.#count(reason);
     this.#timer ??= setTimeout(() => this.#endInterval(), interval).unref();
-    const key = `${reason} ${address}`;
+    const key = `${reason} ${address} ${who ?? ''}`;
     if (this.#logged.has(key) || this.#logged.size >= maxLogged) {
       this.#suppressed.set(reason, (this.#suppressed.get(reason) ?? 0) + 1);
       return;
     }
     this.#logged.add(key);
-    this.#log({ limit: reason, remote: address }, 'a limit refused a client');
+    const setting = settings[reason];
+    this.#log(
+      {
+        limit: reason,
+        ...(setting === undefined ? {} : { setting }),
+        remote: address,
+        ...(who === undefined ? {} : { client: who }),
+      },
+      'a limit refused a client',
+    );
   };
+
+  /** Notes an error where it is the refusal of a limit, once. */
+  noteError(error: unknown, address: string, who?: string): void {
+    const refusal = limitErrorOf(error);
+    if (refusal === undefined || this.#noted.has(refusal)) return;
+    this.#noted.add(refusal);
+    this.note(refusal.limit, address, who);
+  }
 
   close(): void {
     clearTimeout(this.#timer);

@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { peerAddress } from '../client-address.ts';
+import { senderOf } from '../sender.ts';
 import type { OnRefused } from './refusals.ts';
 
 /** With this many requests waiting on a connection, no more are read from it. */
@@ -116,7 +117,8 @@ export class ResponseTurns {
         connection.taken = taken;
         connection.movedAt = now;
       } else if (now - connection.movedAt >= this.#sendTimeout) {
-        this.#onRefused('sendTimeout', peerAddress(connection.response.req));
+        const { req: request } = connection.response;
+        this.#onRefused('sendTimeout', peerAddress(request), senderOf(request));
         socket.destroy();
       }
     }

@@ -4,7 +4,7 @@ import type { Catalog } from '../../catalog/catalog.ts';
 import type { Client } from '../../catalog/clients.ts';
 import { grant } from '../../catalog/rights.ts';
 import { hashOf, isTokenSecret } from '../../catalog/tokens.ts';
-import { HeadwaterError } from '../../errors.ts';
+import { HeadwaterError, LimitError } from '../../errors.ts';
 import type { PeerCertificate } from '../peer-certificate.ts';
 import { secretIn } from './join-token.ts';
 
@@ -79,7 +79,8 @@ export class Enrollment {
 }
 
 function tooMany(): HeadwaterError {
-  return new HeadwaterError(
+  return new LimitError(
+    'joinAttempts',
     'forbidden',
     'not authorized: too many wrong secrets: use a join token, or try again in a minute',
   );

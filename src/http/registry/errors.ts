@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Middleware } from 'koa';
 import { type ErrorKind, HeadwaterError } from '../../errors.ts';
 import type { Identity } from '../access.ts';
+import type { ErrorSinks } from '../errors.ts';
 import { failure } from './envelope.ts';
 
 /** The status that LXD answers with in such a case. It says 403 to whoever is not trusted, too. */
@@ -35,7 +36,7 @@ const patienceWithStrangers: Patience = { bytes: 16 * 1024 * 1024, milliseconds:
 
 /** Where errors become answers of the LXD API. A defect of ours is logged whole and tells the client nothing. */
 export function registryErrors(
-  onDefect: (error: unknown, requestId: string) => void,
+  { onDefect, noteRefusal }: ErrorSinks,
   patienceWithKnown: Patience,
 ): Middleware {
   return async (context, next) => {
@@ -51,6 +52,7 @@ export function registryErrors(
     } catch (error) {
       const known = error instanceof HeadwaterError ? error : undefined;
       if (known === undefined) onDefect(error, String(context.state['requestId']));
+      else noteRefusal(known, context.req);
       const identity = context.state['identity'] as Identity;
       const patience = identity === undefined ? patienceWithStrangers : patienceWithKnown;
       if (!(await drain(context.req, patience))) context.set('Connection', 'close');

@@ -2,7 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { HeadwaterError, messageOf } from '../../errors.ts';
-import type { Access, Known } from '../access.ts';
+import { type Access, type Known, keyOf } from '../access.ts';
+import { clientAddress } from '../client-address.ts';
+import type { OnRefused } from '../connection/refusals.ts';
 import { failure } from './envelope.ts';
 import type { Operations } from './operations.ts';
 
@@ -27,6 +29,7 @@ interface Listening {
 export class Events {
   readonly #access: Access;
   readonly #operations: Operations;
+  readonly #onRefused: OnRefused | undefined;
   readonly #server = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -37,9 +40,10 @@ export class Events {
   readonly #timer: NodeJS.Timeout;
   #closing = false;
 
-  constructor(parts: { access: Access; operations: Operations }) {
+  constructor(parts: { access: Access; operations: Operations; onRefused?: OnRefused }) {
     this.#access = parts.access;
     this.#operations = parts.operations;
+    this.#onRefused = parts.onRefused;
     this.#timer = setInterval(() => void this.#check(), checkInterval).unref();
   }
 
@@ -82,8 +86,8 @@ export class Events {
   #listen(socket: WebSocket, identity: Known, request: IncomingMessage): void {
     const listening = { socket, identity, request, answered: true };
     const unsubscribe = this.#operations.subscribe(identity, (frame) => {
-      if (socket.bufferedAmount > unreadLimit) socket.terminate();
-      else socket.send(frame);
+      if (socket.bufferedAmount <= unreadLimit) socket.send(frame);
+      else this.#terminate(listening);
     });
     this.#listening.add(listening);
     socket.on('pong', () => {
@@ -95,6 +99,12 @@ export class Events {
       unsubscribe();
       this.#listening.delete(listening);
     });
+  }
+
+  #terminate({ socket, identity, request }: Listening): void {
+    if (socket.readyState === socket.OPEN)
+      this.#onRefused?.('unreadEvents', clientAddress(request), keyOf(identity));
+    socket.terminate();
   }
 
   /** Ends the connections of those that left without a word, and of those that are trusted no more. */

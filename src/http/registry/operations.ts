@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import { HeadwaterError } from '../../errors.ts';
+import { HeadwaterError, LimitError } from '../../errors.ts';
 import { type Identity, isAdministrator, type Known } from '../access.ts';
 import { Operation, type OperationOptions, type Progressing, reasonOf } from './operation.ts';
 
@@ -143,7 +143,8 @@ export class Operations {
     if (own.size >= mostOfOne) {
       const oldest = [...own].find(({ ended }) => ended);
       if (oldest === undefined) {
-        throw new HeadwaterError(
+        throw new LimitError(
+          'operations',
           'unavailable',
           `there are ${mostOfOne} operations of yours already: wait for some`,
         );

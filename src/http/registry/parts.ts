@@ -1,5 +1,6 @@
 import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
+import type { Actor } from '../../catalog/note-change.ts';
 import type { LocalDestination } from '../../publish/local-destination.ts';
 import type { Access } from '../access.ts';
 import type { AutoUpdates } from './auto-updates.ts';
@@ -27,6 +28,8 @@ export interface RegistryParts {
   updates: AutoUpdates;
   /** Bytes of one uploaded blob. */
   uploadLimit: number;
+  /** Is told of every error of a push, and notes those that are refusals of limits. */
+  noteRefusal: (error: unknown, actor: Actor) => void;
   /** Resolves when what was just committed shows in the documents. */
   published: () => Promise<void>;
 }

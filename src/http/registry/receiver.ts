@@ -1,7 +1,7 @@
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Actor } from '../../catalog/note-change.ts';
-import { overQuota, type Quotas } from '../../catalog/quotas.ts';
-import { HeadwaterError } from '../../errors.ts';
+import { type Allowance, overQuota, type Quotas } from '../../catalog/quotas.ts';
+import { HeadwaterError, LimitError } from '../../errors.ts';
 import type { LocalDestination } from '../../publish/local-destination.ts';
 import { type ArrivingFile, type PushedImage, type PushRequest, push } from '../../publish/push.ts';
 import { type Access, type Known, keyOf } from '../access.ts';
@@ -20,23 +20,21 @@ export interface PushPolicy {
 /** What a client says of an image that it sends, or has us fetch. */
 export type Said = Omit<PushRequest, 'stream' | 'pushedBy'>;
 
+interface ReceiverParts {
+  access: Access;
+  catalog: Catalog;
+  destination: LocalDestination;
+  policy: PushPolicy;
+  published: () => Promise<void>;
+  /** Is told of every error, and notes those that are refusals of limits. */
+  noteRefusal?: (error: unknown, actor: Actor) => void;
+}
+
 /** Takes images in, whichever way they come. */
 export class Receiver {
-  readonly #parts: {
-    access: Access;
-    catalog: Catalog;
-    destination: LocalDestination;
-    policy: PushPolicy;
-    published: () => Promise<void>;
-  };
+  readonly #parts: ReceiverParts;
 
-  constructor(parts: {
-    access: Access;
-    catalog: Catalog;
-    destination: LocalDestination;
-    policy: PushPolicy;
-    published: () => Promise<void>;
-  }) {
+  constructor(parts: ReceiverParts) {
     this.#parts = parts;
   }
 
@@ -74,7 +72,7 @@ export class Receiver {
     said: Said,
     options: { stream: string; pushedBy: string; actor: Actor; signal?: AbortSignal },
   ): Promise<PushedImage> {
-    const { catalog, destination, policy, published } = this.#parts;
+    const { catalog, destination, policy, published, noteRefusal } = this.#parts;
     const { stream, pushedBy, actor, signal } = options;
     const room = await catalog.by(actor).pushed.allowance(policy.quotas, { stream, pushedBy });
     const bounded = bound(files, {
@@ -84,9 +82,15 @@ export class Receiver {
     });
     const { quotas, keep } = policy;
     const limits = { quotas, ...(keep === undefined ? {} : { keep }) };
-    const image = await push(destination.by(actor), bounded, { ...said, stream, pushedBy }, limits);
-    await published();
-    return image;
+    try {
+      const image = await push(destination.by(actor), bounded, { ...said, stream, pushedBy }, limits);
+      await published();
+      return image;
+    } catch (error) {
+      // Some of this is done in operations, whose errors are no answers.
+      noteRefusal?.(error, actor);
+      throw error;
+    }
   }
 
   /** Where somebody's images go: to the stream for pushed images, or to the first that somebody may publish in. */
@@ -97,7 +101,7 @@ export class Receiver {
 }
 
 interface Bounds {
-  room: { bytes: number; reason: string };
+  room: Allowance;
   limit: number;
   signal?: AbortSignal;
 }
@@ -117,9 +121,13 @@ async function* boundBytes(
     size += chunk.length;
     count.all += chunk.length;
     if (signal?.aborted === true) throw new HeadwaterError('aborted', 'the operation was cancelled');
-    if (count.all > room.bytes) throw overQuota(room.reason);
+    if (count.all > room.bytes) throw overQuota(room);
     if (size > limit) {
-      throw new HeadwaterError('too-large', `${name} has more than ${limit} bytes (limits.uploadSize)`);
+      throw new LimitError(
+        'uploadSize',
+        'too-large',
+        `${name} has more than ${limit} bytes (limits.uploadSize)`,
+      );
     }
     yield chunk;
   }

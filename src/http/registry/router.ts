@@ -1,6 +1,7 @@
 import { Router } from '@koa/router';
 import type { Middleware } from 'koa';
 import { HeadwaterError } from '../../errors.ts';
+import type { ErrorSinks } from '../errors.ts';
 import { pathSegments } from '../request-path.ts';
 import { aliasRoutes } from './alias-routes.ts';
 import { certificateRoutes } from './certificates.ts';
@@ -20,10 +21,7 @@ const patienceMilliseconds = 3_600_000;
  * What `lxc` and `incus` speak: the part of the LXD API that is about images, at `/` and under `/1.0`. Everything else
  * is passed on.
  */
-export function createRegistry(
-  parts: RegistryParts,
-  onDefect: (error: unknown, requestId: string) => void,
-): Middleware {
+export function createRegistry(parts: RegistryParts, sinks: ErrorSinks): Middleware {
   const router = new Router({ strict: true, sensitive: true });
   serverRoutes(router, parts);
   certificateRoutes(router, parts);
@@ -33,7 +31,7 @@ export function createRegistry(
   imageRoutes(router, { ...parts, images, secrets: new Secrets(parts.access) });
   incomingRoutes(router, parts);
   const routes = router.routes();
-  const errors = registryErrors(onDefect, {
+  const errors = registryErrors(sinks, {
     bytes: parts.uploadLimit,
     milliseconds: patienceMilliseconds,
   });
