@@ -4,6 +4,42 @@ import { standardOutput } from '../src/cli/output.ts';
 import { createProgram } from '../src/cli/program.ts';
 import { version } from '../src/version.ts';
 
+/** What the help of single commands does not say. */
+const introduction = `\`--json\` prints results on standard output, and errors as a JSON object on standard error, after the line for people.
+A token belongs in the environment: others on the machine can see a command line.
+
+## Names of versions
+
+REF is an alias, \`alias/architecture\` or \`os:release:architecture:variant\`; each means the newest version, or with
+\`@serial\` the one that is named. Six or more digits of a fingerprint name an image.
+
+## Filters
+
+A filter of \`list\` is \`key=value\` with one of the keys os, release, architecture, variant, stream, type, alias and serial, where
+\`*\` and \`?\` match anything; or a word, which is searched for everywhere. All filters must match.
+
+## The audit log
+
+WHO is \`client:NAME\`, \`token:NAME\`, or \`local:USER\` for the command line. Each change is recorded in the transaction that makes
+it. For pushed images, the details contain the fingerprint, the aliases and whether the image is public (\`madePublic\` if a push of
+known bytes made it so), and what an edit changed. Images that \`registry.keep\` removes are recorded as \`image.prune\`.
+
+## Exit codes
+
+| code | meaning |
+|---|---|
+| 0 | done |
+| 1 | a defect of Headwater; please report it, with the output |
+| 2 | wrong usage |
+| 3 | a file, a name or a setting is invalid; or a permission, a certificate or a key must be changed first |
+| 4 | not found |
+| 5 | conflict: the command would change something published, or take something from another owner; or a name is ambiguous |
+| 6 | no valid token, or one that does not allow this |
+| 7 | the server or the store cannot be reached; the same command may work later |
+| 8 | no space left |
+| 9 | cancelled by the other side |
+| 130, 143 | ended by SIGINT (Ctrl-C) or SIGTERM |`;
+
 /** A command that does something, such as `token create`. */
 interface Leaf {
   /** With the program's name before it. */
@@ -34,8 +70,7 @@ function markdown(program: Command): string {
     leaves.map(({ name, command }) => `- [${name}](#${anchor(name)}): ${command.summary()}`).join('\n'),
     '## Options of every command',
     optionTable(program.options),
-    '## Exit codes',
-    exitCodes(program),
+    introduction,
   ];
   for (const { name, command } of leaves) {
     parts.push(`## ${name}`, command.description(), fence(usage(name, command)));

@@ -1,6 +1,6 @@
 import { codeOf, type ErrorKind, HeadwaterError } from '../errors.ts';
 
-/** What the exit code says; README.md lists them for those who write scripts. */
+/** What the exit code says; docs/commands.md lists them for those who write scripts. */
 const codes: Record<ErrorKind, number> = {
   usage: 2,
   invalid: 3,

@@ -46,10 +46,12 @@ export function environmentLayer(environment: NodeJS.ProcessEnv): Layer {
     const setting = byVariable.get(name);
     if (setting !== undefined) found.push([setting, value]);
     else if (!otherVariables.has(name) && !mirrorVariable.test(name) && !isServiceLink(name, value)) {
-      const near = suggest(name, [...byVariable.keys(), ...otherVariables]);
-      problems.push(
-        `${name}: no setting has this name; ${near === undefined ? 'config/headwater.yaml lists those there are' : `did you mean ${near}?`}`,
-      );
+      const near = suggest(withoutPrefix(name), [...byVariable.keys(), ...otherVariables].map(withoutPrefix));
+      const advice =
+        near === undefined
+          ? 'config/headwater.yaml lists those there are'
+          : `did you mean HEADWATER_${near}?`;
+      problems.push(`${name}: no setting has this name; ${advice}`);
     }
   }
   for (const [{ key, variable }] of found) {
@@ -143,4 +145,9 @@ function resolvePaths(values: Tree, directory: string): void {
       if (typeof file === 'string' && file !== '') upstream[key] = resolve(directory, file);
     }
   }
+}
+
+/** What tells one variable from another. */
+function withoutPrefix(variable: string): string {
+  return variable.replace(/^HEADWATER_/, '');
 }
