@@ -16,13 +16,13 @@ import { debianImages } from '../test/support/images.ts';
 const commands = [
   'headwater publish rootfs.tar.gz',
   'headwater list',
-  'lxc image list headwater: -c ldat',
+  'lxc image list headwater: -c lat',
   'lxc launch headwater:debian/bookworm web',
   'lxc exec web -- grep PRETTY /etc/os-release',
 ];
 
 const [characterWidth, lineHeight, margin, titleHeight] = [8.43, 19, 18, 34];
-const longestLine = 100;
+const longestLine = 112;
 
 const [images] = await Promise.all([debianImages(), startDaemons()]);
 const directory = await mkdtemp(join(tmpdir(), 'headwater-picture-'));
