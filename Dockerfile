@@ -8,7 +8,7 @@ FROM node:20-bookworm AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci
-COPY build.js code-cache.js launch.cjs ./
+COPY build build
 COPY src src
 RUN npm run build && npm prune --omit=dev
 

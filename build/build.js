@@ -2,7 +2,7 @@
 // ones would take most of a command's time, and beside it what V8 makes of that file (`launch.cjs`, `code-cache.js`).
 // Types are checked by `npm run lint`.
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { build } from 'esbuild';
 import { cacheProgram, cacheWorker } from './code-cache.js';
 
@@ -20,7 +20,7 @@ const requestsOfUndici = {
     onResolve({ filter: /\/client-h2\.js$/ }, () => ({ path: 'client-h2', namespace: 'left-out' }));
     onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({ contents: '' }));
     onLoad({ filter: /.*/, namespace: 'requests' }, () => ({
-      resolveDir: join(import.meta.dirname, 'node_modules/undici/lib'),
+      resolveDir: resolve('node_modules/undici/lib'),
       contents: `
         Object.assign(require('./dispatcher/dispatcher.js').prototype, require('./api'));
         exports.Agent = require('./dispatcher/agent.js');
@@ -55,7 +55,7 @@ await build({
 });
 writeFileSync('dist/package.json', '{ "type": "commonjs" }\n');
 for (const name of ['main', 'intake-worker']) {
-  copyFileSync('launch.cjs', `dist/${name}.js`);
+  copyFileSync('build/launch.cjs', `dist/${name}.js`);
   // The launcher takes each byte for a character.
   if (readFileSync(`dist/${name}.cjs`).some((byte) => byte > 127))
     throw new Error(`dist/${name}.cjs is not ASCII`);
