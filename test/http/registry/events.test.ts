@@ -80,7 +80,8 @@ describe('/1.0/operations', () => {
     const stranger = RegistryClient.anonymous(server);
     const path = `/1.0/operations/${operation.id}`;
     const waiting = stranger.get(`${path}/wait?timeout=-1&secret=the%20secret`);
-    for (const query of ['', '?secret=', '?secret=another', '?secret=the%20secret&secret=the%20secret']) {
+    // Of a parameter that is given several times the first counts, as in LXD.
+    for (const query of ['', '?secret=', '?secret=another', '?secret=another&secret=the%20secret']) {
       expect((await stranger.get(`${path}/wait${query}`)).status).toBe(404);
     }
     const other = await RegistryClient.joined(server);
