@@ -51,6 +51,7 @@ export function parseMetadata(text: string): ImageMetadata {
 function decode(yaml: GoYaml, contents: unknown, source: string): MetadataFile {
   const architectures: unknown[] = [];
   let creation = 0n;
+  let isDated = false;
   let expiry = 0n;
   const properties = new Map<string, string>();
   const templates = new Map<string, Omit<ImageTemplate, 'target'>>();
@@ -62,6 +63,7 @@ function decode(yaml: GoYaml, contents: unknown, source: string): MetadataFile {
     architecture: (value) => void architectures.push(value),
     creation_date: (value) => {
       creation = yaml.integer(value, 'creation_date', aDate);
+      isDated = !yaml.isNull(value);
     },
     expiry_date: (value) => {
       expiry = yaml.integer(value, 'expiry_date', aDate);
@@ -72,7 +74,11 @@ function decode(yaml: GoYaml, contents: unknown, source: string): MetadataFile {
   });
   const creationDate = readDate('creation_date', creation);
   if (creationDate === undefined) {
-    throw invalid('creation_date is missing: it says when the image was made, in seconds since 1970');
+    throw invalid(
+      isDated
+        ? 'creation_date is 0, which LXD and Incus refuse as missing: write another one, or build with another SOURCE_DATE_EPOCH'
+        : 'creation_date is missing: it says when the image was made, in seconds since 1970',
+    );
   }
   const expiryDate = readDate('expiry_date', expiry);
   const names = architectures.map((value) => yaml.text(value, 'architecture', 'a plain value'));

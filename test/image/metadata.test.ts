@@ -175,7 +175,12 @@ describe('metadata.yaml is refused', () => {
       'architecture is a list: expected a plain value',
     ],
     ['without creation_date', 'architecture: x86_64', 'creation_date is missing'],
-    ['with creation_date 0', 'architecture: x86_64\ncreation_date: 0', 'creation_date is missing'],
+    ['with creation_date null', 'architecture: x86_64\ncreation_date: null', 'creation_date is missing'],
+    [
+      'with creation_date 0',
+      'architecture: x86_64\ncreation_date: 0',
+      'creation_date is 0, which LXD and Incus refuse as missing: write another one, or build with another SOURCE_DATE_EPOCH',
+    ],
     [
       'with a date as text',
       'architecture: x86_64\ncreation_date: 2025-01-01',
