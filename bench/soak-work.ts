@@ -173,9 +173,28 @@ export class SoakPusher {
 
 /** Downloads a file once, from an address of the loopback network. */
 export async function download(target: SoakTarget, path: string, from: string): Promise<void> {
-  const socket = await request(target, path, from);
+  await readToEnd(await request(target, path, from));
+}
+
+/** @throws Error when the answer is not the file: a soak without downloads would prove nothing */
+async function readToEnd(socket: TLSSocket): Promise<void> {
+  let head = '';
+  socket.on('data', (chunk: Buffer) => {
+    if (head.length < 12) head += chunk.toString('latin1', 0, 12);
+  });
   socket.resume();
   if (!socket.closed) await once(socket, 'close');
+  // None at all: the connection broke, or the soak ended.
+  if (head !== '' && !/^HTTP\/1\.1 20[06]/.test(head))
+    throw new Error(`a download was answered with ${head}`);
+}
+
+/** Makes metadata for an image that nothing else of a soak removes. @returns its file */
+export async function downloadMetadata(directory: string): Promise<string> {
+  const file = join(directory, 'download.tar.gz');
+  await writeFile(join(directory, 'metadata.yaml'), metadataYaml('r1', 'download'));
+  await run('tar', ['-C', directory, '-czf', file, 'metadata.yaml']);
+  return file;
 }
 
 /**
@@ -199,8 +218,7 @@ export async function burst(
   await Promise.all(
     sockets.map(async (socket, index) => {
       if (index % 2 === 0) socket.destroy();
-      else socket.resume();
-      if (!socket.closed) await once(socket, 'close');
+      else await readToEnd(socket);
     }),
   );
 }
@@ -224,11 +242,11 @@ async function request(
   return socket;
 }
 
-function metadataYaml(release: string): string {
+function metadataYaml(release: string, os = 'soak'): string {
   const noise = randomBytes(8).toString('hex');
   return (
     `architecture: amd64\ncreation_date: 1767225600\n` +
-    `properties: {os: soak, release: ${release}, variant: default, architecture: amd64, noise: ${noise}}\n`
+    `properties: {os: ${os}, release: ${release}, variant: default, architecture: amd64, noise: ${noise}}\n`
   );
 }
 

@@ -11,6 +11,7 @@ import { limit, note, print } from './measure.ts';
 import {
   burst,
   download,
+  downloadMetadata,
   mirrorAndRemove,
   publishAndRemove,
   repeat,
@@ -38,7 +39,14 @@ export async function benchSoak(minutes: number): Promise<void> {
     `url: ${upstream.url}\nunsigned: true\nstream: mirrored\n`,
   );
   const image = await splitImage(64);
-  await run(process.execPath, [program, 'publish', image.metadata, image.root, '--data-dir', data]);
+  await run(process.execPath, [
+    program,
+    'publish',
+    await downloadMetadata(directory),
+    image.root,
+    '--data-dir',
+    data,
+  ]);
   const token = (
     await run(process.execPath, [
       ...[program, 'token', 'create', 'soak-admin', '--allow', 'read,publish,remove,admin'],
@@ -50,7 +58,7 @@ export async function benchSoak(minutes: number): Promise<void> {
   const ending = new AbortController();
   const target: SoakTarget = { url: server.url, data, directory, token, signal: ending.signal };
   try {
-    const path = '/images/bench/r1/amd64/default/20260101_0000/rootfs.squashfs';
+    const path = '/images/download/r1/amd64/default/20260101_0000/rootfs.squashfs';
     await Promise.all(Array.from({ length: 20 }, () => download(target, path, '127.0.0.2')));
     await sleep(5000);
     const idle = await settled(server);
