@@ -1,0 +1,150 @@
+import { gunzipSync } from 'node:zlib';
+import { generate } from 'selfsigned';
+import { Agent, type Dispatcher } from 'undici';
+import { onTestFinished } from 'vitest';
+import { type Action, grant, type Role } from '../../../src/catalog/rights.ts';
+import { joinSecret } from '../../support/registry-client.ts';
+import type { Thing, World } from './world.ts';
+
+export interface Answer {
+  status: number;
+  headers: Record<string, string>;
+  body: string;
+}
+
+/** Somebody who sends requests, and what that somebody may do by the rules. */
+export interface Identity {
+  name: string;
+  /** `rejected` shows credentials that are not valid. */
+  kind: 'nobody' | 'rejected' | 'token' | 'client';
+  actions: readonly Action[];
+  sees: readonly Thing[];
+  isAdministrator: boolean;
+  isLimitedToStreams: boolean;
+  send(method: string, path: string, json?: unknown): Promise<Answer>;
+}
+
+const everything: Thing[] = ['public', 'own', 'privateStream', 'ownPush', 'privatePush', 'unnamed'];
+const ownStream: Thing[] = ['public', 'own'];
+const ownNames: Thing[] = ['public', 'own', 'ownPush'];
+
+type Rights = { role?: Role; actions?: Action[]; streams?: string[]; names?: string[] };
+
+/** Everybody whom the matrix has. */
+export async function createIdentities(world: World): Promise<Identity[]> {
+  const { server } = world;
+  const { tokens, clients } = server.workspace.catalog;
+  const plain = agentOf({});
+  const nobody = {
+    actions: [],
+    sees: ['public'] as Thing[],
+    isAdministrator: false,
+    isLimitedToStreams: true,
+  };
+  const sender =
+    (agent: Agent, authorization?: string): Identity['send'] =>
+    (method, path, json) =>
+      send(agent, server.url(''), { method, path, authorization, json });
+  const token = async (name: string, rights: Rights, sees: Thing[], scheme = 'Bearer') => {
+    const { secret } = await tokens.create({ name, ...grant('api', rights, { pushedTo: 'pushed' }) });
+    const shown = scheme === 'Basic' ? Buffer.from(`x:${secret}`).toString('base64') : secret;
+    return {
+      name: `token ${name}`,
+      kind: 'token' as const,
+      actions: rights.actions ?? [],
+      sees,
+      isAdministrator: isAll(rights),
+      isLimitedToStreams: rights.streams !== undefined,
+      send: sender(plain, `${scheme} ${shown}`),
+    };
+  };
+  const client = async (name: string, rights: Rights, sees: Thing[]) => {
+    const { cert, private: key } = await generate([{ name: 'commonName', value: name }], {
+      keyType: 'ec',
+      curve: 'P-256',
+      algorithm: 'sha256',
+    });
+    const agent = agentOf({ cert, key });
+    const given = grant('join', rights, { pushedTo: 'pushed' });
+    const body = { name: '', type: 'client', trust_token: await joinSecret(server, { name, ...rights }) };
+    const { status } = await send(agent, server.url(''), {
+      method: 'POST',
+      path: '/1.0/certificates',
+      authorization: undefined,
+      json: body,
+    });
+    if (status !== 201) throw new Error(`could not join: ${status}`);
+    return {
+      name: `client ${name}`,
+      kind: 'client' as const,
+      actions: given.actions,
+      sees,
+      isAdministrator: isAll(rights),
+      isLimitedToStreams: given.streams !== undefined,
+      send: sender(agent),
+    };
+  };
+  const list: Identity[] = [{ name: 'nobody', kind: 'nobody', ...nobody, send: sender(plain) }];
+  for (const action of ['read', 'publish', 'remove', 'admin'] as const) {
+    const actions = [action];
+    list.push(await token(`${action} all`, { actions }, everything));
+    list.push(await token(`${action} stream`, { actions, streams: ['tenanta'] }, ownStream));
+    list.push(await token(`${action} names`, { actions, names: ['zqown*'] }, ownNames));
+  }
+  const both = { actions: ['publish', 'remove'] as Action[], streams: ['tenanta'] };
+  list.push(await token('basic', both, ownStream, 'Basic'));
+  list.push(await client('reader', { role: 'read', streams: ['tenanta'] }, ownStream));
+  list.push(await client('pusher names', { role: 'publish', names: ['zqown/*'] }, ['public', 'ownPush']));
+  list.push(await client('pusher', { role: 'publish' }, ['public', 'ownPush', 'privatePush', 'unnamed']));
+  list.push(await client('administrator names', { role: 'admin', names: ['zqown*'] }, ownNames));
+  list.push(await client('administrator', { role: 'admin' }, everything));
+  const revokedClient = await client('revoked', { role: 'admin' }, everything);
+  await clients.revoke('revoked');
+  list.push({ ...revokedClient, kind: 'nobody', ...nobody });
+  const revoked = await token('revoked token', { actions: ['admin'] }, everything);
+  await tokens.revoke('revoked token');
+  list.push({ ...revoked, ...nobody, kind: 'rejected' });
+  const expiresAt = new Date(Date.now() - 1000);
+  const { secret } = await tokens.create({ name: 'expired', actions: ['admin'], expiresAt });
+  for (const [name, text] of [
+    ['expired token', secret],
+    ['garbage token', 'hw_garbage'],
+  ] as const) {
+    list.push({ name, ...nobody, kind: 'rejected', send: sender(plain, `Bearer ${text}`) });
+  }
+  return list;
+}
+
+function isAll({ role, actions = [], streams, names }: Rights): boolean {
+  return (role === 'admin' || actions.includes('admin')) && streams === undefined && names === undefined;
+}
+
+function agentOf(tls: { cert?: string; key?: string }): Agent {
+  const agent = new Agent({ connect: { ...tls, rejectUnauthorized: false } });
+  onTestFinished(() => agent.destroy());
+  return agent;
+}
+
+async function send(
+  agent: Agent,
+  origin: string,
+  request: { method: string; path: string; authorization: string | undefined; json: unknown },
+): Promise<Answer> {
+  const { method, path, authorization, json } = request;
+  const response = await agent.request({
+    origin,
+    path,
+    method: method as Dispatcher.HttpMethod,
+    headers: {
+      'accept-encoding': 'gzip',
+      ...(json === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(authorization === undefined ? {} : { authorization }),
+    },
+    ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+  });
+  const bytes = Buffer.from(await response.body.arrayBuffer());
+  const headers = response.headers as Record<string, string>;
+  const coding = bytes.length === 0 ? undefined : headers['content-encoding'];
+  const decoded = coding === 'gzip' ? gunzipSync(bytes) : bytes;
+  return { status: response.statusCode, headers, body: decoded.toString('latin1') };
+}

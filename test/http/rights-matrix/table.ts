@@ -1,0 +1,163 @@
+import type { Names } from './world.ts';
+
+/**
+ * What a route demands: to see the thing that is named; an action for it; to be let in; to be an administrator; to be the
+ * owner of an operation or client (administrators may, too).
+ */
+type Needs = 'nothing' | 'see' | 'publish' | 'remove' | 'known' | 'admin' | 'owner';
+
+export interface Entry {
+  needs: Needs;
+  /** The path for names; that of the route when left out. */
+  path?: (names: Names) => string;
+  body?: (names: Names) => unknown;
+  /**
+   * What is answered to those who may. Requests that would change something have a body that is refused for its own sake, so
+   * that one server does for all; null where what is done is for other tests.
+   */
+  status: number | null;
+  /** The path names an alias. */
+  isByAlias?: boolean;
+  /** Why an answer may tell that a name is taken. */
+  tellsTaken?: string;
+}
+
+const product = (names: Names) => encodeURIComponent(`${names.os}:${names.release}:amd64:default`);
+const alias = (names: Names) => encodeURIComponent(names.alias);
+const image =
+  (rest = '') =>
+  (names: Names) =>
+    `/1.0/images/${names.fingerprint}${rest}`;
+const operation =
+  (rest = '') =>
+  (names: Names) =>
+    `/1.0/operations/${names.operation}${rest}`;
+const api =
+  (rest: string, name: (names: Names) => string, after = '') =>
+  (names: Names) =>
+    `/api/v1/${rest}/${name(names)}${after}`;
+const certificate = (names: Names) => `/1.0/certificates/${names.client}`;
+const registryAlias = (names: Names) => `/1.0/images/aliases/${alias(names)}`;
+const administration = (path?: string, body?: unknown): Entry => ({
+  needs: 'admin',
+  status: null,
+  ...(path === undefined ? {} : { path: () => path }),
+  ...(body === undefined ? {} : { body: () => body }),
+});
+const taken = 'names of aliases are unique on a server (decision 10)';
+
+/** Every route of the routers, as they write it. */
+export const routes: Record<string, Entry> = {
+  'GET /': { needs: 'nothing', status: 200 },
+  'GET /1.0': { needs: 'nothing', status: 200 },
+  'GET /1.0/certificates': { needs: 'known', status: 200 },
+  'POST /1.0/certificates': { needs: 'nothing', status: null, body: () => ({ type: 'metrics' }) },
+  'GET /1.0/certificates/:fingerprint': { needs: 'owner', status: 200, path: certificate },
+  'DELETE /1.0/certificates/:fingerprint': { needs: 'owner', status: null, path: certificate },
+  'GET /1.0/operations': { needs: 'nothing', status: 200 },
+  'GET /1.0/operations/:id': { needs: 'owner', status: 200, path: operation() },
+  'GET /1.0/operations/:id/wait': { needs: 'owner', status: 200, path: operation('/wait?timeout=0') },
+  'DELETE /1.0/operations/:id': { needs: 'owner', status: null, path: operation() },
+  'GET /1.0/images/aliases': { needs: 'nothing', status: 200 },
+  'POST /1.0/images/aliases': {
+    needs: 'publish',
+    status: null,
+    path: () => '/1.0/images/aliases',
+    body: ({ fingerprint }) => ({ name: 'zqnew/alias', target: fingerprint }),
+  },
+  'GET /1.0/images/aliases/*name': { needs: 'see', status: 200, path: registryAlias, isByAlias: true },
+  'PUT /1.0/images/aliases/*name': { needs: 'publish', status: null, path: registryAlias, body: () => ({}) },
+  'PATCH /1.0/images/aliases/*name': {
+    needs: 'publish',
+    status: null,
+    path: registryAlias,
+    body: () => ({}),
+  },
+  'POST /1.0/images/aliases/*name': {
+    needs: 'publish',
+    status: null,
+    path: registryAlias,
+    body: () => ({ name: 'zqnew/name' }),
+  },
+  'DELETE /1.0/images/aliases/*name': { needs: 'publish', status: null, path: registryAlias },
+  'GET /1.0/images': { needs: 'nothing', status: 200, path: () => '/1.0/images?recursion=1' },
+  'POST /1.0/images': {
+    needs: 'publish',
+    status: null,
+    tellsTaken: taken,
+    body: ({ alias: name }) => ({ aliases: [{ name }], source: { type: 'url' } }),
+  },
+  'GET /1.0/images/:fingerprint': { needs: 'see', status: 200, path: image() },
+  'GET /1.0/images/:fingerprint/export': { needs: 'see', status: 200, path: image('/export') },
+  'PUT /1.0/images/:fingerprint': { needs: 'publish', status: null, path: image(), body: () => ({}) },
+  'PATCH /1.0/images/:fingerprint': { needs: 'publish', status: null, path: image(), body: () => ({}) },
+  'DELETE /1.0/images/:fingerprint': { needs: 'remove', status: null, path: image() },
+  'POST /1.0/images/:fingerprint/refresh': { needs: 'publish', status: null, path: image('/refresh') },
+  'POST /1.0/images/:fingerprint/secret': { needs: 'see', status: null, path: image('/secret') },
+
+  'GET /api/v1/openapi.json': { needs: 'nothing', status: 200 },
+  'GET /api/v1/streams': { needs: 'nothing', status: 200 },
+  'GET /api/v1/products': {
+    needs: 'nothing',
+    status: 200,
+    path: (n) => `/api/v1/products?alias=${alias(n)}`,
+  },
+  'GET /api/v1/products/:product': { needs: 'see', status: 200, path: api('products', product) },
+  'GET /api/v1/images/:fingerprint': {
+    needs: 'nothing',
+    status: 200,
+    path: api('images', ({ fingerprint }) => fingerprint),
+  },
+  'HEAD /api/v1/blobs/:digest': {
+    needs: 'publish',
+    status: null,
+    path: api('blobs', (n) => `sha256:${n.digest}`),
+  },
+  'PUT /api/v1/blobs/:digest': {
+    needs: 'publish',
+    status: null,
+    path: api('blobs', (n) => `sha256:${n.digest}`),
+    body: () => 'other bytes',
+  },
+  'POST /api/v1/versions': {
+    needs: 'publish',
+    status: null,
+    body: (n) => ({ files: [{ digest: `sha256:${n.digest}` }], stream: n.stream, os: n.os }),
+  },
+  'DELETE /api/v1/products/:product/versions/:serial': {
+    needs: 'remove',
+    status: null,
+    path: (n) => `/api/v1/products/${product(n)}/versions/${n.serial}`,
+  },
+  'GET /api/v1/aliases': { needs: 'nothing', status: 200 },
+  'PUT /api/v1/aliases/*alias': {
+    needs: 'publish',
+    status: null,
+    tellsTaken: taken,
+    path: api('aliases', alias),
+    body: ({ os, release }) => ({ os, release, variant: 'default' }),
+  },
+  'DELETE /api/v1/aliases/*alias': { needs: 'publish', status: null, path: api('aliases', alias) },
+  'GET /api/v1/mirrors': administration(),
+  'GET /api/v1/mirrors/:mirror': administration('/api/v1/mirrors/zqmirror'),
+  'POST /api/v1/mirrors/:mirror/runs': administration('/api/v1/mirrors/zqmirror/runs'),
+  'GET /api/v1/tokens': administration(),
+  'POST /api/v1/tokens': administration(undefined, { name: 'zqfresh', role: 'admin' }),
+  'DELETE /api/v1/tokens/:token': administration('/api/v1/tokens/zqtokenb'),
+  'GET /api/v1/clients': administration(),
+  'DELETE /api/v1/clients/:client': administration('/api/v1/clients/zqclientb'),
+  'GET /api/v1/audit': administration(),
+};
+/** What the application answers without a router. */
+export const fixed: Record<string, Entry> = {
+  'GET /healthz': { needs: 'nothing', status: 200 },
+  'GET /readyz': { needs: 'nothing', status: 200 },
+  'GET /metrics': { needs: 'nothing', status: 200 },
+  'GET /streams/v1/index.json': { needs: 'nothing', status: 200 },
+  'GET /streams/v1/STREAM.json': { needs: 'see', status: null, path: (n) => `/streams/v1/${n.stream}.json` },
+  'GET /images/FILE': {
+    needs: 'see',
+    status: null,
+    path: (n) => `/images/${n.os}/${n.release}/amd64/default/${n.serial}/rootfs.squashfs`,
+  },
+};
