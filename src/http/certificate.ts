@@ -1,7 +1,8 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { chmod, mkdir, open, readFile, rename } from 'node:fs/promises';
+import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { syncDirectory } from '../blobs/disk.ts';
 import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
 import { machineAddresses } from './addresses.ts';
 import type { TlsFiles } from './listener.ts';
@@ -29,6 +30,7 @@ export async function ensureSelfSigned(dataDir: string): Promise<CertificatePath
     if (!(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
   }
   await mkdir(directory, { recursive: true, mode: 0o700 });
+  await syncDirectory(dataDir);
   // To load it takes a third of a server's start, and it is needed once.
   const { generate } = await import('selfsigned');
   const notBeforeDate = new Date();
@@ -47,9 +49,14 @@ export async function ensureSelfSigned(dataDir: string): Promise<CertificatePath
       { name: 'subjectAltName', altNames: names() },
     ],
   });
-  // The key first: a certificate without its key would be found half made.
+  // A certificate that lost its key would not fit the new one. Whatever survives a power failure, it is no certificate or a
+  // whole pair: the key is there for good before its certificate.
+  await rm(paths.certificate, { force: true });
+  await syncDirectory(directory);
   await writeDurably(paths.key, key, 0o600);
+  await syncDirectory(directory);
   await writeDurably(paths.certificate, cert, 0o600);
+  await syncDirectory(directory);
   return paths;
 }
 

@@ -83,7 +83,7 @@ describe.each([
     await expect.poll(() => server.descriptors, polled).toBeLessThanOrEqual(before);
     await Promise.all(sockets.map(closed));
     expect(await server.metric('headwater_refused_total{limit="sendTimeout"}')).toBe(2);
-    await expect.poll(() => server.log, polled).toContain('"limit":"sendTimeout","remote":"127.0.0.9"');
+    await expect.poll(() => server.log, polled).toMatch(/"limit":"sendTimeout",.*"remote":"127\.0\.0\.9"/);
   });
 
   test('what a client asked for is released when it hangs up, at any moment', async () => {
@@ -118,7 +118,7 @@ describe.each([
     expect(await server.metric(refused, '127.0.0.3')).toBe(2);
     await expect
       .poll(() => server.log, polled)
-      .toContain(`"limit":"connectionsPerAddress","remote":"${from}"`);
+      .toMatch(new RegExp(`"limit":"connectionsPerAddress",.*"remote":"${from}"`));
     for (const socket of sockets) socket.destroy();
     await expect.poll(async () => (await server.request('/healthz', { from })).status, polled).toBe(200);
   });
