@@ -1,7 +1,6 @@
 import { appendFileSync, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { inject } from 'vitest';
-import { getCurrentTest } from 'vitest/suite';
+import { inject, TestRunner } from 'vitest';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -57,7 +56,7 @@ export function lacks(...needs: Need[]): boolean {
 export function demand(need: Need): void {
   if (isThere(need)) return;
   note(need);
-  const test = getCurrentTest();
+  const test = TestRunner.getCurrentTest();
   if (test === undefined) throw new Error(sentence(need));
   test.context.skip(sentence(need));
 }
