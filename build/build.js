@@ -32,7 +32,7 @@ const requestsOfUndici = {
 
 rmSync('dist', { recursive: true, force: true });
 await build({
-  entryPoints: ['src/main.ts', 'src/publish/intake-worker.ts'],
+  entryPoints: ['src/main.ts', 'src/publish/intake-worker.ts', 'src/publish/liblzma-program.ts'],
   outdir: 'dist',
   // Side by side, so that the program finds its worker beside itself.
   entryNames: '[name]',
@@ -54,7 +54,7 @@ await build({
   logLevel: 'warning',
 });
 writeFileSync('dist/package.json', '{ "type": "commonjs" }\n');
-for (const name of ['main', 'intake-worker']) {
+for (const name of ['main', 'intake-worker', 'liblzma-program']) {
   copyFileSync('build/launch.cjs', `dist/${name}.js`);
   // The launcher takes each byte for a character.
   if (readFileSync(`dist/${name}.cjs`).some((byte) => byte > 127))

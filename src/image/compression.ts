@@ -2,7 +2,10 @@ import { setImmediate } from 'node:timers/promises';
 import { bunzip2 } from './bzip2.ts';
 import type { Compression } from './content.ts';
 import { gunzip } from './gzip.ts';
+import { withHead } from './head.ts';
+import { unlzma, unpackWithLiblzma } from './liblzma.ts';
 import { unxz } from './xz.ts';
+import { readXzHeader, xzHeaderLength } from './xz-header.ts';
 import { unzstd } from './zstd.ts';
 
 /** After so many unpacked bytes other work of the same thread gets its turn. */
@@ -31,7 +34,15 @@ export async function* decompress(
 const decompressors: Record<Compression, (source: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>> = {
   none: (source) => source,
   gzip: gunzip,
-  xz: unxz,
+  xz: unxzAny,
   zstd: unzstd,
   bzip2: bunzip2,
+  lzma: unlzma,
 };
+
+/** Unpacks xz data: those with filters, a SHA-256 check or a large dictionary in a process of their own. */
+async function* unxzAny(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const { head, all } = await withHead(source, xzHeaderLength);
+  const { needsLiblzma, dictionary } = readXzHeader(head);
+  yield* needsLiblzma ? unpackWithLiblzma(all, { format: 'xz', dictionary }) : unxz(all);
+}

@@ -3,7 +3,7 @@ import type { Violation } from './image-rules.ts';
 import type { SquashfsLook } from './squashfs-extents.ts';
 
 /** How a tarball is compressed, told by its first bytes. */
-export type Compression = 'none' | 'gzip' | 'xz' | 'zstd' | 'bzip2';
+export type Compression = 'none' | 'gzip' | 'xz' | 'zstd' | 'bzip2' | 'lzma';
 
 /** What an archive has that leads daemons out of it on their host. Absent where there is nothing of it. */
 interface Judged {

@@ -123,7 +123,7 @@ function empty(): HeadwaterError {
 
 function describeUnknown(head: Buffer): string {
   const expected =
-    'squashfs, qcow2, a vcdiff delta, or a tar archive, plain or compressed with gzip, xz, zstd or bzip2';
+    'squashfs, qcow2, a vcdiff delta, or a tar archive, plain or compressed with gzip, xz, zstd, bzip2 or lzma';
   // The mark at the end of a boot sector (UEFI specification, "Legacy Master Boot Record").
   if (head.length === headLength && head.readUInt16LE(510) === 0xaa55) {
     return 'looks like a raw disk: convert it with qemu-img convert -O qcow2';

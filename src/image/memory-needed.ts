@@ -2,6 +2,7 @@ import type { Compression } from './content.ts';
 import { compressionMagicLength, detectCompression } from './detect-compression.ts';
 import { xzDictionaryLimit, zstdWindowLog } from './limits.ts';
 import { isQcow2, isSquashfs } from './magic.ts';
+import { readXzHeader } from './xz-header.ts';
 
 const kibibyte = 1024;
 const mebibyte = 1024 * kibibyte;
@@ -9,6 +10,8 @@ const mebibyte = 1024 * kibibyte;
 /** Bytes that an examination takes beside what its file asks for: the buffers on its way, and its output. */
 const base = 16 * mebibyte;
 const bzip2Blocks = 5 * mebibyte;
+/** A process of Node.js that does nothing but unpack. */
+const liblzmaProcess = 48 * mebibyte;
 
 /** Bytes of a file that {@link memoryNeeded} looks at. */
 export const memoryHeadLength = 512;
@@ -33,13 +36,25 @@ const mostAsked: Record<Compression, number> = {
   bzip2: bzip2Blocks,
   xz: xzDictionaryLimit,
   zstd: 2 ** zstdWindowLog,
+  lzma: liblzmaProcess + xzDictionaryLimit,
 };
 
 function asked(head: Buffer): number {
   if (isSquashfs(head)) return head.length < 72 ? 0 : tablesOf(head);
   if (isQcow2(head)) return head.length < 40 ? 0 : head.readUInt32BE(36) * 8 + 2 * mebibyte;
   const compression = detectCompression(head.subarray(0, compressionMagicLength));
-  return compression === 'zstd' ? zstdWindow(head) : mostAsked[compression];
+  switch (compression) {
+    case 'zstd':
+      return zstdWindow(head);
+    case 'lzma':
+      return liblzmaProcess + head.readUInt32LE(1);
+    case 'xz': {
+      const { needsLiblzma, dictionary } = readXzHeader(head);
+      return needsLiblzma ? liblzmaProcess + dictionary : mostAsked.xz;
+    }
+    default:
+      return mostAsked[compression];
+  }
 }
 
 /** Bytes from the inode table to the end, as the superblock has them: they are held until the end of the file. */

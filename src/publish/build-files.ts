@@ -3,7 +3,7 @@ import { HeadwaterError } from '../errors.ts';
 /** What a file of a version is for. A version has at most one of each. */
 export type Role = 'metadata' | 'squashfs' | 'root tarball' | 'disk' | 'combined' | 'other tarball';
 
-const tar = String.raw`\.tar(?:\.(?:xz|gz|zst|bz2))?$`;
+const tar = String.raw`\.tar(?:\.(?:xz|gz|zst|bz2|lzma))?$`;
 
 // The names that distrobuilder, lxd-imagebuilder, `lxc image export`, `incus image export` and Ubuntu's builds use;
 // of several that play the same role, the earlier pattern is preferred.

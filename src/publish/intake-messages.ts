@@ -1,4 +1,5 @@
 import type { Compression } from '../image/content.ts';
+import type { LiblzmaOptions } from '../image/liblzma.ts';
 import type { Examine, Found } from './examination.ts';
 import type { Failure } from './failure.ts';
 
@@ -19,6 +20,18 @@ export type Beginning =
   | { type: 'small'; bytes: ArrayBuffer; files: PackedFile[] }
   | { type: 'split'; compression: Compression };
 
+/** Asks the main thread for a process that unpacks: only there are processes waited for that a thread has left behind. */
+export interface UnpackerRequest {
+  type: 'unpacker';
+  /** No job's. */
+  job: 0;
+  /** The number by which the thread knows it. */
+  unpacker: number;
+  /** The socket to connect to, in a directory of its own. */
+  path: string;
+  options: LiblzmaOptions;
+}
+
 export type ToWorker = { job: number } & (
   | Beginning
   | { type: 'chunk'; slot: number; length: number }
@@ -28,6 +41,8 @@ export type ToWorker = { job: number } & (
   | { type: 'next' }
   | { type: 'end' }
   | { type: 'abort' }
+  /** A process that unpacks has ended, or did not start; what is known of why. */
+  | { type: 'unpacker-ended'; unpacker: number; reason: string }
 );
 
 export type FromWorker = { job: number } & (

@@ -1,8 +1,9 @@
 import { performance } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import { codeOf, HeadwaterError, LimitError } from '../errors.ts';
-import type { Beginning, FromWorker, ToWorker } from './intake-messages.ts';
+import type { Beginning, FromWorker, ToWorker, UnpackerRequest } from './intake-messages.ts';
 import { ThreadSigns } from './thread-signs.ts';
+import { UnpackingProcesses } from './unpacking-processes.ts';
 
 /** A thread ended while it had work: what became of it, and of small files that came together, at which one it was. */
 export class LostThread extends LimitError {
@@ -57,6 +58,7 @@ export class IntakeThread {
   readonly #signs = new ThreadSigns();
   readonly #worker: Worker;
   readonly #jobs = new Map<number, JobState>();
+  readonly #processes = new UnpackingProcesses();
   readonly #patience: number;
   readonly #onGone: () => void;
   #last = 0;
@@ -76,7 +78,10 @@ export class IntakeThread {
       workerData: this.#signs.memory,
       resourceLimits: { maxOldGenerationSizeMb: heapSize },
     });
-    this.#worker.on('message', (message: FromWorker) => this.#hear(message));
+    this.#worker.on('message', (message: FromWorker | UnpackerRequest) => {
+      if (message.type === 'unpacker') this.#startUnpacker(message);
+      else this.#hear(message);
+    });
     this.#worker.on('error', (error: Error) => this.#fail(this.#broken(error)));
     this.#worker.on('exit', (code) =>
       this.#fail(this.#lost(`looking into it ended a thread, with the exit code ${code}`)),
@@ -126,6 +131,13 @@ export class IntakeThread {
     if (job !== undefined && message.type === 'next') job.waits = false;
     this.#worker.postMessage(message, transferred);
     this.#look();
+  }
+
+  #startUnpacker({ unpacker, path, options }: UnpackerRequest): void {
+    if (this.#isGone) return;
+    this.#processes.start(path, options, (reason) => {
+      if (!this.#isGone) this.#worker.postMessage({ type: 'unpacker-ended', job: 0, unpacker, reason });
+    });
   }
 
   #hear(message: FromWorker): void {
@@ -184,6 +196,7 @@ export class IntakeThread {
   #fail(error: Error): void {
     if (this.#isGone) return;
     this.#isGone = true;
+    this.#processes.kill();
     this.#look();
     this.#onGone();
     for (const { listener } of [...this.#jobs.values()]) listener(error);

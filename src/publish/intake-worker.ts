@@ -1,12 +1,14 @@
 import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { diskError } from '../blobs/disk-error.ts';
+import { provideLiblzma } from '../image/liblzma.ts';
 import { Examination } from './examination.ts';
 import { packFailure } from './failure.ts';
 import type { FromWorker, ToWorker } from './intake-messages.ts';
 import { SplitJob } from './split-job.ts';
 import { takeSmallFile } from './take-small.ts';
 import { ThreadSigns } from './thread-signs.ts';
+import { Unpackers } from './unpackers.ts';
 
 // Examinations, each of bytes that come in the slots of a ring of its own (`ring.ts`), of a file on the local disk, or of
 // small files that come together (`intake-batches.ts`); and unified images that are split (`split-thread.ts`).
@@ -14,6 +16,8 @@ import { ThreadSigns } from './thread-signs.ts';
 const port = parentPort;
 if (port === null) throw new Error('intake-worker.ts runs only as a worker thread');
 const reply = (message: FromWorker) => port.postMessage(message);
+const unpackers = new Unpackers((request) => port.postMessage(request));
+provideLiblzma((options) => unpackers.connect(options));
 const signs = new ThreadSigns(workerData as SharedArrayBuffer);
 
 /** Takes the messages of a job, one after the other. */
@@ -151,7 +155,8 @@ const jobs = new Map<number, Job>();
 let taking = Promise.resolve();
 
 port.on('message', (message: ToWorker) => {
-  if (message.type === 'small') taking = taking.then(() => takeAll(message));
+  if (message.type === 'unpacker-ended') unpackers.ended(message);
+  else if (message.type === 'small') taking = taking.then(() => takeAll(message));
   else if (message.type === 'file') void takeFile(message);
   else if (message.type === 'start') jobs.set(message.job, new ExaminationJob(message));
   else if (message.type === 'split') jobs.set(message.job, new SplitJob(message, { reply, signs }));

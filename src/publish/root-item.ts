@@ -7,6 +7,7 @@ const suffixes: Record<Compression, string> = {
   xz: '.xz',
   zstd: '.zst',
   bzip2: '.bz2',
+  lzma: '.lzma',
 };
 
 /** What a root is called in its version, and its ftype in documents. */

@@ -59,6 +59,8 @@ export async function makeCorpus(): Promise<Corpus> {
       add(`${name}.tar.zst`, 'zstd', ['-q', '-c'], bytes);
       add(`${name}.tar.bz2`, 'bzip2', ['-c'], bytes);
     }
+    add('root.tar.lzma', 'xz', ['-c', '-1', '--format=lzma'], root);
+    add('root-filtered.tar.xz', 'xz', ['-c', '--check=sha256', '--x86', '--lzma2=preset=1'], root);
     const tree = join(directory, 'tree');
     for (const folder of ['bin', 'etc', 'usr/lib']) mkdirSync(join(tree, folder), { recursive: true });
     writeFileSync(join(tree, 'bin/sh'), Buffer.alloc(20_000, 'sh'));

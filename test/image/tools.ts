@@ -27,5 +27,6 @@ export const packers = {
   xz: (bytes: Uint8Array) => tool('xz', ['-c', '-1'], bytes),
   zstd: (bytes: Uint8Array) => tool('zstd', ['-q', '-c'], bytes),
   bzip2: (bytes: Uint8Array) => tool('bzip2', ['-c'], bytes),
+  lzma: (bytes: Uint8Array) => tool('xz', ['-c', '-1', '--format=lzma'], bytes),
 };
 export const compressions = ['none', 'gzip', 'xz', 'zstd', 'bzip2'] as const;

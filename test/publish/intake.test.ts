@@ -86,7 +86,7 @@ describe('files that arrive', () => {
     expect(await readdir(intake.directory)).toEqual([]);
   }, 120_000);
 
-  test.each(['bzip2', 'xz', 'gzip', 'zstd'] as const)(
+  test.each(['bzip2', 'xz', 'gzip', 'zstd', 'lzma'] as const)(
     'and wait on the disk are what they are when they do not (%s)',
     async (compression) => {
       const intake = await open({ count: 2 });

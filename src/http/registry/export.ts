@@ -98,6 +98,7 @@ const suffixes = {
   xz: '.tar.xz',
   zstd: '.tar.zst',
   bzip2: '.tar.bz2',
+  lzma: '.tar.lzma',
   squashfs: '.squashfs',
 };
 
