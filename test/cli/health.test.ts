@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { startServer } from '../../src/server.ts';
 import { scratchDirectory } from '../support/catalog.ts';
 import { TestServer } from '../support/server.ts';
 import { headwater } from './command-line.ts';
@@ -51,6 +52,36 @@ test('a server that is not ready, and one that is not there, end with 7 and say 
   const absent = await headwater(['health', '--config', file, '--set', 'listen.port=1']);
   expect(absent.code).toBe(7);
   expect(absent.stderr).toContain('http://127.0.0.1:1/readyz: cannot be reached');
+});
+
+test('a server that was started with another port is found by its data directory', async () => {
+  // The system chose the port: only the running server knows it.
+  const { server, config } = await TestServer.start({ tls: 'off' });
+  const { dataDir } = config;
+  const file = await configFile(`dataDir: ${dataDir}\nlisten: {address: 127.0.0.1, port: 1}\n`);
+  const url = `http://127.0.0.1:${server.port}/readyz`;
+  expect(await headwater(['health', '--config', file])).toMatchObject({ code: 0, stdout: `${url}: ok\n` });
+  const chosen = await headwater(['health', '--data-dir', dataDir], { env: { HEADWATER_LISTEN_PORT: '0' } });
+  expect(chosen).toMatchObject({ code: 0, stdout: `${url}: ok\n` });
+
+  // A port that is named is the one that is meant.
+  const named = await headwater(['health', '--config', file, '--set', 'listen.port=1']);
+  expect(named.code).toBe(7);
+  expect(named.stderr).toContain('127.0.0.1:1/readyz: cannot be reached');
+
+  // A second server on the same directory: the configuration says which one is asked first.
+  const second = await startServer({ ...config, listen: { ...config.listen, port: 0 } }, { mirrors: [] });
+  onTestFinished(() => second.close());
+  const known = await configFile(
+    `dataDir: ${dataDir}\nlisten: {address: 127.0.0.1, port: ${server.port}}\ntls: off\n`,
+  );
+  expect((await headwater(['health', '--config', known])).stdout).toBe(`${url}: ok\n`);
+  expect((await headwater(['health', '--config', file])).code).toBe(0);
+  await second.close();
+  await server.close();
+  const ended = await headwater(['health', '--config', file]);
+  expect(ended.code).toBe(7);
+  expect(ended.stderr).toContain('https://127.0.0.1:1/readyz: cannot be reached');
 });
 
 test('a port that the system chooses cannot be asked', async () => {
