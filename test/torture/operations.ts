@@ -198,12 +198,20 @@ async function during<Result extends { done: boolean }>(
 ): Promise<Result> {
   const attempt = site.ledger.attempt(entry, state);
   try {
+    if (state === 'absent') mayLoseAliases(site, entry);
     const result = await act();
     if (result.done) attempt.acknowledged();
     return result;
   } finally {
+    // One that was set in the meantime may go, too.
+    if (state === 'absent') mayLoseAliases(site, entry);
     attempt.over();
   }
+}
+
+/** The last version of a product takes the aliases with it that point to the product. */
+function mayLoseAliases({ ledger }: Site, { image }: Entry): void {
+  for (const targets of ledger.aliases.values()) if (targets.has(image.release)) targets.add(undefined);
 }
 
 /** Waits for a command, or kills it at some moment. @throws Error when it was killed */
