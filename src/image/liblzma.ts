@@ -37,7 +37,9 @@ export async function* unpackWithLiblzma(
   source: AsyncIterable<Uint8Array>,
   options: LiblzmaOptions,
 ): AsyncGenerator<Uint8Array> {
-  if (connect === undefined) throw new Error('liblzma is used in threads only');
+  if (connect === undefined) {
+    throw new HeadwaterError('invalid', 'this compression is read in threads of the intake only');
+  }
   const socket = await connect(options);
   socket.on('error', () => undefined);
   const feeding = new Feeding(socket);
