@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { request } from 'undici';
-import { packTar } from '../src/image/tar-pack.ts';
+import { packTar } from '../src/image/tar/tar-pack.ts';
 import { run } from '../test/support/command.ts';
 import { benchDirectory } from './fixtures.ts';
 

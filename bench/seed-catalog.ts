@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import Sqlite from 'better-sqlite3';
 import { Catalog } from '../src/catalog/catalog.ts';
-import { serialOf } from '../src/catalog/names.ts';
+import { serialOf } from '../src/model/names.ts';
 
 /**
  * Fills a new catalog with made-up versions, twenty to a product, without any blobs behind them.

@@ -32,7 +32,11 @@ const requestsOfUndici = {
 
 rmSync('dist', { recursive: true, force: true });
 await build({
-  entryPoints: ['src/main.ts', 'src/publish/intake-worker.ts', 'src/publish/liblzma-program.ts'],
+  entryPoints: [
+    'src/main.ts',
+    'src/publish/intake/intake-worker.ts',
+    'src/publish/unpacking/liblzma-program.ts',
+  ],
   outdir: 'dist',
   // Side by side, so that the program finds its worker beside itself.
   entryNames: '[name]',

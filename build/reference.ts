@@ -1,7 +1,7 @@
 // The command reference and the manual page, made from the commands' own help.
 import type { Argument, Command, Option } from 'commander';
-import { standardOutput } from '../src/cli/output.ts';
 import { createProgram } from '../src/cli/program.ts';
+import { standardOutput } from '../src/cli/view/output.ts';
 import { version } from '../src/version.ts';
 
 /** What the help of single commands does not say. */

@@ -1,5 +1,5 @@
+import type { Digest } from '../model/digest.ts';
 import type { AsideReason, StoreRecord } from './blob-store.ts';
-import type { Digest } from './digest.ts';
 
 /** What the names of all blobs begin with, in a directory and in a bucket. */
 export const blobRoot = 'blobs/sha256/';

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { Digest } from './digest.ts';
+import type { Digest } from '../model/digest.ts';
 
 /**
  * The bytes of a blob from `start` to `end`, both included, counted from 0 (RFC 9110, section 14.1.2). An end beyond
@@ -34,12 +34,6 @@ export interface AsideBlob extends BlobStat {
 
 /** Small documents that a store keeps beside its blobs: which catalog owns it, and which server uses it. */
 export type StoreRecord = 'owner' | 'lease';
-
-/**
- * How many bytes may follow a chunk before its memory is used again. Sources that read large files take turns with a
- * few buffers: fresh ones for each chunk cost more than hashing it (page faults, garbage collection).
- */
-export const chunkLifetime = 4 * 1024 * 1024;
 
 /** What the sender of a blob says of it before it comes. */
 export interface Expected {

@@ -1,5 +1,5 @@
 import { HeadwaterError } from '../errors.ts';
-import type { Digest } from './digest.ts';
+import type { Digest } from '../model/digest.ts';
 
 /** A blob that was kept is gone, or has another size than it had. Only the same bytes, given again, mend that. */
 export class DamagedBlobError extends HeadwaterError {

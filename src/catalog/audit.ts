@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely';
-import type { Database } from './database.ts';
-import type { Actor, AuditEvent } from './note-change.ts';
-import type { Tables } from './tables.ts';
+import type { Actor, AuditEvent } from './database/audit-record.ts';
+import type { Database } from './database/database.ts';
+import type { Tables } from './database/tables.ts';
 
 export interface AuditEntry extends AuditEvent, Actor {
   /** Grows with each entry. */

@@ -1,21 +1,21 @@
-import { Aliases } from './aliases.ts';
 import { Audit } from './audit.ts';
-import { Blobs } from './blobs.ts';
-import { Changes } from './changes.ts';
-import { Clients } from './clients.ts';
-import { Database } from './database.ts';
-import { ImageAliases } from './image-aliases.ts';
-import { Images } from './images.ts';
-import { Mirrors } from './mirrors.ts';
-import type { Actor } from './note-change.ts';
-import { Products } from './products.ts';
-import { Pushed } from './pushed.ts';
-import type { Reserve } from './reserve.ts';
-import { Sources } from './sources.ts';
+import type { Actor } from './database/audit-record.ts';
+import { Changes } from './database/change-feed.ts';
+import { Database } from './database/database.ts';
+import type { Reserve } from './database/reserve.ts';
+import { Clients } from './identities/clients.ts';
+import { Tokens } from './identities/tokens.ts';
+import { ImageAliases } from './images/image-aliases.ts';
+import { Images } from './images/images.ts';
+import { Pushed } from './images/pushed.ts';
+import { Mirrors } from './mirrors/mirrors.ts';
+import { Aliases } from './products/aliases.ts';
+import { Sources } from './products/blob-sources.ts';
+import { Blobs } from './products/blobs.ts';
+import { Products } from './products/products.ts';
+import { Streams } from './products/streams.ts';
+import { Versions } from './products/versions.ts';
 import { Storage } from './storage.ts';
-import { Streams } from './streams.ts';
-import { Tokens } from './tokens.ts';
-import { Versions } from './versions.ts';
 
 /** What exists: the record of every product, version, alias, blob, token, client and mirror. */
 export class Catalog {

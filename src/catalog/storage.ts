@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Database } from './database.ts';
-import type { AuditEvent } from './note-change.ts';
+import type { AuditEvent } from './database/audit-record.ts';
+import type { Database } from './database/database.ts';
 
 /** How many marks are remembered: processes that share a catalog may issue some at the same moment. */
 const most = 16;

@@ -1,6 +1,6 @@
 import { HeadwaterError } from '../errors.ts';
-import { parseArchitecture } from '../image/architecture.ts';
-import type { VersionView } from './version-view.ts';
+import { parseArchitecture } from '../model/architecture.ts';
+import type { VersionView } from './view/version-view.ts';
 
 type Test = (version: VersionView) => boolean;
 

@@ -1,22 +1,22 @@
 import { Command } from 'commander';
 import { version } from '../version.ts';
-import { addAliasCommand } from './commands/alias.ts';
-import { addAuditCommand } from './commands/audit.ts';
-import { addClientCommand } from './commands/client.ts';
-import { addConfigCommand } from './commands/config.ts';
-import { addHealthCommand } from './commands/health.ts';
-import { addIndexCommand } from './commands/index-tree.ts';
-import { addListCommand } from './commands/list.ts';
-import { addMirrorCommand } from './commands/mirror.ts';
-import { addPublishCommand } from './commands/publish.ts';
-import { addRemoveCommand } from './commands/remove.ts';
-import { addServeCommand } from './commands/serve.ts';
-import { addShowCommand } from './commands/show.ts';
-import { addStorageCommand } from './commands/storage.ts';
-import { addTokenCommand } from './commands/token.ts';
+import { addAuditCommand } from './commands/identities/audit.ts';
+import { addClientCommand } from './commands/identities/client.ts';
+import { addTokenCommand } from './commands/identities/token.ts';
+import { addAliasCommand } from './commands/images/alias.ts';
+import { addIndexCommand } from './commands/images/index-tree.ts';
+import { addListCommand } from './commands/images/list.ts';
+import { addPublishCommand } from './commands/images/publish.ts';
+import { addRemoveCommand } from './commands/images/remove.ts';
+import { addShowCommand } from './commands/images/show.ts';
+import { addMirrorCommand } from './commands/mirrors/mirror.ts';
+import { addConfigCommand } from './commands/server/config.ts';
+import { addHealthCommand } from './commands/server/health.ts';
+import { addServeCommand } from './commands/server/serve.ts';
+import { addStorageCommand } from './commands/server/storage.ts';
 import { addGlobalOptions } from './global-options.ts';
 import { addHelpCommand } from './help.ts';
-import type { Output } from './output.ts';
+import type { Output } from './view/output.ts';
 
 /** The command line of Headwater. Its errors are thrown; nothing in it ends the process. */
 export function createProgram(output: Output): Command {

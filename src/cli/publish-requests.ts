@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
-import { type BuildDirectory, readBuildDirectory } from '../publish/build-directory.ts';
 import type { PublishRequest } from '../publish/request.ts';
+import { type BuildDirectory, readBuildDirectory } from '../publish/tree/build-directory.ts';
 
 /** What flags say of a version. */
 export type PublishFlags = Omit<PublishRequest, 'files' | 'osTitle'>;

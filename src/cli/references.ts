@@ -1,9 +1,9 @@
-import type { ProductWithVersions } from '../catalog/model.ts';
-import { parseSerial } from '../catalog/names.ts';
 import { HeadwaterError } from '../errors.ts';
-import { parseArchitecture } from '../image/architecture.ts';
-import type { Backend } from './backend.ts';
-import { type VersionView, viewsOf } from './version-view.ts';
+import { parseArchitecture } from '../model/architecture.ts';
+import { parseSerial } from '../model/names.ts';
+import type { ProductWithVersions } from '../model/versions.ts';
+import type { Backend } from './backend/backend.ts';
+import { type VersionView, viewsOf } from './view/version-view.ts';
 
 /** What a reference names. */
 export interface Referent {

@@ -2,9 +2,9 @@ import { type Command, CommanderError } from 'commander';
 import { HeadwaterError } from '../errors.ts';
 import { exitCodeOf } from './exit-codes.ts';
 import { interruptionExitCode } from './interruption.ts';
-import { reportError, standardOutput } from './output.ts';
 import { createProgram } from './program.ts';
 import { untilSettled } from './unsettled.ts';
+import { reportError, standardOutput } from './view/output.ts';
 
 /**
  * Runs a command line.

@@ -1,14 +1,14 @@
-import { type ProductKey, productName } from '../catalog/names.ts';
 import { type ErrorKind, HeadwaterError } from '../errors.ts';
+import { type ProductKey, productName } from '../model/names.ts';
 import type { PublishRequest } from '../publish/request.ts';
-import { findVersions } from '../publish/tree.ts';
-import type { FoundRequest } from '../publish/tree-versions.ts';
-import type { TreeFailure } from '../publish/tree-walk.ts';
-import { watchTree } from '../publish/watch.ts';
-import type { Backend } from './backend.ts';
+import { findVersions } from '../publish/tree/tree.ts';
+import type { FoundRequest } from '../publish/tree/tree-versions.ts';
+import type { TreeFailure } from '../publish/tree/tree-walk.ts';
+import { watchTree } from '../publish/tree/watch.ts';
+import type { Backend } from './backend/backend.ts';
 import { interruption, throwIfInterrupted } from './interruption.ts';
-import type { Output } from './output.ts';
-import { ProgressBar } from './progress-bar.ts';
+import type { Output } from './view/output.ts';
+import { ProgressBar } from './view/progress-bar.ts';
 
 export interface IndexOptions {
   stream?: string;

@@ -1,5 +1,5 @@
 import { exitCodeOf } from './exit-codes.ts';
-import { reportError } from './output.ts';
+import { reportError } from './view/output.ts';
 
 /**
  * Waits for the work of a process, and makes sure that the process does not end as if the work were done while it is not:

@@ -1,7 +1,8 @@
 import type { Context } from 'koa';
+import type { Access, Identity } from '../access/access.ts';
 import type { Catalog } from '../catalog/catalog.ts';
-import type { LocalDestination } from '../publish/local-destination.ts';
-import type { Access, Identity } from './access.ts';
+import type { LocalDestination } from '../publish/destination/local-destination.ts';
+import { actorOf } from './identify.ts';
 
 /** Who a request comes from. */
 export function identityOf(context: Context): Identity {
@@ -13,7 +14,7 @@ export function catalogFor(
   context: Context,
   { access, catalog }: { access: Access; catalog: Catalog },
 ): Catalog {
-  return catalog.by(access.actor(identityOf(context), context.req));
+  return catalog.by(actorOf(access, identityOf(context), context.req));
 }
 
 /** Where the client of this request publishes, with its name in the audit log. */
@@ -21,5 +22,5 @@ export function destinationFor(
   context: Context,
   { access, destination }: { access: Access; destination: LocalDestination },
 ): LocalDestination {
-  return destination.by(access.actor(identityOf(context), context.req));
+  return destination.by(actorOf(access, identityOf(context), context.req));
 }

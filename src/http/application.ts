@@ -1,18 +1,19 @@
 import type { RequestListener } from 'node:http';
 import type { Router } from '@koa/router';
 import Koa, { type Context, type Middleware } from 'koa';
-import type { Products } from '../catalog/products.ts';
+import type { Access } from '../access/access.ts';
+import type { Products } from '../catalog/products/products.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { Metrics } from '../ops/metrics.ts';
-import type { Access } from './access.ts';
+import type { DocumentsHandler } from './documents/documents-handler.ts';
+import { findImageFile, type ImageBytes, sendImageFile } from './documents/image-files.ts';
+import { readableAnywhere, sendDocument } from './documents/send-document.ts';
 import { type ErrorSinks, errorFunnel } from './errors.ts';
 import { requestIdHeader } from './front.ts';
 import type { Readiness } from './health.ts';
+import { identify } from './identify.ts';
 import { filePath, rawPath } from './request-path.ts';
 import { sendLongBody } from './send-long-body.ts';
-import type { DocumentsHandler } from './streams/documents-handler.ts';
-import { findImageFile, type ImageBytes, sendImageFile } from './streams/images.ts';
-import { readableAnywhere, sendDocument } from './streams/send-document.ts';
 
 export interface ApplicationParts {
   access: Access;
@@ -117,7 +118,7 @@ async function readRequest(parts: ApplicationParts, context: Context): Promise<b
     context.body = { error: { kind: 'usage', message: `${context.path} can only be read` } };
     return true;
   }
-  const identity = await parts.access.identify(context.req);
+  const identity = await identify(parts.access, context.req);
   if (segments[0] === 'images') {
     const image = await findImageFile(parts.products, segments.slice(1));
     if (image === undefined) return true;

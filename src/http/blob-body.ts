@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { BlobStore, ByteRange } from '../blobs/blob-store.ts';
-import { parseDigest } from '../blobs/digest.ts';
+import { parseDigest } from '../model/digest.ts';
 
 /** A blob that is being sent. */
 export interface BlobBody {

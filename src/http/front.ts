@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { RequestSample } from '../ops/metrics.ts';
-import type { BodyWatch } from './body-watch.ts';
-import { clientAddress, type ProxyTrust } from './client-address.ts';
 import { type AddressLimit, addressKey } from './connection/address-limit.ts';
+import type { BodyWatch } from './connection/body-watch.ts';
+import { clientAddress, type ProxyTrust } from './connection/client-address.ts';
 import type { OnRefused } from './connection/refusals.ts';
 import { refuseRequest } from './connection/refuse-request.ts';
-import type { DocumentsHandler } from './streams/documents-handler.ts';
+import type { DocumentsHandler } from './documents/documents-handler.ts';
 
 /** What is known of an answered request. */
 export interface AnsweredRequest extends RequestSample {

@@ -1,7 +1,7 @@
 import type { BlobStore, Purpose } from '../blobs/blob-store.ts';
-import type { Reserve } from '../catalog/reserve.ts';
+import type { Reserve } from '../catalog/database/reserve.ts';
 import { messageOf } from '../errors.ts';
-import type { Documents } from '../streams/documents.ts';
+import type { Documents } from '../simplestreams/write/documents.ts';
 
 /** For how long the answer of a store stands, in milliseconds: probes come from many sides. */
 const checkedFor = 3000;

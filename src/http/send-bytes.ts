@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { recycle } from '../blobs/chunk-pool.ts';
+import { recycle } from '../files/chunk-pool.ts';
 
 /** A client that takes longer for a chunk is slow, in milliseconds. */
 const slowAfter = 1000;

@@ -1,6 +1,6 @@
-import type { Architecture } from './architecture.ts';
+import type { Architecture } from '../model/architecture.ts';
 import type { Violation } from './image-rules.ts';
-import type { SquashfsLook } from './squashfs-extents.ts';
+import type { SquashfsLook } from './squashfs/squashfs-extents.ts';
 
 /** How a tarball is compressed, told by its first bytes. */
 export type Compression = 'none' | 'gzip' | 'xz' | 'zstd' | 'bzip2' | 'lzma';

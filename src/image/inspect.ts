@@ -1,13 +1,13 @@
 import { HeadwaterError } from '../errors.ts';
+import { detectCompression } from './compression/detect-compression.ts';
 import type { Compression, Content } from './content.ts';
-import { detectCompression } from './detect-compression.ts';
 import type { Examiner } from './examiner.ts';
 import { isQcow2, isSquashfs } from './magic.ts';
-import { Qcow2Examiner } from './qcow2.ts';
-import { SquashfsExaminer } from './squashfs.ts';
-import { completeSquashfs } from './squashfs-look.ts';
-import { isTarHeader } from './tar.ts';
-import { examineTarball, TarballExaminer } from './tarball-examiner.ts';
+import { Qcow2Examiner } from './qcow2/qcow2.ts';
+import { SquashfsExaminer } from './squashfs/squashfs.ts';
+import { completeSquashfs } from './squashfs/squashfs-look.ts';
+import { isTarHeader } from './tar/tar.ts';
+import { examineTarball, TarballExaminer } from './tar/tarball-examiner.ts';
 import { isVcdiff, VcdiffExaminer } from './vcdiff.ts';
 
 /** Bytes that tell every kind of image file from the others: a whole tar header. */

@@ -1,12 +1,12 @@
-import type { RunRecord } from '../catalog/mirror-run-rows.ts';
+import type { RunRecord } from '../catalog/mirrors/mirror-run-rows.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import { HeadwaterError } from '../errors.ts';
-import { type Orphaned, unlistOrphans } from './orphans.ts';
-import type { RunResult } from './report.ts';
-import { type Cause, runMirror } from './run.ts';
+import type { MirrorParts } from './run/open-upstream.ts';
+import { type Orphaned, unlistOrphans } from './run/orphans.ts';
+import type { RunResult } from './run/report.ts';
+import { type Cause, runMirror } from './run/run.ts';
 import { Schedule } from './schedule.ts';
 import { type MirrorStatus, mirrorStatus } from './status.ts';
-import type { MirrorParts } from './upstream.ts';
 
 /** Told of what mirrors do. */
 export interface MirrorHooks {

@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
+import type { Patience } from '../async/patience.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { AllowedUpstream } from '../config/upstream-fields.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { ArrivingFile } from '../publish/push.ts';
-import type { Downloader } from './downloader.ts';
-import { type FoundImage, ImageSearch, type WantedImage } from './image-search.ts';
-import { type OfferedFile, Skips } from './offered.ts';
-import type { Patience } from './patience.ts';
-import { readProducts } from './products-document.ts';
-import { Selection } from './selection.ts';
-import { Verifier } from './signature.ts';
-import { openDownloader } from './upstream.ts';
-import { type KnownDocuments, UpstreamDocuments } from './upstream-documents.ts';
+import { type FoundImage, ImageSearch, type WantedImage } from '../simplestreams/read/image-search.ts';
+import { type OfferedFile, Skips } from '../simplestreams/read/offered.ts';
+import { readProducts } from '../simplestreams/read/products-document.ts';
+import { Selection } from './plan/selection.ts';
+import { openDownloader } from './run/open-upstream.ts';
+import { type KnownDocuments, UpstreamDocuments } from './upstream/documents.ts';
+import type { Downloader } from './upstream/downloader.ts';
+import { Verifier } from './upstream/signature.ts';
 
 /** Somebody waits, unlike with a mirror that runs at night. */
 const patience: Patience = { attempts: 3, first: 500, most: 5000 };
@@ -87,7 +87,7 @@ export class SingleImages {
     try {
       for await (const { path, bytes } of this.#documents.read()) {
         try {
-          const { offered } = readProducts(bytes, path, { ...reading, selection: new Selection([{}]) });
+          const { offered } = readProducts(bytes, path, { ...reading, select: new Selection([{}]).apply });
           read += 1;
           for (const search of searches) search.look(offered);
         } catch (error) {

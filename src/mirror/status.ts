@@ -1,8 +1,8 @@
-import { isAbandoned } from '../blobs/staged-name.ts';
-import type { RunRecord } from '../catalog/mirror-run-rows.ts';
-import type { Mirrors } from '../catalog/mirrors.ts';
+import type { RunRecord } from '../catalog/mirrors/mirror-run-rows.ts';
+import type { Mirrors } from '../catalog/mirrors/mirrors.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
-import type { RunReport } from './report.ts';
+import { isAbandoned } from '../files/process-name.ts';
+import type { RunReport } from './run/report.ts';
 
 /** How a mirror is doing. */
 export interface MirrorStatus {

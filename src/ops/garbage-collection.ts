@@ -1,6 +1,6 @@
 import type { BlobStore } from '../blobs/blob-store.ts';
-import { type Digest, parseDigest } from '../blobs/digest.ts';
 import type { Catalog } from '../catalog/catalog.ts';
+import { type Digest, parseDigest } from '../model/digest.ts';
 import { batches } from './batches.ts';
 import { type AsideTimes, tidyAside } from './set-aside.ts';
 import { confirmOwnership, type Ownership } from './store-owner.ts';

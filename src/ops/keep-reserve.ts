@@ -1,4 +1,4 @@
-import type { Reserve } from '../catalog/reserve.ts';
+import type { Reserve } from '../catalog/database/reserve.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from './log.ts';
 

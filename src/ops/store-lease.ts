@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { BlobStore } from '../blobs/blob-store.ts';
-import { identityOfFile, isAbandoned, stagedName } from '../blobs/staged-name.ts';
 import { HeadwaterError } from '../errors.ts';
+import { identityOfFile, isAbandoned, stagedName } from '../files/process-name.ts';
 
 /** How long a lease lasts that its server does not renew, and how often servers renew it, in milliseconds. */
 const leaseTime = 180_000;

@@ -1,7 +1,7 @@
-import { parseNamePart, serialOf } from '../catalog/names.ts';
 import { HeadwaterError, messageOf, quotable } from '../errors.ts';
-import type { Architecture } from '../image/architecture.ts';
 import type { RootfsFacts } from '../image/content.ts';
+import type { Architecture } from '../model/architecture.ts';
+import { parseNamePart, serialOf } from '../model/names.ts';
 import type { CheckedRequest } from './checked-request.ts';
 
 /** What a bare root filesystem is called. */

@@ -1,6 +1,6 @@
-import { parseAlias, parseNamePart, parseSerial, parseStream } from '../catalog/names.ts';
 import { HeadwaterError } from '../errors.ts';
-import { type Architecture, parseArchitecture } from '../image/architecture.ts';
+import { type Architecture, parseArchitecture } from '../model/architecture.ts';
+import { parseAlias, parseNamePart, parseSerial, parseStream } from '../model/names.ts';
 import type { FieldNaming, PublishRequest } from './request.ts';
 
 /** A request whose every field was checked before any file is read. */

@@ -1,4 +1,6 @@
-import type { ProductDetails } from '../catalog/model.ts';
+import { HeadwaterError, messageOf, quotable } from '../errors.ts';
+import type { ImageMetadata } from '../image/content.ts';
+import { type Architecture, parseArchitecture } from '../model/architecture.ts';
 import {
   impliedAliases,
   type ProductKey,
@@ -6,10 +8,8 @@ import {
   parseSerial,
   serialOf,
   timeOfSerial,
-} from '../catalog/names.ts';
-import { HeadwaterError, messageOf, quotable } from '../errors.ts';
-import { type Architecture, parseArchitecture } from '../image/architecture.ts';
-import type { ImageMetadata } from '../image/content.ts';
+} from '../model/names.ts';
+import type { ProductDetails } from '../model/versions.ts';
 import type { CheckedRequest } from './checked-request.ts';
 import type { PublishRequest } from './request.ts';
 

@@ -1,8 +1,8 @@
 import { HeadwaterError } from '../errors.ts';
-import { type Architecture, runsOn } from '../image/architecture.ts';
 import type { Content } from '../image/content.ts';
 import { describeViolation, type ImageRule } from '../image/image-rules.ts';
-import type { KeptFile } from './destination.ts';
+import { type Architecture, runsOn } from '../model/architecture.ts';
+import type { KeptFile } from './destination/destination.ts';
 
 /** What becomes of images that break a rule: they are refused unless it says otherwise. */
 export type ImageRules = Partial<Record<ImageRule, 'refuse' | 'warn'>>;

@@ -1,18 +1,18 @@
-import type { Item, VersionDraft } from '../catalog/model.ts';
-import { productName } from '../catalog/names.ts';
-import type { PublishOutcome } from '../catalog/publish-queue.ts';
+import type { PublishOutcome } from '../catalog/products/publish-queue.ts';
 import { HeadwaterError } from '../errors.ts';
-import { makeMetadataTarball } from '../image/metadata-tarball.ts';
-import { Attempt } from './attempt.ts';
+import { sizeOf } from '../files/open-file.ts';
+import { makeMetadataTarball } from '../image/metadata/metadata-tarball.ts';
+import { productName } from '../model/names.ts';
+import type { Item, VersionDraft } from '../model/versions.ts';
 import { nameBareRoot, type RootName } from './bare-root.ts';
 import { type CheckedRequest, checkRequest } from './checked-request.ts';
 import { type Description, describe } from './describe.ts';
-import type { Destination, KeptFile } from './destination.ts';
+import type { Destination, KeptFile } from './destination/destination.ts';
+import { Attempt } from './destination/rollback.ts';
 import { inFile } from './in-file.ts';
 import { assertPrograms } from './judge.ts';
-import { sizeOf } from './read-file.ts';
 import type { FieldNaming, Progress, Published, PublishRequest, SourceFile } from './request.ts';
-import { splitVirtualMachine } from './split-virtual-machine.ts';
+import { splitVirtualMachine } from './split/split-virtual-machine.ts';
 import { assertOneOfEach, combinedItem, deltaItems, splitItems } from './version-items.ts';
 
 /** Where every publish starts, and the owner of what is published without a mirror or a client behind it. */

@@ -1,13 +1,13 @@
-import type { Digest } from '../blobs/digest.ts';
-import type { Item, ProductDetails } from '../catalog/model.ts';
-import type { PushDraft, PushOutcome } from '../catalog/pushed.ts';
-import type { PushedDetails, UpdateSource } from '../catalog/pushed-details.ts';
-import type { VersionPlace } from '../catalog/pushed-versions.ts';
-import type { Quotas } from '../catalog/quotas.ts';
+import type { PushDraft, PushOutcome } from '../catalog/images/pushed.ts';
+import type { PushedDetails, UpdateSource } from '../catalog/images/pushed-details.ts';
+import type { VersionPlace } from '../catalog/images/pushed-versions.ts';
+import type { Quotas } from '../catalog/images/quotas.ts';
 import { HeadwaterError, LimitError } from '../errors.ts';
 import type { ImageMetadata } from '../image/content.ts';
-import { Attempt } from './attempt.ts';
-import type { Destination, KeptFile } from './destination.ts';
+import type { Digest } from '../model/digest.ts';
+import type { Item, ProductDetails } from '../model/versions.ts';
+import type { Destination, KeptFile } from './destination/destination.ts';
+import { Attempt } from './destination/rollback.ts';
 import { assertPrograms } from './judge.ts';
 import { rootItem } from './root-item.ts';
 

@@ -1,4 +1,4 @@
-import type { Digest } from '../blobs/digest.ts';
+import type { Digest } from '../model/digest.ts';
 
 /** A file to publish: on the local disk, arriving as a stream, or already kept as a blob. */
 export type SourceFile =

@@ -1,5 +1,5 @@
-import type { ItemType } from '../catalog/model.ts';
 import type { Compression, Content } from '../image/content.ts';
+import type { ItemType } from '../model/versions.ts';
 
 const suffixes: Record<Compression, string> = {
   none: '',

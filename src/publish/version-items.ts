@@ -1,6 +1,6 @@
-import type { Item } from '../catalog/model.ts';
 import { HeadwaterError } from '../errors.ts';
-import type { Destination, KeptFile } from './destination.ts';
+import type { Item } from '../model/versions.ts';
+import type { Destination, KeptFile } from './destination/destination.ts';
 import type { SourceFile } from './request.ts';
 import { rootItem } from './root-item.ts';
 

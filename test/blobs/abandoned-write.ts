@@ -1,9 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rm } from 'node:fs/promises';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 import { onTestFinished } from 'vitest';
-import { compiled } from '../support/compiled.ts';
+
+const project = fileURLToPath(new URL('../..', import.meta.url));
 
 /** A process in the middle of a write that never ends: the store has all of its bytes or is about to. */
 export interface WritingProcess {
@@ -26,12 +30,21 @@ await store.write(source(), { digest: new Promise(() => undefined) });
 
 /**
  * Starts a process that writes 12 MiB to a store and then waits for more, at most until the test ends.
- * @param file of `src/blobs/`, without extension
+ * @param file of `src/blobs/`
  * @param argument of the store's constructor
  */
 export async function startWriting(file: string, name: string, argument: unknown): Promise<WritingProcess> {
-  const directory = await compiled('blobs');
-  const path = join(directory, 'blobs', `${file}.js`);
+  const directory = await mkdtemp(join(tmpdir(), 'headwater-compiled-'));
+  await symlink(join(project, 'node_modules'), join(directory, 'node_modules'));
+  const path = join(directory, 'store.mjs');
+  await build({
+    entryPoints: [join(project, 'src/blobs', file)],
+    outfile: path,
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+  });
   const child: ChildProcess = spawn(
     process.execPath,
     ['--input-type=module', '--eval', program, path, name, JSON.stringify(argument)],

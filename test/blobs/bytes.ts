@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import type { BlobStat, BlobStore, ByteRange } from '../../src/blobs/blob-store.ts';
-import { type Digest, parseDigest } from '../../src/blobs/digest.ts';
+import { type Digest, parseDigest } from '../../src/model/digest.ts';
 
 /** A blob that no other test has. */
 export interface Sample {

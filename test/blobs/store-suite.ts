@@ -2,8 +2,8 @@ import { readdir, readlink, writeFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { BlobStore } from '../../src/blobs/blob-store.ts';
-import type { Digest } from '../../src/blobs/digest.ts';
 import { HeadwaterError } from '../../src/errors.ts';
+import type { Digest } from '../../src/model/digest.ts';
 import { get, inChunks, listed, put, type Sample, sample, sampleOf } from './bytes.ts';
 
 /** A store to test, empty and not open yet. */

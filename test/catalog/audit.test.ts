@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { PushDraft } from '../../src/catalog/pushed.ts';
-import { hashOf } from '../../src/catalog/tokens.ts';
+import { hashOf } from '../../src/catalog/identities/tokens.ts';
+import type { PushDraft } from '../../src/catalog/images/pushed.ts';
 import { draft, pushDraft, scratchCatalog, stored } from '../support/catalog.ts';
 
 const actor = { who: 'client:laptop', from: '192.0.2.1' };

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Catalog } from '../../src/catalog/catalog.ts';
-import type { VersionView } from '../../src/cli/version-view.ts';
+import type { VersionView } from '../../src/cli/view/version-view.ts';
 import { draft, sha256, stored } from '../support/catalog.ts';
 import { headwater } from './command-line.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseFilters } from '../../src/cli/filters.ts';
-import { viewsOf } from '../../src/cli/version-view.ts';
+import { viewsOf } from '../../src/cli/view/version-view.ts';
 import { product } from './versions.ts';
 
 const [bookworm] = viewsOf(product({ aliases: ['debian/bookworm', 'team/Base'] }));

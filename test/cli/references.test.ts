@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { LocalBackend } from '../../src/cli/local-backend.ts';
+import { LocalBackend } from '../../src/cli/backend/local-backend.ts';
 import { resolveReference } from '../../src/cli/references.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { draft, openCatalog, scratchDirectory, sha256, stored } from '../support/catalog.ts';

@@ -1,5 +1,5 @@
-import type { ProductWithVersions } from '../../src/catalog/model.ts';
-import { productName } from '../../src/catalog/names.ts';
+import { productName } from '../../src/model/names.ts';
+import type { ProductWithVersions } from '../../src/model/versions.ts';
 
 /** A product as the catalog gives it; what is left out is Debian bookworm for amd64 with one container. */
 export function product(

@@ -1,4 +1,4 @@
-import { type PackEntry, packTar } from '../../src/image/tar-pack.ts';
+import { type PackEntry, packTar } from '../../src/image/tar/tar-pack.ts';
 
 /** An image to be tried: what is in metadata.yaml, and members beside a small root. */
 export interface Case {

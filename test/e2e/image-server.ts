@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
-import { SigningKey } from '../mirror/gpg.ts';
+import { SigningKey } from '../mirror/upstream/gpg.ts';
 import { run } from '../support/command.ts';
 import { freePort } from './headwater.ts';
 

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { stringify } from 'yaml';
-import type { RunResult } from '../../src/mirror/report.ts';
+import type { RunResult } from '../../src/mirror/run/report.ts';
 import type { MirrorStatus } from '../../src/mirror/status.ts';
 import { clients, emptyDaemons, trustedTls } from '../support/daemons.ts';
 import { Headwater, until } from './headwater.ts';

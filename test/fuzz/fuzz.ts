@@ -1,6 +1,6 @@
 import { HeadwaterError, messageOf } from '../../src/errors.ts';
-import { Intake } from '../../src/publish/intake.ts';
-import { LostThread } from '../../src/publish/intake-thread.ts';
+import { Intake } from '../../src/publish/intake/intake.ts';
+import { LostThread } from '../../src/publish/intake/intake-thread.ts';
 import { makeCorpus } from './corpus.ts';
 import { mutate, randomFrom } from './mutate.ts';
 

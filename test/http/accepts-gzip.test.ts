@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { acceptsGzip } from '../../src/http/streams/send-document.ts';
+import { acceptsGzip } from '../../src/http/documents/send-document.ts';
 
 test.each(['gzip', 'deflate, gzip', 'gzip;q=0.5', 'br;q=1.0, gzip; q=0.8, *;q=0.1', '*', 'GZIP', 'x-gzip'])(
   '%s takes gzip',

@@ -4,10 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { parseDigest } from '../../src/blobs/digest.ts';
-import { DirectoryStore } from '../../src/blobs/directory-store.ts';
+import { DirectoryStore } from '../../src/blobs/directory/directory-store.ts';
 import { openBlob } from '../../src/http/blob-body.ts';
 import { sendBytes } from '../../src/http/send-bytes.ts';
+import { parseDigest } from '../../src/model/digest.ts';
 import { scratchDirectory } from '../support/catalog.ts';
 
 const hash = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');

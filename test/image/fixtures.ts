@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type PackEntry, packTar } from '../../src/image/tar-pack.ts';
+import { type PackEntry, packTar } from '../../src/image/tar/tar-pack.ts';
 
 export const metadataYaml = `architecture: x86_64
 creation_date: 1735689600

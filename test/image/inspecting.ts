@@ -1,9 +1,9 @@
 import { expect } from 'vitest';
+import { type Outcome, outcomeOf, resultOf } from '../../src/async/outcome.ts';
 import { HeadwaterError, messageOf } from '../../src/errors.ts';
 import type { Content } from '../../src/image/content.ts';
 import { createInspector, inspectWhole } from '../../src/image/inspect.ts';
-import { completeSquashfs } from '../../src/image/squashfs-look.ts';
-import { type Outcome, outcomeOf, resultOf } from '../../src/outcome.ts';
+import { completeSquashfs } from '../../src/image/squashfs/squashfs-look.ts';
 
 /** Bytes up to which files are looked into as a whole, too. */
 const small = 256 * 1024;

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { SelectRule } from '../../src/config/mirror-schema.ts';
-import { type OfferedProduct, Skips } from '../../src/mirror/offered.ts';
-import { readProducts, type Totals } from '../../src/mirror/products-document.ts';
-import { Selection } from '../../src/mirror/selection.ts';
+import { Selection } from '../../src/mirror/plan/selection.ts';
+import { type OfferedProduct, Skips } from '../../src/simplestreams/read/offered.ts';
+import { readProducts, type Totals } from '../../src/simplestreams/read/products-document.ts';
 
 /** A products document, as little of one as a test needs. */
 export function document(products: Record<string, unknown>, more: Record<string, unknown> = {}) {
@@ -52,6 +52,11 @@ export function offeredBy(
   const skips = new Skips();
   const { variant = 'default', deltas = true } = options;
   const bytes = Buffer.from(JSON.stringify(content));
-  const { offered, totals } = readProducts(bytes, 'images.json', { selection, skips, variant, deltas });
+  const { offered, totals } = readProducts(bytes, 'images.json', {
+    select: selection.apply,
+    skips,
+    variant,
+    deltas,
+  });
   return { offered, skips, totals, selection };
 }

@@ -1,11 +1,11 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { MirrorDefinition } from '../../src/config/mirror-schema.ts';
-import type { Orphaned } from '../../src/mirror/orphans.ts';
-import type { RunResult } from '../../src/mirror/report.ts';
-import { runMirror } from '../../src/mirror/run.ts';
+import type { MirrorParts } from '../../src/mirror/run/open-upstream.ts';
+import type { Orphaned } from '../../src/mirror/run/orphans.ts';
+import type { RunResult } from '../../src/mirror/run/report.ts';
+import { runMirror } from '../../src/mirror/run/run.ts';
 import { MirrorService } from '../../src/mirror/service.ts';
 import type { MirrorStatus } from '../../src/mirror/status.ts';
-import type { MirrorParts } from '../../src/mirror/upstream.ts';
 import { TestServer } from '../support/server.ts';
 import { TestUpstream } from './test-upstream.ts';
 import { definition, held, mirrorParts } from './workspace.ts';

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import { makeSmallImage } from '../support/small-images.ts';
-import type { SigningKey } from './gpg.ts';
+import type { SigningKey } from './upstream/gpg.ts';
 
 /** A version, as a test wants its upstream to have it. */
 interface Offer {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { runMirror } from '../../src/mirror/run.ts';
+import { runMirror } from '../../src/mirror/run/run.ts';
 import { TestUpstream } from './test-upstream.ts';
 import { definition, find, held, mirrorParts } from './workspace.ts';
 

@@ -1,9 +1,9 @@
 import { onTestFinished } from 'vitest';
-import type { ProductWithVersions } from '../../src/catalog/model.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { MirrorDefinition } from '../../src/config/mirror-schema.ts';
-import type { MirrorParts } from '../../src/mirror/upstream.ts';
-import { openWorkspace } from '../../src/workspace.ts';
+import type { MirrorParts } from '../../src/mirror/run/open-upstream.ts';
+import type { ProductWithVersions } from '../../src/model/versions.ts';
+import { openWorkspace } from '../../src/server/workspace.ts';
 import { scratchDirectory } from '../support/catalog.ts';
 
 /** A data directory for mirrors, which goes when the test is over. */

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Digest } from '../../src/blobs/digest.ts';
 import { Catalog } from '../../src/catalog/catalog.ts';
+import type { Digest } from '../../src/model/digest.ts';
 import { collectGarbage } from '../../src/ops/garbage-collection.ts';
 import { tidyAside } from '../../src/ops/set-aside.ts';
 import { adoptStore, confirmOwnership } from '../../src/ops/store-owner.ts';

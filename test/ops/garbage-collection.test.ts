@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Digest } from '../../src/blobs/digest.ts';
+import type { Digest } from '../../src/model/digest.ts';
 import { sweep } from '../../src/ops/garbage-collection.ts';
 import { confirmOwnership } from '../../src/ops/store-owner.ts';
 import { MemoryStore } from '../support/memory-store.ts';

@@ -2,7 +2,7 @@ import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
 import { StoreLease } from '../../src/ops/store-lease.ts';
-import { startServer } from '../../src/server.ts';
+import { startServer } from '../../src/server/start.ts';
 import { scratchDirectory } from '../support/catalog.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { TestServer } from '../support/server.ts';

@@ -1,12 +1,12 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
-import { collectRegularly } from '../../src/housekeeping.ts';
-import { Uploads } from '../../src/http/api/uploads.ts';
-import { OnDemandStore } from '../../src/mirror/on-demand-store.ts';
+import { OnDemandStore } from '../../src/mirror/on-demand/on-demand-store.ts';
 import { createLogger } from '../../src/ops/log.ts';
 import { StoreLease } from '../../src/ops/store-lease.ts';
 import { StoreWatch } from '../../src/ops/store-watch.ts';
+import { Uploads } from '../../src/publish/resumable-uploads.ts';
+import { collectRegularly } from '../../src/server/housekeeping.ts';
 import { put, sample } from '../blobs/bytes.ts';
 import { TestServer } from '../support/server.ts';
 import { makeSmallImage } from '../support/small-images.ts';

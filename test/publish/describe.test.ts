@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { productName } from '../../src/catalog/names.ts';
 import { flagOf } from '../../src/cli/publish-requests.ts';
 import type { ImageMetadata, RootfsFacts } from '../../src/image/content.ts';
+import { productName } from '../../src/model/names.ts';
 import { nameBareRoot } from '../../src/publish/bare-root.ts';
 import { checkRequest } from '../../src/publish/checked-request.ts';
 import { describe as describeVersion } from '../../src/publish/describe.ts';

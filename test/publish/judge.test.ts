@@ -6,7 +6,7 @@ import { imageRules } from '../../src/image/image-rules.ts';
 import type { ImageRules } from '../../src/publish/judge.ts';
 import { publish } from '../../src/publish/publisher.ts';
 import { push } from '../../src/publish/push.ts';
-import { openWorkspace, type Workspace } from '../../src/workspace.ts';
+import { openWorkspace, type Workspace } from '../../src/server/workspace.ts';
 import { amd64, file, folder, packTar, program, symlink } from '../image/fixtures.ts';
 import { scratchDirectory } from '../support/catalog.ts';
 

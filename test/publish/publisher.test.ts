@@ -3,14 +3,14 @@ import { appendFile, copyFile, mkdir, readFile, truncate, writeFile } from 'node
 import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { BlobStore } from '../../src/blobs/blob-store.ts';
-import { parseDigest } from '../../src/blobs/digest.ts';
+import { observeStore } from '../../src/blobs/observed-store.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { HeadwaterError } from '../../src/errors.ts';
-import { xz } from '../../src/image/xz-pack.ts';
-import { observeStore } from '../../src/ops/observed-store.ts';
+import { xz } from '../../src/image/compression/xz/xz-pack.ts';
+import { parseDigest } from '../../src/model/digest.ts';
 import { publish } from '../../src/publish/publisher.ts';
 import type { PublishRequest, SourceFile } from '../../src/publish/request.ts';
-import { openWorkspace, type Workspace } from '../../src/workspace.ts';
+import { openWorkspace, type Workspace } from '../../src/server/workspace.ts';
 import { scratchDirectory } from '../support/catalog.ts';
 import { run } from '../support/command.ts';
 import { demand } from '../support/needs.ts';

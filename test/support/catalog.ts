@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { Catalog } from '../../src/catalog/catalog.ts';
-import type { VersionDraft } from '../../src/catalog/model.ts';
-import type { PushDraft } from '../../src/catalog/pushed.ts';
+import type { PushDraft } from '../../src/catalog/images/pushed.ts';
+import type { VersionDraft } from '../../src/model/versions.ts';
 
 /** A directory that goes when the test is over. */
 export async function scratchDirectory(): Promise<string> {

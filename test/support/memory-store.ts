@@ -8,8 +8,8 @@ import type {
   Expected,
   StoreRecord,
 } from '../../src/blobs/blob-store.ts';
-import type { Digest } from '../../src/blobs/digest.ts';
 import { HeadwaterError } from '../../src/errors.ts';
+import type { Digest } from '../../src/model/digest.ts';
 
 interface Kept {
   bytes: Buffer;

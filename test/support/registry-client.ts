@@ -3,7 +3,7 @@ import { generate } from 'selfsigned';
 import { Agent, type Dispatcher } from 'undici';
 import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
-import { grant, type Role } from '../../src/catalog/rights.ts';
+import { grant, type Role } from '../../src/model/rights.ts';
 import type { TestServer } from './server.ts';
 
 /** An answer of the LXD API. */

@@ -5,8 +5,8 @@ import type { MirrorDefinition } from '../../src/config/mirror-schema.ts';
 import type { Config } from '../../src/config/schema.ts';
 import { publish } from '../../src/publish/publisher.ts';
 import type { Published, PublishRequest } from '../../src/publish/request.ts';
-import { type RunningServer, startServer } from '../../src/server.ts';
-import { openWorkspace, type Workspace } from '../../src/workspace.ts';
+import { type RunningServer, startServer } from '../../src/server/start.ts';
+import { openWorkspace, type Workspace } from '../../src/server/workspace.ts';
 import { scratchDirectory } from './catalog.ts';
 
 /** A server in this process, on a port and a data directory of its own. */

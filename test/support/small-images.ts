@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { packTar } from '../../src/image/tar-pack.ts';
-import { xz } from '../../src/image/xz-pack.ts';
+import { xz } from '../../src/image/compression/xz/xz-pack.ts';
+import { packTar } from '../../src/image/tar/tar-pack.ts';
 import { packSquashfs } from './small-squashfs.ts';
 
 /** A split image, small but real, made without any program. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { packTar } from '../../src/image/tar-pack.ts';
+import { packTar } from '../../src/image/tar/tar-pack.ts';
 import { debianOsRelease, file, folder, symlink } from '../image/fixtures.ts';
 import type { Random } from './random.ts';
 

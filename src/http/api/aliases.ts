@@ -1,11 +1,11 @@
 import type { Router } from '@koa/router';
-import { describeFamily } from '../../catalog/alias-rows.ts';
-import { parseAlias, parseNamePart } from '../../catalog/names.ts';
+import { mayReadProduct } from '../../access/readable.ts';
+import { describeFamily } from '../../catalog/products/alias-rows.ts';
 import { HeadwaterError } from '../../errors.ts';
+import { parseAlias, parseNamePart } from '../../model/names.ts';
 import { readBody } from './body.ts';
-import { type ApiParts, catalogFor, identityOf, parameter } from './parts.ts';
-import { mayReadProduct } from './readable.ts';
 import { aliasBody } from './schemas.ts';
+import { type ApiParts, catalogFor, identityOf, parameter } from './services.ts';
 
 /** Reading and moving aliases. */
 export function aliasRoutes(router: Router, parts: ApiParts): void {

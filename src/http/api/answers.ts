@@ -1,12 +1,12 @@
 import * as z from 'zod';
-import type { Alias } from '../../catalog/aliases.ts';
 import type { AuditEntry } from '../../catalog/audit.ts';
-import type { Client } from '../../catalog/clients.ts';
-import type { RunRecord } from '../../catalog/mirror-run-rows.ts';
-import type { Item, ProductWithVersions } from '../../catalog/model.ts';
-import { actions } from '../../catalog/rights.ts';
-import type { Token } from '../../catalog/tokens.ts';
+import type { Client } from '../../catalog/identities/clients.ts';
+import type { Token } from '../../catalog/identities/tokens.ts';
+import type { RunRecord } from '../../catalog/mirrors/mirror-run-rows.ts';
+import type { Alias } from '../../catalog/products/aliases.ts';
 import type { MirrorStatus } from '../../mirror/status.ts';
+import { actions } from '../../model/rights.ts';
+import type { Item, ProductWithVersions } from '../../model/versions.ts';
 import type { Published } from '../../publish/request.ts';
 
 // The bodies that the API answers with: the OpenAPI document shows them, and a test holds real answers against them.

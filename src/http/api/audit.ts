@@ -1,7 +1,7 @@
 import type { Router } from '@koa/router';
 import { HeadwaterError } from '../../errors.ts';
-import { type ApiParts, identityOf } from './parts.ts';
 import { single, wholeNumber } from './query.ts';
+import { type ApiParts, identityOf } from './services.ts';
 
 /** How many entries a page has unless the client asks for fewer. */
 const pageSize = 500;

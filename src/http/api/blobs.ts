@@ -1,10 +1,10 @@
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
-import { parseDigest } from '../../blobs/digest.ts';
+import { keyOf } from '../../access/access.ts';
 import { HeadwaterError } from '../../errors.ts';
-import { keyOf } from '../access.ts';
-import { type ApiParts, destinationFor, identityOf, parameter } from './parts.ts';
-import { type Part, WrongOffset } from './uploads.ts';
+import { parseDigest } from '../../model/digest.ts';
+import { type Part, WrongOffset } from '../../publish/resumable-uploads.ts';
+import { type ApiParts, destinationFor, identityOf, parameter } from './services.ts';
 
 /**
  * Sending blobs: what the uploader may use already is not sent again, and what broke is continued. To everybody else a blob

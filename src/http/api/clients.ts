@@ -1,5 +1,5 @@
 import type { Router } from '@koa/router';
-import { type ApiParts, catalogFor, identityOf, parameter } from './parts.ts';
+import { type ApiParts, catalogFor, identityOf, parameter } from './services.ts';
 
 /** Listing and revoking the clients that are trusted by their certificates; for `admin` only. */
 export function clientRoutes(router: Router, parts: ApiParts): void {

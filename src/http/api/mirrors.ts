@@ -1,7 +1,7 @@
 import type { Router } from '@koa/router';
 import { readBody } from './body.ts';
-import { type ApiParts, identityOf, parameter } from './parts.ts';
 import { runBody } from './schemas.ts';
+import { type ApiParts, identityOf, parameter } from './services.ts';
 
 /** Mirrors: how they are doing, and runs on request. */
 export function mirrorRoutes(router: Router, { mirrors, access }: ApiParts): void {

@@ -1,10 +1,10 @@
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
-import type { ProductWithVersions } from '../../catalog/model.ts';
+import { readable } from '../../access/readable.ts';
 import { HeadwaterError } from '../../errors.ts';
-import { type ApiParts, identityOf, parameter } from './parts.ts';
+import type { ProductWithVersions } from '../../model/versions.ts';
 import { single, wholeNumber } from './query.ts';
-import { readable } from './readable.ts';
+import { type ApiParts, identityOf, parameter } from './services.ts';
 
 /** How many products a page has unless the client asks for fewer. */
 const pageSize = 500;

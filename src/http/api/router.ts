@@ -1,12 +1,13 @@
 import { Router } from '@koa/router';
+import { identify } from '../identify.ts';
 import { aliasRoutes } from './aliases.ts';
 import { auditRoutes } from './audit.ts';
 import { blobRoutes } from './blobs.ts';
 import { clientRoutes } from './clients.ts';
 import { mirrorRoutes } from './mirrors.ts';
 import { describeApi } from './openapi.ts';
-import type { ApiParts } from './parts.ts';
 import { productRoutes } from './products.ts';
+import type { ApiParts } from './services.ts';
 import { tokenRoutes } from './tokens.ts';
 import { versionRoutes } from './versions.ts';
 
@@ -14,7 +15,7 @@ import { versionRoutes } from './versions.ts';
 export function createApi(parts: ApiParts): Router {
   const router = new Router({ prefix: '/api/v1', strict: true, sensitive: true });
   router.use(async (context, next) => {
-    context.state['identity'] = await parts.access.identify(context.req);
+    context.state['identity'] = await identify(parts.access, context.req);
     context.set('Cache-Control', 'no-store');
     await next();
   });

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { actions } from '../../catalog/rights.ts';
+import { actions } from '../../model/rights.ts';
 
 // The bodies that the API takes: routes check requests with them, and the OpenAPI document shows them.
 

@@ -1,10 +1,10 @@
 import type { Router } from '@koa/router';
-import { parseStream } from '../../catalog/names.ts';
-import { grant } from '../../catalog/rights.ts';
+import { parseStream } from '../../model/names.ts';
+import { grant } from '../../model/rights.ts';
 import { readBody } from './body.ts';
-import { type ApiParts, catalogFor, identityOf, parameter } from './parts.ts';
 import { single } from './query.ts';
 import { tokenBody } from './schemas.ts';
+import { type ApiParts, catalogFor, identityOf, parameter } from './services.ts';
 
 /** Making, listing and revoking tokens; for `admin` only. */
 export function tokenRoutes(router: Router, parts: ApiParts): void {

@@ -1,14 +1,14 @@
 import type { Router } from '@koa/router';
-import { parseDigest } from '../../blobs/digest.ts';
-import { impliedAliases, parseStream, productName } from '../../catalog/names.ts';
+import { isAdministrator } from '../../access/access.ts';
+import { readable } from '../../access/readable.ts';
 import { HeadwaterError } from '../../errors.ts';
+import { parseDigest } from '../../model/digest.ts';
+import { impliedAliases, parseStream, productName } from '../../model/names.ts';
 import { publish } from '../../publish/publisher.ts';
 import type { PublishRequest } from '../../publish/request.ts';
-import { isAdministrator } from '../access.ts';
 import { readBody } from './body.ts';
-import { type ApiParts, catalogFor, destinationFor, identityOf, parameter } from './parts.ts';
-import { readable } from './readable.ts';
 import { versionBody } from './schemas.ts';
+import { type ApiParts, catalogFor, destinationFor, identityOf, parameter } from './services.ts';
 
 /** Publishing versions of uploaded blobs, and removing them. */
 export function versionRoutes(router: Router, parts: ApiParts): void {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { type ProxyTrust, socketAddress } from '../client-address.ts';
 import { AddressLimit, addressKey } from './address-limit.ts';
+import { type ProxyTrust, socketAddress } from './client-address.ts';
 import type { OnRefused } from './refusals.ts';
 
 /** Files that are open beside those of connections: the catalog, threads, the log, blobs that are being written. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { peerAddress } from '../client-address.ts';
 import { senderOf } from '../sender.ts';
+import { peerAddress } from './client-address.ts';
 import type { OnRefused } from './refusals.ts';
 
 /** With this many requests waiting on a connection, no more are read from it. */

@@ -1,21 +1,21 @@
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
 import * as z from 'zod';
-import type { Image } from '../../catalog/images.ts';
-import { parseAlias } from '../../catalog/names.ts';
+import type { Image } from '../../catalog/images/images.ts';
 import { HeadwaterError } from '../../errors.ts';
+import { parseAlias } from '../../model/names.ts';
+import { AliasMoves } from '../../registry/alias-moves.ts';
+import { isVirtualMachine } from '../../registry/image-view.ts';
+import type { VisibleAlias, VisibleImages } from '../../registry/visible-images.ts';
 import { readBody } from '../api/body.ts';
-import { parameter } from '../api/parts.ts';
 import { single } from '../api/query.ts';
-import { agentArchitecture } from './agent-architecture.ts';
-import { AliasMoves } from './alias-moves.ts';
+import { parameter } from '../api/services.ts';
 import { created, sync } from './envelope.ts';
-import { assertUnchanged, etagOf } from './etag.ts';
-import { isVirtualMachine } from './image-view.ts';
-import { parseFilter } from './list-filter.ts';
-import { catalogFor, identityOf, type RegistryParts } from './parts.ts';
-import { isRecursive } from './recursion.ts';
-import type { VisibleAlias, VisibleImages } from './visible-images.ts';
+import { parseFilter } from './listing/list-filter.ts';
+import { isRecursive } from './listing/recursion.ts';
+import { assertUnchanged, etagOf } from './preconditions.ts';
+import { catalogFor, identityOf, type RegistryParts } from './services.ts';
+import { agentArchitecture } from './uploads/agent-architecture.ts';
 
 const entry = z.object({
   name: z.string(),

@@ -1,15 +1,15 @@
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
 import * as z from 'zod';
-import type { Client } from '../../catalog/clients.ts';
+import { isAdministrator, type Known } from '../../access/access.ts';
+import type { Client } from '../../catalog/identities/clients.ts';
 import { HeadwaterError } from '../../errors.ts';
-import { isAdministrator, type Known } from '../access.ts';
 import { readBody } from '../api/body.ts';
-import { clientAddress } from '../client-address.ts';
-import { peerCertificate } from '../peer-certificate.ts';
+import { clientAddress } from '../connection/client-address.ts';
+import { peerCertificate } from '../connection/peer-certificate.ts';
 import { created, sync } from './envelope.ts';
-import { catalogFor, identityOf, type RegistryParts } from './parts.ts';
-import { isRecursive } from './recursion.ts';
+import { isRecursive } from './listing/recursion.ts';
+import { catalogFor, identityOf, type RegistryParts } from './services.ts';
 
 /**
  * How a client asks to be trusted. LXD 5.0 sends what it was given as `password`, be it a secret or a token; Incus and

@@ -1,5 +1,5 @@
 import type { Context } from 'koa';
-import type { Operation } from './operation.ts';
+import type { Operation } from '../../registry/operations/operation.ts';
 
 // The answers of the LXD API, as lxc and incus parse them
 // (https://documentation.ubuntu.com/lxd/stable-5.0/rest-api/#return-values).

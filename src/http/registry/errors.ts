@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Middleware } from 'koa';
+import type { Identity } from '../../access/access.ts';
 import { type ErrorKind, HeadwaterError } from '../../errors.ts';
-import type { Identity } from '../access.ts';
 import type { ErrorSinks } from '../errors.ts';
 import { failure } from './envelope.ts';
 

@@ -1,12 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { type Access, type Known, keyOf } from '../../access/access.ts';
 import { HeadwaterError, messageOf } from '../../errors.ts';
-import { type Access, type Known, keyOf } from '../access.ts';
-import { clientAddress } from '../client-address.ts';
+import type { Operations } from '../../registry/operations/operations.ts';
+import { clientAddress } from '../connection/client-address.ts';
 import type { OnRefused } from '../connection/refusals.ts';
+import { identify } from '../identify.ts';
 import { failure } from './envelope.ts';
-import type { Operations } from './operations.ts';
 
 /** How often clients are asked whether they are still there, and still trusted, in milliseconds. */
 const checkInterval = 30_000;
@@ -61,7 +62,7 @@ export class Events {
         throw new HeadwaterError('invalid', 'only /1.0/events speaks another protocol: WebSocket');
       }
       if (this.#closing) throw new HeadwaterError('unavailable', 'the server is stopping');
-      const identity = await this.#access.identify(request);
+      const identity = await identify(this.#access, request);
       if (identity === undefined) throw new HeadwaterError('forbidden', 'not authorized');
       this.#server.handleUpgrade(request, socket, head, (client) => this.#listen(client, identity, request));
     } catch (error) {
@@ -111,7 +112,7 @@ export class Events {
   async #check(): Promise<void> {
     for (const listening of this.#listening) {
       const { socket, request, answered } = listening;
-      const identity = await this.#access.identify(request).catch(() => undefined);
+      const identity = await identify(this.#access, request).catch(() => undefined);
       if (!answered || identity === undefined) {
         socket.terminate();
         continue;

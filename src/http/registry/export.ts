@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import type { Context } from 'koa';
 import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
-import type { Image, ImageItem } from '../../catalog/images.ts';
+import type { Image, ImageItem } from '../../catalog/images/images.ts';
 import type { Content } from '../../image/content.ts';
+import { isVirtualMachine } from '../../registry/image-view.ts';
 import { type BlobBody, openBlob } from '../blob-body.ts';
 import { sendBytes } from '../send-bytes.ts';
-import { isVirtualMachine } from './image-view.ts';
 
 /** A stretch of an answer: text, or a blob. */
 type Piece = { text: Buffer } | ImageItem;

@@ -1,21 +1,21 @@
 import { machine } from 'node:os';
 import type { Context } from 'koa';
 import * as z from 'zod';
-import { parseAlias } from '../../catalog/names.ts';
+import type { Access } from '../../access/access.ts';
 import { HeadwaterError } from '../../errors.ts';
-import { parseArchitecture } from '../../image/architecture.ts';
-import type { Access } from '../access.ts';
+import { parseArchitecture } from '../../model/architecture.ts';
+import { parseAlias } from '../../model/names.ts';
+import { parseExpiry, plainName } from '../../registry/image-view.ts';
+import { type ImagePull, Pull, type PullSource } from '../../registry/incoming/pull.ts';
+import type { PushTickets } from '../../registry/incoming/push-tickets.ts';
+import type { Receiver, Said } from '../../registry/incoming/receiver.ts';
+import { SimplestreamsPull } from '../../registry/incoming/simplestreams-pull.ts';
+import type { Operations } from '../../registry/operations/operations.ts';
 import { readBody } from '../api/body.ts';
-import { agentArchitecture } from './agent-architecture.ts';
+import { actorOf } from '../identify.ts';
 import { started } from './envelope.ts';
-import { parseExpiry } from './image-view.ts';
-import type { Operations } from './operations.ts';
-import { identityOf, type RegistryParts } from './parts.ts';
-import { type ImagePull, Pull, type PullSource } from './pull.ts';
-import type { PushTickets } from './push-tickets.ts';
-import type { Receiver, Said } from './receiver.ts';
-import { SimplestreamsPull } from './simplestreams-pull.ts';
-import { plainName } from './upload-headers.ts';
+import { identityOf, type RegistryParts } from './services.ts';
+import { agentArchitecture } from './uploads/agent-architecture.ts';
 
 const text = z.string().default('');
 
@@ -81,7 +81,7 @@ export async function requestImage(
     throw new HeadwaterError('invalid', `source.mode ${JSON.stringify(source.mode)}: expected push or pull`);
   }
   const pull = openPull(context, source, parts);
-  const actor = access.actor(identity, context.req);
+  const actor = actorOf(access, identity, context.req);
   const operation = operations.start({
     description: 'Downloading image',
     identity,

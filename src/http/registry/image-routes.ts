@@ -4,18 +4,25 @@ import type { Router } from '@koa/router';
 import type { Context } from 'koa';
 import * as z from 'zod';
 import { HeadwaterError } from '../../errors.ts';
+import type { Secrets } from '../../registry/image-secrets.ts';
+import {
+  type EditableView,
+  editable,
+  formatExpiry,
+  imageFields,
+  parseExpiry,
+} from '../../registry/image-view.ts';
+import type { VisibleImages } from '../../registry/visible-images.ts';
 import { readBody } from '../api/body.ts';
-import { parameter } from '../api/parts.ts';
 import { single } from '../api/query.ts';
+import { parameter } from '../api/services.ts';
+import { actorOf } from '../identify.ts';
 import { started, sync } from './envelope.ts';
-import { assertUnchanged, etagOf } from './etag.ts';
 import { sendExport } from './export.ts';
-import { type EditableView, editable, formatExpiry, imageFields, parseExpiry } from './image-view.ts';
-import { filtered, parseFilter } from './list-filter.ts';
-import { catalogFor, identityOf, type RegistryParts } from './parts.ts';
-import { isRecursive } from './recursion.ts';
-import type { Secrets } from './secrets.ts';
-import type { VisibleImages } from './visible-images.ts';
+import { filtered, parseFilter } from './listing/list-filter.ts';
+import { isRecursive } from './listing/recursion.ts';
+import { assertUnchanged, etagOf } from './preconditions.ts';
+import { catalogFor, identityOf, type RegistryParts } from './services.ts';
 
 const edit = z.object({
   auto_update: z.boolean().optional(),
@@ -147,7 +154,7 @@ export function imageRoutes(
 
   router.post('/1.0/images/:fingerprint/refresh', async (context) => {
     const { identity, image, view } = await demand(context, 'publish');
-    const actor = access.actor(identity, context.req);
+    const actor = actorOf(access, identity, context.req);
     const operation = operations.start({
       description: 'Refreshing image',
       identity,

@@ -1,9 +1,9 @@
 import type { Router } from '@koa/router';
+import { PushTickets } from '../../registry/incoming/push-tickets.ts';
+import { Receiver } from '../../registry/incoming/receiver.ts';
 import { requestImage } from './image-requests.ts';
-import type { RegistryParts } from './parts.ts';
-import { PushTickets } from './push-tickets.ts';
-import { Receiver } from './receiver.ts';
-import { isUpload, receiveUpload } from './uploads.ts';
+import type { RegistryParts } from './services.ts';
+import { isUpload, receiveUpload } from './uploads/uploads.ts';
 
 /** `POST /1.0/images`: every way in. */
 export function incomingRoutes(router: Router, parts: RegistryParts): void {

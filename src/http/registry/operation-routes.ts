@@ -1,12 +1,12 @@
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
 import { HeadwaterError } from '../../errors.ts';
+import type { Operation } from '../../registry/operations/operation.ts';
+import type { Operations } from '../../registry/operations/operations.ts';
 import { single } from '../api/query.ts';
 import { sync } from './envelope.ts';
-import type { Operation } from './operation.ts';
-import type { Operations } from './operations.ts';
-import { identityOf } from './parts.ts';
-import { isRecursive } from './recursion.ts';
+import { isRecursive } from './listing/recursion.ts';
+import { identityOf } from './services.ts';
 
 /** `/1.0/operations`: clients look at what they started, wait for it, and cancel it. */
 export function operationRoutes(router: Router, { operations }: { operations: Operations }): void {

@@ -1,7 +1,10 @@
 import { Router } from '@koa/router';
 import type { Middleware } from 'koa';
 import { HeadwaterError } from '../../errors.ts';
+import { Secrets } from '../../registry/image-secrets.ts';
+import { VisibleImages } from '../../registry/visible-images.ts';
 import type { ErrorSinks } from '../errors.ts';
+import { identify } from '../identify.ts';
 import { pathSegments } from '../request-path.ts';
 import { aliasRoutes } from './alias-routes.ts';
 import { certificateRoutes } from './certificates.ts';
@@ -9,10 +12,8 @@ import { registryErrors } from './errors.ts';
 import { imageRoutes } from './image-routes.ts';
 import { incomingRoutes } from './incoming-routes.ts';
 import { operationRoutes } from './operation-routes.ts';
-import type { RegistryParts } from './parts.ts';
-import { Secrets } from './secrets.ts';
 import { serverRoutes } from './server-information.ts';
-import { VisibleImages } from './visible-images.ts';
+import type { RegistryParts } from './services.ts';
 
 /** A client that was let in may send its upload to the end before it is told why it was refused. */
 const patienceMilliseconds = 3_600_000;
@@ -50,7 +51,7 @@ export function createRegistry(parts: RegistryParts, sinks: ErrorSinks): Middlew
           'the path cannot be read: it is badly encoded, or has control characters',
         );
       }
-      context.state['identity'] = await parts.access.identify(context.req);
+      context.state['identity'] = await identify(parts.access, context.req);
       await routes(context as Parameters<typeof routes>[0], () => Promise.resolve());
     });
   };

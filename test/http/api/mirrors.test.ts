@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { describeApi } from '../../../src/http/api/openapi.ts';
-import type { RunResult } from '../../../src/mirror/report.ts';
+import type { RunResult } from '../../../src/mirror/run/report.ts';
 import { TestUpstream } from '../../mirror/test-upstream.ts';
 import { definition } from '../../mirror/workspace.ts';
 import { TestServer } from '../../support/server.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { describeApi } from '../../../src/http/api/openapi.ts';
-import type { ApiParts } from '../../../src/http/api/parts.ts';
 import { createApi } from '../../../src/http/api/router.ts';
+import type { ApiParts } from '../../../src/http/api/services.ts';
 
 test('the OpenAPI document describes every route, and no other', () => {
   const router = createApi({} as ApiParts);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { Known } from '../../../src/access/access.ts';
 import { HeadwaterError } from '../../../src/errors.ts';
-import type { Known } from '../../../src/http/access.ts';
 import { RegistryClient } from '../../support/registry-client.ts';
 import { TestServer } from '../../support/server.ts';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { readParts } from '../../../src/http/registry/multipart.ts';
+import { readParts } from '../../../src/registry/incoming/multipart.ts';
 import { ended, makeImage, multipart, upload } from '../../support/push-images.ts';
 import { RegistryClient } from '../../support/registry-client.ts';
 import { TestServer } from '../../support/server.ts';

@@ -2,7 +2,7 @@ import { gunzipSync } from 'node:zlib';
 import { generate } from 'selfsigned';
 import { Agent, type Dispatcher } from 'undici';
 import { onTestFinished } from 'vitest';
-import { type Action, grant, type Role } from '../../../src/catalog/rights.ts';
+import { type Action, grant, type Role } from '../../../src/model/rights.ts';
 import { joinSecret } from '../../support/registry-client.ts';
 import type { Thing, World } from './world.ts';
 

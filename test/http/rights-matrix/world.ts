@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Known } from '../../../src/http/access.ts';
+import type { Known } from '../../../src/access/access.ts';
 import { definition } from '../../mirror/workspace.ts';
 import { type ImageBytes, makeImage, upload } from '../../support/push-images.ts';
 import { RegistryClient } from '../../support/registry-client.ts';

@@ -1,0 +1,63 @@
+import { constants } from 'node:fs';
+import { chmod, copyFile, link, open, realpath, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { codeOf, HeadwaterError } from '../../errors.ts';
+import { diskError } from '../../files/file-error.ts';
+import { stagedName } from '../../files/process-name.ts';
+
+/** What a system answers when it cannot share a file's bytes between two names, or may not. */
+const cannot = new Set(
+  'EXDEV EPERM EACCES EMLINK ENOTSUP EOPNOTSUPP ENOSYS ENOTTY EINVAL EISDIR EBADF'.split(' '),
+);
+
+/**
+ * Gives a file a second name in the staging directory, without copying its bytes: as a clone that shares them until
+ * either is changed (reflink) where the file system has that, else as a hard link.
+ * @param place called with the staged name and the file's bytes when the disk has all of them
+ * @returns false where bytes cannot be shared, as between two file systems
+ */
+export async function adoptFile(
+  path: string,
+  staging: string,
+  place: (staged: string, size: number) => Promise<void>,
+): Promise<boolean> {
+  const source = await realpath(path).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') throw new HeadwaterError('not-found', `${path}: there is no such file`);
+    throw diskError(error, path, 'read');
+  });
+  const staged = join(staging, await stagedName());
+  try {
+    const cloned = await works(
+      copyFile(source, staged, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE),
+    );
+    // A link is the tree's file, too, which keeps its mode.
+    if (cloned) await chmod(staged, 0o600);
+    const shared = cloned || (await works(link(source, staged)));
+    if (shared) await place(staged, await sync(staged));
+    return shared;
+  } catch (error) {
+    throw error instanceof HeadwaterError ? error : diskError(error, path, 'taken over');
+  } finally {
+    await rm(staged, { force: true });
+  }
+}
+
+async function works(sharing: Promise<void>): Promise<boolean> {
+  try {
+    await sharing;
+    return true;
+  } catch (error) {
+    if (cannot.has(codeOf(error) ?? '')) return false;
+    throw error;
+  }
+}
+
+async function sync(path: string): Promise<number> {
+  const handle = await open(path);
+  try {
+    await handle.sync();
+    return (await handle.stat()).size;
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,90 @@
+import { chmod, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { codeOf } from '../../errors.ts';
+import { diskError } from '../../files/file-error.ts';
+import { entriesOf, removeFile, statOf } from '../../files/file-system.ts';
+import type { Digest } from '../../model/digest.ts';
+import { asideKey, asideOfKey, asideReasons, asideRoot } from '../blob-key.ts';
+import type { AsideBlob, AsideReason } from '../blob-store.ts';
+import type { Directories } from './directories.ts';
+
+/** Blobs of a directory store that were set aside: `aside/<reason>/<hex>`. Their ctime is when that was. */
+export class AsideDirectory {
+  readonly #root: string;
+  readonly #directories: Directories;
+  readonly #sync: (directories: readonly string[]) => Promise<void>;
+
+  /** @param root of the store */
+  constructor(
+    root: string,
+    directories: Directories,
+    sync: (directories: readonly string[]) => Promise<void>,
+  ) {
+    this.#root = root;
+    this.#directories = directories;
+    this.#sync = sync;
+  }
+
+  /** Moves the file of a blob here; one that does not exist is a success. */
+  async put(from: string, digest: Digest, reason: AsideReason): Promise<void> {
+    const to = this.#path(digest, reason);
+    await this.#directories.make(dirname(to));
+    await renew(from);
+    await this.#move(from, to);
+  }
+
+  async *list(): AsyncIterable<AsideBlob> {
+    for (const reason of asideReasons) {
+      for (const { name } of await entriesOf(join(this.#root, asideRoot, reason))) {
+        const found = asideOfKey(`${asideRoot}${reason}/${name}`);
+        const stat = found === undefined ? undefined : await statOf(this.#path(found.digest, reason));
+        if (found !== undefined && stat !== undefined) {
+          yield { ...found, size: stat.size, modified: stat.ctime };
+        }
+      }
+    }
+  }
+
+  /** Moves a blob to the place where blobs are. @returns false when it is not here */
+  async take(digest: Digest, to: string): Promise<boolean> {
+    for (const reason of asideReasons) {
+      const from = this.#path(digest, reason);
+      if ((await statOf(from)) === undefined) continue;
+      await this.#directories.make(dirname(to));
+      if (await this.#move(from, to)) return true;
+    }
+    return false;
+  }
+
+  async remove(digest: Digest, reason: AsideReason): Promise<void> {
+    await removeFile(this.#path(digest, reason));
+  }
+
+  async #move(from: string, to: string): Promise<boolean> {
+    try {
+      await rename(from, to);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw diskError(error, from, 'moved');
+      if ((await statOf(from)) === undefined) return false;
+      await this.#directories.remake(dirname(to));
+      await rename(from, to).catch((failure: unknown) => {
+        throw diskError(failure, from, 'moved');
+      });
+    }
+    await this.#sync([dirname(from), dirname(to)]);
+    return true;
+  }
+
+  #path(digest: Digest, reason: AsideReason): string {
+    return join(this.#root, asideKey(digest, reason));
+  }
+}
+
+/** Sets the ctime of a file, for file systems on which a rename does not. A file of another user stays as it is. */
+async function renew(path: string): Promise<void> {
+  const found = await statOf(path);
+  if (found === undefined) return;
+  await chmod(path, found.mode & 0o7777).catch((error: unknown) => {
+    if (codeOf(error) !== 'EPERM' && codeOf(error) !== 'ENOENT') throw diskError(error, path, 'moved');
+  });
+}

@@ -1,0 +1,57 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname, relative, sep } from 'node:path';
+import { codeOf } from '../../errors.ts';
+import { diskError } from '../../files/file-error.ts';
+
+/** Makes the directories of a store so that they outlive a power cut, each once. */
+export class Directories {
+  readonly #root: string;
+  readonly #sync: (directory: string) => Promise<void>;
+  readonly #made = new Set<string>();
+
+  /** @param sync resolves when the disk has the names in a directory */
+  constructor(root: string, sync: (directory: string) => Promise<void>) {
+    this.#root = root;
+    this.#sync = sync;
+  }
+
+  /** Makes a directory and those above it, where they are missing. */
+  async make(path: string): Promise<void> {
+    if (this.#made.has(path)) return;
+    try {
+      await this.#makeOne(path);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw diskError(error, path, 'created');
+      await this.make(dirname(path));
+      await this.#makeOne(path).catch((failure: unknown) => {
+        throw diskError(failure, path, 'created');
+      });
+    }
+    this.#made.add(path);
+  }
+
+  /** Makes a directory again that was made before but has vanished; the one above it must be there. */
+  async remake(path: string): Promise<void> {
+    await this.#makeOne(path).catch((error: unknown) => {
+      throw diskError(error, path, 'created');
+    });
+  }
+
+  async #makeOne(path: string): Promise<void> {
+    const created = await mkdir(path, { mode: 0o700 }).then(
+      () => true,
+      (error: unknown) => {
+        if (codeOf(error) === 'EEXIST') return false;
+        throw error;
+      },
+    );
+    // Another process may have made it a moment ago and not have synced it yet. What is outside of the store was
+    // there before, and is perhaps not ours to open.
+    if (created || this.#contains(path)) await this.#sync(dirname(path));
+  }
+
+  #contains(path: string): boolean {
+    const below = relative(this.#root, path);
+    return below !== '' && below !== '../..' && !below.startsWith(`..${sep}`);
+  }
+}

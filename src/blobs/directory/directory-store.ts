@@ -1,0 +1,315 @@
+import type { Stats } from 'node:fs';
+import { chmod, type FileHandle, open, readFile, rename, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { Readable } from 'node:stream';
+import { outcomeOf, resultOf } from '../../async/outcome.ts';
+import { codeOf, HeadwaterError } from '../../errors.ts';
+import { diskError } from '../../files/file-error.ts';
+import { FileRange } from '../../files/file-range.ts';
+import { entriesOf, removeFile, statOf } from '../../files/file-system.ts';
+import { isAbandoned, stagedName } from '../../files/process-name.ts';
+import type { Digest } from '../../model/digest.ts';
+import { blobKey, blobRoot, digestOfKey, recordKeys } from '../blob-key.ts';
+import type {
+  AsideBlob,
+  AsideReason,
+  BlobStat,
+  BlobStore,
+  ByteRange,
+  Expected,
+  Purpose,
+  StagedBlobs,
+  StoreRecord,
+} from '../blob-store.ts';
+import { assertSize } from '../damaged-blob.ts';
+import { Incoming } from '../incoming.ts';
+import { adoptFile } from './adopt-file.ts';
+import { AsideDirectory } from './aside-directory.ts';
+import { Directories } from './directories.ts';
+import { GroupSync } from './group-sync.ts';
+import { RecentlyWritten } from './recently-written.ts';
+import { StagedFile } from './staged-file.ts';
+
+/** How long it is believed that the directory is there, in milliseconds: a mirror run asks thousands of times. */
+const moment = 20;
+
+/**
+ * Blobs in a directory of a local file system: `blobs/sha256/ab/<hex>`. Several processes may use it at once.
+ *
+ * What is written goes to `staging/` first and gets its name when the disk has all of it. A blob's `modified` is
+ * its file's ctime: the mtime of an adopted file is older than the blob.
+ */
+export class DirectoryStore implements BlobStore {
+  readonly #root: string;
+  readonly #staging: string;
+  readonly #directories: Directories;
+  readonly #sync: GroupSync;
+  readonly #aside: AsideDirectory;
+  readonly #written = new RecentlyWritten();
+  /** When the directory was last seen to be there, by the clock of `performance`. */
+  #rootSeenAt = Number.NEGATIVE_INFINITY;
+
+  /** @param root the directory; made when it is not there */
+  constructor(root: string) {
+    this.#root = resolve(root);
+    this.#staging = join(this.#root, 'staging');
+    this.#sync = new GroupSync(this.#staging);
+    this.#directories = new Directories(this.#root, (path) => this.#sync.sync([path]));
+    this.#aside = new AsideDirectory(this.#root, this.#directories, (paths) => this.#sync.sync(paths));
+  }
+
+  async open({ create = true }: { create?: boolean } = {}): Promise<void> {
+    const blobs = join(this.#root, blobRoot);
+    if (!create && (await statOf(blobs)) === undefined) {
+      throw new HeadwaterError(
+        'unavailable',
+        `${blobs}: the directory of the blobs does not exist: is the file system mounted, and is dataDir the right directory?`,
+      );
+    }
+    await this.#directories.make(resolve(this.#root, blobRoot));
+    await this.#directories.make(this.#staging);
+    for (const { name } of await entriesOf(this.#staging)) {
+      const path = join(this.#staging, name);
+      const found = await statOf(path);
+      if (found !== undefined && (await isAbandoned(name, found.mtime))) await removeFile(path);
+    }
+  }
+
+  async stat(digest: Digest): Promise<BlobStat | undefined> {
+    const found = await statOf(this.#path(digest));
+    if (found !== undefined) return describe(digest, found);
+    await this.#checkRoot();
+    return undefined;
+  }
+
+  async read(digest: Digest, range?: ByteRange): Promise<Readable> {
+    const path = this.#path(digest);
+    const handle = await this.#openBlob(digest, path);
+    try {
+      const { size } = await handle.stat();
+      assertSize(digest, size, range?.of);
+      const start = range?.start ?? 0;
+      const stop = Math.min(size, (range?.end ?? size) + 1);
+      if (range !== undefined && start >= stop) {
+        throw new HeadwaterError('invalid', `blob sha256:${digest} has ${size} bytes: none from ${start}`);
+      }
+      if (start < stop) return new FileRange(handle, path, { start, stop });
+      await handle.close();
+      return Readable.from([], { objectMode: false });
+    } catch (error) {
+      await handle.close();
+      throw error instanceof HeadwaterError ? error : diskError(error, path, 'read');
+    }
+  }
+
+  async write(source: AsyncIterable<Uint8Array>, expected: Expected): Promise<void> {
+    const incoming = new Incoming(source, expected.size);
+    const digest = Promise.resolve(expected.digest);
+    // When the source fails, nobody waits for the digest any more.
+    digest.catch(() => undefined);
+    try {
+      if (typeof expected.digest === 'string' && (await this.#renew(expected.digest, expected.size))) return;
+      await this.#write(incoming, digest);
+    } finally {
+      incoming.leave();
+    }
+  }
+
+  async adopt(path: string, digest: Digest): Promise<boolean> {
+    return await adoptFile(path, this.#staging, async (staged, size) => {
+      // One that is there stays: it may have bytes of its own, which nobody else can change.
+      if (!(await this.#renew(digest, size))) await this.#place([{ path: staged, digest }]);
+    });
+  }
+
+  async stage(count: number): Promise<StagedBlobs> {
+    const names = await Promise.all(Array.from({ length: count }, stagedName));
+    const left = new Set(names.map((name) => join(this.#staging, name)));
+    return {
+      paths: [...left],
+      keep: async (files) => {
+        await this.#sync.sync(files.map(({ path }) => path));
+        await this.#place(files, (path) => left.delete(path));
+      },
+      discard: async () => {
+        for (const path of left) await removeFile(path);
+      },
+    };
+  }
+
+  async remove(digest: Digest): Promise<void> {
+    await removeFile(this.#path(digest));
+  }
+
+  async withdraw(digest: Digest): Promise<void> {
+    if (this.#written.take(digest)) await this.remove(digest);
+  }
+
+  async setAside(digest: Digest, reason: AsideReason): Promise<void> {
+    await this.#aside.put(this.#path(digest), digest, reason);
+  }
+
+  aside(): AsyncIterable<AsideBlob> {
+    return this.#aside.list();
+  }
+
+  async bringBack(digest: Digest): Promise<boolean> {
+    return await this.#aside.take(digest, this.#path(digest));
+  }
+
+  async removeAside({ digest, reason }: Pick<AsideBlob, 'digest' | 'reason'>): Promise<void> {
+    await this.#aside.remove(digest, reason);
+  }
+
+  async readRecord(record: StoreRecord): Promise<string | undefined> {
+    const path = join(this.#root, recordKeys[record]);
+    return await readFile(path, 'utf8').catch((error: unknown) => {
+      if (codeOf(error) === 'ENOENT') return undefined;
+      throw diskError(error, path, 'read');
+    });
+  }
+
+  async writeRecord(record: StoreRecord, text: string): Promise<void> {
+    const path = join(this.#root, recordKeys[record]);
+    const staged = await StagedFile.create(this.#staging);
+    try {
+      await staged.write(Buffer.from(text));
+      await staged.finish((file) => this.#sync.sync([file]));
+      await this.#move(staged.path, path);
+      staged.moved();
+    } finally {
+      await staged.discard();
+    }
+    await this.#sync.sync([this.#root]);
+  }
+
+  async *list(): AsyncIterable<BlobStat> {
+    const top = join(this.#root, blobRoot);
+    for (const directory of await entriesOf(top)) {
+      if (!directory.isDirectory()) continue;
+      for (const file of await entriesOf(join(top, directory.name))) {
+        const digest = digestOfKey(`${blobRoot}${directory.name}/${file.name}`);
+        const found = digest === undefined ? undefined : await statOf(this.#path(digest));
+        if (digest !== undefined && found !== undefined) yield describe(digest, found);
+      }
+    }
+  }
+
+  async check(purpose: Purpose = 'write'): Promise<void> {
+    try {
+      await this.#checkRoot();
+      if (purpose === 'read') return;
+      const staged = await StagedFile.create(this.#staging);
+      try {
+        await staged.write(Buffer.from('ready?'));
+        await staged.finish((path) => this.#sync.sync([path]));
+      } finally {
+        await staged.discard();
+      }
+    } catch (error) {
+      if (!(error instanceof HeadwaterError) || error.kind === 'unavailable') throw error;
+      throw new HeadwaterError('unavailable', error.message, { cause: error });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#sync.close();
+  }
+
+  async #write(incoming: Incoming, promised: Promise<Digest>): Promise<void> {
+    const staged = await StagedFile.create(this.#staging);
+    try {
+      for await (const chunk of incoming) await staged.write(chunk);
+      const finished = staged.finish((path) => this.#sync.sync([path]));
+      finished.catch(() => undefined);
+      const digest = await promised;
+      await finished;
+      await this.#place([{ path: staged.path, digest }], () => staged.moved());
+    } finally {
+      await staged.discard();
+    }
+  }
+
+  #path(digest: Digest): string {
+    return join(this.#root, blobKey(digest));
+  }
+
+  async #openBlob(digest: Digest, path: string): Promise<FileHandle> {
+    try {
+      return await open(path);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw diskError(error, path, 'read');
+    }
+    await this.#checkRoot();
+    throw new HeadwaterError('not-found', `blob sha256:${digest} is not in the store`);
+  }
+
+  /** Tells a missing blob from a file system that is not mounted. @throws HeadwaterError `unavailable` */
+  async #checkRoot(): Promise<void> {
+    if (performance.now() - this.#rootSeenAt < moment) return;
+    const path = join(this.#root, blobRoot);
+    await stat(path).catch((error: unknown) => {
+      throw diskError(error, path, 'read');
+    });
+    this.#rootSeenAt = performance.now();
+  }
+
+  /**
+   * Gives staged files, which the disk has whole, the names of their blobs. One that is there is replaced by the same bytes.
+   * @param onMoved called when a staged name is gone
+   */
+  async #place(
+    files: readonly { path: string; digest: Digest }[],
+    onMoved?: (path: string) => void,
+  ): Promise<void> {
+    const moves = files.map(({ path, digest }) => ({ digest, from: path, to: this.#path(digest) }));
+    const directories = [...new Set(moves.map(({ to }) => dirname(to)))];
+    await Promise.all(directories.map((directory) => this.#directories.make(directory)));
+    // When one fails the others come to their end first: what is left is removed then.
+    const moved = await Promise.all(
+      moves.map(({ digest, from, to }) =>
+        outcomeOf(async () => {
+          const isNew = (await statOf(to)) === undefined;
+          await this.#move(from, to);
+          if (isNew) this.#written.add(digest);
+          onMoved?.(from);
+        }),
+      ),
+    );
+    moved.forEach(resultOf);
+    await this.#sync.sync(directories);
+  }
+
+  async #move(from: string, to: string): Promise<void> {
+    await rename(from, to).catch(async (error: unknown) => {
+      if (codeOf(error) !== 'ENOENT') throw diskError(error, to, 'written');
+      // Somebody tidied empty directories away.
+      await this.#directories.remake(dirname(to));
+      await rename(from, to).catch((failure: unknown) => {
+        throw diskError(failure, to, 'written');
+      });
+    });
+  }
+
+  /** Renews a blob of `size` bytes (of any size when undefined); returns whether there is one. */
+  async #renew(digest: Digest, size: number | undefined): Promise<boolean> {
+    const path = this.#path(digest);
+    const found = await statOf(path);
+    if (found === undefined || (size !== undefined && found.size !== size)) return false;
+    try {
+      // Sets the file's ctime and nothing else: its mtime may be that of a file that was adopted.
+      await chmod(path, found.mode & 0o7777);
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return false;
+      // A file of another user stays as old as it is.
+      if (codeOf(error) !== 'EPERM') throw diskError(error, path, 'written');
+    }
+    // Its writer may still be about to do it.
+    await this.#sync.sync([dirname(path)]);
+    return (await statOf(path)) !== undefined;
+  }
+}
+
+function describe(digest: Digest, { size, ctime }: Stats): BlobStat {
+  return { digest, size, modified: ctime };
+}

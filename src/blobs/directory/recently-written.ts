@@ -1,0 +1,23 @@
+import type { Digest } from '../../model/digest.ts';
+
+/** How many digests are remembered: more than one publish or one batch of a mirror run writes. */
+const most = 10_000;
+
+/** The blobs that a store object wrote and that the store did not have before; the most recent ones. */
+export class RecentlyWritten {
+  readonly #digests = new Set<Digest>();
+
+  add(digest: Digest): void {
+    this.#digests.add(digest);
+    if (this.#digests.size <= most) return;
+    for (const oldest of this.#digests) {
+      this.#digests.delete(oldest);
+      return;
+    }
+  }
+
+  /** Whether a blob is one of them; it is forgotten. */
+  take(digest: Digest): boolean {
+    return this.#digests.delete(digest);
+  }
+}

@@ -1,0 +1,82 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { diskError } from '../../files/file-error.ts';
+import { removeFile } from '../../files/file-system.ts';
+import { FileWriter } from '../../files/file-writer.ts';
+import { stagedName } from '../../files/process-name.ts';
+
+/** Up to so many bytes a file can wait for others, to be made durable together with them. */
+const small = 1024 * 1024;
+
+/** A file that is being written where nobody looks, to be moved to its place when it is whole. */
+export class StagedFile {
+  readonly path: string;
+  readonly #handle: FileHandle;
+  readonly #writer: FileWriter;
+  #finishing: Promise<void> | undefined;
+  #moved = false;
+
+  private constructor(path: string, handle: FileHandle) {
+    this.path = path;
+    this.#handle = handle;
+    this.#writer = new FileWriter(handle, path);
+  }
+
+  static async create(directory: string): Promise<StagedFile> {
+    const path = join(directory, await stagedName());
+    try {
+      return new StagedFile(
+        path,
+        await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600),
+      );
+    } catch (error) {
+      throw diskError(error, path, 'created');
+    }
+  }
+
+  /** Bytes handed over so far. */
+  get size(): number {
+    return this.#writer.size;
+  }
+
+  /** Takes a chunk; resolves when there is room for the next. @throws HeadwaterError what the disk failed with */
+  async write(chunk: Uint8Array): Promise<void> {
+    await this.#writer.write(chunk);
+  }
+
+  /**
+   * Writes what is left.
+   * @param durable waits until the disk has every byte of it
+   * @throws HeadwaterError what the disk failed with
+   */
+  finish(durable: (path: string) => Promise<void>): Promise<void> {
+    this.#finishing ??= this.#finish(durable);
+    return this.#finishing;
+  }
+
+  /** It has another name by now: nothing is left to be discarded. */
+  moved(): void {
+    this.#moved = true;
+  }
+
+  /** Gives the file up, at any time; without effect once it has been moved. */
+  async discard(): Promise<void> {
+    if (this.#moved) return;
+    await Promise.allSettled([this.#writer.settle(), this.#finishing]);
+    // Closing fails with what a write failed with before; the file goes in any case.
+    await this.#handle.close().catch(() => undefined);
+    await removeFile(this.path);
+  }
+
+  async #finish(durable: (path: string) => Promise<void>): Promise<void> {
+    await this.#writer.end();
+    try {
+      if (this.size <= small) await durable(this.path);
+      else await this.#handle.sync();
+      await this.#handle.close();
+    } catch (error) {
+      throw diskError(error, this.path, 'written');
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { Client } from 'minio';
+import { retry } from '../../async/backoff.ts';
+import type { HeadwaterError } from '../../errors.ts';
+import { isTransient, normalized, s3Error } from './s3-failure.ts';
+import type { S3Settings } from './s3-options.ts';
+import { S3Transport } from './s3-transport.ts';
+
+/** The one way to the S3 service: every request is repeated while that may help, and its failure explained. */
+export class S3Client {
+  readonly settings: S3Settings;
+  readonly #transport: S3Transport;
+  readonly #client: Client;
+
+  constructor(settings: S3Settings) {
+    const { endpoint, accessKey, secretKey, sessionToken, region, pathStyle } = settings;
+    const secure = endpoint.protocol === 'https:';
+    this.settings = settings;
+    this.#transport = new S3Transport({ ...settings, secure });
+    this.#client = new Client({
+      // Brackets belong to the URL, not to an IPv6 address.
+      endPoint: endpoint.hostname.replace(/^\[|\]$/g, ''),
+      port: endpoint.port === '' ? (secure ? 443 : 80) : Number(endpoint.port),
+      useSSL: secure,
+      accessKey,
+      secretKey,
+      region,
+      pathStyle,
+      // Narrower than node:http, whose overloads the client does not use.
+      transport: this.#transport as never,
+      transportAgent: this.#transport.agent,
+      retryOptions: { disableRetry: true },
+      ...(sessionToken === undefined ? {} : { sessionToken }),
+    });
+    // Sign the SHA-256 of what is sent over TLS, too: the service then refuses bytes that changed on the way, and it
+    // costs a third of the MD5 that would do the same (with the processor's SHA instructions).
+    this.#client.enableSHA256 = true;
+  }
+
+  /**
+   * Makes requests through the client of the library, again where that may help.
+   * @param options.otherwise what a failure means that is no failure to the caller: returns a result, or undefined
+   * @throws HeadwaterError
+   */
+  async call<Result>(
+    request: (client: Client) => Promise<Result>,
+    options: { tries?: number; otherwise?: (failure: unknown) => Promise<Result> | undefined } = {},
+  ): Promise<Result> {
+    const attempt = async () =>
+      await request(this.#client).catch((error: unknown) => {
+        throw normalized(error);
+      });
+    const times =
+      options.tries === undefined ? this.settings.retry : { ...this.settings.retry, tries: options.tries };
+    try {
+      return await retry(attempt, isTransient, times);
+    } catch (error) {
+      const result = options.otherwise?.(error);
+      if (result !== undefined) return await result;
+      throw this.explain(error);
+    }
+  }
+
+  /**
+   * Sends an object or a part of one.
+   * @param query of the request: which part it is
+   * @param sha256 of `body`, in hexadecimal digits
+   * @returns the headers of the answer
+   */
+  async send(key: string, query: string, body: Buffer, sha256: string): Promise<IncomingHttpHeaders> {
+    const headers = { 'content-length': body.length, 'content-type': 'application/octet-stream' };
+    const options = { method: 'PUT', bucketName: this.settings.bucket, objectName: key, query, headers };
+    return await this.call(async (client) => {
+      const response = await client.makeRequestStreamAsync(options, body, sha256, [200], '');
+      await text(response);
+      return response.headers;
+    });
+  }
+
+  /** A failure in words that tell what to do. */
+  explain(error: unknown): HeadwaterError {
+    const { bucket, endpoint } = this.settings;
+    return s3Error(normalized(error), `S3 bucket ${bucket} at ${endpoint.origin}`, bucket);
+  }
+
+  close(): void {
+    this.#transport.close();
+  }
+}

@@ -1,0 +1,300 @@
+import { hash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+import { text as textOf } from 'node:stream/consumers';
+import { Slots } from '../../async/semaphore.ts';
+import { HeadwaterError } from '../../errors.ts';
+import { abandonedAfter, isAbandoned, stagedName } from '../../files/process-name.ts';
+import { type Digest, parseDigest } from '../../model/digest.ts';
+import {
+  asideKey,
+  asideOfKey,
+  asideReasons,
+  asideRoot,
+  blobKey,
+  blobRoot,
+  digestOfKey,
+  recordKeys,
+} from '../blob-key.ts';
+import type {
+  AsideBlob,
+  AsideReason,
+  BlobStat,
+  BlobStore,
+  ByteRange,
+  Expected,
+  Purpose,
+  StoreRecord,
+} from '../blob-store.ts';
+import { assertSize, DamagedBlobError } from '../damaged-blob.ts';
+import { RecentlyWritten } from '../directory/recently-written.ts';
+import { Incoming } from '../incoming.ts';
+import { S3Bucket, type S3Object } from './s3-bucket.ts';
+import { S3Client } from './s3-client.ts';
+import { copyObject } from './s3-copy.ts';
+import { completeOptions, type S3Options, type S3Settings } from './s3-options.ts';
+import { S3Read } from './s3-read.ts';
+import { S3Sender, type Sent } from './s3-sender.ts';
+import { S3Uploads } from './s3-uploads.ts';
+
+/**
+ * Blobs in a bucket of an S3 service: `<prefix>blobs/sha256/ab/<hex>`. Several processes, on several machines, may
+ * use it at once.
+ *
+ * A blob of more than one part, whose digest is known only after its last byte, is sent to `<prefix>staging/` and
+ * copied to its key within the service.
+ */
+export class S3Store implements BlobStore {
+  readonly #settings: S3Settings;
+  readonly #client: S3Client;
+  readonly #bucket: S3Bucket;
+  readonly #uploads: S3Uploads;
+  readonly #slots: Slots;
+  readonly #written = new RecentlyWritten();
+
+  /** @throws HeadwaterError `invalid`, naming the setting */
+  constructor(options: S3Options) {
+    this.#settings = completeOptions(options);
+    this.#client = new S3Client(this.#settings);
+    this.#bucket = new S3Bucket(this.#client);
+    this.#uploads = new S3Uploads(this.#client);
+    this.#slots = new Slots(this.#settings.parallel);
+  }
+
+  async open({ create = true }: { create?: boolean } = {}): Promise<void> {
+    const { prefix, createBucket } = this.#settings;
+    const staging = `${prefix}staging/`;
+    await this.#bucket.reach(prefix, { create: create && createBucket });
+    for await (const { key, upload, started } of this.#uploads.list(staging)) {
+      if (await isAbandoned(key.slice(staging.length), started)) await this.#uploads.abort(key, upload);
+    }
+    for await (const { key, modified } of this.#bucket.objects(staging)) {
+      if (await isAbandoned(key.slice(staging.length), modified)) await this.#bucket.remove(key);
+    }
+    // Copies in pieces, to a blob's own key, do not tell who makes them: their age decides.
+    for (const root of [blobRoot, asideRoot]) {
+      for await (const { key, upload, started } of this.#uploads.list(prefix + root)) {
+        if (Date.now() - started.getTime() > abandonedAfter) await this.#uploads.abort(key, upload);
+      }
+    }
+  }
+
+  async stat(digest: Digest): Promise<BlobStat | undefined> {
+    const found = await this.#bucket.find(this.#key(digest));
+    return found === undefined ? undefined : describe(digest, found);
+  }
+
+  async read(digest: Digest, range?: ByteRange): Promise<Readable> {
+    const key = this.#key(digest);
+    const get = async (wanted?: ByteRange): Promise<IncomingMessage> => {
+      const response = await this.#bucket.get(key, wanted);
+      if (response !== undefined) return response;
+      throw new HeadwaterError('not-found', `blob sha256:${digest} is not in the store`);
+    };
+    const response = await get(range).catch((error: unknown) => {
+      const isBeyond = error instanceof HeadwaterError && error.kind === 'invalid';
+      if (!isBeyond || range?.of === undefined || range.start >= range.of) throw error;
+      throw new DamagedBlobError(digest, `has not its ${range.of} bytes in the store`, { cause: error });
+    });
+    try {
+      if (range !== undefined) assertSize(digest, wholeSizeOf(response), range.of);
+    } catch (error) {
+      response.destroy();
+      throw error;
+    }
+    const start = range?.start ?? 0;
+    const stop = start + lengthOf(response);
+    if (start === stop) {
+      response.resume();
+      return Readable.from([], { objectMode: false });
+    }
+    return new S3Read(response, {
+      start,
+      stop,
+      reopen: (from, to) => get({ start: from, end: to - 1 }),
+      retry: this.#settings.retry,
+      explain: (error) => this.#client.explain(error),
+    });
+  }
+
+  async write(source: AsyncIterable<Uint8Array>, expected: Expected): Promise<void> {
+    const incoming = new Incoming(source, expected.size);
+    const known = typeof expected.digest === 'string' ? expected.digest : undefined;
+    const digest = Promise.resolve(expected.digest);
+    // When the source fails, nobody waits for the digest any more.
+    digest.catch(() => undefined);
+    try {
+      if (known !== undefined && (await this.#isPresent(known, expected.size))) return;
+      const { partSize } = this.#settings;
+      const sender = new S3Sender(this.#uploads, this.#slots, { partSize, size: expected.size });
+      const sent = await sender.send(incoming, () => this.#stagingKey());
+      if (sent.kind === 'whole') await this.#put(sent, await digest);
+      else await this.#complete(sent, digest);
+    } finally {
+      incoming.leave();
+    }
+  }
+
+  async remove(digest: Digest): Promise<void> {
+    await this.#bucket.remove(this.#key(digest));
+  }
+
+  async withdraw(digest: Digest): Promise<void> {
+    if (this.#written.take(digest)) await this.remove(digest);
+  }
+
+  async setAside(digest: Digest, reason: AsideReason): Promise<void> {
+    await this.#rename(this.#key(digest), this.#settings.prefix + asideKey(digest, reason));
+  }
+
+  async *aside(): AsyncIterable<AsideBlob> {
+    const { prefix } = this.#settings;
+    for await (const { key, size, modified } of this.#bucket.objects(prefix + asideRoot)) {
+      const found = asideOfKey(key.slice(prefix.length));
+      if (found !== undefined) yield { ...found, size, modified };
+    }
+  }
+
+  async bringBack(digest: Digest): Promise<boolean> {
+    for (const reason of asideReasons) {
+      if (await this.#rename(this.#settings.prefix + asideKey(digest, reason), this.#key(digest)))
+        return true;
+    }
+    return false;
+  }
+
+  async removeAside({ digest, reason }: Pick<AsideBlob, 'digest' | 'reason'>): Promise<void> {
+    await this.#bucket.remove(this.#settings.prefix + asideKey(digest, reason));
+  }
+
+  async readRecord(record: StoreRecord): Promise<string | undefined> {
+    const response = await this.#bucket.get(this.#settings.prefix + recordKeys[record]);
+    return response === undefined ? undefined : await textOf(response);
+  }
+
+  async writeRecord(record: StoreRecord, text: string): Promise<void> {
+    const body = Buffer.from(text);
+    await this.#bucket.put(this.#settings.prefix + recordKeys[record], body, hash('sha256', body));
+  }
+
+  async *list(): AsyncIterable<BlobStat> {
+    const { prefix } = this.#settings;
+    for await (const object of this.#bucket.objects(prefix + blobRoot)) {
+      const digest = digestOfKey(object.key.slice(prefix.length));
+      if (digest !== undefined) yield describe(digest, object);
+    }
+  }
+
+  async presign(
+    digest: Digest,
+    options: { expiresInSeconds: number; method: 'GET' | 'HEAD' },
+  ): Promise<string> {
+    return await this.#bucket.presign(options.method, this.#key(digest), options.expiresInSeconds);
+  }
+
+  async check(purpose: Purpose = 'write'): Promise<void> {
+    try {
+      // Nobody has this blob, but only a bucket that can be read says so.
+      if (purpose === 'read') await this.stat(parseDigest('0'.repeat(64)));
+      else await this.#bucket.probe(await this.#stagingKey());
+    } catch (error) {
+      if (!(error instanceof HeadwaterError) || error.kind === 'unavailable') throw error;
+      throw new HeadwaterError('unavailable', error.message, { cause: error });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#client.close();
+  }
+
+  #key(digest: Digest): string {
+    return this.#settings.prefix + blobKey(digest);
+  }
+
+  /**
+   * Where an upload in parts goes, also of a blob whose key is known: an upload tells nothing but its key, and what a
+   * killed process left must be told from what a living one still sends.
+   */
+  async #stagingKey(): Promise<string> {
+    return `${this.#settings.prefix}staging/${await stagedName()}`;
+  }
+
+  /** Whether there is a blob of `size` bytes (of any size when undefined). */
+  async #isPresent(digest: Digest, size: number | undefined): Promise<boolean> {
+    const found = await this.#bucket.head(this.#key(digest));
+    return found !== undefined && (size === undefined || found.size === size);
+  }
+
+  async #put(sent: Extract<Sent, { kind: 'whole' }>, digest: Digest): Promise<void> {
+    if (await this.#isPresent(digest, sent.size)) return;
+    await this.#bucket.put(this.#key(digest), sent.bytes, sent.sha256);
+    await this.#assertWritten(digest, sent.size);
+    this.#written.add(digest);
+  }
+
+  async #complete(sent: Extract<Sent, { kind: 'parts' }>, promised: Promise<Digest>): Promise<void> {
+    const { key, upload, parts, size } = sent;
+    let completed = false;
+    try {
+      const digest = await promised;
+      if (await this.#isPresent(digest, size)) return;
+      await this.#uploads.complete(key, upload, parts, size);
+      completed = true;
+      const services = { bucket: this.#bucket, uploads: this.#uploads };
+      await copyObject(services, key, this.#key(digest), { size, limit: this.#settings.copyLimit });
+      await this.#assertWritten(digest, size);
+      this.#written.add(digest);
+    } finally {
+      await this.#tidy(key, completed ? undefined : upload);
+    }
+  }
+
+  /** Copies an object and removes the original. @returns false when there is no original */
+  async #rename(from: string, to: string): Promise<boolean> {
+    const found = await this.#bucket.head(from);
+    if (found === undefined) return false;
+    const services = { bucket: this.#bucket, uploads: this.#uploads };
+    await copyObject(services, from, to, { size: found.size, limit: this.#settings.copyLimit });
+    const copied = await this.#bucket.head(to);
+    if (copied?.size !== found.size) {
+      throw new HeadwaterError(
+        'unavailable',
+        `${to}: the S3 service did not copy the whole object: try again`,
+      );
+    }
+    await this.#bucket.remove(from);
+    return true;
+  }
+
+  /** Removes what an upload leaves. Should that fail, the next start of a store does it. */
+  async #tidy(key: string, upload: string | undefined): Promise<void> {
+    const tidied = upload === undefined ? this.#bucket.remove(key) : this.#uploads.abort(key, upload);
+    await tidied.catch(() => undefined);
+  }
+
+  async #assertWritten(digest: Digest, size: number): Promise<void> {
+    const found = await this.#bucket.head(this.#key(digest));
+    if (found?.size === size) return;
+    const seen = found === undefined ? 'gone' : `${found.size} bytes long`;
+    throw new HeadwaterError(
+      'unavailable',
+      `blob sha256:${digest}: ${size} bytes were written, but it is ${seen}: write it again`,
+    );
+  }
+}
+
+function lengthOf(response: IncomingMessage): number {
+  const length = Number(response.headers['content-length']);
+  if (Number.isSafeInteger(length)) return length;
+  response.destroy();
+  throw new HeadwaterError('unavailable', 'the S3 service does not tell how many bytes it sends');
+}
+
+/** The size of the object that an answer is a range of (RFC 9110, section 14.4). */
+function wholeSizeOf(response: IncomingMessage): number {
+  return Number(/\/(\d+)$/.exec(response.headers['content-range'] ?? '')?.[1]);
+}
+
+function describe(digest: Digest, { size, modified }: S3Object): BlobStat {
+  return { digest, size, modified };
+}

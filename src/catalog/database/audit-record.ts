@@ -1,0 +1,46 @@
+import { sql, type Transaction } from 'kysely';
+import type { Permit } from '../../model/rights.ts';
+import type { Tables } from './tables.ts';
+
+/** Who makes a change, and from where. */
+export interface Actor {
+  /** `token:NAME`, `client:NAME`, `anonymous`, or the user of the command line as `local:NAME`. */
+  who: string;
+  /** An IP address, or `command line`. */
+  from: string;
+  /** What they may do; everything when left out. */
+  permit?: Permit;
+}
+
+/** A change, as it is remembered. */
+export interface AuditEvent {
+  /** What was done: `version.publish`, `alias.set`, `token.create`, … */
+  action: string;
+  /** To what: a product's name with the serial, an alias, the name of a token. */
+  subject: string;
+  /** What else is worth knowing. */
+  details?: Record<string, unknown>;
+}
+
+/** Part of a transaction: remembers changes in the transaction that makes them. */
+export async function noteChanges(
+  transaction: Transaction<Tables>,
+  actor: Actor,
+  events: readonly AuditEvent[],
+): Promise<void> {
+  const at = Date.now();
+  const rows = events.map(({ action, subject, details }) => [
+    at,
+    actor.who,
+    actor.from,
+    action,
+    subject,
+    details === undefined ? null : JSON.stringify(details),
+  ]);
+  // One text for any number of them, which is prepared once.
+  await sql`
+    insert into audit (at, who, origin, action, subject, details)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
+    from json_each(${JSON.stringify(rows)})
+  `.execute(transaction);
+}

@@ -1,0 +1,119 @@
+import { randomBytes } from 'node:crypto';
+import type { Kysely, Selectable, Transaction } from 'kysely';
+import { HeadwaterError } from '../../errors.ts';
+import { type Rights, toColumns, toRights } from '../../model/rights.ts';
+import type { Tables } from '../database/tables.ts';
+
+// Clients as their rows tell them, and parts of transactions that trust them.
+
+/** A client that is trusted by its TLS certificate. */
+export interface Client extends Rights {
+  id: string;
+  name: string;
+  /** SHA-256 of the certificate in DER, in hexadecimal. */
+  fingerprint: string;
+  createdAt: Date;
+  lastUsedAt?: Date;
+  revokedAt?: Date;
+}
+
+/** A client about to be trusted. */
+export interface NewClient extends Rights {
+  name: string;
+  fingerprint: string;
+  /** PEM */
+  certificate: string;
+}
+
+/** @throws HeadwaterError `forbidden` when the secret is none of a token in force to join with */
+export async function findJoinToken(
+  database: Kysely<Tables> | Transaction<Tables>,
+  secretHash: string,
+  now: Date,
+): Promise<Selectable<Tables['tokens']>> {
+  const token = await database
+    .selectFrom('tokens')
+    .selectAll()
+    .where('hash', '=', secretHash)
+    .where('purpose', '=', 'join')
+    .where('revoked_at', 'is', null)
+    .where((where) => where.or([where('expires_at', 'is', null), where('expires_at', '>', now.getTime())]))
+    .executeTakeFirst();
+  if (token !== undefined) return token;
+  throw new HeadwaterError(
+    'forbidden',
+    'not authorized: the join token is unknown, used, expired or revoked: ask for a new one',
+  );
+}
+
+/** Part of a transaction: another client that has a name, or had it until it was revoked. */
+export async function findOther(
+  transaction: Transaction<Tables>,
+  { name, fingerprint }: Pick<NewClient, 'name' | 'fingerprint'>,
+) {
+  return await transaction
+    .selectFrom('clients')
+    .select('revoked_at')
+    .where('name', '=', name)
+    .where('fingerprint', '!=', fingerprint)
+    .orderBy('revoked_at')
+    .executeTakeFirst();
+}
+
+/**
+ * Part of a transaction: refuses a name that another client has, or had. The audit log, quotas and images that have no
+ * name yet know clients by their names.
+ * @throws HeadwaterError `conflict`
+ */
+export async function assertNameIsFree(
+  transaction: Transaction<Tables>,
+  draft: Pick<NewClient, 'name' | 'fingerprint'>,
+): Promise<void> {
+  const other = await findOther(transaction, draft);
+  if (other === undefined) return;
+  throw new HeadwaterError(
+    'conflict',
+    `the name ${draft.name} is that of another client${other.revoked_at === null ? '' : ', which was revoked'}: ` +
+      'make a join token with another name, so that the audit log and the quotas tell the two apart',
+  );
+}
+
+/** Part of a transaction: trusts a certificate, or gives another name and rights to one that is trusted. */
+export async function trust(transaction: Transaction<Tables>, draft: NewClient, now: Date): Promise<Client> {
+  await transaction
+    .deleteFrom('clients')
+    .where('fingerprint', '=', draft.fingerprint)
+    .where('name', '=', draft.name)
+    .execute();
+  // A name that it had stays its own.
+  await transaction
+    .updateTable('clients')
+    .set({ revoked_at: now.getTime() })
+    .where('fingerprint', '=', draft.fingerprint)
+    .where('revoked_at', 'is', null)
+    .execute();
+  const row = {
+    id: randomBytes(6).toString('hex'),
+    name: draft.name,
+    fingerprint: draft.fingerprint,
+    certificate: draft.certificate,
+    ...toColumns(draft),
+    created_at: now.getTime(),
+    last_used_at: null,
+    revoked_at: null,
+  };
+  await transaction.insertInto('clients').values(row).execute();
+  return toClient(row);
+}
+
+export function toClient(row: Selectable<Tables['clients']>): Client {
+  return {
+    id: row.id,
+    name: row.name,
+    fingerprint: row.fingerprint,
+    ...toRights(row),
+    createdAt: new Date(row.created_at),
+    ...(row.last_used_at === null ? {} : { lastUsedAt: new Date(row.last_used_at) }),
+    ...(row.revoked_at === null ? {} : { revokedAt: new Date(row.revoked_at) }),
+  };
+}

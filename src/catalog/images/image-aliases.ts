@@ -1,0 +1,105 @@
+import type { Transaction } from 'kysely';
+import { HeadwaterError } from '../../errors.ts';
+import type { Permit } from '../../model/rights.ts';
+import type { Database } from '../database/database.ts';
+import type { Tables } from '../database/tables.ts';
+import { familyStreams, findAlias, removeAlias, touchFamily } from '../products/alias-rows.ts';
+import { ownTarget } from '../products/ownership.ts';
+import { pointAlias } from './pushed-aliases.ts';
+import { findPlaced, type VersionPlace } from './pushed-versions.ts';
+
+/** Aliases as the LXD API has them: each leads to one image. `Aliases` has those that lead to products. */
+export class ImageAliases {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /**
+   * Makes an alias lead to an image ({@link pointAlias}).
+   * @param alias.mayMove whether it may lead elsewhere now
+   * @throws HeadwaterError `conflict` when it exists and may not be moved, or when another owner has it; `not-found`;
+   * `forbidden` for who has no right to the alias, or none to the image's product
+   */
+  async set(
+    alias: { name: string; description?: string; mayMove: boolean },
+    place: VersionPlace,
+    now = new Date(),
+  ): Promise<void> {
+    await this.#database.change(async (transaction, revision, note, permit) => {
+      const version = await findPlaced(transaction, place);
+      await permit.demand('publish', { stream: version.stream, names: [alias.name] });
+      await permit.demand('publish', await ownTarget(transaction, version));
+      if (!alias.mayMove && (await findAlias(transaction, alias.name)) !== undefined) {
+        throw new HeadwaterError('conflict', `Alias "${alias.name}" already exists`);
+      }
+      const { name, serial } = await pointAlias(transaction, alias, version, { revision, now, permit });
+      await note({ action: 'alias.set', subject: alias.name, details: { product: name, serial } });
+    });
+  }
+
+  /**
+   * Removes an alias. Documents keep it until {@link forget}, because removing and setting anew is how clients
+   * move it.
+   * @throws HeadwaterError `not-found`, `forbidden`
+   */
+  async remove(name: string, now = new Date()): Promise<void> {
+    await this.#database.change(async (transaction, _revision, note, permit) => {
+      await demandAlias(transaction, name, permit);
+      await transaction
+        .updateTable('aliases')
+        .set({ removed_at: now.getTime() })
+        .where('name', '=', name)
+        .execute();
+      await note({ action: 'alias.remove', subject: name });
+    });
+  }
+
+  /**
+   * Gives an alias another name; where it leads stays.
+   * @throws HeadwaterError `not-found`; `forbidden`; `conflict` when the new name is there already
+   */
+  async rename(name: string, newName: string): Promise<void> {
+    await this.#database.change(async (transaction, revision, note, permit) => {
+      const { current, streams } = await demandAlias(transaction, name, permit);
+      for (const stream of streams) await permit.demand('publish', { stream, names: [newName] });
+      if ((await findAlias(transaction, newName)) !== undefined) {
+        throw new HeadwaterError('conflict', `Alias "${newName}" already exists`);
+      }
+      await removeAlias(transaction, newName, revision);
+      await transaction.updateTable('aliases').set({ name: newName }).where('name', '=', name).execute();
+      await touchFamily(transaction, current, revision);
+      await note({ action: 'alias.rename', subject: name, details: { name: newName } });
+    });
+  }
+
+  /** Takes aliases that were removed before `before` out of the documents, too. @returns how many */
+  async forget(before: Date): Promise<number> {
+    const some = await this.#database.reads
+      .selectFrom('aliases')
+      .select('name')
+      .where('removed_at', '<', before.getTime())
+      .limit(1)
+      .executeTakeFirst();
+    if (some === undefined) return 0;
+    return await this.#database.change(async (transaction, revision) => {
+      const gone = await transaction
+        .deleteFrom('aliases')
+        .where('removed_at', '<', before.getTime())
+        .returningAll()
+        .execute();
+      for (const alias of gone) await touchFamily(transaction, alias, revision);
+      return gone.length;
+    });
+  }
+}
+
+/** An alias that the actor may change, and the streams of what it leads to. */
+async function demandAlias(transaction: Transaction<Tables>, name: string, permit: Permit) {
+  const current = await findAlias(transaction, name);
+  if (current === undefined) throw new HeadwaterError('not-found', 'Alias not found');
+  const streams = await familyStreams(transaction, current);
+  for (const stream of streams) await permit.demand('publish', { stream, names: [name] });
+  return { current, streams };
+}

@@ -1,0 +1,231 @@
+import { type RawBuilder, sql } from 'kysely';
+import type { ProductKey } from '../../model/names.ts';
+import type { Target } from '../../model/rights.ts';
+import type { ItemType, ProductDetails } from '../../model/versions.ts';
+import type { Database } from '../database/database.ts';
+import { ownNames, targetOf } from '../products/ownership.ts';
+import { describeProduct } from '../products/product-rows.ts';
+import { type PushedDetails, toDetails } from './pushed-details.ts';
+
+/** A file of an image. */
+export interface ImageItem {
+  type: ItemType;
+  digest: string;
+  /** Bytes. */
+  size: number;
+}
+
+/** An image as LXD means it: one root of a version, with the metadata. */
+export interface Image {
+  fingerprint: string;
+  /** Absent on a unified image. */
+  metadata?: ImageItem;
+  root: ImageItem;
+  product: ProductKey & ProductDetails & { name: string; stream: string; owner: string };
+  serial: string;
+  label: string;
+  publishedAt: Date;
+  hidden: boolean;
+  /** Whether no version of its product is newer, hidden ones counted or not. */
+  newest: boolean;
+  newestShown: boolean;
+  /** Set when a client pushed it. */
+  pushed?: PushedDetails;
+  /** Aliases that follow the product's newest version, and those that are pinned to this one. */
+  aliases: { following: ImageAlias[]; pinned: ImageAlias[] };
+  /** What a right to change it is a right to. */
+  own: Target;
+}
+
+export interface ImageAlias {
+  name: string;
+  description: string;
+}
+
+/** How many images are read at a time: what keeps memory bounded, however many there are. */
+const batchSize = 500;
+
+/** Reads images: the catalog as the LXD API shows it. Removed ones are left out. */
+export class Images {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** Images in the order of their fingerprints; one may be there several times, in different products. */
+  async *each(): AsyncGenerator<Image> {
+    let after = '';
+    for (;;) {
+      const rows = await select(this.#database)
+        .where('root.fingerprint', '>', after)
+        .orderBy('root.fingerprint')
+        .limit(batchSize)
+        .execute();
+      const last = rows.at(-1)?.fingerprint;
+      if (last === undefined || last === null) return;
+      // The last fingerprint may go on behind the batch.
+      const more =
+        rows.length < batchSize
+          ? []
+          : await select(this.#database).where('root.fingerprint', '=', last).execute();
+      const whole = more.length === 0 ? rows : [...rows.filter((row) => row.fingerprint !== last), ...more];
+      yield* await this.#complete(whole);
+      if (rows.length < batchSize) return;
+      after = last;
+    }
+  }
+
+  /** Images whose fingerprint begins with `prefix`, at most some hundred. */
+  async find(prefix: string): Promise<Image[]> {
+    const rows = await select(this.#database)
+      .where('root.fingerprint', '>=', prefix)
+      .where('root.fingerprint', '<', `${prefix}g`)
+      .orderBy('root.fingerprint')
+      .limit(100)
+      .execute();
+    return await this.#complete(rows);
+  }
+
+  /** The images that shall be kept up to date from an image server: each the newest of its product. */
+  async autoUpdated(): Promise<Image[]> {
+    const rows = await select(this.#database)
+      .where('pushed.update_source', 'is not', null)
+      .where('pushed.auto_update', '=', 1)
+      .orderBy('root.version_id')
+      .execute();
+    return (await this.#complete(rows)).filter(({ newest }) => newest);
+  }
+
+  /**
+   * The images that an alias may mean: those of the version that it is pinned to, else those of every version that
+   * is its product's newest, hidden ones counted or not.
+   */
+  async byAlias(name: string): Promise<Image[]> {
+    const alias = await this.#database.reads
+      .selectFrom('aliases')
+      .selectAll()
+      .where('name', '=', name)
+      .where('removed_at', 'is', null)
+      .executeTakeFirst();
+    if (alias === undefined) return [];
+    const rows = await select(this.#database)
+      .where('products.os', '=', alias.os)
+      .where('products.release', '=', alias.release)
+      .where('products.variant', '=', alias.variant)
+      .$if(alias.version_id !== null, (query) => query.where('versions.id', '=', alias.version_id ?? 0))
+      .$if(alias.version_id === null, (query) =>
+        query.where((where) =>
+          where.or([
+            where('versions.serial', '=', newestSerial('all')),
+            where('versions.serial', '=', newestSerial('shown')),
+          ]),
+        ),
+      )
+      .orderBy('products.name')
+      .orderBy('root.type', 'desc')
+      .execute();
+    return await this.#complete(rows);
+  }
+
+  async #complete(rows: ImageRow[]): Promise<Image[]> {
+    if (rows.length === 0) return [];
+    const aliases = await this.#database.reads
+      .selectFrom('products')
+      .innerJoin('aliases', (join) =>
+        join
+          .onRef('aliases.os', '=', 'products.os')
+          .onRef('aliases.release', '=', 'products.release')
+          .onRef('aliases.variant', '=', 'products.variant'),
+      )
+      .select(['products.id', 'aliases.name', 'aliases.description', 'aliases.version_id'])
+      .select('aliases.removed_at')
+      .where('products.id', 'in', [...new Set(rows.map((row) => row.product_id))])
+      .orderBy('aliases.name')
+      .execute();
+    const byProduct = new Map<number, typeof aliases>();
+    for (const alias of aliases) byProduct.set(alias.id, [...(byProduct.get(alias.id) ?? []), alias]);
+    return rows.map((row) => {
+      const all = byProduct.get(row.product_id) ?? [];
+      const of = (version: number | null) =>
+        all
+          .filter((alias) => alias.version_id === version && alias.removed_at === null)
+          .map(({ name, description }) => ({ name, description }));
+      // One that was removed a moment ago, to be set anew, still names the product.
+      const following = all.filter((alias) => alias.version_id === null).map(({ name }) => name);
+      const names = ownNames(row, following);
+      const own = targetOf({ stream: row.stream, names, pushedBy: row.pushed_by ?? undefined });
+      return toImage(row, { following: of(null), pinned: of(row.version_id) }, own);
+    });
+  }
+}
+
+function newestSerial(counted: 'all' | 'shown'): RawBuilder<string | null> {
+  return sql<
+    string | null
+  >`(select max(newer.serial) from versions as newer where newer.product_id = products.id
+    and newer.removed_at is null ${counted === 'all' ? sql`` : sql`and newer.hidden = 0`})`;
+}
+
+function select(database: Database) {
+  return database.reads
+    .selectFrom('items as root')
+    .innerJoin('versions', 'versions.id', 'root.version_id')
+    .innerJoin('products', 'products.id', 'versions.product_id')
+    .leftJoin('items as metadata', (join) =>
+      join.onRef('metadata.version_id', '=', 'root.version_id').on('metadata.type', '=', 'metadata'),
+    )
+    .leftJoin('pushed', 'pushed.version_id', 'versions.id')
+    .where('root.fingerprint', 'is not', null)
+    .where('versions.removed_at', 'is', null)
+    .select(['root.version_id', 'root.fingerprint', 'root.type', 'root.digest', 'root.size'])
+    .select(['metadata.digest as metadata_digest', 'metadata.size as metadata_size'])
+    .select(['versions.product_id', 'versions.serial', 'versions.label', 'versions.published_at'])
+    .select('versions.hidden')
+    .select(['products.name', 'products.os', 'products.release', 'products.architecture', 'products.variant'])
+    .select(['products.stream', 'products.owner', 'products.os_title', 'products.release_title'])
+    .select(['products.support_eol', 'products.requirements', 'products.release_shown'])
+    .select(['pushed.properties', 'pushed.profiles', 'pushed.filename', 'pushed.auto_update'])
+    .select(['pushed.created_at', 'pushed.expires_at', 'pushed.pushed_by', 'pushed.update_source'])
+    .select([newestSerial('all').as('newest'), newestSerial('shown').as('newest_shown')]);
+}
+
+type ImageRow = Awaited<ReturnType<ReturnType<typeof select>['execute']>>[number];
+
+function toImage(row: ImageRow, aliases: Image['aliases'], own: Target): Image {
+  return {
+    fingerprint: row.fingerprint ?? '',
+    ...(row.metadata_digest === null || row.metadata_size === null
+      ? {}
+      : { metadata: { type: 'metadata', digest: row.metadata_digest, size: row.metadata_size } }),
+    root: { type: row.type as ItemType, digest: row.digest, size: row.size },
+    product: describeProduct(row),
+    serial: row.serial,
+    label: row.label,
+    publishedAt: new Date(row.published_at),
+    hidden: row.hidden === 1,
+    newest: row.serial === row.newest,
+    newestShown: row.serial === row.newest_shown,
+    ...toPushed(row),
+    aliases,
+    own,
+  };
+}
+
+function toPushed(row: ImageRow): { pushed?: PushedDetails } {
+  const { properties, profiles, filename, auto_update, created_at, expires_at, pushed_by } = row;
+  const { update_source } = row;
+  if (properties === null || profiles === null || filename === null) return {};
+  if (auto_update === null || created_at === null || pushed_by === null) return {};
+  const columns = {
+    properties,
+    profiles,
+    filename,
+    auto_update,
+    created_at,
+    expires_at,
+    pushed_by,
+    update_source,
+  };
+  return { pushed: toDetails(columns) };
+}

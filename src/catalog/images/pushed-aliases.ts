@@ -1,0 +1,80 @@
+import type { Transaction } from 'kysely';
+import { HeadwaterError } from '../../errors.ts';
+import { type Family, familyOf } from '../../model/names.ts';
+import type { Permit } from '../../model/rights.ts';
+import type { Tables } from '../database/tables.ts';
+import { findAlias, removeAlias, sameFamily, touchFamily } from '../products/alias-rows.ts';
+import { followers } from '../products/ownership.ts';
+import { isUnnamed, releaseOfAlias } from '../products/product-of-alias.ts';
+import { assertSameOwner } from '../products/visible-names.ts';
+import { isNewest, type PlacedVersion, rehome } from './pushed-versions.ts';
+
+// Parts of transactions that make an alias lead to a pushed image, or to any other.
+
+/** How many names for the product of one alias are tried: one more than how often it can have been renamed away. */
+const mostVariants = 1000;
+
+/**
+ * The family whose newest version a pushed alias follows: the one that it leads to, else the one that is named
+ * after it, unless that came to be another alias's own when this one was renamed: then the next of its variants.
+ */
+export async function familyOfAlias(
+  transaction: Transaction<Tables>,
+  name: string,
+  stream: string,
+): Promise<Family> {
+  const current = await transaction
+    .selectFrom('aliases')
+    .selectAll()
+    .where('name', '=', name)
+    .where('version_id', 'is', null)
+    .executeTakeFirst();
+  if (current !== undefined && current.os === stream && !isUnnamed(current)) return familyOf(current);
+  const release = releaseOfAlias(name);
+  for (let count = 1; count <= mostVariants; count++) {
+    const family = { os: stream, release, variant: count === 1 ? 'default' : String(count) };
+    if (!(await isTaken(transaction, family, name))) return family;
+  }
+  throw new HeadwaterError('conflict', `alias ${name} was renamed too often: choose another name`);
+}
+
+/**
+ * Makes an alias lead to a version, from wherever it led before. A version without an alias of its own moves into the
+ * product of the alias, which then follows that product; a version of another product, or one that is not the newest,
+ * gets the alias pinned to it.
+ * @returns the version, where it is now
+ * @throws HeadwaterError `conflict` when the alias leads to what another owner has
+ */
+export async function pointAlias(
+  transaction: Transaction<Tables>,
+  alias: { name: string; description?: string },
+  version: PlacedVersion,
+  options: { revision: number; now: Date; permit: Permit },
+): Promise<PlacedVersion> {
+  const { name } = alias;
+  const current = await findAlias(transaction, name);
+  await assertSameOwner(transaction, name, { owner: version.owner, permit: options.permit });
+  let target = version;
+  const own = await familyOfAlias(transaction, name, version.stream);
+  if (isUnnamed(version) && !(await isTaken(transaction, version, name))) {
+    target = await rehome(transaction, version, own, options);
+  }
+  const follows = sameFamily(target, own) && (await isNewest(transaction, target));
+  await removeAlias(transaction, name, options.revision);
+  await transaction
+    .insertInto('aliases')
+    .values({
+      name,
+      ...familyOf(target),
+      description: alias.description ?? current?.description ?? '',
+      version_id: follows ? null : target.id,
+    })
+    .execute();
+  await touchFamily(transaction, target, options.revision);
+  return target;
+}
+
+/** Whether a family is what another alias follows, or did a moment ago. */
+async function isTaken(transaction: Transaction<Tables>, family: Family, name: string): Promise<boolean> {
+  return (await followers(transaction, family)).some((follower) => follower !== name);
+}

@@ -1,0 +1,83 @@
+import type { Selectable } from 'kysely';
+import type { Tables } from '../database/tables.ts';
+
+/** Where newer versions of an image are to be had: on an image server. */
+export interface UpdateSource {
+  /** Its address, without a slash at the end. */
+  server: string;
+  /** What the image is asked for by there. */
+  alias: string;
+  type: 'container' | 'virtual-machine';
+  architecture: string;
+  /** Of which of its products, and which version, the image here is. */
+  product: string;
+  serial: string;
+  /** What the server calls the version; not known of what was copied before it was noted. */
+  version?: string;
+}
+
+/** What is known of an image that a client pushed, beside what every image has. */
+export interface PushedDetails {
+  properties: Record<string, string>;
+  profiles: string[];
+  /** The name that the sender gave it; empty when none was given. */
+  filename: string;
+  autoUpdate: boolean;
+  createdAt: Date;
+  expiresAt?: Date;
+  /** Whose quota it is on. */
+  pushedBy: string;
+  /** Set on an image that was copied from an image server with auto-update. */
+  updateSource?: UpdateSource;
+}
+
+/** What an edit may change. */
+export interface Editable {
+  pushed: PushedDetails;
+  hidden: boolean;
+}
+
+/** Which things an edit changed, and whether the image is public now, as the audit log has it. */
+export function differences(before: Editable, after: Editable): Record<string, unknown> {
+  const [old, now] = [flat(before), flat(after)];
+  const changed = [...new Set([...Object.keys(old), ...Object.keys(now)])].filter(
+    (key) => old[key] !== now[key],
+  );
+  return { public: !after.hidden, changed: changed.sort() };
+}
+
+function flat({ pushed, hidden }: Editable): Record<string, unknown> {
+  const { properties, profiles, autoUpdate, expiresAt } = pushed;
+  return {
+    ...Object.fromEntries(Object.entries(properties).map(([key, value]) => [`properties.${key}`, value])),
+    profiles: profiles.join(),
+    auto_update: autoUpdate,
+    expires_at: expiresAt?.getTime(),
+    public: !hidden,
+  };
+}
+
+export function toDetails(row: Omit<Selectable<Tables['pushed']>, 'version_id' | 'bytes'>): PushedDetails {
+  return {
+    properties: JSON.parse(row.properties) as Record<string, string>,
+    profiles: JSON.parse(row.profiles) as string[],
+    filename: row.filename,
+    autoUpdate: row.auto_update === 1,
+    createdAt: new Date(row.created_at),
+    ...(row.expires_at === null ? {} : { expiresAt: new Date(row.expires_at) }),
+    pushedBy: row.pushed_by,
+    ...(row.update_source === null ? {} : { updateSource: JSON.parse(row.update_source) as UpdateSource }),
+  };
+}
+
+export function toRow(pushed: PushedDetails) {
+  return {
+    properties: JSON.stringify(pushed.properties),
+    profiles: JSON.stringify(pushed.profiles),
+    filename: pushed.filename,
+    auto_update: pushed.autoUpdate ? 1 : 0,
+    created_at: pushed.createdAt.getTime(),
+    expires_at: pushed.expiresAt?.getTime() ?? null,
+    update_source: pushed.updateSource === undefined ? null : JSON.stringify(pushed.updateSource),
+  };
+}

@@ -1,0 +1,217 @@
+import type { Transaction } from 'kysely';
+import { HeadwaterError } from '../../errors.ts';
+import { type Family, productName, serialAfter, serialOf } from '../../model/names.ts';
+import type { Permit } from '../../model/rights.ts';
+import type { Tables } from '../database/tables.ts';
+import { followers, ownNames } from '../products/ownership.ts';
+import { toItem } from '../products/product-rows.ts';
+import { claimProduct, insertVersion } from '../products/version-rows.ts';
+
+// Parts of transactions that make, move and find versions of pushed images.
+
+/** A version by its place. */
+export interface VersionPlace {
+  /** The name of its product. */
+  product: string;
+  serial: string;
+}
+
+/** A version with what its place says. */
+export type PlacedVersion = Awaited<ReturnType<ReturnType<typeof placed>['executeTakeFirstOrThrow']>>;
+
+/**
+ * A version that was not removed.
+ * @throws HeadwaterError `not-found`
+ */
+export async function findPlaced(
+  transaction: Transaction<Tables>,
+  { product, serial }: VersionPlace,
+): Promise<PlacedVersion> {
+  const row = await placed(transaction)
+    .where('products.name', '=', product)
+    .where('versions.serial', '=', serial)
+    .executeTakeFirst();
+  if (row === undefined) throw new HeadwaterError('not-found', 'Image not found');
+  return row;
+}
+
+/** The versions of a stream that have an image of this fingerprint and were not removed, the latest first. */
+export async function findImages(
+  transaction: Transaction<Tables>,
+  image: { fingerprint: string; stream: string; owner: string },
+): Promise<PlacedVersion[]> {
+  return await placed(transaction)
+    .innerJoin('items', 'items.version_id', 'versions.id')
+    .where('items.fingerprint', '=', image.fingerprint)
+    .where('products.stream', '=', image.stream)
+    .where('products.owner', '=', image.owner)
+    .orderBy('versions.id', 'desc')
+    .execute();
+}
+
+/** Whether a version is the newest of its product. */
+export async function isNewest(transaction: Transaction<Tables>, version: PlacedVersion): Promise<boolean> {
+  const newer = await transaction
+    .selectFrom('versions')
+    .select('id')
+    .where('product_id', '=', version.product_id)
+    .where('serial', '>', version.serial)
+    .where('removed_at', 'is', null)
+    .executeTakeFirst();
+  return newer === undefined;
+}
+
+/** Whether a product is in the documents: then what is said of it is not taken from a hidden version. */
+export async function isShown(transaction: Transaction<Tables>, productId: number): Promise<boolean> {
+  const shown = await transaction
+    .selectFrom('versions')
+    .select('id')
+    .where('product_id', '=', productId)
+    .where('removed_at', 'is', null)
+    .where('hidden', '=', 0)
+    .limit(1)
+    .executeTakeFirst();
+  return shown !== undefined;
+}
+
+/** The serial of a version that is pushed now: the present minute, or the one after the product's last. */
+export async function nextSerial(
+  transaction: Transaction<Tables>,
+  productId: number,
+  now: Date,
+): Promise<string> {
+  const { last } = await transaction
+    .selectFrom('versions')
+    .select((expression) => expression.fn.max<string | null>('serial').as('last'))
+    .where('product_id', '=', productId)
+    .executeTakeFirstOrThrow();
+  const present = serialOf(now);
+  if (last === null || last < present) return present;
+  return serialAfter(last);
+}
+
+/**
+ * Puts a version into another family, as its newest: what it had stays fetchable at the old place for the grace
+ * period, as what was removed does.
+ * @returns the version in its new place
+ */
+export async function rehome(
+  transaction: Transaction<Tables>,
+  version: PlacedVersion,
+  family: Family,
+  options: { revision: number; now: Date; permit: Permit },
+): Promise<PlacedVersion> {
+  const key = { ...family, architecture: version.architecture };
+  const { stream, owner } = version;
+  const details = { osTitle: version.os_title, releaseTitle: version.release_title, requirements: {} };
+  const product = await claimProduct(transaction, { product: key, stream, owner, details }, options.permit);
+  const describes = version.hidden === 0 || !(await isShown(transaction, product.id));
+  const items = await transaction
+    .selectFrom('items')
+    .selectAll()
+    .where('version_id', '=', version.id)
+    .execute();
+  const serial = await nextSerial(transaction, product.id, options.now);
+  const { label, hidden } = version;
+  const id = await insertVersion(
+    transaction,
+    product.id,
+    { serial, label, items: items.map(toItem), hidden: hidden === 1 },
+    new Date(version.published_at),
+  );
+  const pushed = await transaction
+    .selectFrom('pushed')
+    .selectAll()
+    .where('version_id', '=', version.id)
+    .executeTakeFirst();
+  if (pushed !== undefined) {
+    await transaction
+      .insertInto('pushed')
+      .values({ ...pushed, version_id: id })
+      .execute();
+  }
+  await transaction
+    .updateTable('aliases')
+    .set({ ...family, version_id: id })
+    .where('version_id', '=', version.id)
+    .execute();
+  await transaction
+    .updateTable('products')
+    .set({
+      revision: options.revision,
+      ...(describes
+        ? {
+            os_title: version.os_title,
+            release_title: version.release_title,
+            release_shown: version.release_shown,
+            support_eol: version.support_eol,
+            requirements: version.requirements,
+          }
+        : {}),
+    })
+    .where('id', '=', product.id)
+    .execute();
+  await retire(transaction, version, options);
+  return await findPlaced(transaction, { product: productName(key), serial });
+}
+
+/** Takes a version out of the documents, with the aliases that are pinned to it. @returns those aliases */
+export async function retire(
+  transaction: Transaction<Tables>,
+  version: { id: number; product_id: number },
+  { revision, now }: { revision: number; now: Date },
+): Promise<string[]> {
+  await transaction
+    .updateTable('versions')
+    .set({ removed_at: now.getTime() })
+    .where('id', '=', version.id)
+    .execute();
+  const pins = await transaction
+    .deleteFrom('aliases')
+    .where('version_id', '=', version.id)
+    .returning('name')
+    .execute();
+  await transaction.updateTable('products').set({ revision }).where('id', '=', version.product_id).execute();
+  return pins.map(({ name }) => name);
+}
+
+/**
+ * Part of a transaction: refuses to list an image for everybody that another version lists already, in any stream that the
+ * actor may see: others must not show by a refusal that they have it.
+ * Clients of simplestreams refuse an image that is listed twice ("More than one match").
+ * @param options.versionId the version that shall be listed, when it exists
+ * @throws HeadwaterError `conflict`, naming the other one
+ */
+export async function assertListedOnce(
+  transaction: Transaction<Tables>,
+  fingerprints: string[],
+  { versionId = -1, permit }: { versionId?: number | undefined; permit: Permit },
+): Promise<void> {
+  const others = await placed(transaction)
+    .innerJoin('items', 'items.version_id', 'versions.id')
+    .where('items.fingerprint', 'in', fingerprints)
+    .where('versions.hidden', '=', 0)
+    .where('versions.id', '!=', versionId)
+    .execute();
+  for (const other of others) {
+    const names = ownNames(other, await followers(transaction, other));
+    if (!(await permit.maySee({ stream: other.stream, names }, true))) continue;
+    throw new HeadwaterError(
+      'conflict',
+      `the image is public already, as ${other.name} ${other.serial} in the stream ${other.stream}: ` +
+        'keep this one private, since clients refuse an image that is listed twice',
+    );
+  }
+}
+
+function placed(transaction: Transaction<Tables>) {
+  return transaction
+    .selectFrom('versions')
+    .innerJoin('products', 'products.id', 'versions.product_id')
+    .select(['versions.id', 'versions.product_id', 'versions.serial', 'versions.label'])
+    .select(['versions.hidden', 'versions.published_at'])
+    .select(['products.name', 'products.os', 'products.release', 'products.variant', 'products.architecture'])
+    .select(['products.stream', 'products.owner', 'products.os_title', 'products.release_title'])
+    .select(['products.release_shown', 'products.support_eol', 'products.requirements'])
+    .where('versions.removed_at', 'is', null);
+}

@@ -1,0 +1,253 @@
+import type { Transaction } from 'kysely';
+import { HeadwaterError } from '../../errors.ts';
+import { familyOf, productName } from '../../model/names.ts';
+import type { Permit } from '../../model/rights.ts';
+import type { Item, ProductDetails } from '../../model/versions.ts';
+import type { Database } from '../database/database.ts';
+import type { Tables } from '../database/tables.ts';
+import { touchFamily } from '../products/alias-rows.ts';
+import { ownTarget, pushOwner } from '../products/ownership.ts';
+import { unnamedFamily } from '../products/product-of-alias.ts';
+import type { AssertStored } from '../products/publish-queue.ts';
+import { claimProduct, describeProducts, insertVersion } from '../products/version-rows.ts';
+import { familyOfAlias, pointAlias } from './pushed-aliases.ts';
+import { differences, type Editable, type PushedDetails, toDetails, toRow } from './pushed-details.ts';
+import { findOwn, findReplaced, fingerprintsOf, prune, subjectOf } from './pushed-rows.ts';
+import {
+  assertListedOnce,
+  findPlaced,
+  isNewest,
+  isShown,
+  nextSerial,
+  retire,
+  type VersionPlace,
+} from './pushed-versions.ts';
+import { type Allowance, allowance, assertWithin, type QuotaScope, type Quotas } from './quotas.ts';
+
+/** A pushed image about to be recorded: all its blobs are in the store. */
+export interface PushDraft {
+  stream: string;
+  architecture: string;
+  details: ProductDetails;
+  /** The fingerprint of its one root. */
+  fingerprint: string;
+  items: Item[];
+  /** They lead to the image afterwards; the first names its product. */
+  aliases: { name: string; description?: string }[];
+  hidden: boolean;
+  pushed: PushedDetails;
+  /** The version that it takes the place of: it gets the aliases that lead to that one by then, in place of `aliases`. */
+  replaces?: VersionPlace;
+}
+
+/** What a push did. */
+export interface PushOutcome extends VersionPlace {
+  /** `unchanged`: the stream had the image already. */
+  outcome: 'created' | 'unchanged';
+}
+
+/** Records images that clients push, and changes them. */
+export class Pushed {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /**
+   * Records a pushed image, all of it or nothing, as the newest version of the product of its first alias. Versions
+   * beyond the newest `keep` of that product are removed, unless an alias is pinned to them. An image that the stream
+   * has already, in a product that the actor may change, stays where it is and gets the aliases, and is kept up to date
+   * from then on when it shall be; what is in other products is nothing to the actor, who gets a version of the same bytes.
+   * @throws HeadwaterError `not-found` and `conflict` when what it replaces is gone, or is not the newest any more;
+   * `conflict` when an alias leads to what another owner has, or when a public image is public as another version already;
+   * `forbidden`; `too-large`; and whatever `assertStored` throws
+   */
+  async push(
+    asked: PushDraft,
+    options: { assertStored: AssertStored; quotas: Quotas; keep?: number; now?: Date },
+  ): Promise<PushOutcome> {
+    const { now = new Date() } = options;
+    return await this.#database.grow(async (transaction, revision, note, permit) => {
+      const { replaces } = asked;
+      const replaced = replaces === undefined ? undefined : await findReplaced(transaction, replaces, permit);
+      const draft = replaced === undefined ? asked : { ...asked, aliases: replaced.aliases };
+      const { stream, fingerprint } = draft;
+      const names = draft.aliases.map(({ name }) => name);
+      await permit.demand('publish', { stream, isNamedByCaller: true });
+      for (const name of names)
+        await permit.demand('publish', { stream, names: [name], isNamedByCaller: true });
+      const known = await findOwn(transaction, draft, permit, replaced?.version.product_id);
+      const isMadePublic = known?.hidden === 1 && !draft.hidden;
+      if (!draft.hidden && known?.hidden !== 0)
+        await assertListedOnce(transaction, [fingerprint], { versionId: known?.id, permit });
+      if (isMadePublic) {
+        await transaction.updateTable('versions').set({ hidden: 0 }).where('id', '=', known.id).execute();
+        await touchFamily(transaction, known, revision);
+      }
+      const { updateSource } = draft.pushed;
+      if (known !== undefined && updateSource !== undefined) {
+        await transaction
+          .updateTable('pushed')
+          .set({ auto_update: 1, update_source: JSON.stringify(updateSource) })
+          .where('version_id', '=', known.id)
+          .execute();
+      }
+      let version =
+        known ??
+        (await findPlaced(
+          transaction,
+          await this.#add(transaction, draft, { ...options, revision, now, permit }),
+        ));
+      for (const alias of draft.aliases) {
+        version = await pointAlias(transaction, alias, version, { revision, now, permit });
+      }
+      // Without a name there is no product that it could be a newer version of.
+      if (replaced?.aliases.length === 0 && replaced.version.id !== version.id)
+        await retire(transaction, replaced.version, { revision, now });
+      const place = { product: version.name, serial: version.serial };
+      await note({
+        action: 'image.push',
+        subject: subjectOf(version),
+        details: {
+          fingerprint,
+          aliases: names,
+          public: version.hidden === 0 || isMadePublic,
+          ...(known === undefined ? {} : { known: true }),
+          ...(isMadePublic ? { madePublic: true } : {}),
+        },
+      });
+      if (options.keep !== undefined)
+        await prune(transaction, version, options.keep, { revision, now, note });
+      return { ...place, outcome: known === undefined ? 'created' : 'unchanged' };
+    });
+  }
+
+  /** How many bytes may still be pushed, and what says so. */
+  async allowance(quotas: Quotas, scope: Omit<QuotaScope, 'permit'>): Promise<Allowance> {
+    return await allowance(this.#database.reads, quotas, { ...scope, permit: this.#database.permit });
+  }
+
+  /**
+   * Changes what is said of a pushed image.
+   * @param change is given what is said of it now, and gives what shall be; nothing can come between the two
+   * @throws HeadwaterError `not-found`; `conflict` for an image that was published, not pushed, and for one that shall be
+   * public and is so in another stream already
+   */
+  async edit(place: VersionPlace, change: (current: Editable) => Editable): Promise<void> {
+    await this.#database.change(async (transaction, revision, note, permit) => {
+      const version = await findPlaced(transaction, place);
+      await permit.demand('publish', await ownTarget(transaction, version));
+      const row = await transaction
+        .selectFrom('pushed')
+        .selectAll()
+        .where('version_id', '=', version.id)
+        .executeTakeFirst();
+      if (row === undefined) {
+        throw new HeadwaterError(
+          'conflict',
+          'this image was published, not pushed: what is said of it is part of its version and cannot be edited',
+        );
+      }
+      const before = { pushed: toDetails(row), hidden: version.hidden === 1 };
+      const after = change(before);
+      const { pushed, hidden } = after;
+      if (!hidden && version.hidden === 1) {
+        await assertListedOnce(transaction, await fingerprintsOf(transaction, version.id), {
+          versionId: version.id,
+          permit,
+        });
+      }
+      await transaction
+        .updateTable('pushed')
+        .set(toRow(pushed))
+        .where('version_id', '=', version.id)
+        .execute();
+      await transaction
+        .updateTable('versions')
+        .set({ hidden: hidden ? 1 : 0 })
+        .where('id', '=', version.id)
+        .execute();
+      await touchFamily(transaction, version, revision);
+      const fingerprint = (await fingerprintsOf(transaction, version.id))[0] ?? '';
+      await note({
+        action: 'image.edit',
+        subject: subjectOf(version),
+        details: { fingerprint, ...differences(before, after) },
+      });
+    });
+  }
+
+  /**
+   * Removes the version of an image, and the aliases that lead to it and to nothing else.
+   * @throws HeadwaterError `not-found`
+   */
+  async remove(place: VersionPlace, now = new Date()): Promise<void> {
+    await this.#database.change(async (transaction, revision, note, permit) => {
+      const version = await findPlaced(transaction, place);
+      await permit.demand('remove', await ownTarget(transaction, version));
+      const leads = await isNewest(transaction, version);
+      const fingerprint = (await fingerprintsOf(transaction, version.id))[0] ?? '';
+      const aliases = await retire(transaction, version, { revision, now });
+      const sibling = await transaction
+        .selectFrom('versions')
+        .innerJoin('products', 'products.id', 'versions.product_id')
+        .select('versions.id')
+        .where('products.os', '=', version.os)
+        .where('products.release', '=', version.release)
+        .where('products.variant', '=', version.variant)
+        .where('products.architecture', '!=', version.architecture)
+        .where('versions.removed_at', 'is', null)
+        .executeTakeFirst();
+      if (leads && sibling === undefined) {
+        const gone = await transaction
+          .deleteFrom('aliases')
+          .where(({ and }) => and(familyOf(version)))
+          .where('version_id', 'is', null)
+          .returning('name')
+          .execute();
+        aliases.push(...gone.map(({ name }) => name));
+      }
+      await note({
+        action: 'image.delete',
+        subject: subjectOf(version),
+        details: { fingerprint, aliases: aliases.sort() },
+      });
+    });
+  }
+
+  async #add(
+    transaction: Transaction<Tables>,
+    draft: PushDraft,
+    {
+      assertStored,
+      quotas,
+      revision,
+      now,
+      permit,
+    }: { assertStored: AssertStored; quotas: Quotas; revision: number; now: Date; permit: Permit },
+  ): Promise<VersionPlace> {
+    const { stream, items, pushed } = draft;
+    const bytes = items.reduce((sum, { size }) => sum + size, 0);
+    await assertWithin(transaction, quotas, { stream, pushedBy: pushed.pushedBy, permit }, bytes);
+    for (const item of items) await assertStored(item, false);
+    const [first] = draft.aliases;
+    const family =
+      first === undefined
+        ? unnamedFamily(stream, draft.fingerprint)
+        : await familyOfAlias(transaction, first.name, stream);
+    const product = { ...family, architecture: draft.architecture };
+    const { id } = await claimProduct(transaction, { ...draft, product, owner: pushOwner(stream) }, permit);
+    await (draft.hidden && (await isShown(transaction, id))
+      ? touchFamily(transaction, family, revision)
+      : describeProducts(transaction, new Map([[id, draft.details]]), revision));
+    const serial = await nextSerial(transaction, id, now);
+    const { hidden } = draft;
+    const version = await insertVersion(transaction, id, { serial, label: 'release', items, hidden }, now);
+    await transaction
+      .insertInto('pushed')
+      .values({ version_id: version, bytes, pushed_by: pushed.pushedBy, ...toRow(pushed) })
+      .execute();
+    return { product: productName(product), serial };
+  }
+}

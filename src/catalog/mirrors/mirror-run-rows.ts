@@ -1,0 +1,96 @@
+import type { Selectable, Transaction } from 'kysely';
+import type { Tables } from '../database/tables.ts';
+
+/**
+ * How a run ended. `success`: everything selected is held. `unchanged`: so it was before. `partial`: some versions
+ * failed. `failed`: it could not go on. `interrupted`: its process was told to stop, or was killed.
+ */
+export type RunOutcome = 'success' | 'unchanged' | 'partial' | 'failed' | 'interrupted';
+
+/** One run of a mirror. */
+export interface RunRecord {
+  id: number;
+  mirror: string;
+  /** Why it ran: `schedule`, `catch-up` or `manual`. */
+  cause: string;
+  startedAt: Date;
+  /** Absent while it runs. */
+  finishedAt?: Date;
+  outcome?: RunOutcome;
+  /** What it did. */
+  report?: unknown;
+  /** What ended it, when it failed. */
+  error?: string;
+}
+
+/** How many records of each mirror are kept. */
+const recordsKept = 200;
+
+/** After which everything selected was held. */
+export const successes = ['success', 'unchanged'] as const satisfies RunOutcome[];
+
+/**
+ * Part of a transaction: records that a run began, and forgets old ones.
+ * @returns its id, and whether it goes on where one was interrupted
+ */
+export async function insertRun(
+  transaction: Transaction<Tables>,
+  { mirror, cause, now }: { mirror: string; cause: string; now: Date },
+): Promise<{ id: number; resumes: boolean }> {
+  const before = await transaction
+    .selectFrom('mirror_runs')
+    .select('outcome')
+    .where('mirror', '=', mirror)
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  const { id } = await transaction
+    .insertInto('mirror_runs')
+    .values({
+      mirror,
+      cause,
+      started_at: now.getTime(),
+      finished_at: null,
+      outcome: null,
+      report: null,
+      error: null,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  await transaction
+    .deleteFrom('mirror_runs')
+    .where('mirror', '=', mirror)
+    .where('id', 'not in', (select) =>
+      select
+        .selectFrom('mirror_runs')
+        .select('id')
+        .where('mirror', '=', mirror)
+        .orderBy('id', 'desc')
+        .limit(recordsKept),
+    )
+    // The last success is what the age of a mirror is counted from.
+    .where('id', 'not in', (select) =>
+      select
+        .selectFrom('mirror_runs')
+        .select('id')
+        .where('mirror', '=', mirror)
+        .where('outcome', 'in', [...successes])
+        .orderBy('id', 'desc')
+        .limit(1),
+    )
+    .execute();
+  return { id, resumes: before?.outcome === 'interrupted' };
+}
+
+export function toRecord(row: Selectable<Tables['mirror_runs']>): RunRecord {
+  return {
+    id: row.id,
+    mirror: row.mirror,
+    cause: row.cause,
+    startedAt: new Date(row.started_at),
+    ...(row.finished_at === null ? {} : { finishedAt: new Date(row.finished_at) }),
+    ...(row.outcome === null ? {} : { outcome: row.outcome as RunOutcome }),
+    ...(row.report === null ? {} : { report: JSON.parse(row.report) as unknown }),
+    ...(row.error === null ? {} : { error: row.error }),
+  };
+}

@@ -1,0 +1,206 @@
+import type { Selectable } from 'kysely';
+import type { Database } from '../database/database.ts';
+import type { Tables } from '../database/tables.ts';
+import { insertRun, type RunOutcome, type RunRecord, successes, toRecord } from './mirror-run-rows.ts';
+
+/** Who runs a mirror now. */
+export interface Lease {
+  holder: string;
+  expiresAt: Date;
+}
+
+/** What is remembered of mirrors between their runs. */
+export class Mirrors {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /**
+   * Takes the lease of a mirror, unless somebody else has one that has not expired. A run that its former holder left
+   * unfinished is marked as interrupted.
+   * @param options.deadHolder a holder that is known to have ended: its lease counts as expired
+   * @returns undefined, or the lease of the one who has it
+   */
+  async acquire(
+    mirror: string,
+    lease: Lease,
+    options: { deadHolder?: string; now?: Date } = {},
+  ): Promise<Lease | undefined> {
+    const now = (options.now ?? new Date()).getTime();
+    return await this.#database.change(async (transaction) => {
+      const row = await transaction
+        .selectFrom('mirrors')
+        .selectAll()
+        .where('name', '=', mirror)
+        .executeTakeFirst();
+      const current = row === undefined ? undefined : leaseOf(row);
+      if (
+        current !== undefined &&
+        current.holder !== options.deadHolder &&
+        current.expiresAt.getTime() > now
+      ) {
+        return current;
+      }
+      const values = { lease_holder: lease.holder, lease_expires_at: lease.expiresAt.getTime() };
+      await transaction
+        .insertInto('mirrors')
+        .values({ name: mirror, state: null, next_run_at: null, ...values })
+        .onConflict((conflict) => conflict.column('name').doUpdateSet(values))
+        .execute();
+      await transaction
+        .updateTable('mirror_runs')
+        .set({ finished_at: now, outcome: 'interrupted', error: 'its process ended before it did' })
+        .where('mirror', '=', mirror)
+        .where('finished_at', 'is', null)
+        .execute();
+      return undefined;
+    });
+  }
+
+  /** Moves the expiry of a lease. @returns false when somebody else has it by now */
+  async renew(mirror: string, lease: Lease): Promise<boolean> {
+    return await this.#database.change(async (transaction) => {
+      const { numUpdatedRows } = await transaction
+        .updateTable('mirrors')
+        .set({ lease_expires_at: lease.expiresAt.getTime() })
+        .where('name', '=', mirror)
+        .where('lease_holder', '=', lease.holder)
+        .executeTakeFirst();
+      return numUpdatedRows > 0n;
+    });
+  }
+
+  async release(mirror: string, holder: string): Promise<void> {
+    await this.#database.change(async (transaction) => {
+      await transaction
+        .updateTable('mirrors')
+        .set({ lease_holder: null, lease_expires_at: null })
+        .where('name', '=', mirror)
+        .where('lease_holder', '=', holder)
+        .execute();
+    });
+  }
+
+  async lease(mirror: string): Promise<Lease | undefined> {
+    const row = await this.#row(mirror);
+    return row === undefined ? undefined : leaseOf(row);
+  }
+
+  /** What the last complete run left for the next one. */
+  async state(mirror: string): Promise<unknown> {
+    const state = (await this.#row(mirror))?.state ?? null;
+    return state === null ? undefined : JSON.parse(state);
+  }
+
+  async setState(mirror: string, state: unknown): Promise<void> {
+    const values = { state: state === undefined ? null : JSON.stringify(state) };
+    await this.#put(mirror, values);
+  }
+
+  async nextRun(mirror: string): Promise<Date | undefined> {
+    const at = (await this.#row(mirror))?.next_run_at ?? null;
+    return at === null ? undefined : new Date(at);
+  }
+
+  async setNextRun(mirror: string, at: Date | undefined): Promise<void> {
+    await this.#put(mirror, { next_run_at: at?.getTime() ?? null });
+  }
+
+  /** Records that a run began. @returns its id, and whether it goes on where one was interrupted */
+  async begin(mirror: string, cause: string, now = new Date()): Promise<{ id: number; resumes: boolean }> {
+    return await this.#database.change((transaction) => insertRun(transaction, { mirror, cause, now }));
+  }
+
+  /** Records how a run ended, unless that was done for it. */
+  async finish(
+    id: number,
+    result: { outcome: RunOutcome; report: unknown; error?: string },
+    now = new Date(),
+  ): Promise<void> {
+    await this.#database.change(async (transaction) => {
+      await transaction
+        .updateTable('mirror_runs')
+        .set({
+          finished_at: now.getTime(),
+          outcome: result.outcome,
+          report: JSON.stringify(result.report),
+          error: result.error ?? null,
+        })
+        .where('id', '=', id)
+        .where('finished_at', 'is', null)
+        .execute();
+    });
+  }
+
+  /** The runs of a mirror, the newest first. */
+  async runs(mirror: string, limit: number): Promise<RunRecord[]> {
+    const rows = await this.#database.reads
+      .selectFrom('mirror_runs')
+      .selectAll()
+      .where('mirror', '=', mirror)
+      .orderBy('id', 'desc')
+      .limit(limit)
+      .execute();
+    return rows.map(toRecord);
+  }
+
+  /** When the mirror ran for the first time. */
+  async firstRun(mirror: string): Promise<Date | undefined> {
+    const row = await this.#database.reads
+      .selectFrom('mirror_runs')
+      .select('started_at')
+      .where('mirror', '=', mirror)
+      .orderBy('id')
+      .limit(1)
+      .executeTakeFirst();
+    return row === undefined ? undefined : new Date(row.started_at);
+  }
+
+  /** The last run after which everything selected was held. */
+  async lastSuccess(mirror: string): Promise<RunRecord | undefined> {
+    const row = await this.#database.reads
+      .selectFrom('mirror_runs')
+      .selectAll()
+      .where('mirror', '=', mirror)
+      .where('outcome', 'in', [...successes])
+      .orderBy('id', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    return row === undefined ? undefined : toRecord(row);
+  }
+
+  async #row(mirror: string): Promise<Selectable<Tables['mirrors']> | undefined> {
+    return await this.#database.reads
+      .selectFrom('mirrors')
+      .selectAll()
+      .where('name', '=', mirror)
+      .executeTakeFirst();
+  }
+
+  async #put(
+    mirror: string,
+    values: { state: string | null } | { next_run_at: number | null },
+  ): Promise<void> {
+    await this.#database.change(async (transaction) => {
+      await transaction
+        .insertInto('mirrors')
+        .values({
+          name: mirror,
+          state: null,
+          next_run_at: null,
+          lease_holder: null,
+          lease_expires_at: null,
+          ...values,
+        })
+        .onConflict((conflict) => conflict.column('name').doUpdateSet(values))
+        .execute();
+    });
+  }
+}
+
+function leaseOf(row: Selectable<Tables['mirrors']>): Lease | undefined {
+  if (row.lease_holder === null || row.lease_expires_at === null) return undefined;
+  return { holder: row.lease_holder, expiresAt: new Date(row.lease_expires_at) };
+}

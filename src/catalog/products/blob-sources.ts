@@ -1,0 +1,166 @@
+import type { Transaction } from 'kysely';
+import type { Database } from '../database/database.ts';
+import type { Tables } from '../database/tables.ts';
+import { forgetBlob } from './blobs.ts';
+
+/** Where a blob that is listed, and perhaps not held, can be had. */
+export interface Source {
+  digest: string;
+  /** Bytes. */
+  size: number;
+  /** The name of the mirror. */
+  mirror: string;
+  /** Below the base of the mirror's upstream. */
+  path: string;
+}
+
+/** A blob that is held and can be had again. */
+export interface HeldSource {
+  digest: string;
+  /** Bytes. */
+  size: number;
+  /** When a client last asked for it, or when it came. */
+  askedAt: Date;
+}
+
+/** Rows that one statement takes: SQLite allows 32766 values. */
+const batchSize = 1000;
+
+/** Where the blobs of mirrors on demand can be had. A source is forgotten with the versions that name its blob. */
+export class Sources {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** Remembers sources, before the versions that name their blobs are published. */
+  async record(sources: Source[], now = new Date()): Promise<void> {
+    await this.#database.grow(async (transaction) => {
+      for (let at = 0; at < sources.length; at += batchSize) {
+        const rows = sources.slice(at, at + batchSize);
+        await transaction
+          .insertInto('sources')
+          .values(rows.map((source) => ({ ...source, recorded_at: now.getTime(), asked_at: null })))
+          .onConflict((conflict) =>
+            conflict.columns(['digest', 'mirror']).doUpdateSet((expression) => ({
+              path: expression.ref('excluded.path'),
+              recorded_at: expression.ref('excluded.recorded_at'),
+            })),
+          )
+          .execute();
+      }
+    });
+  }
+
+  /** Where a blob can be had. */
+  async find(digest: string): Promise<Source[]> {
+    return await this.#database.reads
+      .selectFrom('sources')
+      .select(['digest', 'size', 'mirror', 'path'])
+      .where('digest', '=', digest)
+      .orderBy('recorded_at', 'desc')
+      .execute();
+  }
+
+  /** Where a mirror would fetch each of its blobs, by their digests. */
+  async paths(mirror: string): Promise<Map<string, string>> {
+    const rows = await this.#database.reads
+      .selectFrom('sources')
+      .select(['digest', 'path'])
+      .where('mirror', '=', mirror)
+      .execute();
+    return new Map(rows.map(({ digest, path }) => [digest, path]));
+  }
+
+  /** What one mirror could fetch is fetched by another from now on. */
+  async handOver(mirror: string, to: string): Promise<void> {
+    await this.#database.change(async (transaction) => {
+      await transaction
+        .deleteFrom('sources')
+        .where('mirror', '=', mirror)
+        .where('digest', 'in', (select) =>
+          select.selectFrom('sources').select('digest').where('mirror', '=', to),
+        )
+        .execute();
+      await transaction.updateTable('sources').set({ mirror: to }).where('mirror', '=', mirror).execute();
+    });
+  }
+
+  /** Notes that a client asked for a blob; one without a source is not noted. */
+  async noteAsked(digest: string, now = new Date()): Promise<void> {
+    if ((await this.find(digest)).length === 0) return;
+    await this.#database.change(async (transaction) => {
+      await transaction
+        .updateTable('sources')
+        .set({ asked_at: now.getTime() })
+        .where('digest', '=', digest)
+        .execute();
+    });
+  }
+
+  /**
+   * What is held of a mirror and could be fetched again: blobs that only the versions of its owner name. The one that
+   * nobody has asked for longest comes first.
+   */
+  async held(mirror: string, owner: string): Promise<HeldSource[]> {
+    const rows = await this.#database.reads
+      .selectFrom('sources')
+      .innerJoin('blobs', 'blobs.digest', 'sources.digest')
+      .select(['blobs.digest', 'blobs.size', 'blobs.used_at', 'sources.asked_at'])
+      .where('sources.mirror', '=', mirror)
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(
+            selectFrom('items')
+              .innerJoin('versions', 'versions.id', 'items.version_id')
+              .innerJoin('products', 'products.id', 'versions.product_id')
+              .select('items.digest')
+              .whereRef('items.digest', '=', 'sources.digest')
+              .where('products.owner', '!=', owner),
+          ),
+        ),
+      )
+      .execute();
+    return rows
+      .map(({ digest, size, used_at, asked_at }) => ({
+        digest,
+        size,
+        askedAt: new Date(Math.max(used_at, asked_at ?? 0)),
+      }))
+      .sort((one, other) => one.askedAt.getTime() - other.askedAt.getTime());
+  }
+
+  /**
+   * Lets go of the bytes of a blob that can be fetched again, in one transaction, so that no publish can name it in
+   * between (`Versions.publish` looks each blob up in the store inside its own).
+   * @param removeBytes takes the bytes out of the store
+   * @returns false, and nothing is removed, when somebody else came to name the blob
+   */
+  async evict(digest: string, owner: string, removeBytes: () => Promise<void>): Promise<boolean> {
+    return await this.#database.change(async (transaction) => {
+      const other = await transaction
+        .selectFrom('items')
+        .innerJoin('versions', 'versions.id', 'items.version_id')
+        .innerJoin('products', 'products.id', 'versions.product_id')
+        .select('items.digest')
+        .where('items.digest', '=', digest)
+        .where('products.owner', '!=', owner)
+        .limit(1)
+        .executeTakeFirst();
+      if (other !== undefined) return false;
+      await forgetBlob(transaction, digest);
+      await removeBytes();
+      return true;
+    });
+  }
+}
+
+/** Forgets sources of blobs that no version names, unless they were recorded after `before`: their version follows. */
+export async function forgetSources(transaction: Transaction<Tables>, before: Date): Promise<void> {
+  await transaction
+    .deleteFrom('sources')
+    .where('recorded_at', '<', before.getTime())
+    .where('digest', 'not in', (select) => select.selectFrom('items').select('digest'))
+    .execute();
+}

@@ -1,0 +1,291 @@
+import { sql, type Transaction } from 'kysely';
+import type { Database } from '../database/database.ts';
+import type { Tables } from '../database/tables.ts';
+import { completeProducts } from './product-rows.ts';
+
+/** What the catalog remembers of a blob, so that nobody has to look inside it twice. */
+export interface BlobRecord {
+  digest: string;
+  /** Bytes. */
+  size: number;
+  /** What it is, as JSON: the catalog does not read it. */
+  content: string;
+}
+
+/** A blob that is to be remembered. */
+export interface BlobFound extends BlobRecord {
+  /** The fingerprint that it has as a root of a metadata item, when that was computed. */
+  fingerprint?: { metadata: string; fingerprint: string };
+}
+
+/** The blobs that were looked into, and which of them nothing names any more. */
+export class Blobs {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async find(digest: string): Promise<BlobRecord | undefined> {
+    return (await this.findAll([digest])).get(digest);
+  }
+
+  /** Those of some blobs that are known, by their digests. */
+  async findAll(digests: readonly string[]): Promise<Map<string, BlobRecord>> {
+    const { rows } = await sql<BlobRecord>`
+      select digest, size, content from blobs
+      where digest in (select value from json_each(${JSON.stringify(digests)}))
+    `.execute(this.#database.reads);
+    return new Map(rows.map((row) => [row.digest, row]));
+  }
+
+  /** The digests of all of them. */
+  async digests(): Promise<Set<string>> {
+    const rows = await this.#database.reads.selectFrom('blobs').select('digest').execute();
+    return new Set(rows.map((row) => row.digest));
+  }
+
+  /** Whether there is any. */
+  async any(): Promise<boolean> {
+    const row = await this.#database.reads.selectFrom('blobs').select('digest').limit(1).executeTakeFirst();
+    return row !== undefined;
+  }
+
+  /** Those of some digests that the catalog does not know: neither as a blob nor as a file of a version. */
+  async unknown(digests: readonly string[]): Promise<Set<string>> {
+    const { rows } = await sql<{ digest: string }>`
+      select value as digest from json_each(${JSON.stringify(digests)})
+      where value not in (select digest from blobs) and value not in (select digest from items)
+    `.execute(this.#database.reads);
+    return new Set(rows.map(({ digest }) => digest));
+  }
+
+  /**
+   * Does something with the bytes of a blob that the catalog does not know, in one transaction, so that no publish can
+   * name it in between.
+   * @returns false, and nothing is done, when the catalog knows it
+   */
+  async whileUnknown(digest: string, work: () => Promise<void>): Promise<boolean> {
+    return await this.#database.change(async (transaction) => {
+      for (const table of ['items', 'blobs'] as const) {
+        const known = await transaction
+          .selectFrom(table)
+          .select('digest')
+          .where('digest', '=', digest)
+          .limit(1)
+          .executeTakeFirst();
+        if (known !== undefined) return false;
+      }
+      await work();
+      return true;
+    });
+  }
+
+  /**
+   * Remembers blobs whose bytes the actor brought to the store, and that the actor did: they will not be collected for the
+   * grace period.
+   * @returns the digests of those that were known before
+   */
+  async record(blobs: readonly BlobFound[], now = new Date()): Promise<Set<string>> {
+    return await this.#database.grow(async (transaction, _revision, _note, { uploader }) => {
+      const known = await insertBlobs(transaction, blobs, now);
+      if (uploader !== undefined) await insertUploads(transaction, blobs, uploader);
+      return known;
+    });
+  }
+
+  /**
+   * Marks a blob as in use: it will not be collected for the grace period.
+   * @returns false when it was collected meanwhile
+   */
+  async touch(digest: string, now = new Date()): Promise<boolean> {
+    return await this.#database.grow(async (transaction) => {
+      const { numUpdatedRows } = await transaction
+        .updateTable('blobs')
+        .set({ used_at: now.getTime() })
+        .where('digest', '=', digest)
+        .executeTakeFirst();
+      return numUpdatedRows > 0n;
+    });
+  }
+
+  /** Whether the actor may use the bytes of a blob that exists ({@link Permit.mayUse}). */
+  async mayUse(digest: string): Promise<boolean> {
+    const uploaders = await this.uploaders(digest);
+    return await this.#database.permit.mayUse({ digest, uploaders, products: () => this.#products(digest) });
+  }
+
+  /** Who uploaded a blob. */
+  async uploaders(digest: string): Promise<Set<string>> {
+    const rows = await this.#database.reads
+      .selectFrom('blob_uploads')
+      .select('uploader')
+      .where('digest', '=', digest)
+      .execute();
+    return new Set(rows.map(({ uploader }) => uploader));
+  }
+
+  /** How many bytes an uploader has sent of blobs that are kept and that no version contains. */
+  async unpublishedBytes(uploader: string): Promise<number> {
+    const { bytes } = await this.#database.reads
+      .selectFrom('blob_uploads')
+      .innerJoin('blobs', 'blobs.digest', 'blob_uploads.digest')
+      .select((expression) => expression.fn.sum<number | null>('blobs.size').as('bytes'))
+      .where('blob_uploads.uploader', '=', uploader)
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(
+            selectFrom('items')
+              .select('items.digest')
+              .whereRef('items.digest', '=', 'blob_uploads.digest')
+              .limit(1),
+          ),
+        ),
+      )
+      .executeTakeFirstOrThrow();
+    return bytes ?? 0;
+  }
+
+  /** The products with a version that contains a blob and was not removed. */
+  async #products(digest: string) {
+    const rows = await this.#database.reads
+      .selectFrom('products')
+      .selectAll()
+      .where('id', 'in', (select) =>
+        select
+          .selectFrom('items')
+          .innerJoin('versions', 'versions.id', 'items.version_id')
+          .select('versions.product_id')
+          .where('items.digest', '=', digest)
+          .where('versions.removed_at', 'is', null),
+      )
+      .execute();
+    return await completeProducts(this.#database.reads, rows, {});
+  }
+
+  /** sha256(metadata bytes, then root bytes), when it was computed before. */
+  async fingerprint(metadata: string, root: string): Promise<string | undefined> {
+    const row = await this.#database.reads
+      .selectFrom('fingerprints')
+      .select('fingerprint')
+      .where('metadata', '=', metadata)
+      .where('root', '=', root)
+      .executeTakeFirst();
+    return row?.fingerprint;
+  }
+
+  async recordFingerprint(metadata: string, root: string, fingerprint: string): Promise<void> {
+    await this.#database.grow((transaction) =>
+      insertFingerprints(transaction, [{ metadata, root, fingerprint }]),
+    );
+  }
+
+  /** Blobs that no version names and that were last used before `before`. */
+  async unused(before: Date, limit: number): Promise<string[]> {
+    const rows = await this.#database.reads
+      .selectFrom('blobs')
+      .select('digest')
+      .where('used_at', '<', before.getTime())
+      .where('digest', 'not in', (select) => select.selectFrom('items').select('digest'))
+      .limit(limit)
+      .execute();
+    return rows.map((row) => row.digest);
+  }
+
+  /**
+   * Forgets a blob and removes its bytes, in one transaction, so that no publish can name it in between
+   * (`Versions.publish` looks each blob up in the store inside its own).
+   * @param removeBytes takes the bytes out of the store
+   * @returns false, and nothing is removed, when the blob was named or used again
+   */
+  async collect(digest: string, before: Date, removeBytes: () => Promise<void>): Promise<boolean> {
+    return await this.#database.change(async (transaction) => {
+      const named = await transaction
+        .selectFrom('items')
+        .select('digest')
+        .where('digest', '=', digest)
+        .limit(1)
+        .executeTakeFirst();
+      const used = await transaction
+        .selectFrom('blobs')
+        .select('digest')
+        .where('digest', '=', digest)
+        .where('used_at', '>=', before.getTime())
+        .executeTakeFirst();
+      if (named !== undefined || used !== undefined) return false;
+      await forgetBlob(transaction, digest);
+      await removeBytes();
+      return true;
+    });
+  }
+}
+
+/** Part of a transaction: records blobs. @returns the digests of those that were known before */
+async function insertBlobs(
+  transaction: Transaction<Tables>,
+  blobs: readonly BlobFound[],
+  now: Date,
+): Promise<Set<string>> {
+  // One text for any number of them, which is prepared once.
+  const rows = JSON.stringify(
+    blobs.map(({ digest, size, content }) => [digest, size, content, now.getTime()]),
+  );
+  const { rows: added } = await sql<{ digest: string }>`
+    insert into blobs (digest, size, content, used_at)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(${rows}) where true
+    on conflict (digest) do nothing
+    returning digest
+  `.execute(transaction);
+  const known = new Set(blobs.map(({ digest }) => digest));
+  for (const { digest } of added) known.delete(digest);
+  if (known.size > 0) {
+    const again = JSON.stringify(
+      blobs.filter(({ digest }) => known.has(digest)).map(({ digest, content }) => [digest, content]),
+    );
+    await sql`
+      update blobs set content = again.value ->> 1, used_at = ${now.getTime()}
+      from json_each(${again}) as again where digest = again.value ->> 0
+    `.execute(transaction);
+  }
+  const fingerprints = blobs.flatMap(({ digest, fingerprint }) =>
+    fingerprint === undefined ? [] : [{ ...fingerprint, root: digest }],
+  );
+  if (fingerprints.length > 0) await insertFingerprints(transaction, fingerprints);
+  return known;
+}
+
+async function insertUploads(
+  transaction: Transaction<Tables>,
+  blobs: readonly BlobFound[],
+  uploader: string,
+): Promise<void> {
+  const digests = JSON.stringify(blobs.map(({ digest }) => digest));
+  await sql`
+    insert into blob_uploads (digest, uploader) select value, ${uploader} from json_each(${digests}) where true
+    on conflict do nothing
+  `.execute(transaction);
+}
+
+async function insertFingerprints(
+  transaction: Transaction<Tables>,
+  fingerprints: { metadata: string; root: string; fingerprint: string }[],
+): Promise<void> {
+  const rows = JSON.stringify(
+    fingerprints.map(({ metadata, root, fingerprint }) => [metadata, root, fingerprint]),
+  );
+  await sql`
+    insert into fingerprints (metadata, root, fingerprint)
+    select value ->> 0, value ->> 1, value ->> 2 from json_each(${rows}) where true
+    on conflict do nothing
+  `.execute(transaction);
+}
+
+/** Forgets that a blob is in the store, who uploaded it, and the fingerprints it is part of. */
+export async function forgetBlob(transaction: Transaction<Tables>, digest: string): Promise<void> {
+  await transaction.deleteFrom('blobs').where('digest', '=', digest).execute();
+  await transaction.deleteFrom('blob_uploads').where('digest', '=', digest).execute();
+  await transaction
+    .deleteFrom('fingerprints')
+    .where((where) => where.or([where('metadata', '=', digest), where('root', '=', digest)]))
+    .execute();
+}

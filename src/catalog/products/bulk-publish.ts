@@ -1,0 +1,165 @@
+import { sql, type Transaction } from 'kysely';
+import { type Family, productName } from '../../model/names.ts';
+import type { VersionDraft } from '../../model/versions.ts';
+import type { AuditEvent } from '../database/audit-record.ts';
+import type { Note } from '../database/database.ts';
+import type { Tables } from '../database/tables.ts';
+import { sameFamily } from './alias-rows.ts';
+import { describeProducts } from './version-rows.ts';
+
+/** A version to be recorded. */
+export interface Publication {
+  draft: VersionDraft;
+  /** Aliases that are left out, not refused, when another product has them. */
+  implied: string[];
+  now: Date;
+}
+
+/** A publication with the product that it is for. */
+interface Placed<One extends Publication = Publication> {
+  one: One;
+  productId: number;
+}
+
+/**
+ * Part of a transaction: which of some publications only add a version to a product that is there, has its aliases, and
+ * is the publisher's. They can be made before all the others: those have nothing to do with what comes behind them.
+ */
+export async function plainOnes<One extends Publication>(
+  transaction: Transaction<Tables>,
+  publications: readonly One[],
+): Promise<Placed<One>[]> {
+  const named = publications.map((one) => ({ one, name: productName(one.draft.product) }));
+  const products = await productsNamed(transaction, [...new Set(named.map(({ name }) => name))]);
+  const families = await familiesOf(transaction, [...new Set(publications.flatMap(aliasesOf))]);
+  const taken = await serialsTaken(
+    transaction,
+    named.flatMap(({ one, name }) => {
+      const product = products.get(name);
+      return product === undefined ? [] : [{ one, productId: product.id }];
+    }),
+  );
+  const others = new Set<string>();
+  const isPlain = (one: One, name: string): boolean => {
+    const { stream, owner, serial, product: family } = one.draft;
+    const product = products.get(name);
+    if (product === undefined || product.stream !== stream || product.owner !== owner) return false;
+    if (one.draft.serialIsDerived === true) return false;
+    if (others.has(name) || taken.has(serialKey(product.id, serial))) return false;
+    return aliasesOf(one).every((alias) => {
+      const leads = families.get(alias);
+      return leads !== undefined && sameFamily(leads, family);
+    });
+  };
+  const plain: Placed<One>[] = [];
+  for (const { one, name } of named) {
+    const product = products.get(name);
+    if (product !== undefined && isPlain(one, name)) {
+      taken.add(serialKey(product.id, one.draft.serial));
+      plain.push({ one, productId: product.id });
+    } else {
+      others.add(name);
+    }
+  }
+  return plain;
+}
+
+/** Part of a transaction: adds versions that {@link plainOnes} has found, all of them with a few statements. */
+export async function addVersions(
+  transaction: Transaction<Tables>,
+  placed: readonly Placed[],
+  { revision, note }: { revision: number; note: Note },
+): Promise<void> {
+  const versions = placed.map(({ productId, one: { draft, now } }) => [
+    productId,
+    draft.serial,
+    draft.label,
+    now.getTime(),
+    draft.upstreamName ?? null,
+  ]);
+  const added = await sql<{ id: number; productId: number; serial: string }>`
+    insert into versions (product_id, serial, label, published_at, upstream_name, removed_at, hidden)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, null, 0 from json_each(${JSON.stringify(versions)})
+    returning id, product_id as "productId", serial
+  `.execute(transaction);
+  const ids = new Map(added.rows.map(({ id, productId, serial }) => [serialKey(productId, serial), id]));
+  const items = placed.flatMap(({ productId, one: { draft } }) =>
+    draft.items.map(({ file, type, digest, size, fingerprint, deltaBase }) => [
+      ids.get(serialKey(productId, draft.serial)),
+      file,
+      type,
+      digest,
+      size,
+      fingerprint ?? null,
+      deltaBase ?? null,
+    ]),
+  );
+  await sql`
+    insert into items (version_id, file, type, digest, size, fingerprint, delta_base)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+    from json_each(${JSON.stringify(items)})
+  `.execute(transaction);
+  // Of several versions of a product the last one has the last word, as if they came one after the other.
+  const last = new Map(placed.map(({ productId, one }) => [productId, one.draft.details]));
+  await describeProducts(transaction, last, revision);
+  await note(...placed.map(({ one }) => published(one.draft)));
+}
+
+/** What is remembered of a publish. */
+export function published(draft: VersionDraft): AuditEvent {
+  return {
+    action: 'version.publish',
+    subject: `${productName(draft.product)}@${draft.serial}`,
+    details: { stream: draft.stream, aliases: draft.aliases },
+  };
+}
+
+/** Part of a transaction: those of some digests that are remembered as blobs of the store. */
+export async function recordedDigests(
+  transaction: Transaction<Tables>,
+  digests: readonly string[],
+): Promise<Set<string>> {
+  const { rows } = await sql<{ digest: string }>`
+    select digest from blobs where digest in (select value from json_each(${JSON.stringify(digests)}))
+  `.execute(transaction);
+  return new Set(rows.map(({ digest }) => digest));
+}
+
+async function productsNamed(transaction: Transaction<Tables>, names: string[]) {
+  const { rows } = await sql<{ id: number; name: string; stream: string; owner: string }>`
+    select id, name, stream, owner from products
+    where name in (select value from json_each(${JSON.stringify(names)}))
+  `.execute(transaction);
+  return new Map(rows.map((row) => [row.name, row]));
+}
+
+/** Which families aliases lead to, those that do. */
+async function familiesOf(transaction: Transaction<Tables>, aliases: string[]): Promise<Map<string, Family>> {
+  const { rows } = await sql<Family & { name: string }>`
+    select name, os, release, variant from aliases
+    where name in (select value from json_each(${JSON.stringify(aliases)})) and removed_at is null
+  `.execute(transaction);
+  return new Map(rows.map((row) => [row.name, row]));
+}
+
+/** Which of the versions are there, also those that were removed. */
+async function serialsTaken(
+  transaction: Transaction<Tables>,
+  placed: readonly Placed[],
+): Promise<Set<string>> {
+  const keys = placed.map(({ productId, one }) => [productId, one.draft.serial]);
+  const { rows } = await sql<{ productId: number; serial: string }>`
+    select product_id as "productId", serial
+    from json_each(${JSON.stringify(keys)})
+    join versions on product_id = value ->> 0 and serial = value ->> 1
+  `.execute(transaction);
+  return new Set(rows.map(({ productId, serial }) => serialKey(productId, serial)));
+}
+
+function serialKey(productId: number, serial: string): string {
+  return `${productId} ${serial}`;
+}
+
+function aliasesOf({ draft, implied }: Publication): string[] {
+  return [...draft.aliases, ...implied];
+}

@@ -1,0 +1,97 @@
+import type { Transaction } from 'kysely';
+import { type Family, familyOf, impliedAliases, type ProductKey, productName } from '../../model/names.ts';
+import type { Target } from '../../model/rights.ts';
+import type { Tables } from '../database/tables.ts';
+import { aliasOfRelease } from './product-of-alias.ts';
+
+/** Begins the owner of what is pushed to a stream. */
+const pushedTo = 'stream:';
+
+/** Who owns what is pushed to a stream: whoever may publish there shares it, as the members of a team do. */
+export function pushOwner(stream: string): string {
+  return `${pushedTo}${stream}`;
+}
+
+/** Whether clients push to a product; otherwise it is published. */
+function isPushed({ owner }: { owner: string }): boolean {
+  return owner.startsWith(pushedTo);
+}
+
+/**
+ * The names of a product itself, which decide who may change it. An alias that somebody pinned to one of its versions is
+ * none of them.
+ * @param following the aliases that follow the product
+ */
+export function ownNames(product: ProductKey & { owner: string }, following: readonly string[]): string[] {
+  const name = productName(product);
+  if (!isPushed(product)) return [name, ...impliedAliases(product)];
+  if (following.length > 0) return [name, ...following];
+  // Its alias was removed, or stays with an older version: it is still the product of that alias.
+  const alias = product.variant === 'default' ? aliasOfRelease(product.release) : undefined;
+  return alias === undefined ? [name] : [name, alias];
+}
+
+/** Part of a transaction: what a right to change a version is a right to. */
+export async function ownTarget(
+  transaction: Transaction<Tables>,
+  version: ProductKey & { id: number; stream: string; owner: string },
+): Promise<Target> {
+  const pushed = await transaction
+    .selectFrom('pushed')
+    .select('pushed_by')
+    .where('version_id', '=', version.id)
+    .executeTakeFirst();
+  const names = ownNames(version, await followers(transaction, version));
+  return targetOf({ stream: version.stream, names, pushedBy: pushed?.pushed_by });
+}
+
+/** Part of a transaction: the aliases that follow a family, also one that was removed a moment ago, to be set anew. */
+export async function followers(transaction: Transaction<Tables>, family: Family): Promise<string[]> {
+  const rows = await transaction
+    .selectFrom('aliases')
+    .select('name')
+    .where(({ and }) => and(familyOf(family)))
+    .where('version_id', 'is', null)
+    .execute();
+  return rows.map(({ name }) => name);
+}
+
+/**
+ * Part of a transaction: what it takes to make an alias follow a family: the alias, and where images are pushed, whose
+ * products are known by the aliases that follow them, the products too.
+ */
+export async function aliasTargets(
+  transaction: Transaction<Tables>,
+  name: string,
+  family: Family,
+): Promise<Target[]> {
+  const products = await transaction
+    .selectFrom('products')
+    .select(['os', 'release', 'architecture', 'variant', 'stream', 'owner'])
+    .where(({ and }) => and(familyOf(family)))
+    .execute();
+  const following = await followers(transaction, family);
+  return products.flatMap((product) => {
+    const { stream } = product;
+    const alias: Target = { stream, names: [name] };
+    if (!isPushed(product)) return [alias];
+    return [alias, { stream, names: ownNames(product, following), shownAs: 'this product' }];
+  });
+}
+
+/** A version as rights see it: one without a name of its own is whose who pushed it. */
+export function targetOf(version: {
+  stream: string;
+  /** {@link ownNames} */
+  names: string[];
+  pushedBy: string | undefined;
+}): Target {
+  const { stream, names, pushedBy } = version;
+  const isNamed = names.length > 1;
+  return {
+    stream,
+    names,
+    ...(isNamed || pushedBy === undefined ? {} : { pushedBy }),
+    shownAs: 'this image',
+  };
+}

@@ -1,0 +1,163 @@
+import type { Transaction } from 'kysely';
+import { Gathering } from '../../async/batcher.ts';
+import type { Outcome } from '../../async/outcome.ts';
+import { HeadwaterError } from '../../errors.ts';
+import { productName } from '../../model/names.ts';
+import type { Permit } from '../../model/rights.ts';
+import type { Item, VersionDraft } from '../../model/versions.ts';
+import type { Database, Note } from '../database/database.ts';
+import { apart, isDatabaseFailure } from '../database/group-commit.ts';
+import type { Tables } from '../database/tables.ts';
+import { giveAlias } from './alias-rows.ts';
+import { addVersions, type Publication, plainOnes, published, recordedDigests } from './bulk-publish.ts';
+import { ownNames } from './ownership.ts';
+import { haveSameFiles, serialFor } from './serial-for.ts';
+import { claimProduct, describeProducts, findVersion, insertVersion } from './version-rows.ts';
+import { assertFree, describeAliasFor } from './visible-names.ts';
+
+/**
+ * Looks a blob up in the store and throws when it is not there whole. Runs inside the transaction that names the
+ * blob, which is what keeps garbage collection from removing it at the same moment.
+ * @param isRecorded whether the catalog was seen to know the blob there: what was collected meanwhile it does not
+ */
+export type AssertStored = (blob: { digest: string; size: number }, isRecorded: boolean) => Promise<void>;
+
+export interface PublishOutcome {
+  outcome: 'created' | 'unchanged';
+  /** Where it is another than the one of the draft (`VersionDraft.serialIsDerived`). */
+  serial?: string;
+  /** Aliases that every product gets but that lead to another one: left out. */
+  withheldAliases: { alias: string; owner: string }[];
+}
+
+/** A version to be recorded, of which it is asked whether its blobs are there. */
+interface Request extends Publication {
+  assertStored: AssertStored;
+}
+
+interface ChangeParts {
+  revision: number;
+  note: Note;
+  permit: Permit;
+}
+
+/** Publishes versions (`Versions.publish`), those together in one change that come while one waits for its turn. */
+export class PublishQueue {
+  readonly #gathering: Gathering<Request, PublishOutcome>;
+
+  constructor(database: Database) {
+    this.#gathering = new Gathering((take) =>
+      database.grow((transaction, revision, note, permit) =>
+        publishAll(transaction, take(), { revision, note, permit }),
+      ),
+    );
+  }
+
+  async publish(request: Request): Promise<PublishOutcome> {
+    return await this.#gathering.do(request);
+  }
+}
+
+/**
+ * Part of a transaction: publishes versions, each all or nothing by itself. Those that only add a version to what is there
+ * are added together.
+ */
+async function publishAll(
+  transaction: Transaction<Tables>,
+  group: readonly Request[],
+  parts: ChangeParts,
+): Promise<Outcome<PublishOutcome>[]> {
+  const recorded = await recordedDigests(
+    transaction,
+    group.flatMap(({ draft }) => draft.items.map(({ digest }) => digest)),
+  );
+  const [only] = group;
+  // One that is alone takes the change with it when it fails.
+  if (group.length === 1 && only !== undefined) {
+    return [{ result: await publishOne(transaction, only, { ...parts, recorded }) }];
+  }
+  const made = new Map<Request, Outcome<PublishOutcome>>();
+  const fit = [];
+  for (const placed of await plainOnes(transaction, group)) {
+    try {
+      await demandPublish(placed.one.draft, parts.permit);
+      await assertAllStored(placed.one, recorded);
+      fit.push(placed);
+      made.set(placed.one, { result: { outcome: 'created', withheldAliases: [] } });
+    } catch (error) {
+      if (isDatabaseFailure(error)) throw error;
+      made.set(placed.one, { error });
+    }
+  }
+  if (fit.length > 0) await addVersions(transaction, fit, parts);
+  const outcomes: Outcome<PublishOutcome>[] = [];
+  for (const one of group) {
+    outcomes.push(
+      made.get(one) ?? (await apart(transaction, () => publishOne(transaction, one, { ...parts, recorded }))),
+    );
+  }
+  return outcomes;
+}
+
+async function publishOne(
+  transaction: Transaction<Tables>,
+  one: Request,
+  { revision, note, permit, recorded }: ChangeParts & { recorded: ReadonlySet<string> },
+): Promise<PublishOutcome> {
+  const { implied, now } = one;
+  await demandPublish(one.draft, permit);
+  const product = await claimProduct(transaction, one.draft, permit);
+  const serial = await serialFor(transaction, product.id, one.draft);
+  const draft = { ...one.draft, serial };
+  const renamed = serial === one.draft.serial ? {} : { serial };
+  const existing = await findVersion(transaction, product.id, draft.serial);
+  if (existing !== undefined) {
+    assertSameFiles(draft, existing.items);
+    if (existing.removed_at === null) return { outcome: 'unchanged', ...renamed, withheldAliases: [] };
+  }
+  for (const alias of draft.aliases) await assertFree(transaction, alias, draft.product, permit);
+  await assertAllStored(one, recorded);
+
+  const withheldAliases = [];
+  for (const alias of new Set([...draft.aliases, ...implied])) {
+    const isTaken = await giveAlias(transaction, alias, draft.product, revision);
+    if (isTaken) withheldAliases.push({ alias, owner: await describeAliasFor(transaction, alias, permit) });
+  }
+  await describeProducts(transaction, new Map([[product.id, draft.details]]), revision);
+  if (existing !== undefined) {
+    await transaction
+      .updateTable('versions')
+      .set({ removed_at: null })
+      .where('id', '=', existing.id)
+      .execute();
+  } else {
+    await insertVersion(transaction, product.id, draft, now);
+  }
+  await note(published(draft));
+  return { outcome: 'created', ...renamed, withheldAliases };
+}
+
+async function demandPublish(draft: VersionDraft, permit: Permit): Promise<void> {
+  const { stream } = draft;
+  const isNamedByCaller = true;
+  const names = ownNames({ ...draft, ...draft.product }, []);
+  await permit.demand('publish', { stream, names, isNamedByCaller });
+  for (const alias of draft.aliases)
+    await permit.demand('publish', { stream, names: [alias], isNamedByCaller });
+}
+
+async function assertAllStored(
+  { draft, assertStored }: Request,
+  recorded: ReadonlySet<string>,
+): Promise<void> {
+  await Promise.all(draft.items.map((item) => assertStored(item, recorded.has(item.digest))));
+}
+
+function assertSameFiles(draft: VersionDraft, existing: Item[]): void {
+  if (haveSameFiles(draft.items, existing)) return;
+  throw new HeadwaterError(
+    'conflict',
+    `product ${productName(draft.product)} already has a version ${draft.serial} with other files: ` +
+      'a published version never changes, publish under a newer serial (--serial)',
+  );
+}

@@ -1,0 +1,57 @@
+import type { Transaction } from 'kysely';
+import { serialAfter } from '../../model/names.ts';
+import type { Item, VersionDraft } from '../../model/versions.ts';
+import type { Tables } from '../database/tables.ts';
+import { findVersion } from './version-rows.ts';
+
+/**
+ * Part of a transaction: the serial that a version gets. One that somebody gave stays. A derived one is that of a version
+ * with the same files, where there is one, or else the first that is free from the draft's on.
+ */
+export async function serialFor(
+  transaction: Transaction<Tables>,
+  productId: number,
+  draft: Pick<VersionDraft, 'serial' | 'serialIsDerived' | 'items'>,
+): Promise<string> {
+  if (draft.serialIsDerived !== true) return draft.serial;
+  const alike = await transaction
+    .selectFrom('versions')
+    .innerJoin('items', 'items.version_id', 'versions.id')
+    .select(['versions.serial', 'versions.removed_at'])
+    .distinct()
+    .where('versions.product_id', '=', productId)
+    .where(
+      'items.digest',
+      'in',
+      draft.items.map(({ digest }) => digest),
+    )
+    .orderBy('versions.serial', 'desc')
+    .execute();
+  // What was removed a moment ago comes back; what is shown goes before it.
+  const ordered = [...alike.filter((row) => row.removed_at === null), ...alike];
+  for (const { serial } of ordered) {
+    const version = await findVersion(transaction, productId, serial);
+    if (version !== undefined && haveSameFiles(draft.items, version.items)) return serial;
+  }
+  const rows = await transaction
+    .selectFrom('versions')
+    .select('serial')
+    .where('product_id', '=', productId)
+    .where('serial', '>=', draft.serial)
+    .execute();
+  const taken = new Set(rows.map(({ serial }) => serial));
+  let serial = draft.serial;
+  while (taken.has(serial)) serial = serialAfter(serial);
+  return serial;
+}
+
+/** Whether two versions are the same; deltas come and go. */
+export function haveSameFiles(one: readonly Item[], other: readonly Item[]): boolean {
+  const list = (items: readonly Item[]) =>
+    items
+      .filter((item) => item.deltaBase === undefined)
+      .map((item) => `${item.type} ${item.digest}`)
+      .sort()
+      .join();
+  return list(one) === list(other);
+}

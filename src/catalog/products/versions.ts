@@ -1,0 +1,188 @@
+import type { Transaction } from 'kysely';
+import { HeadwaterError } from '../../errors.ts';
+import type { ProductDetails, VersionDraft } from '../../model/versions.ts';
+import type { Database } from '../database/database.ts';
+import type { Tables } from '../database/tables.ts';
+import { removeEmptyAliases } from './alias-rows.ts';
+import { forgetSources } from './blob-sources.ts';
+import { ownTarget } from './ownership.ts';
+import { type AssertStored, type PublishOutcome, PublishQueue } from './publish-queue.ts';
+import { detailColumns } from './version-rows.ts';
+
+/** Publishes versions and takes them out again. */
+export class Versions {
+  readonly #database: Database;
+  readonly #queue: PublishQueue;
+
+  constructor(database: Database) {
+    this.#database = database;
+    this.#queue = new PublishQueue(database);
+  }
+
+  /**
+   * Records a version, all of it or nothing.
+   *
+   * The same serial with the same files changes nothing and is `unchanged`, also when the version was removed and
+   * is still fetchable: then it is back in the documents (`created`).
+   * @param implied aliases that are left out, not refused, when another product has them
+   * @throws HeadwaterError `conflict`: the serial exists with other files, the product belongs to another stream or
+   * owner, or an alias leads to another product; `forbidden`; and whatever `assertStored` throws
+   */
+  async publish(
+    draft: VersionDraft,
+    implied: string[],
+    assertStored: AssertStored,
+    now = new Date(),
+  ): Promise<PublishOutcome> {
+    return await this.#queue.publish({ draft, implied, assertStored, now });
+  }
+
+  /**
+   * Changes what is said of a product, without a new version of it.
+   * @returns false when it is not the owner's
+   */
+  async redescribe(product: string, owner: string, details: ProductDetails): Promise<boolean> {
+    return await this.#database.change(async (transaction, revision) => {
+      const { numUpdatedRows } = await transaction
+        .updateTable('products')
+        .set({ ...detailColumns(details), revision })
+        .where('name', '=', product)
+        .where('owner', '=', owner)
+        .executeTakeFirst();
+      return numUpdatedRows > 0n;
+    });
+  }
+
+  /**
+   * Takes a version out of the documents; its files stay fetchable until garbage collection forgets it.
+   * @param options.withAliases with the last version, also removes the aliases that then point to nothing; a mirror
+   * keeps them, because its versions may come back
+   * @throws HeadwaterError `not-found`, `forbidden`
+   */
+  async remove(
+    product: string,
+    serial: string,
+    now = new Date(),
+    options: { withAliases?: boolean } = {},
+  ): Promise<void> {
+    await this.#database.change(async (transaction, revision, note, permit) => {
+      const row = await transaction
+        .selectFrom('versions')
+        .innerJoin('products', 'products.id', 'versions.product_id')
+        .select(['versions.id', 'versions.product_id', 'products.stream', 'products.owner'])
+        .select(['products.os', 'products.release', 'products.architecture', 'products.variant'])
+        .where('products.name', '=', product)
+        .where('versions.serial', '=', serial)
+        .where('versions.removed_at', 'is', null)
+        .executeTakeFirst();
+      if (row === undefined) {
+        throw new HeadwaterError('not-found', `product ${product} has no version ${serial}`);
+      }
+      await permit.demand('remove', await ownTarget(transaction, row));
+      await transaction
+        .updateTable('versions')
+        .set({ removed_at: now.getTime() })
+        .where('id', '=', row.id)
+        .execute();
+      await transaction.deleteFrom('aliases').where('version_id', '=', row.id).execute();
+      if (options.withAliases === true) await removeEmptyAliases(transaction, row);
+      await transaction.updateTable('products').set({ revision }).where('id', '=', row.product_id).execute();
+      await note({ action: 'version.remove', subject: `${product}@${serial}` });
+    });
+  }
+
+  /**
+   * What the upstream of a mirror calls its versions, also those that were removed and are still fetchable.
+   * @returns by the name of the product
+   */
+  async upstreamNames(owner: string): Promise<Map<string, { serial: string; name: string | undefined }[]>> {
+    const rows = await this.#database.reads
+      .selectFrom('versions')
+      .innerJoin('products', 'products.id', 'versions.product_id')
+      .select(['products.name as product', 'versions.serial', 'versions.upstream_name'])
+      .where('products.owner', '=', owner)
+      .execute();
+    const names = new Map<string, { serial: string; name: string | undefined }[]>();
+    for (const { product, serial, upstream_name: name } of rows) {
+      const known = names.get(product);
+      const held = { serial, name: name ?? undefined };
+      if (known === undefined) names.set(product, [held]);
+      else known.push(held);
+    }
+    return names;
+  }
+
+  /** Takes deltas of a version out of the documents: clients do without. */
+  async removeDeltas(product: string, serial: string, digests: string[]): Promise<void> {
+    await this.#database.change(async (transaction, revision) => {
+      await transaction
+        .deleteFrom('items')
+        .where('delta_base', 'is not', null)
+        .where('digest', 'in', digests)
+        .where('version_id', 'in', (select) =>
+          select
+            .selectFrom('versions')
+            .innerJoin('products', 'products.id', 'versions.product_id')
+            .select('versions.id')
+            .where('products.name', '=', product)
+            .where('versions.serial', '=', serial),
+        )
+        .execute();
+      await transaction.updateTable('products').set({ revision }).where('name', '=', product).execute();
+    });
+  }
+
+  /**
+   * Forgets versions that were removed before `before`, and products and aliases that have nothing left.
+   * @returns how many versions
+   */
+  async forget(before: Date): Promise<number> {
+    return await this.#database.change(async (transaction) => {
+      const { numDeletedRows } = await transaction
+        .deleteFrom('versions')
+        .where('removed_at', '<', before.getTime())
+        .executeTakeFirst();
+      await forgetSources(transaction, before);
+      if (numDeletedRows === 0n) return 0;
+      await forgetDeltas(transaction);
+      await transaction
+        .deleteFrom('products')
+        .where('id', 'not in', (select) => select.selectFrom('versions').select('product_id'))
+        .execute();
+      await transaction
+        .deleteFrom('aliases')
+        .where(({ not, exists, selectFrom }) =>
+          not(
+            exists(
+              selectFrom('products')
+                .select('products.id')
+                .whereRef('products.os', '=', 'aliases.os')
+                .whereRef('products.release', '=', 'aliases.release')
+                .whereRef('products.variant', '=', 'aliases.variant'),
+            ),
+          ),
+        )
+        .execute();
+      return Number(numDeletedRows);
+    });
+  }
+}
+
+/** Forgets the deltas whose base is gone: nobody can use them any more. */
+async function forgetDeltas(transaction: Transaction<Tables>): Promise<void> {
+  await transaction
+    .deleteFrom('items')
+    .where('delta_base', 'is not', null)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('versions')
+            .innerJoin('versions as base', 'base.product_id', 'versions.product_id')
+            .select('base.id')
+            .whereRef('versions.id', '=', 'items.version_id')
+            .whereRef('base.serial', '=', 'items.delta_base'),
+        ),
+      ),
+    )
+    .execute();
+}

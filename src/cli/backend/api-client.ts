@@ -1,0 +1,134 @@
+import { readFile } from 'node:fs/promises';
+import { rootCertificates } from 'node:tls';
+import { Agent, type Dispatcher } from 'undici';
+import { codeOf, HeadwaterError, messageOf } from '../../errors.ts';
+import { version } from '../../version.ts';
+import { type ApiResponse, connectionError, responseError } from './api-errors.ts';
+
+/** Where the server is and what proves who calls. */
+export interface ApiTarget {
+  server: string;
+  token?: string;
+  /** A PEM file. */
+  ca?: string;
+  insecure: boolean;
+}
+
+/** An upload is answered once its bytes are durable, which may take the store a while. In milliseconds. */
+const answerTimeout = 15 * 60_000;
+
+export interface ApiRequest {
+  method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
+  /** Below `/api/v1/`, with each part encoded. */
+  path: string;
+  query?: Record<string, string>;
+  headers?: Record<string, string>;
+  /** Sent as JSON, unless it is bytes. */
+  body?: unknown;
+  bytes?: AsyncIterable<Uint8Array>;
+}
+
+/** Speaks to the HTTP API of a server. */
+export class ApiClient {
+  readonly #base: URL;
+  readonly #agent: Agent;
+  readonly #token: string | undefined;
+
+  private constructor(base: URL, agent: Agent, token: string | undefined) {
+    this.#base = base;
+    this.#agent = agent;
+    this.#token = token;
+  }
+
+  /** @throws HeadwaterError `usage` for an address that is none, or a file of certificates that cannot be read */
+  static async open(target: ApiTarget): Promise<ApiClient> {
+    const { server } = target;
+    if (!/^https?:\/\//.test(server) || !URL.canParse(server)) {
+      throw new HeadwaterError(
+        'usage',
+        `--server ${server}: expected an address such as https://images.example.com:8443`,
+      );
+    }
+    const connect = {
+      ...(target.ca === undefined ? {} : { ca: [...rootCertificates, await readCertificates(target.ca)] }),
+      rejectUnauthorized: !target.insecure,
+      timeout: 10_000,
+    };
+    const agent = new Agent({ connect, headersTimeout: answerTimeout, bodyTimeout: 60_000 });
+    return new ApiClient(
+      new URL('api/v1/', server.endsWith('/') ? server : `${server}/`),
+      agent,
+      target.token,
+    );
+  }
+
+  /** Where the server is, for messages. */
+  get server(): string {
+    return this.#base.origin;
+  }
+
+  /**
+   * Sends a request and reads the answer as JSON.
+   * @throws HeadwaterError of the kind that the server says, or `unavailable` when it cannot be reached
+   */
+  async json<Body>(options: ApiRequest): Promise<Body> {
+    const response = await this.send(options);
+    if (response.status >= 300) throw responseError(this.server, response);
+    if (response.text === '') return undefined as Body;
+    try {
+      return JSON.parse(response.text) as Body;
+    } catch (error) {
+      throw new HeadwaterError(
+        'unavailable',
+        `${this.server}: its answer is not JSON: is it a Headwater server?`,
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+
+  /**
+   * Sends a request and gives the answer whatever its status.
+   * @throws HeadwaterError `unavailable` when the server cannot be reached
+   */
+  async send({ method, path, query, headers, body, bytes }: ApiRequest): Promise<ApiResponse> {
+    const url = new URL(path, this.#base);
+    for (const [name, value] of Object.entries(query ?? {})) url.searchParams.set(name, value);
+    try {
+      const response = await this.#agent.request({
+        origin: url.origin,
+        path: url.pathname + url.search,
+        method,
+        headers: {
+          accept: 'application/json',
+          'user-agent': `headwater/${version}`,
+          ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(bytes === undefined
+          ? {}
+          : { body: bytes as unknown as NonNullable<Dispatcher.RequestOptions['body']> }),
+      });
+      return { status: response.statusCode, headers: response.headers, text: await response.body.text() };
+    } catch (error) {
+      throw error instanceof HeadwaterError ? error : connectionError(this.server, error);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+}
+
+async function readCertificates(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const reason =
+      codeOf(error) === 'ENOENT' ? 'there is no such file' : `cannot be read: ${messageOf(error)}`;
+    throw new HeadwaterError('usage', `--ca ${file}: ${reason}`, { cause: error });
+  }
+}

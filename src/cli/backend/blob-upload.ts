@@ -1,0 +1,150 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HeadwaterError, messageOf } from '../../errors.ts';
+import { openFile, sizeOf } from '../../files/open-file.ts';
+import { type Digest, parseDigest } from '../../model/digest.ts';
+import type { Progress, SourceFile } from '../../publish/request.ts';
+import { throwIfInterrupted } from '../interruption.ts';
+import type { ApiClient } from './api-client.ts';
+import { type ApiResponse, ConnectionError, responseError } from './api-errors.ts';
+
+/** Milliseconds to wait before each new attempt; an attempt that got further starts again at the first. */
+const pauses = [500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000];
+
+/** How many bytes are read and sent at once. */
+const chunkSize = 256 * 1024;
+
+type DiskFile = Extract<SourceFile, { from: 'disk' }>;
+
+/** SHA-256 of a local file. @throws HeadwaterError `invalid` when another one was announced */
+export async function hashFile(
+  file: DiskFile,
+  progress: Progress,
+): Promise<{ digest: Digest; size: number }> {
+  const { size, bytes } = await openFile(file.path);
+  const hash = createHash('sha256');
+  let done = 0;
+  for await (const chunk of bytes) {
+    hash.update(chunk);
+    done += chunk.length;
+    progress({ file: `${file.name} (hashing)`, done, total: size });
+  }
+  const digest = parseDigest(hash.digest('hex'));
+  if (file.expectedDigest !== undefined && file.expectedDigest !== digest) {
+    throw new HeadwaterError(
+      'invalid',
+      `${file.name}: SHA-256 is ${digest}, but ${file.expectedDigest} was announced: the file is damaged or was replaced, fetch or build it again`,
+    );
+  }
+  return { digest, size };
+}
+
+/**
+ * Makes sure that a server has a blob: sends what it lacks of it, and goes on where it broke off.
+ * @param metadata the metadata item that the file is a root of: the server computes the fingerprint as it comes
+ */
+export async function uploadBlob(
+  client: ApiClient,
+  file: DiskFile & { digest: Digest; size: number },
+  options: { progress: Progress; metadata?: Digest },
+): Promise<void> {
+  let failures = 0;
+  let furthest = -1;
+  for (;;) {
+    let here = furthest;
+    try {
+      const offset = await offsetOf(client, file.digest);
+      if (offset === undefined) return;
+      here = offset < file.size ? offset : 0;
+      await send(client, file, here, options);
+      return;
+    } catch (error) {
+      throwIfInterrupted();
+      // At first, a server that cannot be reached is an address that is wrong.
+      const begun = here >= 0;
+      if (!begun || !isTransient(error)) throw error;
+      failures = here > furthest ? 0 : failures + 1;
+      furthest = Math.max(furthest, here);
+      const pause = pauses[failures];
+      if (pause === undefined) throw error;
+      await sleep(pause);
+    }
+  }
+}
+
+/** Where an upload goes on; undefined when the server has the blob. */
+async function offsetOf(client: ApiClient, digest: Digest): Promise<number | undefined> {
+  const response = await client.send({ method: 'HEAD', path: `blobs/sha256:${digest}` });
+  if (response.status === 200) return undefined;
+  const offset = Number(response.headers['upload-offset'] ?? Number.NaN);
+  if (response.status !== 404 || !Number.isSafeInteger(offset)) {
+    throw await explained(client, digest, response);
+  }
+  return offset;
+}
+
+/** An answer to HEAD has no body: what it would have said is asked for. */
+async function explained(client: ApiClient, digest: Digest, response: ApiResponse): Promise<HeadwaterError> {
+  if (response.status === 401 || response.status === 403) {
+    const told = await client.send({
+      method: 'PUT',
+      path: `blobs/sha256:${digest}`,
+      headers: { 'content-length': '0' },
+    });
+    return responseError(client.server, told);
+  }
+  return responseError(client.server, response);
+}
+
+async function send(
+  client: ApiClient,
+  file: DiskFile & { digest: Digest; size: number },
+  offset: number,
+  { progress, metadata }: { progress: Progress; metadata?: Digest },
+): Promise<void> {
+  const { size } = file;
+  if ((await sizeOf(file.path)) !== size) {
+    throw new HeadwaterError('invalid', `${file.name}: changed while it was being published`);
+  }
+  const bytes = createReadStream(file.path, {
+    start: offset,
+    end: Math.max(0, size - 1),
+    highWaterMark: chunkSize,
+  });
+  async function* reported(): AsyncGenerator<Uint8Array> {
+    let done = offset;
+    for await (const chunk of readable(bytes, file.name)) {
+      yield chunk;
+      done += chunk.length;
+      progress({ file: file.name, done, total: size });
+    }
+  }
+  const response = await client.send({
+    method: 'PUT',
+    path: `blobs/sha256:${file.digest}`,
+    ...(metadata === undefined ? {} : { query: { metadata: `sha256:${metadata}` } }),
+    headers: {
+      'content-type': 'application/octet-stream',
+      'content-length': String(size - offset),
+      ...(offset === 0 ? {} : { 'content-range': `bytes ${offset}-${size - 1}/${size}` }),
+    },
+    bytes: reported(),
+  });
+  if (response.status >= 300) throw responseError(client.server, response);
+}
+
+/** The bytes of a local file: that they cannot be read is not the server's fault. */
+async function* readable(bytes: AsyncIterable<unknown>, name: string): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of bytes) yield chunk as Uint8Array;
+  } catch (error) {
+    throw new HeadwaterError('invalid', `${name}: cannot be read: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Whether the same upload may go through later: a broken connection, a store that is down, another upload of it. */
+function isTransient(error: unknown): boolean {
+  if (error instanceof ConnectionError) return error.transient;
+  return error instanceof HeadwaterError && ['unavailable', 'conflict', 'aborted'].includes(error.kind);
+}

@@ -1,0 +1,57 @@
+import type { Command } from 'commander';
+import type { MirrorDefinition } from '../../config/mirror-schema.ts';
+import type { Config } from '../../config/schema.ts';
+import { HeadwaterError } from '../../errors.ts';
+import type { MirrorParts } from '../../mirror/run/open-upstream.ts';
+import { readMirrors } from '../read-mirrors.ts';
+import { localConfig } from './open-backend.ts';
+
+/** The configuration and the mirrors it has. */
+export interface ConfiguredMirrors {
+  config: Config;
+  definitions: MirrorDefinition[];
+}
+
+/** Reads the configuration with the definitions of mirrors. */
+export async function configuredMirrors(command: Command): Promise<ConfiguredMirrors> {
+  const { config } = await localConfig(command, []);
+  return { config, definitions: await readMirrors(config) };
+}
+
+/**
+ * The mirrors that are meant: the one named, or all that are enabled.
+ * @throws HeadwaterError `not-found` when there is none
+ */
+export function chooseMirrors(
+  { config, definitions }: ConfiguredMirrors,
+  name: string | undefined,
+): MirrorDefinition[] {
+  if (name === undefined) {
+    const enabled = definitions.filter((definition) => definition.enabled);
+    if (enabled.length > 0) return enabled;
+    throw new HeadwaterError(
+      'not-found',
+      `no mirror is enabled: set "enabled: true" in a file of ${config.mirrorDir}, or name one`,
+    );
+  }
+  const named = definitions.find((definition) => definition.name === name);
+  if (named !== undefined) return [named];
+  throw new HeadwaterError(
+    'not-found',
+    `there is no mirror ${name}: ${config.mirrorDir} has no ${name}.yaml`,
+  );
+}
+
+/** Opens the data directory for runs of mirrors, does the work and closes it. */
+export async function withMirrorParts<Result>(
+  config: Config,
+  work: (parts: MirrorParts) => Promise<Result>,
+): Promise<Result> {
+  const { openWorkspace } = await import('../../server/workspace.ts');
+  const workspace = await openWorkspace(config);
+  try {
+    return await work({ ...workspace, dataDir: config.dataDir });
+  } finally {
+    await workspace.close();
+  }
+}

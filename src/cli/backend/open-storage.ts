@@ -1,0 +1,37 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { BlobStore } from '../../blobs/blob-store.ts';
+import type { Catalog } from '../../catalog/catalog.ts';
+import type { Config } from '../../config/schema.ts';
+import { HeadwaterError } from '../../errors.ts';
+import { commandLineActor } from './command-line-actor.ts';
+
+/** What the commands about the blob store work on. */
+export interface StorageParts {
+  catalog: Catalog;
+  store: BlobStore;
+}
+
+/**
+ * Opens the catalog and the blob store as they are, does the work and closes them: also a store that lost every blob, or
+ * that belongs to another catalog.
+ * @throws HeadwaterError `not-found` when there is no catalog
+ */
+export async function withStorage<Result>(
+  config: Config,
+  work: (parts: StorageParts) => Promise<Result>,
+): Promise<Result> {
+  if (!existsSync(join(config.dataDir, 'catalog.db'))) {
+    throw new HeadwaterError(
+      'not-found',
+      `no Headwater data in ${config.dataDir}. Name the data directory with --data-dir or --config`,
+    );
+  }
+  const { openWorkspace } = await import('../../server/workspace.ts');
+  const workspace = await openWorkspace(config, { mayBeEmpty: true });
+  try {
+    return await work({ catalog: workspace.catalog.by(commandLineActor()), store: workspace.store });
+  } finally {
+    await workspace.close();
+  }
+}

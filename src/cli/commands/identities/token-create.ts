@@ -1,0 +1,130 @@
+import { type Command, Option } from 'commander';
+import type { Token } from '../../../catalog/identities/tokens.ts';
+import { parseDuration } from '../../../config/quantities.ts';
+import { HeadwaterError } from '../../../errors.ts';
+import { parseNamePart } from '../../../model/names.ts';
+import { type Action, actions, parsePattern, type Role, roles } from '../../../model/rights.ts';
+import type { TokenRequest } from '../../backend/backend.ts';
+import { withBackend } from '../../backend/open-backend.ts';
+import { wantsJson } from '../../global-options.ts';
+import { addExamples, collect } from '../../help.ts';
+import { humanTime } from '../../view/human.ts';
+import type { Output } from '../../view/output.ts';
+
+/** A token that lets somebody in should not lie about for long. */
+const joinLifetime = '1d';
+
+interface CreateOptions {
+  join?: boolean;
+  allow?: string;
+  role?: Role;
+  stream?: string[];
+  createStream?: boolean;
+  namePattern?: string[];
+  expires?: string;
+}
+
+export function addTokenCreate(token: Command, output: Output): void {
+  const create = token
+    .command('create')
+    .summary('make a token')
+    .description(
+      'Make a token and print it; it is never shown again. It goes to standard output, everything else to standard error. With --join, it is one that a client of LXD or Incus joins with, once: "lxc remote add NAME TOKEN".',
+    )
+    .argument('<name>', 'who or what will use it; the client is called so, too')
+    .option('--join', 'a token that a client joins with, instead of one for the HTTP API')
+    .option(
+      '--allow <actions>',
+      `what it allows: ${actions.join(', ')} (commas between them; default: read,publish)`,
+    )
+    .addOption(
+      new Option(
+        '--role <role>',
+        'what it allows, in one word: publish includes read and remove (default with --join: publish)',
+      )
+        .choices(Object.keys(roles))
+        .conflicts('allow'),
+    )
+    .addOption(
+      new Option(
+        '--stream <stream>',
+        'allow it in this stream only (repeatable; default: in all, or with --join --role publish in the one for pushed images)',
+      ).argParser(collect),
+    )
+    .option('--create-stream', 'accept streams that do not exist yet')
+    .addOption(
+      new Option(
+        '--name-pattern <pattern>',
+        'allow it for aliases and products with such names only, * and ? match anything (repeatable)',
+      ).argParser(collect),
+    )
+    .option(
+      '--expires <duration>',
+      `stop working after this time, such as 12h or 30d (default: never, with --join ${joinLifetime})`,
+    )
+    .action(async (name: string, options: CreateOptions) => {
+      const request = requestOf(name, options);
+      const created = await withBackend(
+        create,
+        { create: true },
+        async (backend) => await backend.createToken(request),
+      );
+      for (const warning of created.warnings) output.warning(warning);
+      if (wantsJson(create)) {
+        output.json({ ...created.token, token: created.secret });
+      } else {
+        output.note(`token ${created.token.id} (${created.token.name}) allows ${describe(created.token)}`);
+        output.line(created.secret);
+      }
+    });
+  addExamples(create, [
+    'headwater token create build-machine',
+    'headwater token create ci --allow publish --stream nightly --create-stream --expires 90d',
+    'headwater token create laptop --join',
+    "headwater token create app-team --join --name-pattern 'team/app*'",
+    'TOKEN=$(headwater token create admin --allow admin)',
+  ]);
+}
+
+function requestOf(name: string, options: CreateOptions): TokenRequest {
+  const expires = options.expires ?? (options.join === true ? joinLifetime : undefined);
+  const lifetime = expires === undefined ? undefined : parseDuration(expires);
+  if (expires !== undefined && (lifetime === undefined || lifetime === 0)) {
+    throw new HeadwaterError('usage', `--expires ${expires}: expected a duration with its unit, such as 30d`);
+  }
+  return {
+    name,
+    purpose: options.join === true ? 'join' : 'api',
+    ...(options.role === undefined ? {} : { role: options.role }),
+    ...(options.allow === undefined ? {} : { actions: parseActions(options.allow) }),
+    ...(options.stream === undefined
+      ? {}
+      : { streams: options.stream.map((stream) => parseNamePart('--stream', stream)) }),
+    ...(options.createStream === undefined ? {} : { createStream: options.createStream }),
+    ...(options.namePattern === undefined ? {} : { names: options.namePattern.map(parsePattern) }),
+    ...(lifetime === undefined ? {} : { expiresAt: new Date(Date.now() + lifetime) }),
+  };
+}
+
+function parseActions(text: string): Action[] {
+  const names = text.split(',').map((name) => name.trim());
+  const wrong = names.find((name) => !actions.some((action) => action === name));
+  if (wrong !== undefined) {
+    throw new HeadwaterError(
+      'usage',
+      `--allow ${text}: ${JSON.stringify(wrong)} is not one of ${actions.join(', ')}`,
+    );
+  }
+  return actions.filter((action) => names.includes(action));
+}
+
+function describe({ purpose, actions: allowed, streams, names, expiresAt }: Token): string {
+  const what = [
+    purpose === 'join' ? 'a client to join, for' : undefined,
+    allowed.join(', '),
+    streams === undefined ? 'in all streams' : `in ${streams.join(', ')}`,
+    names === undefined ? undefined : `of ${names.join(', ')}`,
+    expiresAt === undefined ? undefined : `until ${humanTime(expiresAt)} UTC`,
+  ];
+  return what.filter((part) => part !== undefined).join(' ');
+}

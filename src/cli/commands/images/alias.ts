@@ -1,0 +1,105 @@
+import type { Command } from 'commander';
+import type { Family } from '../../../catalog/products/aliases.ts';
+import { HeadwaterError } from '../../../errors.ts';
+import { parseAlias, parseNamePart } from '../../../model/names.ts';
+import type { Backend } from '../../backend/backend.ts';
+import { withBackend } from '../../backend/open-backend.ts';
+import { wantsJson } from '../../global-options.ts';
+import { addExamples } from '../../help.ts';
+import type { Output } from '../../view/output.ts';
+import { table } from '../../view/table.ts';
+
+export function addAliasCommand(program: Command, output: Output): void {
+  const alias = program
+    .command('alias')
+    .description('Set, unset and list aliases.')
+    .summary('set, unset and list aliases');
+
+  const set = alias
+    .command('set')
+    .summary('make an alias lead to a product')
+    .description(
+      'Make an alias lead to a product, from wherever it led before. It follows the newest version and leads to every architecture of the product; clients take theirs.',
+    )
+    .argument('<name>', 'the alias')
+    .argument('<product>', 'os:release:variant, os:release:architecture:variant or another alias')
+    .action(async (name: string, product: string) => {
+      const family = await withBackend(set, { create: false }, async (backend) => {
+        const found = await findFamily(backend, product);
+        await backend.setAlias(parseAlias(name), found);
+        return found;
+      });
+      if (wantsJson(set)) output.json({ alias: name, ...family });
+      else output.line(`${name} leads to ${describe(family)}`);
+    });
+  addExamples(set, [
+    'headwater alias set debian/stable debian:bookworm:default',
+    'headwater alias set web team/web/v2',
+  ]);
+
+  const unset = alias
+    .command('unset')
+    .summary('remove an alias')
+    .description('Remove an alias. The products it led to stay.')
+    .argument('<name>', 'the alias')
+    .action(async (name: string) => {
+      await withBackend(unset, { create: false }, async (backend) => await backend.unsetAlias(name));
+      if (wantsJson(unset)) output.json({ alias: name, removed: true });
+      else output.line(`${name} removed`);
+    });
+  addExamples(unset, ['headwater alias unset debian/stable']);
+
+  const list = alias
+    .command('list')
+    .summary('list aliases')
+    .description('List aliases and what they lead to.')
+    .action(async () => {
+      const aliases = await withBackend(list, { create: false }, async (backend) => await backend.aliases());
+      if (wantsJson(list)) output.json(aliases);
+      else if (aliases.length === 0) output.note('There are no aliases yet.');
+      else {
+        output.line(
+          table(
+            [
+              { title: 'ALIAS', value: ({ name }) => name },
+              { title: 'LEADS TO', value: describe },
+              {
+                title: 'ARCHITECTURES',
+                value: ({ products }) => products.map((product) => product.split(':')[2]).join(', '),
+              },
+            ],
+            aliases,
+          ),
+        );
+      }
+    });
+  addExamples(list, ['headwater alias list', 'headwater alias list --json']);
+}
+
+async function findFamily(backend: Backend, text: string): Promise<Family> {
+  const [first] = await backend.productsByAlias(text);
+  if (first !== undefined) return { os: first.os, release: first.release, variant: first.variant };
+  const parts = text.split(':');
+  const [os, release, variant] = parts.length === 4 ? [parts[0], parts[1], parts[3]] : parts;
+  if (
+    parts.length < 3 ||
+    parts.length > 4 ||
+    os === undefined ||
+    release === undefined ||
+    variant === undefined
+  ) {
+    throw new HeadwaterError(
+      'not-found',
+      `${JSON.stringify(text)} is no alias and no product: expected os:release:variant, such as debian:bookworm:default`,
+    );
+  }
+  return {
+    os: parseNamePart('os', os),
+    release: parseNamePart('release', release),
+    variant: parseNamePart('variant', variant),
+  };
+}
+
+function describe({ os, release, variant }: Family): string {
+  return `${os}:${release}:*:${variant}`;
+}

@@ -1,0 +1,63 @@
+import type { Command } from 'commander';
+import { withBackend } from '../../backend/open-backend.ts';
+import { parseFilters } from '../../filters.ts';
+import { wantsJson } from '../../global-options.ts';
+import { addExamples } from '../../help.ts';
+import { humanSize } from '../../view/human.ts';
+import type { Output } from '../../view/output.ts';
+import { type Column, table } from '../../view/table.ts';
+import { type ImageView, type VersionView, viewsOf } from '../../view/version-view.ts';
+
+export function addListCommand(program: Command, output: Output): void {
+  const command = program
+    .command('list')
+    .summary('list versions')
+    .description(
+      'List the newest version of each product. A filter is key=value (os, release, architecture, variant, stream, type, alias, serial; * and ? match anything) or a word that is looked for anywhere; a version must pass all filters.',
+    )
+    .argument('[filter...]', 'key=value or a word')
+    .option('--all-versions', 'list older versions too')
+    .action(async (filters: string[], options: { allVersions?: boolean }) => {
+      const passes = parseFilters(filters);
+      const versions: VersionView[] = [];
+      await withBackend(command, { create: false }, async (backend) => {
+        for await (const product of backend.products()) {
+          const views = viewsOf(product).filter((view) => options.allVersions === true || view.newest);
+          versions.push(...views.filter(passes));
+        }
+      });
+      if (wantsJson(command)) output.json(versions);
+      else if (versions.length === 0)
+        output.note(filters.length === 0 ? 'There are no versions yet.' : 'No version matches.');
+      else output.line(versionTable(versions));
+    });
+  addExamples(command, [
+    'headwater list',
+    "headwater list os=debian arch=amd64 'release=b*'",
+    'headwater list bookworm --all-versions',
+    "headwater list type=container --json | jq -r '.[].images[].fingerprint'",
+  ]);
+}
+
+interface Line {
+  version: VersionView;
+  image: ImageView;
+}
+
+const columns: Column<Line>[] = [
+  { title: 'PRODUCT', value: ({ version }) => version.product },
+  { title: 'SERIAL', value: ({ version }) => version.serial },
+  { title: 'STREAM', value: ({ version }) => version.stream },
+  { title: 'TYPE', value: ({ image }) => image.type },
+  { title: 'ROOT', value: ({ image }) => image.file },
+  { title: 'SIZE', value: ({ image }) => humanSize(image.size), align: 'right' },
+  { title: 'FINGERPRINT', value: ({ image }) => image.fingerprint.slice(0, 12) },
+];
+
+/** A line for each image. */
+function versionTable(versions: VersionView[]): string {
+  return table(
+    columns,
+    versions.flatMap((version) => version.images.map((image) => ({ version, image }))),
+  );
+}

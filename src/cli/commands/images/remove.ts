@@ -1,0 +1,44 @@
+import type { Command } from 'commander';
+import { HeadwaterError } from '../../../errors.ts';
+import { withBackend } from '../../backend/open-backend.ts';
+import { wantsJson } from '../../global-options.ts';
+import { addExamples } from '../../help.ts';
+import { resolveReference } from '../../references.ts';
+import type { Output } from '../../view/output.ts';
+import type { VersionView } from '../../view/version-view.ts';
+
+export function addRemoveCommand(program: Command, output: Output): void {
+  const command = program
+    .command('remove')
+    .summary('remove a version')
+    .description(
+      'Remove the version that REF names (see "headwater show --help"). Clients no longer find it; its files stay fetchable for the grace period, because clients keep an index for an hour.',
+    )
+    .argument('<ref>', 'what to remove; with @serial where there are several versions')
+    .option('--all-versions', 'remove every version that REF names')
+    .action(async (reference: string, options: { allVersions?: boolean }) => {
+      const removed = await withBackend(command, { create: false }, async (backend) => {
+        const versions = (await resolveReference(backend, reference)).flatMap(
+          (referent) => referent.versions,
+        );
+        if (versions.length > 1 && options.allVersions !== true) throw tooMany(reference, versions);
+        for (const { product, serial } of versions) await backend.remove(product, serial);
+        return versions.map(({ product, serial }) => ({ product, serial }));
+      });
+      if (wantsJson(command)) output.json({ removed });
+      else for (const { product, serial } of removed) output.line(`${product}@${serial} removed`);
+    });
+  addExamples(command, [
+    'headwater remove debian/bookworm/amd64@20260131_0524',
+    'headwater remove 3f1c0a9be2d4',
+    'headwater remove debian:bookworm:amd64:default --all-versions',
+  ]);
+}
+
+function tooMany(reference: string, versions: VersionView[]): HeadwaterError {
+  const names = versions.map(({ product, serial }) => `  ${product}@${serial}`).join('\n');
+  return new HeadwaterError(
+    'conflict',
+    `${reference} names ${versions.length} versions: name one of these, or give --all-versions to remove all\n${names}`,
+  );
+}

@@ -1,0 +1,86 @@
+import type { Command } from 'commander';
+import { withBackend } from '../../backend/open-backend.ts';
+import { wantsJson } from '../../global-options.ts';
+import { addExamples } from '../../help.ts';
+import { type Referent, resolveReference } from '../../references.ts';
+import { humanSize, humanTime } from '../../view/human.ts';
+import type { Output } from '../../view/output.ts';
+import { table } from '../../view/table.ts';
+import type { VersionView } from '../../view/version-view.ts';
+
+export function addShowCommand(program: Command, output: Output): void {
+  const command = program
+    .command('show')
+    .summary('show everything about a version')
+    .description(
+      'Show a version with its images and files. REF is an alias, alias/architecture or os:release:architecture:variant, which mean the newest version or, with @serial, the one named; or 6 or more digits of a fingerprint.',
+    )
+    .argument('<ref>', 'what to show')
+    .action(async (reference: string) => {
+      const shown = await withBackend(command, { create: false }, async (backend) =>
+        (await resolveReference(backend, reference)).map(newestOf),
+      );
+      if (wantsJson(command)) output.json(shown.map(({ version }) => version));
+      else output.line(shown.map(describe).join('\n\n'));
+    });
+  addExamples(command, [
+    'headwater show debian/bookworm',
+    'headwater show debian/bookworm/arm64@20260131_0524',
+    'headwater show debian:bookworm:amd64:default --json',
+    'headwater show 3f1c0a9be2d4',
+  ]);
+}
+
+interface Shown {
+  version: VersionView;
+  /** The serials of the product's other versions, newest first. */
+  others: string[];
+}
+
+function newestOf({ product, versions }: Referent): Shown {
+  const version = versions.at(-1);
+  if (version === undefined) throw new TypeError('a reference named a product without versions');
+  const serials = product.versions.map(({ serial }) => serial).filter((serial) => serial !== version.serial);
+  return { version, others: serials.reverse() };
+}
+
+function describe({ version, others }: Shown): string {
+  const facts: [string, string][] = [
+    ['product', version.product],
+    ['serial', `${version.serial}${version.newest ? ' (newest)' : ''}`],
+    ['stream', version.stream],
+    ['title', `${version.osTitle} ${version.releaseTitle}`],
+    ['label', version.label],
+    ['published', `${humanTime(new Date(version.publishedAt))} UTC by ${version.owner}`],
+    ['supported until', version.supportEol ?? '-'],
+    [
+      'requirements',
+      Object.entries(version.requirements)
+        .map(([key, value]) => `${key}=${value}`)
+        .join(', ') || '-',
+    ],
+    ['aliases', version.aliases.join(', ') || '-'],
+    ['other versions', others.join(', ') || '-'],
+  ];
+  const width = Math.max(...facts.map(([name]) => name.length)) + 2;
+  const images = version.images.flatMap(({ type, file, size, fingerprint }) => [
+    `  ${type}, ${humanSize(size)}, from ${file}`,
+    `    fingerprint ${fingerprint}`,
+  ]);
+  const files = table(
+    [
+      { title: 'FILE', value: ({ name }) => name },
+      { title: 'TYPE', value: ({ type }) => type },
+      { title: 'BYTES', value: ({ size }) => String(size), align: 'right' },
+      { title: 'SHA-256', value: ({ sha256 }) => sha256 },
+    ],
+    version.files,
+  );
+  return [
+    ...facts.map(([name, value]) => `${`${name}:`.padEnd(width)}${value}`),
+    'images:',
+    ...images,
+    'files:',
+    ...files.split('\n').map((line) => `  ${line}`),
+  ].join('\n');
+}

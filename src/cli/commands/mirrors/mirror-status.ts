@@ -1,0 +1,106 @@
+import type { Command } from 'commander';
+import type { MirrorStatus } from '../../../mirror/status.ts';
+import { chooseMirrors, configuredMirrors } from '../../backend/open-mirrors.ts';
+import { targetOf, wantsJson } from '../../global-options.ts';
+import { addExamples } from '../../help.ts';
+import type { Output } from '../../view/output.ts';
+
+export function addList(mirror: Command, output: Output): void {
+  const command = mirror
+    .command('list')
+    .summary('list the mirrors that are defined')
+    .description('List the mirrors that are defined, enabled or not.')
+    .action(async () => {
+      const listed = await list(command);
+      if (wantsJson(command)) {
+        output.json(listed);
+        return;
+      }
+      const { table } = await import('../../view/table.ts');
+      output.line(
+        table(
+          [
+            { title: 'MIRROR', value: ({ name }) => name },
+            { title: 'ENABLED', value: ({ enabled }) => (enabled ? 'yes' : 'no') },
+            { title: 'UPSTREAM', value: ({ url }) => url },
+            { title: 'SIGNED', value: ({ signed }) => (signed ? 'yes' : 'no') },
+            { title: 'MODE', value: ({ mode }) => mode },
+            { title: 'STREAM', value: ({ stream }) => stream },
+            {
+              title: 'SCHEDULE',
+              value: ({ schedule, timezone }) => (schedule === undefined ? '-' : `${schedule} ${timezone}`),
+            },
+          ],
+          listed,
+        ),
+      );
+    });
+  addExamples(command, ['headwater mirror list', 'headwater mirror list --json']);
+}
+
+export function addStatus(mirror: Command, output: Output): void {
+  const command = mirror
+    .command('status')
+    .summary('show how the mirrors are doing')
+    .description('Show how the mirrors are doing: the last run, the last success, the next run.')
+    .argument('[name]', 'a mirror')
+    .action(async (name: string | undefined) => {
+      const statuses = await statusesOf(command, name);
+      if (wantsJson(command)) {
+        output.json(statuses);
+        return;
+      }
+      const { statusTable } = await import('../../view/mirror-views.ts');
+      output.line(statusTable(statuses));
+      for (const { name: stale, lastRun } of statuses.filter((status) => status.stale)) {
+        output.warning(
+          `mirror ${stale} is older than its maxAge${lastRun?.error ? `: ${lastRun.error}` : ''}`,
+        );
+      }
+    });
+  addExamples(command, [
+    'headwater mirror status',
+    'headwater mirror status ubuntu --json',
+    'headwater mirror status --server https://images.example.com:8443',
+  ]);
+}
+
+/** What is listed of a mirror; a server tells how it is doing, and not all of its definition. */
+type Listed = Pick<MirrorStatus, 'name' | 'url' | 'enabled' | 'signed' | 'mode' | 'stream'> & {
+  schedule?: string;
+  timezone?: string;
+};
+
+async function list(command: Command): Promise<Listed[]> {
+  if (targetOf(command).kind === 'remote') return await statusesOf(command, undefined);
+  const { definitions } = await configuredMirrors(command);
+  return definitions.map(({ credentials, ...definition }) => ({
+    ...definition,
+    signed: definition.keyring !== undefined,
+    withCredentials: credentials !== undefined,
+  }));
+}
+
+/** How mirrors are doing: one, or all. */
+async function statusesOf(command: Command, name: string | undefined): Promise<MirrorStatus[]> {
+  const target = targetOf(command);
+  if (target.kind === 'remote') {
+    const { RemoteMirrors } = await import('../../backend/remote-mirrors.ts');
+    return await RemoteMirrors.with(target, async (mirrors) =>
+      name === undefined ? await mirrors.statuses() : [await mirrors.status(name)],
+    );
+  }
+  const configured = await configuredMirrors(command);
+  const chosen = name === undefined ? configured.definitions : chooseMirrors(configured, name);
+  const { mirrorStatus } = await import('../../../mirror/status.ts');
+  const { Catalog } = await import('../../../catalog/catalog.ts');
+  const { join } = await import('node:path');
+  const catalog = await Catalog.open(join(configured.config.dataDir, 'catalog.db'));
+  try {
+    return await Promise.all(
+      chosen.map(async (definition) => await mirrorStatus(definition, catalog.mirrors)),
+    );
+  } finally {
+    await catalog.close();
+  }
+}

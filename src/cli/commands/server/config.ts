@@ -1,0 +1,62 @@
+import type { Command } from 'commander';
+import type { MirrorDefinition } from '../../../config/mirror-schema.ts';
+import { localConfig } from '../../backend/open-backend.ts';
+import { wantsJson } from '../../global-options.ts';
+import { addExamples, collect } from '../../help.ts';
+import { readMirrors } from '../../read-mirrors.ts';
+import type { Output } from '../../view/output.ts';
+
+export function addConfigCommand(program: Command, output: Output): void {
+  const config = program
+    .command('config')
+    .summary('check the configuration')
+    .description('Check the configuration.');
+  const check = config
+    .command('check')
+    .summary('check the configuration and print what is in force')
+    .description(
+      'Check the configuration and print what is in force: flags win over the environment (HEADWATER_…), that over the file, that over the defaults. The output is a configuration file by itself. The files of a certificate, the definitions of mirrors, and the keyring and authorities of each enabled one are looked at too; the store and the data directory are not.',
+    )
+    .option('--set <key=value>', 'a setting, such as listen.port=9443 (repeatable)', collect)
+    .action(async (options: { set?: string[] }) => {
+      const { config: effective, file } = await localConfig(check, options.set ?? []);
+      const { effectiveSettings, effectiveYaml } = await import('../../../config/effective.ts');
+      if (typeof effective.tls === 'object') {
+        const { readCertificate } = await import('../../../http/connection/self-signed.ts');
+        await readCertificate(effective.tls);
+      }
+      const mirrors = await readMirrors(effective);
+      const enabled = mirrors.filter((definition) => definition.enabled);
+      await checkNamedFiles(enabled);
+      const names = enabled.map(({ name }) => name);
+      if (wantsJson(check)) {
+        output.json({ file: file ?? null, settings: effectiveSettings(effective), mirrors: names });
+      } else {
+        output.note(
+          file === undefined
+            ? 'There is no configuration file: these are the defaults, the environment and flags.'
+            : `${file} is valid.`,
+        );
+        if (mirrors.length > 0) {
+          output.note(
+            `${mirrors.length} mirrors are defined in ${effective.mirrorDir}; enabled: ${names.join(', ') || 'none'}.`,
+          );
+        }
+        output.line(effectiveYaml(effective));
+      }
+    });
+  addExamples(check, [
+    'headwater config check',
+    'headwater config check --config /etc/headwater/headwater.yaml',
+    'HEADWATER_LISTEN_PORT=9443 headwater config check --json',
+  ]);
+}
+
+/** @throws HeadwaterError `invalid`, with a line for every file of a mirror that is missing or not what it should be */
+async function checkNamedFiles(definitions: readonly MirrorDefinition[]): Promise<void> {
+  const { problemsOfNamedFiles } = await import('../../../mirror/upstream/key-files.ts');
+  const problems = (await Promise.all(definitions.map(problemsOfNamedFiles))).flat();
+  if (problems.length === 0) return;
+  const { invalid } = await import('../../../config/issues.ts');
+  throw invalid(problems);
+}

@@ -1,0 +1,75 @@
+import cliProgress, { type SingleBar } from 'cli-progress';
+import type { Progress } from '../../publish/request.ts';
+import { throwIfInterrupted } from '../interruption.ts';
+import { humanDuration, humanSize } from './human.ts';
+
+/** Over how many milliseconds the rate is measured. */
+const rateWindow = 5_000;
+
+/** Smaller files, in bytes, are over before anyone could read it. */
+const leastSize = 4 * 1024 * 1024;
+
+interface Sample {
+  time: number;
+  done: number;
+}
+
+/** Shows how far the file in hand has come: on a terminal only, and on stderr, so that it is never in the way. */
+export class ProgressBar {
+  readonly #visible = process.stderr.isTTY === true;
+  #bar: SingleBar | undefined;
+  #file: string | undefined;
+  #samples: Sample[] = [];
+
+  /** To be given to what works through files. Also lets a signal stop that work. */
+  readonly report: Progress = ({ file, done, total }) => {
+    throwIfInterrupted();
+    if (!this.#visible || total === undefined || total < leastSize) return;
+    if (file !== this.#file) this.#start(file, total);
+    const now = Date.now();
+    this.#samples.push({ time: now, done });
+    while ((this.#samples[1]?.time ?? now) < now - rateWindow) this.#samples.shift();
+    const first = this.#samples[0] ?? { time: now, done };
+    const rate = now === first.time ? undefined : ((done - first.done) * 1000) / (now - first.time);
+    this.#bar?.update(done, {
+      done: humanSize(done),
+      whole: humanSize(total),
+      pace:
+        rate === undefined
+          ? ''
+          : `  ${humanSize(Math.round(rate))}/s  ${humanDuration((total - done) / rate)} left`,
+    });
+  };
+
+  /** Takes the bar off the terminal. */
+  close(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+    this.#file = undefined;
+  }
+
+  #start(file: string, total: number): void {
+    this.close();
+    this.#file = file;
+    this.#samples = [];
+    this.#bar = new cliProgress.SingleBar({
+      format: (options, params, payload) =>
+        [
+          file,
+          `[${cliProgress.Format.BarFormat(params.progress, options)}]`,
+          `${Math.floor(params.progress * 100)}%`,
+          `${payload.done} of ${payload.whole}${payload.pace}`,
+        ].join('  '),
+      stream: process.stderr,
+      barsize: 24,
+      barCompleteChar: '=',
+      barIncompleteChar: ' ',
+      hideCursor: true,
+      clearOnComplete: true,
+      stopOnComplete: false,
+      // Signals are the business of interruption.ts.
+      gracefulExit: false,
+    });
+    this.#bar.start(total, 0, { done: humanSize(0), whole: humanSize(total), pace: '' });
+  }
+}

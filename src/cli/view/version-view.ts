@@ -1,0 +1,82 @@
+import type { ImageType } from '../../image/content.ts';
+import type { Item, Product, ProductWithVersions, Version } from '../../model/versions.ts';
+
+/** An image of a version, as clients know it. */
+export interface ImageView {
+  type: ImageType;
+  /** The file of its root. */
+  file: string;
+  fingerprint: string;
+  /** Bytes of metadata and root: what a client downloads. */
+  size: number;
+}
+
+/** A version with what is said of its product: what `list --json` and `show --json` print. */
+export interface VersionView {
+  product: string;
+  serial: string;
+  os: string;
+  release: string;
+  architecture: string;
+  variant: string;
+  stream: string;
+  owner: string;
+  osTitle: string;
+  releaseTitle: string;
+  label: string;
+  supportEol: string | null;
+  requirements: Record<string, string>;
+  aliases: string[];
+  /** Whether it is what aliases lead to. */
+  newest: boolean;
+  /** ISO 8601 */
+  publishedAt: string;
+  images: ImageView[];
+  files: { name: string; type: string; sha256: string; size: number }[];
+}
+
+/** The versions of a product, oldest first. */
+export function viewsOf(product: ProductWithVersions): VersionView[] {
+  return product.versions.map((version, index) =>
+    view(product, version, index === product.versions.length - 1),
+  );
+}
+
+function view(product: Product, version: Version, newest: boolean): VersionView {
+  return {
+    product: product.name,
+    serial: version.serial,
+    os: product.os,
+    release: product.release,
+    architecture: product.architecture,
+    variant: product.variant,
+    stream: product.stream,
+    owner: product.owner,
+    osTitle: product.osTitle,
+    releaseTitle: product.releaseTitle,
+    label: version.label,
+    supportEol: product.supportEol ?? null,
+    requirements: product.requirements,
+    aliases: product.aliases,
+    newest,
+    publishedAt: version.publishedAt.toISOString(),
+    images: imagesOf(version.items),
+    files: version.items.map(({ file, type, digest, size }) => ({ name: file, type, sha256: digest, size })),
+  };
+}
+
+function imagesOf(items: Item[]): ImageView[] {
+  const metadata = items.find(({ type }) => type === 'metadata')?.size ?? 0;
+  return items.flatMap(({ file, type, fingerprint, size }) =>
+    fingerprint === undefined
+      ? []
+      : [
+          {
+            type: type === 'disk-kvm.img' ? 'virtual-machine' : 'container',
+            file,
+            fingerprint,
+            size: type === 'combined' ? size : metadata + size,
+          } as const,
+        ],
+  );
+}

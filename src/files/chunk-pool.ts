@@ -1,0 +1,86 @@
+/**
+ * How many bytes may follow a chunk before its memory is used again. Sources that read large files take turns with a
+ * few buffers: fresh ones for each chunk cost more than hashing it (page faults, garbage collection).
+ */
+export const chunkLifetime = 4 * 1024 * 1024;
+
+/** The most bytes that a store reads at once. With 64 KiB, the default of streams, serving takes two to three times as long (measured). */
+const chunkSize = 512 * 1024;
+/** The fewest, when very many readers hold chunks. */
+const leastChunk = 16 * 1024;
+
+/**
+ * How many bytes all readers together may hold in chunks of more than the least size. A download holds two chunks, one
+ * that is sent and one that was read ahead, and TLS makes a copy of the first.
+ */
+const budget = 32 * 1024 * 1024;
+/** What share of the rest of the budget one chunk may take: the more is held, the smaller chunks become. */
+const share = 8;
+
+/** How many bytes of chunks wait to be used again at most. */
+const maxFree = 16 * 1024 * 1024;
+
+/** Chunks to be used again, by their size. */
+const free = new Map<number, ArrayBuffer[]>();
+let freeBytes = 0;
+let heldBytes = 0;
+
+/** The memory of chunks that somebody has. */
+const held = new WeakSet<ArrayBufferLike>();
+const collected = new FinalizationRegistry((size: number) => {
+  heldBytes -= size;
+});
+
+/** How many bytes may be read at once or ahead now, so that all readers together stay within the budget. */
+export function readAllowance(most = chunkSize): number {
+  return Math.max(leastChunk, Math.min(most, Math.floor((budget - heldBytes) / share)));
+}
+
+/** Counts bytes that a reader holds, or no longer holds, elsewhere than in a chunk from here. */
+export function countHeld(bytes: number): void {
+  heldBytes += bytes;
+}
+
+/**
+ * Memory for up to `wanted` bytes, or for fewer when readers hold much already. New memory for each chunk costs more than
+ * sending it does (the system clears every page anew), so whoever knows that nobody needs a chunk any more gives it back
+ * with {@link recycle}.
+ */
+export function takeChunk(wanted: number): Buffer {
+  const size = chunkFor(wanted, readAllowance());
+  const memory = reuse(size) ?? Buffer.allocUnsafeSlow(size).buffer;
+  held.add(memory);
+  heldBytes += size;
+  collected.register(memory, size, memory);
+  return Buffer.from(memory, 0, Math.min(size, wanted));
+}
+
+/**
+ * Gives a chunk's memory back, to be written over at once: by its only owner, when it is done with it. What is never
+ * given back is garbage like anything else, and memory that did not come from here is left alone.
+ */
+export function recycle(bytes: Uint8Array): void {
+  const memory = bytes.buffer;
+  if (!(memory instanceof ArrayBuffer) || !held.delete(memory)) return;
+  const size = memory.byteLength;
+  heldBytes -= size;
+  collected.unregister(memory);
+  if (freeBytes + size > maxFree) return;
+  freeBytes += size;
+  const sameSize = free.get(size);
+  if (sameSize === undefined) free.set(size, [memory]);
+  else sameSize.push(memory);
+}
+
+/** The size of a chunk: the smallest power of two that has all wanted bytes, or the largest that is allowed. */
+function chunkFor(wanted: number, allowed: number): number {
+  let size = leastChunk;
+  while (size < wanted && size * 2 <= allowed) size *= 2;
+  return size;
+}
+
+function reuse(size: number): ArrayBuffer | undefined {
+  const memory = free.get(size)?.pop();
+  if (memory !== undefined) freeBytes -= size;
+  return memory;
+}

@@ -1,0 +1,47 @@
+import type { Dirent, Stats } from 'node:fs';
+import { open, readdir, rm, stat } from 'node:fs/promises';
+import { codeOf } from '../errors.ts';
+import { diskError } from './file-error.ts';
+
+// Operations on files as the directory store needs them. All throw HeadwaterErrors that name the path.
+
+/** What the system knows of a file or directory; undefined when it is not there. */
+export async function statOf(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw diskError(error, path, 'read');
+  }
+}
+
+/** Removes a file; one that is not there is a success. */
+export async function removeFile(path: string): Promise<void> {
+  await rm(path, { force: true }).catch((error: unknown) => {
+    throw diskError(error, path, 'removed');
+  });
+}
+
+/** What is in a directory; nothing when it is not there. */
+export async function entriesOf(path: string): Promise<Dirent[]> {
+  try {
+    return await readdir(path, { withFileTypes: true });
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw diskError(error, path, 'read');
+  }
+}
+
+/** Waits until the disk has the names in a directory: those that were added, changed or removed. */
+export async function syncDirectory(path: string): Promise<void> {
+  try {
+    const handle = await open(path);
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    throw diskError(error, path, 'written');
+  }
+}

@@ -1,0 +1,30 @@
+import type { Access } from '../../access/access.ts';
+import type { Catalog } from '../../catalog/catalog.ts';
+import type { Token } from '../../catalog/identities/tokens.ts';
+import type { MirrorService } from '../../mirror/service.ts';
+import type { LocalDestination } from '../../publish/destination/local-destination.ts';
+import type { Uploads } from '../../publish/resumable-uploads.ts';
+
+/** What the routes of the API act on. */
+export interface ApiParts {
+  catalog: Catalog;
+  destination: LocalDestination;
+  uploads: Uploads;
+  mirrors: MirrorService;
+  access: Access;
+  /** The stream that images go into that clients push. */
+  pushedTo: string;
+  /** The streams that the configuration and the mirrors name. */
+  configuredStreams: readonly string[];
+  /** Writes the token that a client joins with, around its secret; throws where clients cannot join. */
+  joinToken: (token: Pick<Token, 'name' | 'expiresAt'>, secret: string) => string;
+  /** Resolves when what was just committed shows in the documents. */
+  published: () => Promise<void>;
+}
+
+export { catalogFor, destinationFor, identityOf } from '../acting.ts';
+
+/** A part of the path, decoded. */
+export function parameter(context: { params: Record<string, string | undefined> }, name: string): string {
+  return context.params[name] ?? '';
+}

@@ -1,0 +1,70 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { senderOf } from '../sender.ts';
+import { clientAddress } from './client-address.ts';
+import type { OnRefused } from './refusals.ts';
+
+/** What a body must do to go on. */
+export interface BodyLimits {
+  /** How often bodies are looked at, in milliseconds. */
+  interval: number;
+  /** Bytes that must arrive between two looks. */
+  least: number;
+  /** How many looks in a row may find fewer. */
+  patience: number;
+}
+
+/** An image may take hours, but not for ever: less than 100 bytes a second for a minute is nobody's connection. */
+const usual: BodyLimits = { interval: 10_000, least: 1000, patience: 6 };
+
+interface Watched {
+  request: IncomingMessage;
+  response: ServerResponse;
+  seen: number;
+  slow: number;
+}
+
+/**
+ * Cuts the connections of clients that send a body too slowly, or go on with it after they were answered. Node.js has
+ * a limit for the whole request only, which uploads of images must not have.
+ */
+export class BodyWatch {
+  readonly #limits: BodyLimits;
+  readonly #watched = new Set<Watched>();
+  readonly #timer: NodeJS.Timeout;
+  readonly #onRefused: OnRefused;
+
+  constructor(limits: BodyLimits = usual, onRefused: OnRefused = () => undefined) {
+    this.#limits = limits;
+    this.#onRefused = onRefused;
+    this.#timer = setInterval(() => this.#look(), limits.interval).unref();
+  }
+
+  /** Watches the body of a request, if it has one. */
+  watch(request: IncomingMessage, response: ServerResponse): void {
+    const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
+    if (coding === undefined && (length === undefined || length === '0')) return;
+    const watched = { request, response, seen: request.socket.bytesRead, slow: 0 };
+    this.#watched.add(watched);
+    const done = () => this.#watched.delete(watched);
+    request.once('end', done).once('close', done);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #look(): void {
+    const { least, patience } = this.#limits;
+    for (const watched of this.#watched) {
+      const { request, response } = watched;
+      const { bytesRead } = request.socket;
+      // What arrived and was not read yet is waiting for us, not we for it.
+      const isSlow = bytesRead - watched.seen < least && request.readableLength === 0;
+      watched.slow = isSlow || response.writableFinished ? watched.slow + 1 : 0;
+      watched.seen = bytesRead;
+      if (watched.slow < patience) continue;
+      if (!request.socket.destroyed) this.#onRefused('slowUpload', clientAddress(request), senderOf(request));
+      request.socket.destroy();
+    }
+  }
+}

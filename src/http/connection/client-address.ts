@@ -1,0 +1,67 @@
+import type { IncomingMessage } from 'node:http';
+import { isIP, type Socket } from 'node:net';
+import { Networks } from '../../net/networks.ts';
+
+/** Of requests that were seen by {@link ProxyTrust}. */
+const seen = new WeakMap<IncomingMessage, string>();
+
+/** The address that a request comes from, as far as anybody is believed who says so (`trustedProxies`). */
+export function clientAddress(request: IncomingMessage): string {
+  return seen.get(request) ?? peerAddress(request);
+}
+
+/** Decides whose word is taken for where a request comes from. */
+export class ProxyTrust {
+  readonly #trusted: Networks;
+
+  /** @param proxies addresses and networks */
+  constructor(proxies: readonly string[]) {
+    this.#trusted = new Networks(proxies);
+  }
+
+  /**
+   * Finds out where a request comes from, for {@link clientAddress}; at once, since a closed connection does not tell any
+   * more. Every proxy appends to `X-Forwarded-For` whom it was asked by, so what a proxy of ours has added stands at the
+   * end, and what the client sent itself before it.
+   */
+  see(request: IncomingMessage): void {
+    let address = peerAddress(request);
+    const header = request.headers['x-forwarded-for'];
+    const said = (Array.isArray(header) ? header.join() : (header ?? '')).split(',').reverse();
+    for (const entry of said) {
+      if (!this.#trusted.includes(address)) break;
+      const next = readAddress(entry);
+      if (next === undefined) break;
+      address = next;
+    }
+    seen.set(request, address);
+  }
+
+  /** Whether a connection comes from a trusted proxy, which many clients share. */
+  isProxy(socket: Socket): boolean {
+    return this.#trusted.includes(socketAddress(socket));
+  }
+}
+
+/** The address at the other end of the connection of a request, be it a client or a proxy. */
+export function peerAddress(request: IncomingMessage): string {
+  return socketAddress(request.socket);
+}
+
+/** The address at the other end of a connection. */
+export function socketAddress(socket: Socket): string {
+  return plain(socket.remoteAddress ?? 'a closed connection');
+}
+
+/** An address that may have a port behind it: `192.0.2.1:4711`, `[2001:db8::1]:4711`. */
+function readAddress(entry: string): string | undefined {
+  const text = entry.trim();
+  const address = /^\[(.+)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ?? text;
+  // The zone of another machine (`fe80::1%eth0`) means nothing here.
+  return isIP(address) === 0 || address.includes('%') ? undefined : plain(address);
+}
+
+/** IPv4 through a socket of IPv6 is written as `::ffff:192.0.2.1`. */
+function plain(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/i, '');
+}

@@ -1,0 +1,205 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import { createServer as createPortServer, type Server as PortServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { codeOf, HeadwaterError, messageOf } from '../../errors.ts';
+import { socketAddress } from './client-address.ts';
+import type { OnRefused } from './refusals.ts';
+
+/** How long a new connection may take to say its first byte, in milliseconds. */
+const firstByteTimeout = 10_000;
+/** How long a client may take to shake hands, and then for the headers of a request, in milliseconds. */
+const usualTimeouts = { handshake: 10_000, headers: 30_000, look: 5000 };
+/** A client that vanished without a word is found out by TCP, also where nothing is sent to it. */
+const perConnection = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
+/** The first byte of a TLS handshake record (RFC 8446, section 5.1). */
+const handshakeRecord = 0x16;
+
+/** PEM texts. */
+export interface TlsFiles {
+  certificate: string;
+  key: string;
+}
+
+/** Takes a connection over that shall speak something else than HTTP. */
+export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+/** Who is let in, and who is told of those that are not. */
+export interface ListenerGate {
+  /** Whether a new connection may stay; it has closed it otherwise. */
+  admit(socket: Socket): boolean;
+  onRefused: OnRefused;
+}
+
+/** A port that answers TLS and plain HTTP alike, or plain HTTP alone. */
+export class Listener {
+  readonly #port: PortServer;
+  readonly #plain: Server;
+  readonly #secure: TlsServer | undefined;
+  /** Connections that have not said their first byte, and when each was made. */
+  readonly #silent = new Map<Socket, number>();
+  readonly #gate: ListenerGate | undefined;
+  #sweeper: NodeJS.Timeout | undefined;
+
+  /**
+   * @param upgrade gets the requests that want another protocol, where everything is answered: over TLS, if there is
+   * any
+   * @param tls left out, the port speaks plain HTTP only
+   * @param gate decides which connections may stay
+   */
+  constructor(
+    handler: RequestListener,
+    upgrade: UpgradeListener,
+    tls?: TlsFiles,
+    timeouts: typeof usualTimeouts = usualTimeouts,
+    gate?: ListenerGate,
+  ) {
+    this.#gate = gate;
+    const settings = {
+      // Uploads of images take as long as they take (body-watch.ts); a header does not.
+      requestTimeout: 0,
+      headersTimeout: timeouts.headers,
+      connectionsCheckingInterval: timeouts.look,
+      keepAliveTimeout: 65_000,
+      maxHeaderSize: 32 * 1024,
+      ...perConnection,
+    };
+    this.#plain = createServer(settings, handler);
+    if (tls === undefined) {
+      this.#port = this.#plain;
+      this.#plain.on('upgrade', upgrade);
+      // Before the HTTP server takes the connection.
+      this.#plain.prependListener('connection', (socket) => gate?.admit(socket));
+    } else {
+      this.#secure = createTlsServer(
+        {
+          ...settings,
+          cert: tls.certificate,
+          key: tls.key,
+          minVersion: 'TLSv1.3',
+          ALPNProtocols: ['http/1.1'],
+          handshakeTimeout: timeouts.handshake,
+          // Asked for, so that a client may say who it is; not demanded, and any one is taken.
+          requestCert: true,
+          rejectUnauthorized: false,
+        },
+        handler,
+      );
+      this.#secure.on('upgrade', upgrade);
+      // A client that drops the handshake (LXD does, to look at the certificate) is no event.
+      this.#secure.on('tlsClientError', (error, socket) => {
+        if (codeOf(error) === 'ERR_TLS_HANDSHAKE_TIMEOUT')
+          gate?.onRefused('handshake', socketAddress(socket));
+        socket.destroy();
+      });
+      this.#port = createPortServer(perConnection, (socket) => {
+        if (gate?.admit(socket) !== false) this.#sort(socket);
+      });
+      // They get their connections from the port, and would not begin to look for slow headers without being told.
+      for (const server of [this.#plain, this.#secure]) server.emit('listening');
+    }
+  }
+
+  /**
+   * Listens. `::` means every address of both families, or of IPv4 where there is no IPv6.
+   * @returns the port
+   * @throws HeadwaterError `unavailable`, naming the address and the port
+   */
+  async listen(address: string, port: number): Promise<number> {
+    try {
+      return await this.#listen(address, port);
+    } catch (error) {
+      if (address === '::' && codeOf(error) === 'EAFNOSUPPORT') return await this.listen('0.0.0.0', port);
+      const reason =
+        codeOf(error) === 'EADDRINUSE'
+          ? 'something else listens there: stop it or choose another listen.port'
+          : codeOf(error) === 'EACCES'
+            ? 'permission denied: choose a listen.port from 1024 on, or give the process CAP_NET_BIND_SERVICE'
+            : messageOf(error);
+      throw new HeadwaterError('unavailable', `cannot listen on ${address} port ${port}: ${reason}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Uses another certificate for new connections; those there are go on with theirs. */
+  renew(tls: TlsFiles): void {
+    this.#secure?.setSecureContext({ cert: tls.certificate, key: tls.key, minVersion: 'TLSv1.3' });
+  }
+
+  /**
+   * Takes no new connections and resolves when the last answer is finished, or when the time is over: then whatever
+   * is still open is cut.
+   * @param limit milliseconds
+   */
+  async close(limit: number): Promise<void> {
+    clearInterval(this.#sweeper);
+    for (const socket of this.#silent.keys()) socket.destroy();
+    const closeIdle = () => {
+      this.#plain.closeIdleConnections();
+      this.#secure?.closeIdleConnections();
+    };
+    // Connections that fall idle after their answer are closed in turn.
+    const idle = setInterval(closeIdle, 100);
+    let cut: NodeJS.Timeout | undefined;
+    await Promise.race([
+      new Promise<void>((resolve) => {
+        this.#port.close(() => resolve());
+        closeIdle();
+      }),
+      new Promise<void>((resolve) => {
+        cut = setTimeout(resolve, limit);
+      }),
+    ]);
+    clearInterval(idle);
+    clearTimeout(cut);
+    for (const server of [this.#plain, this.#secure]) {
+      server?.closeAllConnections();
+      server?.close();
+    }
+  }
+
+  #listen(address: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#port.once('error', reject);
+      this.#port.listen({ host: address, port, backlog: 1024 }, () => {
+        this.#port.off('error', reject);
+        this.#sweeper = setInterval(() => this.#dropSilent(), firstByteTimeout / 2).unref();
+        const bound = this.#port.address();
+        resolve(typeof bound === 'object' && bound !== null ? bound.port : port);
+      });
+    });
+  }
+
+  #dropSilent(): void {
+    const limit = performance.now() - firstByteTimeout;
+    for (const [socket, since] of this.#silent) {
+      if (socket.destroyed || since < limit) {
+        this.#silent.delete(socket);
+        if (!socket.destroyed) this.#gate?.onRefused('handshake', socketAddress(socket));
+        socket.destroy();
+      }
+    }
+  }
+
+  /** Looks at the first byte of a connection and hands it on. This is on the way of every connection: no extras. */
+  #sort(socket: Socket): void {
+    this.#silent.set(socket, performance.now());
+    socket.on('error', ignore);
+    socket.once('readable', () => {
+      this.#silent.delete(socket);
+      const first = socket.read() as Buffer | null;
+      if (first === null) {
+        socket.destroy();
+        return;
+      }
+      socket.off('error', ignore);
+      socket.unshift(first);
+      const server = first[0] === handshakeRecord ? this.#secure : this.#plain;
+      server?.emit('connection', socket);
+    });
+  }
+}
+
+/** A connection that breaks before its first byte closes itself. */
+function ignore(): void {}

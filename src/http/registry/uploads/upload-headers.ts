@@ -1,0 +1,61 @@
+import type { IncomingMessage } from 'node:http';
+import type { Context } from 'koa';
+import { HeadwaterError } from '../../../errors.ts';
+import { parseAlias } from '../../../model/names.ts';
+import { plainName } from '../../../registry/image-view.ts';
+import type { Said } from '../../../registry/incoming/receiver.ts';
+
+/** What the headers of an upload say: `X-LXD-…` or `X-Incus-…`. */
+export interface UploadHeaders extends Said {
+  /** Of the operation that announced the upload. */
+  secret?: string;
+}
+
+/** @throws HeadwaterError `invalid`, naming the header */
+export function readUploadHeaders(context: Context): UploadHeaders {
+  const headers = (name: string) => headersOf(context.req, name);
+  const header = (name: string) => headers(name)[0] ?? '';
+  const fingerprint = header('fingerprint').toLowerCase();
+  if (fingerprint !== '' && !/^[0-9a-f]{64}$/.test(fingerprint)) {
+    throw new HeadwaterError('invalid', 'X-LXD-fingerprint: expected 64 hexadecimal digits');
+  }
+  const secret = header('secret');
+  const profiles = headers('profiles').flatMap((text) => new URLSearchParams(text).getAll('profile'));
+  return {
+    aliases: headers('aliases')
+      .flatMap((text) => new URLSearchParams(text).getAll('alias'))
+      .map((name) => ({ name: parseAlias(name) })),
+    // The daemons take these for true (shared.IsTrue).
+    public: /^(true|1|yes|on)$/i.test(header('public')),
+    properties: propertiesIn(headers('properties')),
+    profiles: profiles.length === 0 ? ['default'] : profiles,
+    filename: plainName(header('filename')),
+    autoUpdate: false,
+    ...(fingerprint === '' ? {} : { fingerprint }),
+    ...(secret === '' ? {} : { secret }),
+  };
+}
+
+/** The values of `X-LXD-NAME`, or else of `X-Incus-NAME`: one header may come several times, and empty ones are none. */
+function headersOf(request: IncomingMessage, name: string): string[] {
+  const given = (header: string) =>
+    (request.headersDistinct[header] ?? []).filter((value) => value !== '').map(fromBytes);
+  const values = given(`x-lxd-${name}`);
+  return values.length > 0 ? values : given(`x-incus-${name}`);
+}
+
+/** Of a property that one header gives twice the first value counts, of one that two headers give the last, as in LXD. */
+function propertiesIn(headers: string[]): Record<string, string> {
+  const properties = new Map<string, string>();
+  for (const header of headers) {
+    const query = new URLSearchParams(header);
+    for (const key of query.keys()) properties.set(key, query.get(key) ?? '');
+  }
+  return Object.fromEntries(properties);
+}
+
+/** Node.js reads each byte of a header as a character; clients that do not encode what they send mean UTF-8. */
+function fromBytes(value: string): string {
+  const text = Buffer.from(value, 'latin1').toString('utf8');
+  return text.includes('\ufffd') ? value : text;
+}

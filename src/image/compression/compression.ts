@@ -1,0 +1,48 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Compression } from '../content.ts';
+import { withHead } from '../head.ts';
+import { bunzip2 } from './bzip2/bzip2.ts';
+import { gunzip } from './gzip.ts';
+import { unlzma, unpackWithLiblzma } from './xz/liblzma.ts';
+import { unxz } from './xz/xz.ts';
+import { readXzHeader, xzHeaderLength } from './xz/xz-header.ts';
+import { unzstd } from './zstd.ts';
+
+/** After so many unpacked bytes other work of the same thread gets its turn. */
+const turn = 4 * 1024 * 1024;
+
+/**
+ * Unpacks a stream. What it yields may be kept, so chunks of the source must not be written to again: with `none`
+ * they are what it yields.
+ * @throws HeadwaterError `invalid` where the data is truncated, corrupt or followed by something else; what the
+ *   source throws
+ */
+export async function* decompress(
+  compression: Compression,
+  source: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  let sinceTurn = 0;
+  for await (const bytes of decompressors[compression](source)) {
+    yield bytes;
+    sinceTurn += bytes.length;
+    if (sinceTurn < turn) continue;
+    sinceTurn = 0;
+    await setImmediate();
+  }
+}
+
+const decompressors: Record<Compression, (source: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>> = {
+  none: (source) => source,
+  gzip: gunzip,
+  xz: unxzAny,
+  zstd: unzstd,
+  bzip2: bunzip2,
+  lzma: unlzma,
+};
+
+/** Unpacks xz data: those with filters, a SHA-256 check or a large dictionary in a process of their own. */
+async function* unxzAny(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const { head, all } = await withHead(source, xzHeaderLength);
+  const { needsLiblzma, dictionary } = readXzHeader(head);
+  yield* needsLiblzma ? unpackWithLiblzma(all, { format: 'xz', dictionary }) : unxz(all);
+}

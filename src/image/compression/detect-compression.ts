@@ -1,0 +1,42 @@
+import type { Compression } from '../content.ts';
+
+// Apart from what unpacks, which takes long to load.
+
+/** Bytes of a file that {@link detectCompression} looks at. */
+export const compressionMagicLength = 14;
+
+/**
+ * How a file is compressed, told by its first {@link compressionMagicLength} bytes; `none` where it is not, or not
+ * in a way that Headwater knows.
+ */
+export function detectCompression(head: Uint8Array): Compression {
+  const text = Buffer.from(head.subarray(0, compressionMagicLength)).toString('latin1');
+  if (text.startsWith('\x1f\x8b')) return 'gzip';
+  if (text.startsWith('\xfd7zXZ\0')) return 'xz';
+  // A frame, or a skippable one before it (RFC 8878, sections 3.1.1 and 3.1.2).
+  if (/^(\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18)/.test(text)) return 'zstd';
+  // "BZh", the block size, and the mark of a block or, in an empty stream, of the end
+  if (/^BZh[1-9](1AY&SY|\x17\x72\x45\x38\x50\x90)/.test(text)) return 'bzip2';
+  if (isLzma(head)) return 'lzma';
+  return 'none';
+}
+
+/**
+ * Whether a file begins as an archive in the format of lzma(1), which has no magic: the properties that packers write by
+ * default, by which the daemons know it, a dictionary size and an unpacked size as packers write them, and the first byte of
+ * the range coder.
+ */
+function isLzma(head: Uint8Array): boolean {
+  if (head.length < compressionMagicLength) return false;
+  const bytes = Buffer.from(head.buffer, head.byteOffset, head.length);
+  if (bytes.readUIntBE(0, 3) !== 0x5d0000 || bytes[13] !== 0) return false;
+  const unpacked = bytes.readBigUInt64LE(5);
+  return isUsualDictionary(bytes.readUInt32LE(1)) && (unpacked === 2n ** 64n - 1n || unpacked < 2n ** 38n);
+}
+
+/** A power of two, or one and a half times as much. */
+function isUsualDictionary(size: number): boolean {
+  if (size === 0) return false;
+  const power = 2 ** Math.floor(Math.log2(size));
+  return size === power || size === power * 1.5;
+}

@@ -1,0 +1,91 @@
+import type { Compression } from '../content.ts';
+import { xzDictionaryLimit, zstdWindowLog } from '../limits.ts';
+import { isQcow2, isSquashfs } from '../magic.ts';
+import { compressionMagicLength, detectCompression } from './detect-compression.ts';
+import { readXzHeader } from './xz/xz-header.ts';
+
+const kibibyte = 1024;
+const mebibyte = 1024 * kibibyte;
+
+/** Bytes that an examination takes beside what its file asks for: the buffers on its way, and its output. */
+const base = 16 * mebibyte;
+const bzip2Blocks = 5 * mebibyte;
+/** A process of Node.js that does nothing but unpack. */
+const liblzmaProcess = 48 * mebibyte;
+
+/** Bytes of a file that {@link memoryNeeded} looks at. */
+export const memoryHeadLength = 512;
+
+/**
+ * Bytes of memory that looking into a file takes, told by its beginning. What a later part of the file asks for beyond
+ * that is refused when it comes (`zstd.ts`) or is never more than what this assumes.
+ * @param head the first {@link memoryHeadLength} bytes, or the whole file
+ */
+export function memoryNeeded(head: Uint8Array): number {
+  return base + asked(Buffer.from(head.buffer, head.byteOffset, head.length));
+}
+
+/** Bytes of memory that unpacking takes of which no more is known. */
+export function memoryOf(compression: Compression): number {
+  return base + mostAsked[compression];
+}
+
+const mostAsked: Record<Compression, number> = {
+  none: mebibyte,
+  gzip: mebibyte,
+  bzip2: bzip2Blocks,
+  xz: xzDictionaryLimit,
+  zstd: 2 ** zstdWindowLog,
+  lzma: liblzmaProcess + xzDictionaryLimit,
+};
+
+function asked(head: Buffer): number {
+  if (isSquashfs(head)) return head.length < 72 ? 0 : tablesOf(head);
+  if (isQcow2(head)) return head.length < 40 ? 0 : head.readUInt32BE(36) * 8 + 2 * mebibyte;
+  const compression = detectCompression(head.subarray(0, compressionMagicLength));
+  switch (compression) {
+    case 'zstd':
+      return zstdWindow(head);
+    case 'lzma':
+      return liblzmaProcess + head.readUInt32LE(1);
+    case 'xz': {
+      const { needsLiblzma, dictionary } = readXzHeader(head);
+      return needsLiblzma ? liblzmaProcess + dictionary : mostAsked.xz;
+    }
+    default:
+      return mostAsked[compression];
+  }
+}
+
+/** Bytes from the inode table to the end, as the superblock has them: they are held until the end of the file. */
+function tablesOf(head: Buffer): number {
+  const length = Number(head.readBigUInt64LE(40) - head.readBigUInt64LE(64));
+  return Math.max(0, Math.min(length, 64 * mebibyte));
+}
+
+/**
+ * Bytes of the window of the first frame (RFC 8878, section 3.1.1.1); the most that is allowed where it cannot be told.
+ */
+export function zstdWindow(head: Uint8Array): number {
+  const most = 2 ** zstdWindowLog;
+  const bytes = Buffer.from(head.buffer, head.byteOffset, head.length);
+  if (bytes.length < 18 || bytes.readUInt32LE(0) !== 0xfd2fb528) return most;
+  const descriptor = bytes.readUInt8(4);
+  if ((descriptor & 0x20) === 0) {
+    const window = bytes.readUInt8(5);
+    const size = 2 ** (10 + (window >>> 3));
+    return Math.min(most, size + (size / 8) * (window & 7));
+  }
+  // A single segment: its window is as long as its content.
+  const at = 5 + ([0, 1, 2, 4][descriptor & 3] ?? 0);
+  switch (descriptor >>> 6) {
+    case 0:
+      return bytes.readUInt8(at);
+    case 1:
+      return bytes.readUInt16LE(at) + 256;
+    case 2:
+      return Math.min(most, bytes.readUInt32LE(at));
+    default:
+      return Math.min(most, Number(bytes.readBigUInt64LE(at)));
+  }
+}

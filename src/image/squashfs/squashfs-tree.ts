@@ -1,0 +1,190 @@
+import {
+  corrupt,
+  MetadataStream,
+  metadataBlockSize,
+  number64,
+  type SquashfsTables,
+} from './squashfs-blocks.ts';
+import type { FileExtents, Stretch } from './squashfs-extents.ts';
+import { dataBlock, type Listing, readInode, readListing } from './squashfs-inodes.ts';
+
+/** What the superblock says, in numbers that are known to lie within the file where they are places. */
+export interface Superblock {
+  inodes: number;
+  fragments: number;
+  ids: number;
+  compressor: number;
+  blockSize: number;
+  /** Where the root directory's inode is in the inode table: a block, and bytes in it unpacked. */
+  root: { block: number; offset: number };
+  /** Bytes that the file has without padding. */
+  bytesUsed: number;
+  /** Where the tables are; those are absent that the squashfs does not have. */
+  inodeTable: number;
+  directoryTable: number;
+  idTable: number;
+  fragmentTable?: number;
+  exportTable?: number;
+  xattrTable?: number;
+}
+
+/** A file, folder or link in a squashfs. */
+export type TreeNode =
+  | { type: 'directory'; listing: Listing }
+  | { type: 'file'; place: Place; links: number }
+  | { type: 'symlink'; target: string }
+  | { type: 'device' };
+
+/** Where an inode is in the inode table: a block, and bytes in it unpacked. */
+interface Place {
+  block: number;
+  offset: number;
+}
+
+/** Links that are followed for one path, as Linux does. */
+const hops = 40;
+
+/** Finds files by their paths in a squashfs whose tables were checked (`squashfs-check.ts`). */
+export class SquashfsTree {
+  readonly #superblock: Superblock;
+  readonly #tables: SquashfsTables;
+  readonly #inodes: { start: number; end: number };
+  readonly #directories: { start: number; end: number };
+
+  /** @param end where the directory table ends */
+  constructor(superblock: Superblock, tables: SquashfsTables, end: number) {
+    this.#superblock = superblock;
+    this.#tables = tables;
+    this.#inodes = { start: superblock.inodeTable, end: superblock.directoryTable };
+    this.#directories = { start: superblock.directoryTable, end };
+  }
+
+  /** The top. */
+  async root(): Promise<TreeNode> {
+    return await this.#node(this.#superblock.root);
+  }
+
+  /** What is in a folder, in the order of its names. */
+  async *entries(listing: Listing): AsyncGenerator<{ name: string; node: () => Promise<TreeNode> }> {
+    if (listing.length === 0) return;
+    for await (const { name, ...place } of readListing(this.#tables, listing, this.#directories)) {
+      yield { name, node: () => this.#node(place) };
+    }
+  }
+
+  async entry(listing: Listing, wanted: string): Promise<TreeNode | undefined> {
+    for await (const { name, node } of this.entries(listing)) if (name === wanted) return await node();
+    return undefined;
+  }
+
+  /**
+   * Finds a path below a folder, with links followed as if that folder were the root.
+   * @returns undefined where there is nothing, or links lead nowhere
+   */
+  async find(top: Listing, path: string): Promise<TreeNode | undefined> {
+    const pending = path.split('/').reverse();
+    const above: Listing[] = [];
+    let here: TreeNode = { type: 'directory', listing: top };
+    let followed = 0;
+    for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
+      if (part === '' || part === '.') continue;
+      if (here.type !== 'directory') return undefined;
+      if (part === '../..') {
+        here = { type: 'directory', listing: above.pop() ?? top };
+        continue;
+      }
+      const { listing }: { listing: Listing } = here;
+      const next = await this.entry(listing, part);
+      if (next === undefined) return undefined;
+      if (next.type === 'symlink') {
+        followed += 1;
+        if (followed > hops) return undefined;
+        if (next.target.startsWith('/')) {
+          above.length = 0;
+          here = { type: 'directory', listing: top };
+        }
+        pending.push(...next.target.split('/').reverse());
+        continue;
+      }
+      if (next.type === 'directory') above.push(listing);
+      here = next;
+    }
+    return here;
+  }
+
+  /** Where the bytes of a file are. @param most how many of them matter: its beginning */
+  async extents({ place }: { place: Place }, most: number): Promise<FileExtents> {
+    const stream = this.#stream(place);
+    const head = await stream.take(16);
+    const long = head.readUInt16LE(0) === 9;
+    const fields = await stream.take(long ? 40 : 16);
+    const { blockSize, compressor } = this.#superblock;
+    const size = long ? number64(fields, 8) : fields.readUInt32LE(12);
+    const fragment = fields.readUInt32LE(long ? 28 : 4);
+    const offset = fields.readUInt32LE(long ? 32 : 8);
+    const shared = fragment !== 0xffff_ffff;
+    const count = shared ? Math.floor(size / blockSize) : Math.ceil(size / blockSize);
+    const wanted = Math.min(count, Math.ceil(most / blockSize));
+    let start = long ? number64(fields, 0) : fields.readUInt32LE(0);
+    const blocks: Stretch[] = [];
+    for (let index = 0; index < wanted; index += 1) {
+      const block = dataBlock((await stream.take(4)).readUInt32LE(0));
+      blocks.push({ start, ...block });
+      start += block.length;
+    }
+    if (!shared || wanted < count || blocks.length * blockSize >= most) {
+      return { size, blockSize, compressor, blocks };
+    }
+    return { size, blockSize, compressor, blocks, tail: { ...(await this.#fragment(fragment)), offset } };
+  }
+
+  async #fragment(index: number): Promise<Stretch> {
+    const table = this.#superblock.fragmentTable;
+    if (table === undefined) throw corrupt('its fragment table is missing');
+    const each = metadataBlockSize / 16;
+    const list = this.#tables.raw('fragment', table + Math.floor(index / each) * 8, 8);
+    const { bytes } = await this.#tables.block('fragment', number64(list, 0));
+    const at = (index % each) * 16;
+    if (bytes.length < at + 16) throw corrupt('its fragment table ends early');
+    return { start: number64(bytes, at), ...dataBlock(bytes.readUInt32LE(at + 8)) };
+  }
+
+  async #node(place: Place): Promise<TreeNode> {
+    const type = (await this.#stream(place).take(16)).readUInt16LE(0);
+    if (type === 1 || type === 8) return { type: 'directory', listing: await this.#listing(place) };
+    if (type === 2 || type === 9) return { type: 'file', place, links: await this.#links(place, type === 9) };
+    if (type === 3 || type === 10) {
+      const stream = this.#stream(place);
+      await stream.take(16);
+      const length = (await stream.take(8)).readUInt32LE(4);
+      if (length > metadataBlockSize) throw corrupt('a symbolic link of it is longer than links can be');
+      return { type: 'symlink', target: (await stream.take(length)).toString() };
+    }
+    return { type: 'device' };
+  }
+
+  async #links(place: Place, long: boolean): Promise<number> {
+    if (!long) return 1;
+    const stream = this.#stream(place);
+    await stream.take(16);
+    return (await stream.take(40)).readUInt32LE(24);
+  }
+
+  async #listing(place: Place): Promise<Listing> {
+    let found: Listing | undefined;
+    await readInode(this.#stream(place), this.#superblock.blockSize, {
+      data: () => undefined,
+      listing: (listing) => {
+        found = listing;
+      },
+      fragment: () => undefined,
+    });
+    if (found === undefined) throw corrupt('a directory of it has no listing');
+    return found;
+  }
+
+  #stream({ block, offset }: Place): MetadataStream {
+    const place = { block: this.#inodes.start + block, offset, end: this.#inodes.end };
+    return new MetadataStream(this.#tables, 'inode', place);
+  }
+}

@@ -1,0 +1,175 @@
+import { posix } from 'node:path';
+import { HeadwaterError } from '../../errors.ts';
+import { type ImageRule, shown, type Violation } from '../image-rules.ts';
+import type { ImageTemplate } from '../metadata/metadata.ts';
+import type { Member } from './member.ts';
+
+/** Characters of all links that are remembered: some hundred thousand of them. */
+const linksLimit = 32 * 1024 * 1024;
+/** Links that are followed for one path, as Linux does. */
+const hops = 40;
+/** Files below templates/ that are remembered. */
+const templateFilesLimit = 10_000;
+
+/**
+ * Looks at an image's members for what leads out of the image, whatever their order. It does not know what kind of archive
+ * it is before its end: what is a fault in a unified image or a metadata tarball may be right in a bare root.
+ */
+export class MemberRules {
+  /** The first of each rule; those that count in every archive, and those that do not in a bare root. */
+  readonly #everywhere = new Map<ImageRule, Violation>();
+  readonly #withMetadata = new Map<ImageRule, Violation>();
+  readonly #links = new Map<string, string>();
+  #linksSize = 0;
+  /** Files below templates/. */
+  readonly #templates = new Set<string>();
+  #folder: { name: string; leaves: string | undefined } = { name: '', leaves: undefined };
+
+  /** @throws HeadwaterError `invalid` for far more links or templates than images have */
+  visit(member: Member): void {
+    const { name, type, absolute = false } = member;
+    if (name === '') return;
+    if (name.split('/').includes('../..'))
+      this.#break('outside-name', `${shown(name)} has .. in its path`, 'everywhere');
+    else if (absolute) this.#break('outside-name', `${shown(`/${name}`)} is an absolute path`);
+    this.#assertInFront(name);
+    if (type === 'symlink' || type === 'link') this.#visitLink(member);
+    else this.#links.delete(name);
+    const inRoot = isInRoot(name);
+    if (type === 'device' && !inRoot) this.#break('outside-device', `${shown(name)} is a device`);
+    if (name.startsWith('templates/') && type !== 'directory') this.#rememberTemplate(member);
+  }
+
+  /** What an archive with metadata.yaml breaks, whose templates are these. */
+  violations(templates: readonly ImageTemplate[]): Violation[] {
+    for (const { target, file } of templates) {
+      if (leavesFolder(target))
+        this.#break('template-target', `the template for ${shown(target)} leaves the root`);
+      if (leavesFolder(file)) {
+        this.#break(
+          'template-path',
+          `the template ${shown(file)} of ${shown(target)} is outside of templates/`,
+        );
+      }
+    }
+    return [...this.#everywhere.values(), ...this.#withMetadata.values()];
+  }
+
+  /** What a bare root filesystem breaks. */
+  get rootViolations(): Violation[] {
+    return [...this.#everywhere.values()];
+  }
+
+  /**
+   * Whether the daemons find a template's file: they take the path one name at a time, follow no link, and leave
+   * `templates/` for nothing.
+   */
+  hasTemplate(file: string): boolean {
+    if (file.startsWith('/') || file.split('/').includes('../..')) return false;
+    return this.#templates.has(posix.join('templates', file));
+  }
+
+  #break(rule: ImageRule, what: string, where: 'everywhere' | 'with metadata' = 'with metadata'): void {
+    const found = where === 'everywhere' ? this.#everywhere : this.#withMetadata;
+    if (!found.has(rule) && !this.#everywhere.has(rule)) found.set(rule, { rule, what });
+  }
+
+  #visitLink({ name, type, linkName = '' }: Member): void {
+    const what = `${shown(name)} is a ${type === 'link' ? 'hard link' : 'link'} to ${shown(linkName)}`;
+    if (type === 'link') {
+      const target = clean(linkName);
+      const crosses = isInRoot(name) !== isInRoot(target);
+      if (leavesFolder(linkName)) this.#break('outside-link', what, 'everywhere');
+      else if (linkName.startsWith('/') || crosses) this.#break('outside-link', what);
+      const behind = this.#leavesBehindLink(target);
+      if (behind !== undefined)
+        this.#break('behind-link', `${what}, behind the link ${shown(behind)}`, 'everywhere');
+    } else {
+      this.#linksSize += name.length + linkName.length;
+      if (this.#linksSize > linksLimit) {
+        throw new HeadwaterError(
+          'invalid',
+          `it has links of more than ${linksLimit} characters, which no image has`,
+        );
+      }
+      this.#links.set(name, linkName);
+      this.#folder = { name: '', leaves: undefined };
+    }
+    const [first = ''] = name.split('/', 1);
+    if (name === 'rootfs' || name === 'rootfs.img') this.#break('rootfs-link', what);
+    else if (type === 'symlink' && first !== 'rootfs') this.#visitOutsideLink(name, linkName, what);
+  }
+
+  /** Links outside of the root: only those within templates/ are of use to anybody. */
+  #visitOutsideLink(name: string, linkName: string, what: string): void {
+    const [first = ''] = name.split('/', 1);
+    const target = posix.join(posix.dirname(name), linkName);
+    const inTemplates = name.startsWith('templates/') && target.startsWith('templates/');
+    if (inTemplates && !linkName.startsWith('/')) return;
+    if (first === 'templates') this.#break('templates-link', what);
+    else if (first === 'exec-output') this.#break('exec-output-link', what);
+    else if (name !== 'metadata.yaml') this.#break('outside-link', what);
+  }
+
+  /** The folder of a member must not be reached through a link that leaves the root. */
+  #assertInFront(name: string): void {
+    const folder = posix.dirname(name);
+    if (folder === '.') return;
+    // Members of a folder come together.
+    if (this.#folder.name !== folder) {
+      this.#folder = { name: folder, leaves: this.#leavesBehindLink(`${folder}/`) };
+    }
+    const { leaves: link } = this.#folder;
+    if (link !== undefined)
+      this.#break('behind-link', `${shown(name)} is behind the link ${shown(link)}`, 'everywhere');
+  }
+
+  /** The link that takes the way to a path out of the root; undefined when none does. */
+  #leavesBehindLink(path: string): string | undefined {
+    const pending = path.split('/').slice(0, -1).reverse();
+    const here: string[] = [];
+    const top = isInRoot(path) ? 1 : 0;
+    let followed = 0;
+    let link: string | undefined;
+    for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
+      if (part === '' || part === '.') continue;
+      if (part === '../..') {
+        if (here.length <= top) return link;
+        here.pop();
+        continue;
+      }
+      const name = [...here, part].join('/');
+      const target = this.#links.get(name);
+      if (target === undefined) {
+        here.push(part);
+        continue;
+      }
+      link = name;
+      followed += 1;
+      if (followed > hops || target.startsWith('/')) return link;
+      pending.push(...target.split('/').reverse());
+    }
+    return undefined;
+  }
+
+  #rememberTemplate({ name, type }: Member): void {
+    if (this.#templates.size >= templateFilesLimit) {
+      throw new HeadwaterError('invalid', `templates/ has more than ${templateFilesLimit} files`);
+    }
+    if (type === 'file' || type === 'link') this.#templates.add(name);
+  }
+}
+
+function isInRoot(name: string): boolean {
+  return name.startsWith('rootfs/');
+}
+
+function clean(path: string): string {
+  return posix.normalize(path).replace(/^\/+|\/+$/g, '');
+}
+
+/** Whether a path leaves the folder that it begins in. A slash before it means that folder. */
+export function leavesFolder(path: string): boolean {
+  const normal = posix.normalize(path.replace(/^\/+/, ''));
+  return normal === '../..' || normal.startsWith('../../');
+}

@@ -1,0 +1,130 @@
+import { Handoff } from '../../async/channel.ts';
+import { only } from '../../async/single-chunk.ts';
+import { HeadwaterError } from '../../errors.ts';
+import { decompress } from '../compression/compression.ts';
+import { gunzipSmall } from '../compression/gzip.ts';
+import type { Compression, Content } from '../content.ts';
+import type { Examiner } from '../examiner.ts';
+import { unpackedFloor, unpackedRatioLimit } from '../limits.ts';
+import { isTarHeader, walkTar } from './tar.ts';
+import { TarballScan } from './tarball-scan.ts';
+
+const blockSize = 512;
+/** Bytes that are taken up at a time, so that no more than these are copied. */
+const pieceSize = 256 * 1024;
+
+/** Unpacks a tarball as its bytes pass, and finds out what it holds. */
+export class TarballExaminer implements Examiner {
+  readonly #packed = new Handoff();
+  readonly #content: Promise<Content>;
+
+  /** @param onProgress called for each piece that is unpacked */
+  constructor(compression: Compression, onProgress: () => void) {
+    this.#content = examine(compression, this.#packed, onProgress);
+    this.#content.catch(() => undefined);
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length; at += pieceSize) {
+      // A copy, since tar-stream keeps what is left over of a chunk until the next one comes.
+      await this.#packed.write(Buffer.from(bytes.subarray(at, at + pieceSize)));
+      if (this.#packed.abandoned) await this.#content;
+    }
+  }
+
+  async end(): Promise<Content> {
+    this.#packed.end();
+    return await this.#content;
+  }
+
+  abort(): void {
+    this.#packed.fail(new HeadwaterError('aborted', 'the file was given up before its end'));
+  }
+}
+
+/**
+ * Finds out what a tarball holds, all of whose bytes are here.
+ * @throws HeadwaterError `invalid` as {@link TarballExaminer}
+ */
+export async function examineTarball(
+  compression: Compression,
+  packed: Uint8Array,
+  onProgress: () => void,
+): Promise<Content> {
+  const unpacked = compression === 'gzip' ? gunzipSmall(packed) : undefined;
+  if (unpacked === undefined) return await examine(compression, only(packed), onProgress);
+  const scan = new TarballScan();
+  await walkTar(assertTar(compression, only(unpacked)), (entry) => scan.visit(entry));
+  return scan.content(compression, unpacked.length);
+}
+
+async function examine(
+  compression: Compression,
+  packed: AsyncIterable<Uint8Array>,
+  onProgress: () => void,
+): Promise<Content> {
+  const scan = new TarballScan();
+  const meter = new Meter(onProgress);
+  const unpacked = meter.unpacked(decompress(compression, meter.packed(packed)));
+  await walkTar(assertTar(compression, unpacked), (entry) => scan.visit(entry));
+  return scan.content(compression, meter.unpackedBytes);
+}
+
+/** Counts bytes on both sides of a decompressor and stops it when they are out of proportion. */
+class Meter {
+  unpackedBytes = 0;
+  #packedBytes = 0;
+  readonly #onProgress: () => void;
+
+  constructor(onProgress: () => void) {
+    this.#onProgress = onProgress;
+  }
+
+  async *packed(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const bytes of source) {
+      this.#packedBytes += bytes.length;
+      yield bytes;
+    }
+  }
+
+  async *unpacked(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const bytes of source) {
+      this.#onProgress();
+      this.unpackedBytes += bytes.length;
+      if (this.unpackedBytes > unpackedFloor + this.#packedBytes * unpackedRatioLimit) {
+        throw new HeadwaterError(
+          'invalid',
+          `the archive unpacks to more than ${unpackedFloor / 1024 ** 2} MiB and more than ${unpackedRatioLimit} times its size, as only a decompression bomb does`,
+        );
+      }
+      yield bytes;
+    }
+  }
+}
+
+/** The same bytes, once their first block was seen to be that of a tar archive. */
+async function* assertTar(
+  compression: Compression,
+  source: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  let head: Buffer | undefined = Buffer.alloc(0);
+  for await (const bytes of source) {
+    if (head === undefined) {
+      yield bytes;
+      continue;
+    }
+    head = Buffer.concat([head, bytes]);
+    if (head.length < blockSize) continue;
+    if (!isTarHeader(head)) throw noTar(compression);
+    yield head;
+    head = undefined;
+  }
+  if (head !== undefined) throw noTar(compression);
+}
+
+function noTar(compression: Compression): HeadwaterError {
+  return new HeadwaterError(
+    'invalid',
+    `compressed with ${compression}, but no tar archive is in it, or an empty one`,
+  );
+}

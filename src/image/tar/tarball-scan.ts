@@ -1,0 +1,195 @@
+import { HeadwaterError } from '../../errors.ts';
+import type { Compression, Content } from '../content.ts';
+import type { Violation } from '../image-rules.ts';
+import { metadataTarballLimit, metadataYamlLimit } from '../limits.ts';
+import { isQcow2 } from '../magic.ts';
+import { type MetadataFile, readMetadataFile } from '../metadata/metadata.ts';
+import { decodeMetadata } from '../metadata/metadata-text.ts';
+import { missingTemplate } from '../metadata/missing-template.ts';
+import { Qcow2Examiner, qcow2HeadLength } from '../qcow2/qcow2.ts';
+import type { Member } from './member.ts';
+import { MemberRules } from './member-rules.ts';
+import { PackingAdvice } from './packing-advice.ts';
+import { describeTop, namesInMessage, RootfsScan } from './rootfs.ts';
+import type { EntrySink, TarEntry } from './tar.ts';
+
+/** Bytes of such a name that a message shows. */
+const nameLength = 60;
+
+/** Finds out what kind of tarball it is while it is walked. */
+export class TarballScan {
+  readonly #root = new RootfsScan();
+  /** What is below rootfs/. */
+  readonly #inner = new RootfsScan();
+  readonly #rules = new MemberRules();
+  readonly #top = new Set<string>();
+  readonly #advice = new PackingAdvice();
+  #metadata: MetadataFile | undefined;
+  #container = false;
+  #virtualMachine = false;
+
+  /**
+   * @returns what takes the entry's bytes, where they are of interest
+   * @throws HeadwaterError `invalid` for an entry that no image can have
+   */
+  visit(entry: TarEntry): EntrySink | undefined {
+    this.#advice.visit(entry);
+    const slash = entry.name.indexOf('/');
+    const first = slash === -1 ? entry.name : entry.name.slice(0, slash);
+    if (first !== '' && this.#top.size <= namesInMessage) {
+      this.#top.add(first.slice(0, nameLength) + (slash === -1 && entry.type !== 'directory' ? '' : '/'));
+    }
+    this.#rules.visit(memberOf(entry));
+    if (entry.name === 'metadata.yaml') return this.#visitMetadata(entry);
+    if (entry.name === 'rootfs.img') return this.#visitDisk(entry);
+    if (first === 'rootfs' && (slash !== -1 || entry.type === 'directory')) {
+      this.#container = true;
+      return slash === -1 ? undefined : this.#inner.visit({ ...entry, name: entry.name.slice(slash + 1) });
+    }
+    return this.#root.visit(entry);
+  }
+
+  /**
+   * What the tarball is, after its last entry.
+   * @param unpacked bytes that it has without compression
+   * @throws HeadwaterError `invalid` where it is nothing that images are made of
+   */
+  content(compression: Compression, unpacked: number): Content {
+    if (this.#metadata === undefined) {
+      if (this.#root.isRoot) {
+        const violations = judged(this.#rules.rootViolations);
+        return { kind: 'rootfs-tarball', compression, found: this.#root.facts, ...violations };
+      }
+      throw new HeadwaterError(
+        'invalid',
+        `a tar archive without metadata.yaml, and no root filesystem: ${this.#advice.text ?? describeTop([...this.#top])}`,
+      );
+    }
+    const { metadata, templates } = this.#metadata;
+    const violations = judged(this.#rules.violations(templates));
+    const missing = missingTemplate(templates, (file) => this.#rules.hasTemplate(file));
+    if (missing !== undefined) throw new HeadwaterError('invalid', missing);
+    if (this.#container && this.#virtualMachine) {
+      throw new HeadwaterError(
+        'invalid',
+        'a unified tarball with both rootfs/ and rootfs.img: leave one of them out',
+      );
+    }
+    if (this.#container) {
+      const { architecture } = this.#inner.facts;
+      const programs = architecture === undefined ? {} : { programs: architecture };
+      return { kind: 'unified', compression, metadata, type: 'container', ...programs, ...violations };
+    }
+    if (this.#virtualMachine) {
+      return { kind: 'unified', compression, metadata, type: 'virtual-machine', ...violations };
+    }
+    if (this.#root.isRoot) {
+      throw new HeadwaterError(
+        'invalid',
+        'metadata.yaml lies beside the root filesystem: in a unified tarball the root filesystem is below rootfs/',
+      );
+    }
+    if (unpacked > metadataTarballLimit) {
+      throw new HeadwaterError(
+        'invalid',
+        `a tarball with metadata.yaml and no root unpacks to ${unpacked} bytes: at most ${metadataTarballLimit} are allowed`,
+      );
+    }
+    return { kind: 'metadata', compression, metadata, ...violations };
+  }
+
+  #visitMetadata(entry: TarEntry): EntrySink {
+    if (entry.type !== 'file' || entry.sparse) {
+      throw new HeadwaterError(
+        'invalid',
+        `metadata.yaml is no plain file in the archive (${entry.type ?? 'sparse'}; rule metadata-link)`,
+      );
+    }
+    if (this.#metadata !== undefined) {
+      throw new HeadwaterError('invalid', 'metadata.yaml is in the archive twice (rule metadata-twice)');
+    }
+    if (entry.size > metadataYamlLimit) {
+      throw new HeadwaterError(
+        'invalid',
+        `metadata.yaml has ${entry.size} bytes: at most ${metadataYamlLimit} are allowed`,
+      );
+    }
+    const parts: Buffer[] = [];
+    return {
+      write: (bytes) => void parts.push(Buffer.from(bytes)),
+      end: () => {
+        this.#metadata = readMetadataFile(decodeMetadata(Buffer.concat(parts)));
+      },
+    };
+  }
+
+  /** The disk of a virtual machine: the daemons take qcow2 and nothing else. */
+  #visitDisk(entry: TarEntry): EntrySink {
+    if (entry.type !== 'file' || entry.sparse) {
+      throw new HeadwaterError(
+        'invalid',
+        entry.sparse
+          ? 'rootfs.img was packed with its holes left out: pack it without --sparse'
+          : `rootfs.img is no plain file in the archive (${entry.type})`,
+      );
+    }
+    this.#virtualMachine = true;
+    return new DiskSink();
+  }
+}
+
+/** Checks rootfs.img as a disk on its own is checked. */
+class DiskSink implements EntrySink {
+  #head = Buffer.alloc(0);
+  #examiner: Qcow2Examiner | undefined;
+
+  write(bytes: Uint8Array): void {
+    if (this.#examiner !== undefined) {
+      this.#examiner.write(bytes);
+      return;
+    }
+    this.#head = Buffer.concat([this.#head, bytes]);
+    if (this.#head.length >= qcow2HeadLength) this.#begin();
+  }
+
+  end(): void {
+    this.#examiner ??= this.#begin();
+    this.#examiner.end();
+  }
+
+  #begin(): Qcow2Examiner {
+    if (!isQcow2(this.#head)) {
+      throw new HeadwaterError(
+        'invalid',
+        'rootfs.img is no qcow2 disk: convert it with qemu-img convert -O qcow2',
+      );
+    }
+    this.#examiner = new Qcow2Examiner(this.#head);
+    this.#examiner.write(this.#head);
+    return this.#examiner;
+  }
+}
+
+const memberTypes = new Map<TarEntry['type'], Member['type']>([
+  ['file', 'file'],
+  ['contiguous-file', 'file'],
+  ['directory', 'directory'],
+  ['symlink', 'symlink'],
+  ['link', 'link'],
+  ['character-device', 'device'],
+  ['block-device', 'device'],
+  ['fifo', 'device'],
+]);
+
+function memberOf({ name, type, linkName, absolute }: TarEntry): Member {
+  return {
+    name,
+    type: memberTypes.get(type) ?? 'other',
+    ...(linkName === undefined ? {} : { linkName }),
+    ...(absolute ? { absolute } : {}),
+  };
+}
+
+function judged(violations: Violation[]): { violations?: Violation[] } {
+  return violations.length === 0 ? {} : { violations };
+}

@@ -1,0 +1,80 @@
+import { createHash, hash } from 'node:crypto';
+import type { Digest } from '../../model/digest.ts';
+import { smallFile } from '../../publish/intake/intake.ts';
+import { WrongFile } from '../upstream/requests.ts';
+
+/** A file of an upstream, by the best digest that its document gives. */
+export interface ExpectedFile {
+  path: string;
+  size: number;
+  sha256?: Digest;
+  sha512?: string;
+  md5?: string;
+  /** Of a root: the fingerprint that it has together with the metadata, as its document gives it. */
+  fingerprint?: Digest;
+}
+
+/** The files of a version that are to be brought here. */
+export interface ExpectedFiles {
+  metadata?: ExpectedFile;
+  roots: ExpectedFile[];
+  deltas: ExpectedFile[];
+}
+
+/** The metadata, then roots and deltas. */
+export function allOf({ metadata, roots, deltas }: ExpectedFiles): ExpectedFile[] {
+  return [...(metadata === undefined ? [] : [metadata]), ...roots, ...deltas];
+}
+
+/** Whether a file is brought here as a whole, in memory, with others. */
+export function isSmall({ size }: Pick<ExpectedFile, 'size'>): boolean {
+  return size <= smallFile;
+}
+
+/** What tells a file from others: its digest, where that is known. */
+export function keyOf({ sha256, path }: ExpectedFile): string {
+  return sha256 ?? path;
+}
+
+/** What its bytes are checked with, and what is to come of it; undefined when its document gives no digest. */
+function checkOf({ sha256, sha512, md5 }: ExpectedFile): { algorithm: string; expected: string } | undefined {
+  if (sha256 !== undefined) return { algorithm: 'sha256', expected: sha256 };
+  if (sha512 !== undefined) return { algorithm: 'sha512', expected: sha512 };
+  return md5 === undefined ? undefined : { algorithm: 'md5', expected: md5 };
+}
+
+/** @throws WrongFile when they are not the bytes that were announced */
+export function assertExpected(file: ExpectedFile, bytes: Uint8Array): void {
+  const check = checkOf(file);
+  if (check === undefined) return;
+  const found = hash(check.algorithm, bytes);
+  if (found !== check.expected) throw other(file, check, found);
+}
+
+/**
+ * The same bytes, which fail at their end when they are not those that were announced.
+ * A SHA-256 is left to whoever takes them in, and so computes it anyway.
+ * @throws HeadwaterError `invalid`
+ */
+export function checked(file: ExpectedFile, bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  const check = checkOf(file);
+  return check === undefined || check.algorithm === 'sha256' ? bytes : checkedWith(file, check, bytes);
+}
+
+async function* checkedWith(
+  file: ExpectedFile,
+  check: { algorithm: string; expected: string },
+  bytes: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const hash = createHash(check.algorithm);
+  for await (const chunk of bytes) {
+    hash.update(chunk);
+    yield chunk;
+  }
+  const found = hash.digest('hex');
+  if (found !== check.expected) throw other(file, check, found);
+}
+
+function other({ path }: ExpectedFile, check: { algorithm: string; expected: string }, found: string) {
+  return new WrongFile(`${path}: its ${check.algorithm} is ${found}, but ${check.expected} was announced`);
+}

@@ -1,0 +1,146 @@
+import { setMaxListeners } from 'node:events';
+import type { BackgroundWork } from '../../async/background-tasks.ts';
+import { ShortMemory } from '../../async/expiring-map.ts';
+import type { Source } from '../../catalog/products/blob-sources.ts';
+import type { MirrorDefinition } from '../../config/mirror-schema.ts';
+import { HeadwaterError } from '../../errors.ts';
+import type { Digest } from '../../model/digest.ts';
+import { onDemandDirectory } from '../download/download-directories.ts';
+import type { MirrorParts } from '../run/open-upstream.ts';
+import { OnDemandFetch } from './fetch.ts';
+import { UpstreamConnections } from './upstreams.ts';
+
+/** What fetches work with. */
+interface FetchesParts {
+  parts: MirrorParts;
+  definitions: readonly MirrorDefinition[];
+  work: BackgroundWork;
+  /** Milliseconds, as `OnDemandTimes` has them. */
+  times: { firstByte: number; wrongBytes: number };
+  hooks: {
+    onKept(fetch: OnDemandFetch, seconds: number): Promise<void>;
+    onFailed(source: Source, failure: { error: Error; wrong: boolean }): void;
+  };
+}
+
+/** The fetches that are under way: one of a blob at the most, however many ask for it. */
+export class OnDemandFetches {
+  readonly #parts: MirrorParts;
+  readonly #work: BackgroundWork;
+  readonly #hooks: FetchesParts['hooks'];
+  readonly #firstByte: number;
+  readonly #upstreams: UpstreamConnections;
+  readonly #fetches = new Map<Digest, Promise<OnDemandFetch>>();
+  /** Digests of which wrong bytes came, with what was said of them: they are not asked for yet. */
+  readonly #wrong: ShortMemory<Digest, string>;
+  readonly #closing = new AbortController();
+
+  constructor({ parts, definitions, work, times, hooks }: FetchesParts) {
+    this.#parts = parts;
+    this.#work = work;
+    this.#hooks = hooks;
+    this.#firstByte = times.firstByte;
+    this.#wrong = new ShortMemory(times.wrongBytes);
+    // Every fetch that is under way listens to it.
+    setMaxListeners(0, this.#closing.signal);
+    this.#upstreams = new UpstreamConnections(definitions, this.#closing.signal);
+  }
+
+  /** The fetch of a blob that is under way, if there is one. */
+  running(digest: Digest): Promise<OnDemandFetch> | undefined {
+    return this.#fetches.get(digest);
+  }
+
+  /**
+   * The fetch of a blob: the one that is under way, or a new one.
+   * @throws HeadwaterError `unavailable` when its upstream has just sent wrong bytes
+   */
+  async fetch(digest: Digest, source: Source): Promise<OnDemandFetch> {
+    this.#assertNotWrong(digest);
+    // Nothing is awaited before the map is set: who asks at the same moment finds it.
+    const running = this.#fetches.get(digest);
+    if (running !== undefined) return await running;
+    const beginning = this.#begin(digest, source);
+    this.#fetches.set(digest, beginning);
+    beginning.then(
+      (fetch) => this.#work.do(this.#attend(digest, fetch)),
+      () => this.#fetches.delete(digest),
+    );
+    return await beginning;
+  }
+
+  /**
+   * Resolves when the first bytes are here, or when they are late and the upstream has not failed.
+   * @throws HeadwaterError `unavailable`, when the fetch has failed or is about to
+   */
+  async begun(fetch: OnDemandFetch): Promise<void> {
+    const { mirror } = fetch.source;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(() => resolve('late'), this.#firstByte);
+    });
+    try {
+      const outcome = await Promise.race([fetch.file.begun(), late]);
+      const trouble = this.#upstreams.trouble(mirror);
+      if (outcome === 'late' && trouble !== undefined && fetch.file.arrived === 0) {
+        throw new HeadwaterError('unavailable', trouble);
+      }
+    } catch (error) {
+      // Whatever the upstream says: for the client the file is listed, and cannot be had now.
+      if (!(error instanceof HeadwaterError)) throw error;
+      const { kind, message } = error;
+      const answer = kind === 'no-space' ? kind : 'unavailable';
+      throw new HeadwaterError(answer, `mirror ${mirror}: ${message}`, { cause: error });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Stops them; what arrived is kept for the next time. Resolves when all work beside them is done, too. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#work.done();
+    await this.#upstreams.close();
+  }
+
+  async #begin(digest: Digest, source: Source): Promise<OnDemandFetch> {
+    const { destination, dataDir } = this.#parts;
+    return await OnDemandFetch.begin(
+      { ...source, digest },
+      {
+        destination,
+        downloader: await this.#upstreams.of(source.mirror),
+        directory: onDemandDirectory(dataDir),
+        signal: this.#closing.signal,
+      },
+    );
+  }
+
+  /** Waits for the end of a fetch and tells of it. */
+  async #attend(digest: Digest, fetch: OnDemandFetch): Promise<void> {
+    const started = performance.now();
+    const { source } = fetch;
+    const end = await fetch.ended;
+    this.#fetches.delete(digest);
+    if (end.kind === 'kept') {
+      await this.#hooks.onKept(fetch, (performance.now() - started) / 1000);
+      return;
+    }
+    // What an earlier fetch left may have been what was wrong: then the next one begins anew.
+    if (end.kind === 'wrong' && !end.resumed) {
+      this.#wrong.set(digest, end.error.message);
+    }
+    if (!this.#closing.signal.aborted) {
+      this.#hooks.onFailed(source, { error: end.error, wrong: end.kind === 'wrong' });
+    }
+  }
+
+  #assertNotWrong(digest: Digest): void {
+    const wrong = this.#wrong.get(digest);
+    if (wrong === undefined) return;
+    throw new HeadwaterError(
+      'unavailable',
+      `the upstream sent wrong bytes and is not asked again yet: ${wrong}`,
+    );
+  }
+}

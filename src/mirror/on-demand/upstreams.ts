@@ -1,0 +1,49 @@
+import type { MirrorDefinition } from '../../config/mirror-schema.ts';
+import { HeadwaterError } from '../../errors.ts';
+import { openDownloader } from '../run/open-upstream.ts';
+import type { Downloader } from '../upstream/downloader.ts';
+
+/** For how long a failure of an upstream is taken to be its state, in milliseconds. */
+const troubleLasts = 5000;
+
+/** The connections to the upstreams of mirrors, made when they are first needed. */
+export class UpstreamConnections {
+  readonly #definitions: readonly MirrorDefinition[];
+  readonly #signal: AbortSignal;
+  readonly #downloaders = new Map<string, Promise<Downloader>>();
+  readonly #troubles = new Map<string, { at: number; reason: string }>();
+
+  constructor(definitions: readonly MirrorDefinition[], signal: AbortSignal) {
+    this.#definitions = definitions;
+    this.#signal = signal;
+  }
+
+  /** @throws HeadwaterError `not-found` when there is no such mirror, `invalid` when a file it names cannot be read */
+  async of(mirror: string): Promise<Downloader> {
+    const known = this.#downloaders.get(mirror);
+    if (known !== undefined) return await known;
+    const definition = this.#definitions.find(({ name }) => name === mirror);
+    if (definition === undefined) throw new HeadwaterError('not-found', `there is no mirror ${mirror}`);
+    const opening = openDownloader(definition, {
+      signal: this.#signal,
+      onRetry: (reason) => this.#troubles.set(mirror, { at: performance.now(), reason }),
+    });
+    this.#downloaders.set(mirror, opening);
+    opening.catch(() => this.#downloaders.delete(mirror));
+    return await opening;
+  }
+
+  /** What an upstream failed with a moment ago, if it did. */
+  trouble(mirror: string): string | undefined {
+    const trouble = this.#troubles.get(mirror);
+    return trouble !== undefined && performance.now() - trouble.at < troubleLasts
+      ? trouble.reason
+      : undefined;
+  }
+
+  async close(): Promise<void> {
+    for (const opening of await Promise.allSettled(this.#downloaders.values())) {
+      if (opening.status === 'fulfilled') await opening.value.close();
+    }
+  }
+}

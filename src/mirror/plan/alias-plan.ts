@@ -1,0 +1,31 @@
+import { type Family, impliedAliases } from '../../model/names.ts';
+import type { OfferedProduct } from '../../simplestreams/read/offered.ts';
+
+/** Where each alias leads, by its name. */
+export type AliasMap = Map<string, Family>;
+
+/**
+ * The aliases that the upstream gives to what is selected, and those that every product has. Where several families
+ * claim one, it goes to the first in alphabetical order, as clients see it (`applyAliases` of simplestreams clients).
+ */
+export function offeredAliases(products: OfferedProduct[]): AliasMap {
+  const aliases: AliasMap = new Map();
+  const families = products
+    .map(({ key, details }) => {
+      const { os, release, variant } = key;
+      return {
+        family: { os, release, variant },
+        names: [...impliedAliases(key), ...(details.aliases ?? [])],
+      };
+    })
+    .sort((one, other) => (familyName(one.family) < familyName(other.family) ? -1 : 1));
+  for (const { family, names } of families) {
+    for (const name of names) if (!aliases.has(name)) aliases.set(name, family);
+  }
+  return aliases;
+}
+
+function familyName({ os, release, variant }: Family): string {
+  // The separator sorts before anything that names hold, so that it is the parts that are compared.
+  return `${os}\0${release}\0${variant}`;
+}

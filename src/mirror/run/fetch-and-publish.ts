@@ -1,0 +1,73 @@
+import { type Outcome, outcomeOf, resultOf, withOutcomes } from '../../async/outcome.ts';
+import type { Destination, KeptFile } from '../../publish/destination/destination.ts';
+import { publish } from '../../publish/publisher.ts';
+import type { Progress, PublishRequest, SourceFile } from '../../publish/request.ts';
+import type { BlobKeeper } from '../download/blob-downloads.ts';
+import { isTakenApart } from '../plan/held-versions.ts';
+import type { PlannedVersion } from '../plan/plan.ts';
+
+interface PublishParts {
+  keeper: Pick<BlobKeeper, 'keepAll'>;
+  destination: Destination;
+  owner: string;
+  stream: string;
+}
+
+/**
+ * Fetches the files of versions and publishes them. One that is listed already only needs its files.
+ * @returns what became of each: the errors are those of keeping and publishing
+ */
+export async function fetchAndPublish(
+  versions: readonly PlannedVersion[],
+  parts: PublishParts,
+  options: { progress?: Progress; signal: AbortSignal },
+): Promise<Outcome<void>[]> {
+  const kept = await parts.keeper.keepAll(versions.map(filesOf), options);
+  return await Promise.all(
+    withOutcomes(versions, kept).map(({ request, outcome }) =>
+      outcomeOf(() => publishKept(request, resultOf(outcome), parts)),
+    ),
+  );
+}
+
+function filesOf({ version: { metadata }, files }: PlannedVersion) {
+  const rest = files.filter((file) => file !== metadata);
+  const deltas = rest.filter((file) => 'base' in file);
+  const roots = rest.filter((file) => !('base' in file));
+  return { ...(metadata === undefined ? {} : { metadata }), roots, deltas };
+}
+
+async function publishKept(
+  planned: PlannedVersion,
+  kept: readonly KeptFile[],
+  parts: PublishParts,
+): Promise<void> {
+  if (planned.listed && !isTakenApart(planned.version)) return;
+  const bases = new Map(filesOf(planned).deltas.map(({ path, base }) => [path, base]));
+  const files = kept.map((file) => source(file, bases.get(file.name)));
+  await publish(
+    parts.destination,
+    { ...requestFor(planned, parts.stream), files },
+    {
+      owner: parts.owner,
+      fromUpstream: true,
+      upstreamName: planned.version.name,
+    },
+  );
+}
+
+/** What the upstream's document says of a version, as a publish takes it. */
+function requestFor(planned: PlannedVersion, stream: string): Omit<PublishRequest, 'files'> {
+  const { key, details, version } = planned;
+  return {
+    ...details,
+    ...key,
+    stream,
+    serial: version.serial,
+    ...(version.label === undefined ? {} : { label: version.label }),
+  };
+}
+
+function source({ name, digest }: KeptFile, deltaBase: string | undefined): SourceFile {
+  return { from: 'blob', name, digest, ...(deltaBase === undefined ? {} : { deltaBase }) };
+}

@@ -1,0 +1,78 @@
+import type { Mirrors } from '../../catalog/mirrors/mirrors.ts';
+import { HeadwaterError } from '../../errors.ts';
+import { isAbandoned, stagedName } from '../../files/process-name.ts';
+
+/** How long a lease lasts that nobody renews, and how often it is renewed, in milliseconds. */
+const leaseTime = 60_000;
+const renewInterval = 15_000;
+
+/** The right to run a mirror, which one process has at a time. */
+export class HeldLease {
+  readonly #mirrors: Mirrors;
+  readonly #mirror: string;
+  readonly #holder: string;
+  readonly #lost = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  /** When it was last sure to be ours, by the clock that `expiresAt` means. */
+  #renewedAt = Date.now();
+
+  private constructor(mirrors: Mirrors, mirror: string, holder: string) {
+    this.#mirrors = mirrors;
+    this.#mirror = mirror;
+    this.#holder = holder;
+    this.#timer = setInterval(() => void this.#renew(), renewInterval);
+    this.#timer.unref();
+  }
+
+  /**
+   * Takes the lease. That of a process of this machine that has ended is free at once, any other when it expires.
+   * @throws HeadwaterError `conflict` while another run has it
+   */
+  static async take(mirrors: Mirrors, mirror: string): Promise<HeldLease> {
+    const holder = await stagedName();
+    const current = await mirrors.lease(mirror);
+    const isDead = current !== undefined && (await isAbandoned(current.holder, new Date()));
+    const other = await mirrors.acquire(
+      mirror,
+      { holder, expiresAt: new Date(Date.now() + leaseTime) },
+      isDead ? { deadHolder: current.holder } : {},
+    );
+    if (other === undefined) return new HeldLease(mirrors, mirror, holder);
+    throw new HeadwaterError(
+      'conflict',
+      `mirror ${mirror} is running already: wait for that run, or stop it ("headwater mirror status ${mirror}" shows it)`,
+    );
+  }
+
+  /** Aborted when somebody else has it, because it could not be renewed in time. */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  /**
+   * Called before a change that two runs at once must not make. Costs nothing while the last renewal is recent; a
+   * process that was stopped for a while asks.
+   * @throws HeadwaterError `conflict` when somebody else has it
+   */
+  async assertHeld(): Promise<void> {
+    if (Date.now() - this.#renewedAt > 2 * renewInterval) await this.#renew();
+    this.#lost.signal.throwIfAborted();
+  }
+
+  async release(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#mirrors.release(this.#mirror, this.#holder);
+  }
+
+  async #renew(): Promise<void> {
+    const now = Date.now();
+    const lease = { holder: this.#holder, expiresAt: new Date(now + leaseTime) };
+    try {
+      if (await this.#mirrors.renew(this.#mirror, lease)) this.#renewedAt = now;
+      else this.#lost.abort(new HeadwaterError('conflict', `mirror ${this.#mirror} was taken over`));
+    } catch (error) {
+      // When the catalog is busy, the next renewal comes in time.
+      if (now - this.#renewedAt > leaseTime) this.#lost.abort(error);
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import type { RunOutcome } from '../../catalog/mirrors/mirror-run-rows.ts';
+import type { ErrorKind } from '../../errors.ts';
+import type { Skipped } from '../../simplestreams/read/offered.ts';
+
+/** What a run did, or a plan would do. */
+export interface RunReport {
+  /** Versions. */
+  added: number;
+  kept: number;
+  retired: number;
+  failed: FailedVersion[];
+  /** How many failed; `failed` names the first ones. */
+  failures: number;
+  skipped: Skipped[];
+  aliases: { changed: number; withheld: { alias: string; owner: string }[] };
+  /** Bytes that crossed the network, and bytes of added versions that were here already. */
+  fetched: number;
+  stored: number;
+  warnings: string[];
+  /** Of what kind it was that ended the run, if something did. */
+  errorKind?: ErrorKind;
+}
+
+interface FailedVersion {
+  product: string;
+  version: string;
+  error: string;
+}
+
+/** How a run ended. */
+export interface RunResult {
+  mirror: string;
+  outcome: RunOutcome;
+  startedAt: Date;
+  finishedAt: Date;
+  report: RunReport;
+}
+
+/** How many failures a record names: they tend to have one cause. */
+export const failuresNamed = 50;
+
+export function emptyReport(): RunReport {
+  return {
+    added: 0,
+    kept: 0,
+    retired: 0,
+    failed: [],
+    failures: 0,
+    skipped: [],
+    aliases: { changed: 0, withheld: [] },
+    fetched: 0,
+    stored: 0,
+    warnings: [],
+  };
+}

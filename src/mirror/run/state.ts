@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { Family } from '../../catalog/products/aliases.ts';
+import type { MirrorDefinition } from '../../config/mirror-schema.ts';
+import { HeadwaterError, messageOf } from '../../errors.ts';
+import type { Totals } from '../../simplestreams/read/products-document.ts';
+import type { KnownDocuments } from '../upstream/documents.ts';
+
+/** What a run leaves for the next one. */
+export interface MirrorState {
+  /** Stands for what the definition said of the content. */
+  definition: string;
+  /** The documents, while nothing but a change of them can mean work; empty otherwise. */
+  documents: KnownDocuments;
+  /** What the upstream offered in all, and what of it was selected. */
+  totals: Totals;
+  selected: Totals;
+  /** The aliases that the upstream gave. */
+  aliases: [alias: string, family: Family][];
+}
+
+/**
+ * A text that changes whenever the definition means other content than before, and when its keyring does.
+ * @throws HeadwaterError `invalid` when the keyring cannot be read
+ */
+export async function definitionMark(definition: MirrorDefinition): Promise<string> {
+  const { url, fallback, keyring, unsigned, select, variant, deltas, keep, stream, mode } = definition;
+  const hash = createHash('sha256').update(
+    // The first number counts changes of how this program reads upstreams.
+    JSON.stringify([1, { url, fallback, unsigned, select, variant, deltas, keep, stream, mode }]),
+  );
+  if (keyring !== undefined) {
+    try {
+      hash.update(await readFile(keyring));
+    } catch (error) {
+      throw new HeadwaterError(
+        'invalid',
+        `${definition.file}: keyring: ${keyring} cannot be read: ${messageOf(error)}`,
+        { cause: error },
+      );
+    }
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,187 @@
+import { type ErrorKind, HeadwaterError, jsonProblem } from '../../errors.ts';
+import { type Index, type IndexEntry, readIndex } from '../../simplestreams/read/index-document.ts';
+import { type Verifier, withoutSignature } from './signature.ts';
+
+/** What tells whether a document has changed (RFC 9110, section 8.8). */
+export interface Validators {
+  etag?: string;
+  lastModified?: string;
+}
+
+/** Where documents come from: a conditional request each. */
+export interface DocumentSource {
+  document(
+    path: string,
+    known?: Validators,
+  ): Promise<{ changed: false } | { changed: true; bytes: Uint8Array; validators: Validators }>;
+}
+
+/** Documents as they were read before: the index first. */
+export type KnownDocuments = { path: string; validators: Validators }[];
+
+/** A document that was read. */
+export interface ReadDocument {
+  path: string;
+  /** JSON, verified. */
+  bytes: Uint8Array;
+  /** When it shall have been changed, and the products that it shall have, as the index says. */
+  expected: IndexEntry;
+}
+
+type Changed = { bytes: Uint8Array; validators: Validators };
+
+/** The index of an upstream, signed or not; the first that is there is taken. */
+const signedIndexes = ['streams/v1/index.sjson', 'streams/v1/index.json'];
+const plainIndexes = ['streams/v1/index.json', 'streams/v1/index.sjson'];
+
+/** What tells of one document, and not of the upstream. Stores that hide what they have not answer 403. */
+const notGiven: ReadonlySet<ErrorKind> = new Set(['forbidden', 'invalid', 'too-large']);
+
+/** Reads an upstream's index and products documents, verified where a verifier is given. */
+export class UpstreamDocuments {
+  readonly #source: DocumentSource;
+  readonly #verifier: () => Promise<Verifier | undefined>;
+  readonly #known: KnownDocuments = [];
+  #unreadable: readonly HeadwaterError[] = [];
+  #missing: readonly HeadwaterError[] = [];
+
+  /** @param parts.verifier undefined where unsigned documents are taken */
+  constructor(parts: { source: DocumentSource; verifier: () => Promise<Verifier | undefined> }) {
+    this.#source = parts.source;
+    this.#verifier = parts.verifier;
+  }
+
+  /** Asks whether any of the documents has changed since. Costs a request each, without a body. */
+  async haveChanged(known: KnownDocuments): Promise<boolean> {
+    if (known.length === 0) return true;
+    for (const { path, validators } of known) {
+      if (validators.etag === undefined && validators.lastModified === undefined) return true;
+      try {
+        if ((await this.#source.document(path, validators)).changed) return true;
+      } catch (error) {
+        // A document that went away: the index tells what took its place.
+        if (error instanceof HeadwaterError && error.kind === 'not-found') return true;
+        throw error;
+      }
+    }
+    return false;
+  }
+
+  /**
+   * Reads the index and then every products document, one in memory at a time. What the index names in vain is passed
+   * over ({@link unreadable}, {@link missing}).
+   * @throws HeadwaterError `invalid` when a document is refused, or the index is none, `not-found` when there is no
+   * index, and what the source throws
+   */
+  async *read(): AsyncGenerator<ReadDocument> {
+    let { index, verifier } = await this.#readIndex();
+    const done = new Set<string>();
+    for (let again = false; ; again = true) {
+      const missing: HeadwaterError[] = [];
+      for (const entry of index.entries) {
+        if (done.has(entry.path)) continue;
+        const document = await this.#readProducts(entry, verifier);
+        if (document instanceof HeadwaterError) {
+          missing.push(document);
+          // The upstream may have moved on between two requests: its new index names what is there now.
+          if (!again) break;
+          continue;
+        }
+        done.add(entry.path);
+        yield document;
+      }
+      this.#unreadable = index.unusable;
+      this.#missing = missing;
+      if (again || missing.length === 0) return;
+      ({ index, verifier } = await this.#readIndex());
+    }
+  }
+
+  /** After {@link read}: entries of the index that cannot be used, and why. */
+  get unreadable(): readonly HeadwaterError[] {
+    return this.#unreadable;
+  }
+
+  /** After {@link read}: documents that the index names and the upstream does not give, and why. */
+  get missing(): readonly HeadwaterError[] {
+    return this.#missing;
+  }
+
+  /** What was read, for {@link haveChanged} of the next time. */
+  get known(): KnownDocuments {
+    return this.#known;
+  }
+
+  async #readIndex(): Promise<{ index: Index; verifier: Verifier | undefined }> {
+    const verifier = await this.#verifier();
+    for (const path of verifier === undefined ? plainIndexes : signedIndexes) {
+      const found = await this.#find(path);
+      if (found === undefined) continue;
+      const content = parse(await this.#verified(path, found.bytes, verifier), path);
+      this.#known.length = 0;
+      this.#known.push({ path, validators: found.validators });
+      return { index: readIndex(content, path), verifier };
+    }
+    throw new HeadwaterError('not-found', `the upstream has no ${plainIndexes.join(' and no ')}`);
+  }
+
+  /** @returns an error when the upstream is there, and does not give it */
+  async #readProducts(
+    entry: IndexEntry,
+    verifier: Verifier | undefined,
+  ): Promise<ReadDocument | HeadwaterError> {
+    let found: Changed | undefined;
+    try {
+      found = await this.#find(entry.path);
+    } catch (error) {
+      if (error instanceof HeadwaterError && notGiven.has(error.kind)) return error;
+      throw error;
+    }
+    if (found === undefined) {
+      return new HeadwaterError(
+        'not-found',
+        `${entry.path}: the index names it, but the upstream has no such file`,
+      );
+    }
+    const bytes = await this.#verified(entry.path, found.bytes, verifier);
+    this.#known.push({ path: entry.path, validators: found.validators });
+    return { path: entry.path, bytes, expected: entry };
+  }
+
+  /** @returns undefined when it is not there */
+  async #find(path: string): Promise<Changed | undefined> {
+    try {
+      const answer = await this.#source.document(path);
+      if (!answer.changed) throw new Error(`${path}: not modified, but nothing was known of it`);
+      return answer;
+    } catch (error) {
+      if (error instanceof HeadwaterError && error.kind === 'not-found') return undefined;
+      throw error;
+    }
+  }
+
+  async #verified(path: string, bytes: Uint8Array, verifier: Verifier | undefined): Promise<Uint8Array> {
+    const isSigned = Buffer.from(bytes.subarray(0, 100)).includes('-----BEGIN PGP');
+    if (verifier === undefined) {
+      return isSigned ? Buffer.from(withoutSignature(Buffer.from(bytes).toString('utf8'))) : bytes;
+    }
+    if (isSigned) return Buffer.from(await verifier.clearSigned(bytes, path));
+    const signature = await this.#find(`${path}.gpg`);
+    if (signature === undefined) {
+      throw new HeadwaterError(
+        'invalid',
+        `${path}: refused: it is not signed, and there is no ${path}.gpg: use "unsigned: true" if that is all right`,
+      );
+    }
+    await verifier.detached(bytes, signature.bytes, path);
+    return bytes;
+  }
+}
+
+function parse(bytes: Uint8Array, path: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')) as unknown;
+  } catch (error) {
+    throw new HeadwaterError('invalid', `${path}: not JSON: ${jsonProblem(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,119 @@
+import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
+import { isIP, type LookupFunction } from 'node:net';
+import { buildConnector } from 'undici';
+import { HeadwaterError } from '../../errors.ts';
+import { isPublicAddress } from '../../net/public-address.ts';
+
+/** How addresses are found and judged; tests have only their own machine. */
+export interface AddressRules {
+  lookup: LookupFunction;
+  isPublic: (address: string) => boolean;
+}
+
+const systemRules: AddressRules = { lookup: lookup as unknown as LookupFunction, isPublic: isPublicAddress };
+
+/**
+ * Connects to hosts after it has checked their addresses. A name is resolved once for each connection, and only an
+ * address that was checked is connected to, so that a name server cannot give another one to the connection.
+ */
+export class GuardedConnect {
+  readonly #rules: AddressRules;
+  /** By host; `public` once it had a public address. */
+  readonly #seen = new Map<string, 'public' | 'internal'>();
+
+  constructor(rules: AddressRules = systemRules) {
+    this.#rules = rules;
+  }
+
+  /**
+   * For hosts that the administrator named: any address will do, but a host that had a public one does not get to
+   * others afterwards.
+   */
+  named(options: buildConnector.BuildOptions): buildConnector.connector {
+    return this.#connector(options, (host, addresses) => {
+      const open = addresses.filter((address) => this.#rules.isPublic(address));
+      if (open.length > 0) this.#seen.set(host, 'public');
+      else if (this.#seen.get(host) !== 'public') this.#seen.set(host, 'internal');
+      return this.#seen.get(host) === 'public' ? open : addresses;
+    });
+  }
+
+  /** For hosts that an upstream named: public addresses only. */
+  publicOnly(options: buildConnector.BuildOptions): buildConnector.connector {
+    return this.#connector(options, (_, addresses) =>
+      addresses.filter((address) => this.#rules.isPublic(address)),
+    );
+  }
+
+  /**
+   * Whether a host is on a private network or on this machine, as far as it is known: by its address, by the reserved name
+   * `localhost`, or by the addresses of connections of {@link named}. Behind a proxy nobody else knows.
+   */
+  isInternal(hostname: string): boolean {
+    const host = bare(hostname);
+    if (isIP(host) !== 0) return !this.#rules.isPublic(host);
+    return /(^|\.)localhost\.?$/i.test(host) || this.#seen.get(host) === 'internal';
+  }
+
+  /** @param allowed those of the addresses of a host that may be connected to */
+  #connector(
+    options: buildConnector.BuildOptions,
+    allowed: (host: string, addresses: readonly string[]) => readonly string[],
+  ): buildConnector.connector {
+    const check = (host: string, addresses: readonly string[]): ReadonlySet<string> => {
+      const checked = new Set(allowed(host, addresses));
+      if (checked.size > 0 || addresses.length === 0) return checked;
+      throw notPublic(host, addresses[0] ?? '');
+    };
+    const connect = buildConnector({
+      ...options,
+      lookup: (host: string, lookupOptions: LookupOptions, callback: Parameters<LookupFunction>[2]) =>
+        this.#rules.lookup(host, { ...lookupOptions, all: true }, (error, found) => {
+          if (error !== null) return callback(error, []);
+          const addresses = found as LookupAddress[];
+          let checked: ReadonlySet<string>;
+          try {
+            checked = check(
+              host,
+              addresses.map(({ address }) => address),
+            );
+          } catch (refusal) {
+            return callback(refusal as Error, []);
+          }
+          const usable = addresses.filter(({ address }) => checked.has(address));
+          const [first] = usable;
+          if (lookupOptions.all === true) callback(null, usable);
+          else callback(null, first?.address ?? '', first?.family);
+        }),
+    });
+    return (target, callback) => {
+      const host = bare(target.hostname);
+      // An address is not looked up.
+      if (isIP(host) !== 0) {
+        try {
+          check(host, [host]);
+        } catch (refusal) {
+          callback(refusal as Error, null);
+          return;
+        }
+      }
+      connect(target, callback);
+    };
+  }
+}
+
+/** A host without the brackets of a URL. */
+function bare(hostname: string): string {
+  return hostname.replace(/^\[|\]$/g, '');
+}
+
+/** A host has no address that may be connected to. */
+export class RefusedAddress extends HeadwaterError {}
+
+function notPublic(host: string, address: string): RefusedAddress {
+  const which = host === address ? address : `${host.slice(0, 260)} has the address ${address}, which`;
+  return new RefusedAddress(
+    'invalid',
+    `${which} is on a private network or on this machine: a public upstream may not send Headwater there`,
+  );
+}

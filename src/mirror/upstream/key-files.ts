@@ -1,0 +1,59 @@
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { MirrorDefinition } from '../../config/mirror-schema.ts';
+import { HeadwaterError, messageOf } from '../../errors.ts';
+import { Verifier } from './signature.ts';
+
+/**
+ * The authorities that a mirror's definition names, as PEM.
+ * @throws HeadwaterError `invalid`, naming the definition and the file, when it cannot be read or has no certificates
+ */
+export async function readAuthorities(
+  definition: Pick<MirrorDefinition, 'file'>,
+  ca: string,
+): Promise<string> {
+  let text: string;
+  try {
+    text = await readFile(ca, 'utf8');
+  } catch (error) {
+    throw wrong(definition, `ca: ${ca} cannot be read: ${messageOf(error)}`, error);
+  }
+  const certificates = text.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
+  if (certificates.length === 0) throw wrong(definition, `ca: ${ca} holds no certificates in PEM`);
+  for (const [index, certificate] of certificates.entries()) {
+    try {
+      new X509Certificate(certificate);
+    } catch (error) {
+      throw wrong(definition, `ca: ${ca}: its certificate ${index + 1} is none: ${messageOf(error)}`, error);
+    }
+  }
+  return text;
+}
+
+/**
+ * Opens the keyring and the authorities of a definition, as a run would.
+ * @returns what is wrong with them, a line for each
+ */
+export async function problemsOfNamedFiles(definition: MirrorDefinition): Promise<string[]> {
+  const { keyring, ca, file } = definition;
+  const attempts = [
+    ...(keyring === undefined
+      ? []
+      : [
+          Verifier.open(keyring).catch((error: unknown) => {
+            throw wrong({ file }, messageOf(error), error);
+          }),
+        ]),
+    ...(ca === undefined ? [] : [readAuthorities(definition, ca)]),
+  ];
+  const outcomes = await Promise.allSettled<unknown>(attempts);
+  return outcomes.flatMap((outcome) => {
+    if (outcome.status === 'fulfilled') return [];
+    if (outcome.reason instanceof HeadwaterError) return [outcome.reason.message];
+    throw outcome.reason;
+  });
+}
+
+function wrong({ file }: Pick<MirrorDefinition, 'file'>, problem: string, cause?: unknown): HeadwaterError {
+  return new HeadwaterError('invalid', `${file}: ${problem}`, { cause });
+}

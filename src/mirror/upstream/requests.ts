@@ -1,0 +1,214 @@
+import { type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import { retryAfter } from '../../async/patience.ts';
+import { codeOf, HeadwaterError, messageOf, quotable } from '../../errors.ts';
+import { type CollectOptions, collect, type WholeAnswer } from './collect-response.ts';
+import { type AddressRules, GuardedConnect, RefusedAddress } from './guarded-connect.ts';
+import { Redirects } from './redirects.ts';
+import { trustedCertificates } from './trusted-certificates.ts';
+
+/** An upstream server. */
+export interface Upstream {
+  /** The address, then fallbacks; no slash at the end. */
+  bases: string[];
+  /** Certificates, in PEM, that are trusted beside those of the system. */
+  ca?: string;
+  /** For the address only: neither for fallbacks nor for where it redirects to. */
+  credentials?: { user: string; password: string };
+  /** Hosts, beside its own, that it may redirect to. */
+  redirects?: readonly string[];
+  /** Connections at a time. */
+  concurrency: number;
+  /** Bytes a second, of all connections together. */
+  bandwidth?: number;
+}
+
+const redirectsFollowed = 5;
+
+/** Milliseconds. */
+const timeouts = { connect: 15_000, idle: 60_000 };
+
+/** Answers that may be others the next time (RFC 9110, section 15). */
+const passing = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+/** A refusal that may be another the next time. */
+export class Passing extends HeadwaterError {
+  /** Milliseconds that the upstream asks to wait. */
+  readonly after: number | undefined;
+
+  constructor(message: string, after: number | undefined) {
+    super('unavailable', message);
+    this.after = after;
+  }
+}
+
+/**
+ * Makes single requests to an upstream, over connections that are kept. Redirects are followed as far as the definition
+ * allows; to which addresses they may go is checked where connections are made. A proxy resolves names by itself: then
+ * only names can be checked.
+ */
+export class UpstreamRequests {
+  readonly #guard: GuardedConnect;
+  readonly #redirects: Redirects;
+  /** For addresses of the definition, and for redirects of an upstream that is on a private network itself. */
+  readonly #agent: Dispatcher;
+  /** For redirects of all others; made with the first. */
+  #publicAgent: Dispatcher | undefined;
+  readonly #makePublicAgent: () => Dispatcher;
+  readonly #authorization: { origin: string; header: string } | undefined;
+
+  /** @param options.idle milliseconds without a byte after which an answer counts as broken */
+  constructor(upstream: Upstream, options: { idle?: number; addresses?: AddressRules } = {}) {
+    const { bases, credentials, concurrency, redirects = [] } = upstream;
+    const idle = options.idle ?? timeouts.idle;
+    // An upstream without TLS may redirect to its own address with it.
+    const isSecure = bases.some((base) => base.startsWith('https:')) || upstream.ca !== undefined;
+    const trust = isSecure ? { ca: trustedCertificates(upstream.ca) } : {};
+    const connect = { ...trust, timeout: timeouts.connect };
+    this.#guard = new GuardedConnect(options.addresses);
+    this.#redirects = new Redirects(redirects, this.#guard);
+    // Proxies are named by HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
+    const agent = (connector: ReturnType<GuardedConnect['named']>) =>
+      new EnvHttpProxyAgent({
+        connections: concurrency,
+        connect: connector,
+        requestTls: trust,
+        headersTimeout: idle,
+        bodyTimeout: idle,
+      });
+    this.#agent = agent(this.#guard.named(connect));
+    this.#makePublicAgent = () => agent(this.#guard.publicOnly(connect));
+    if (credentials === undefined) return;
+    const { user, password } = credentials;
+    const header = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+    this.#authorization = { origin: new URL(bases[0] ?? '').origin, header };
+  }
+
+  /**
+   * Asks for something below a base, and follows redirects.
+   * @returns an answer with what was asked for (200, 206), or 304
+   * @throws HeadwaterError for any other answer, {@link Passing} among them; `unavailable`, `aborted`
+   */
+  async get(
+    base: string,
+    path: string,
+    headers: Record<string, string>,
+    signal: AbortSignal | undefined,
+  ): Promise<Dispatcher.ResponseData> {
+    return await this.#follow(base, path, headers, (agent, request) =>
+      agent.request({ ...request, ...(signal === undefined ? {} : { signal }) }),
+    );
+  }
+
+  /**
+   * Asks for something small below a base, as {@link get}.
+   * @throws HeadwaterError as {@link get}; what `options` says
+   */
+  async whole(base: string, path: string, options: CollectOptions): Promise<WholeAnswer> {
+    return await this.#follow(base, path, {}, (agent, request) => collect(agent, request, options));
+  }
+
+  /** @param ask makes one request */
+  async #follow<Answer extends Pick<WholeAnswer, 'statusCode' | 'headers'> | Dispatcher.ResponseData>(
+    base: string,
+    path: string,
+    headers: Record<string, string>,
+    ask: (agent: Dispatcher, request: Dispatcher.DispatchOptions & { origin: string }) => Promise<Answer>,
+  ): Promise<Answer> {
+    // A URL loses blanks at its end.
+    const asked = new URL(`${base}/${path.replaceAll(' ', '%20')}`);
+    let url = asked;
+    let agent = this.#agent;
+    for (let redirects = 0; ; redirects++) {
+      const where = url === asked ? asked.href : `${asked.href} (redirected to ${url.host.slice(0, 260)})`;
+      const authorization =
+        this.#authorization?.origin === url.origin ? { authorization: this.#authorization.header } : {};
+      const response = await ask(agent, {
+        origin: url.origin,
+        path: url.pathname + url.search,
+        method: 'GET',
+        headers: { 'user-agent': 'headwater', ...headers, ...authorization },
+      }).catch((error: unknown) => {
+        throw error instanceof RefusedAddress
+          ? new HeadwaterError(error.kind, `${where}: ${error.message}`, { cause: error })
+          : requestError(error, where);
+      });
+      const { statusCode } = response;
+      if (statusCode === 200 || statusCode === 206 || statusCode === 304) return response;
+      if ('body' in response) await response.body.dump();
+      if (!isRedirect(statusCode)) throw refusal(where, response);
+      if (redirects >= redirectsFollowed) {
+        throw new HeadwaterError('invalid', `${asked.href}: redirects more than ${redirectsFollowed} times`);
+      }
+      const location = response.headers['location'];
+      const next = this.#redirects.follow(typeof location === 'string' ? location : undefined, {
+        asked,
+        at: url,
+      });
+      url = next.url;
+      agent = next.mayBeInternal ? this.#agent : this.#forPublic();
+    }
+  }
+
+  #forPublic(): Dispatcher {
+    this.#publicAgent ??= this.#makePublicAgent();
+    return this.#publicAgent;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#agent.destroy(), this.#publicAgent?.destroy()]);
+  }
+}
+
+function isRedirect(status: number): boolean {
+  return status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
+}
+
+function refusal(
+  where: string,
+  { statusCode, headers }: Pick<WholeAnswer, 'statusCode' | 'headers'>,
+): HeadwaterError {
+  const said = `${where}: the upstream answered ${statusCode}`;
+  if (statusCode === 404 || statusCode === 410) return new HeadwaterError('not-found', said);
+  if (statusCode === 416) return new WrongFile(`${said}: it has fewer bytes than are here`);
+  if (statusCode === 401 || statusCode === 403) {
+    return new HeadwaterError('forbidden', `${said}: it wants other credentials, or none may read this`);
+  }
+  if (passing.has(statusCode)) return new Passing(said, retryAfter(headers['retry-after']));
+  return new HeadwaterError('invalid', said);
+}
+
+/** What an upstream sends is not the file that its document announces: what came of it is worth nothing. */
+export class WrongFile extends HeadwaterError {
+  constructor(message: string) {
+    super('invalid', message);
+  }
+}
+
+/** Whether an error is a {@link WrongFile}, or says where one was met. */
+export function isWrongFile(error: unknown): error is HeadwaterError {
+  return error instanceof WrongFile || (error instanceof HeadwaterError && error.cause instanceof WrongFile);
+}
+
+/** What anything that was thrown means to who asked for `what`. */
+export function requestError(error: unknown, what: string): HeadwaterError {
+  if (error instanceof HeadwaterError) return error;
+  const refused = /^Proxy response \((\d+)\)/.exec(messageOf(error))?.[1];
+  if (refused !== undefined) {
+    const said = `${what}: the proxy answered ${refused}: check HTTPS_PROXY, HTTP_PROXY and NO_PROXY`;
+    return new HeadwaterError('unavailable', said, { cause: error });
+  }
+  if (error instanceof Error && (error.name === 'AbortError' || codeOf(error) === 'UND_ERR_ABORTED')) {
+    return new HeadwaterError('aborted', `${what}: interrupted`, { cause: error });
+  }
+  const code = codeOf(error);
+  const reason = `${failureText(error, code)}${code === undefined ? '' : ` (${code})`}`;
+  // A certificate that is not trusted will not be trusted the next time.
+  const kind = /CERT|SELF_SIGNED|ALTNAME|UNABLE_TO_VERIFY/.test(code ?? '') ? 'invalid' : 'unavailable';
+  return new HeadwaterError(kind, `${what}: the upstream does not answer: ${reason}`, { cause: error });
+}
+
+function failureText(error: unknown, code: string | undefined): string {
+  // The message of Node.js lists the names of the certificate.
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'its certificate is one for other hosts';
+  return quotable(messageOf(error)) || 'the connection failed';
+}

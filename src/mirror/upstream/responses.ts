@@ -1,0 +1,109 @@
+import type { Dispatcher } from 'undici';
+import { HeadwaterError } from '../../errors.ts';
+import type { Validators } from './documents.ts';
+import { WrongFile } from './requests.ts';
+
+/** An answer before its body. */
+type AnswerHead = Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>;
+
+/** Documents larger than this, in bytes, are refused. */
+const largestDocument = 256 * 1024 * 1024;
+
+/**
+ * Asks for the rest of a file (RFC 9110, sections 14.2 and 13.1.5).
+ * @param validator of the bytes that are here; without one only the digest of the whole tells whether the parts fit
+ */
+export function rangeFrom(at: number, validator: string | undefined): Record<string, string> {
+  if (at === 0) return {};
+  return { range: `bytes=${at}-`, ...(validator === undefined ? {} : { 'if-range': validator }) };
+}
+
+/**
+ * How many bytes of an answer to skip, to go on at `at`: a server that ignores Range sends the file from its beginning.
+ * @param known the validator of the bytes that are here
+ * @throws WrongFile when the file is not as large as announced, or has changed
+ */
+export function bytesToSkip(
+  response: AnswerHead,
+  file: { path: string; size: number; at: number },
+  known: string | undefined,
+): number {
+  const { path, size, at } = file;
+  if (response.statusCode === 206) {
+    const [, start, total] =
+      /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(String(response.headers['content-range'])) ?? [];
+    if (total !== undefined && total !== '*' && Number(total) !== size) throw otherSize(path, size, total);
+    if (start !== undefined && Number(start) <= at) return at - Number(start);
+    throw new HeadwaterError('unavailable', `${path}: the upstream sent another part than was asked for`);
+  }
+  const length = response.headers['content-length'];
+  if (length !== undefined && Number(length) > size) throw otherSize(path, size, String(length));
+  const validator = validatorOf(response);
+  if (at > 0 && known !== undefined && validator !== undefined && validator !== known) {
+    throw new WrongFile(`${path}: the upstream's file changed while it was fetched`);
+  }
+  return at;
+}
+
+/** What tells a file from one that has changed: a strong ETag, or the time of the last change. */
+export function validatorOf({ headers }: AnswerHead): string | undefined {
+  const etag = headers['etag'];
+  if (typeof etag === 'string' && !etag.startsWith('W/')) return etag;
+  const modified = headers['last-modified'];
+  return typeof modified === 'string' ? modified : undefined;
+}
+
+/** What asks for a document only if it has changed. */
+export function validatorsOf({ headers }: Dispatcher.ResponseData): Validators {
+  const { etag, 'last-modified': lastModified } = headers;
+  return {
+    ...(typeof etag === 'string' ? { etag } : {}),
+    ...(typeof lastModified === 'string' ? { lastModified } : {}),
+  };
+}
+
+/**
+ * Gives an answer up when what it says is not what it should be: a body that nobody reads would keep its connection.
+ * @throws what `look` throws
+ */
+export function orDiscard<Found>({ body }: Dispatcher.ResponseData, look: () => Found): Found {
+  try {
+    return look();
+  } catch (error) {
+    body.on('error', () => undefined).destroy();
+    throw error;
+  }
+}
+
+/** The body of an answer, in one buffer from the beginning where its length is known: documents are large. */
+export async function whole(response: Dispatcher.ResponseData, path: string): Promise<Buffer> {
+  const { headers, body } = response;
+  const length = Number(headers['content-length'] ?? Number.NaN);
+  const known = Number.isSafeInteger(length);
+  orDiscard(response, () => {
+    if (known && length > largestDocument) throw tooLong(path, largestDocument);
+  });
+  let bytes = Buffer.allocUnsafeSlow(known ? length : 1024 * 1024);
+  let filled = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    if (filled + chunk.length > largestDocument) throw tooLong(path, largestDocument);
+    if (filled + chunk.length > bytes.length) {
+      bytes = Buffer.concat([bytes.subarray(0, filled)], Math.max(2 * bytes.length, filled + chunk.length));
+    }
+    bytes.set(chunk, filled);
+    filled += chunk.length;
+  }
+  if (known && filled < length)
+    throw new HeadwaterError('unavailable', `${path}: the upstream stopped half way`);
+  return bytes.subarray(0, filled);
+}
+
+export function tooLong(path: string, size: number): WrongFile {
+  return new WrongFile(`${path}: the upstream sends more than ${size} bytes`);
+}
+
+function otherSize(path: string, size: number, found: string): WrongFile {
+  return Number(found) > size
+    ? tooLong(path, size)
+    : new WrongFile(`${path}: the upstream has ${found} bytes, but its document says ${size}`);
+}

@@ -1,0 +1,154 @@
+import { readFile } from 'node:fs/promises';
+import type { Key, KeyID, PublicKey, VerifyMessageResult } from 'openpgp';
+import { HeadwaterError, messageOf } from '../../errors.ts';
+
+type VerificationResult = VerifyMessageResult['signatures'][number];
+
+// The library takes a while to load: it is loaded when something is to be verified.
+
+/** Checks the signatures of an upstream's documents against the keys of a file. */
+export class Verifier {
+  readonly #file: string;
+  readonly #keys: Key[];
+
+  private constructor(file: string, keys: Key[]) {
+    this.#file = file;
+    this.#keys = keys;
+  }
+
+  /**
+   * @param file OpenPGP public keys, binary or armored
+   * @throws HeadwaterError `invalid`, naming the file
+   */
+  static async open(file: string): Promise<Verifier> {
+    const { readKeys } = await import('openpgp');
+    let bytes: Buffer;
+    try {
+      bytes = await readFile(file);
+    } catch (error) {
+      throw new HeadwaterError('invalid', `keyring ${file}: cannot be read: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+    try {
+      const armored = bytes.subarray(0, 200).includes('-----BEGIN PGP');
+      const keys = armored
+        ? await readKeys({ armoredKeys: bytes.toString() })
+        : await readKeys({ binaryKeys: bytes });
+      if (keys.length === 0) throw new Error('there is no key in it');
+      return new Verifier(file, keys);
+    } catch (error) {
+      throw new HeadwaterError(
+        'invalid',
+        `keyring ${file}: holds no OpenPGP public keys: ${messageOf(error)}`,
+        { cause: error },
+      );
+    }
+  }
+
+  /**
+   * The text of a clear-signed message, once a key of the keyring is known to have signed it.
+   * @param where the document in messages
+   * @throws HeadwaterError `invalid`: unsigned, changed since it was signed, signed by another key, or expired
+   */
+  async clearSigned(bytes: Uint8Array, where: string): Promise<string> {
+    const { readCleartextMessage, verify } = await import('openpgp');
+    const text = Buffer.from(bytes).toString('utf8');
+    if (!text.startsWith('-----BEGIN PGP SIGNED MESSAGE-----')) throw unsigned(where);
+    const message = await readCleartextMessage({ cleartextMessage: text }).catch((error: unknown) => {
+      throw refused(where, `its signature cannot be read`, error);
+    });
+    const { data, signatures } = await verify({ message, verificationKeys: this.#keys as PublicKey[] });
+    await this.#accept(signatures, where);
+    return data;
+  }
+
+  /**
+   * Checks bytes whose signature is a file of its own.
+   * @throws HeadwaterError `invalid`, as {@link clearSigned}
+   */
+  async detached(bytes: Uint8Array, signatureBytes: Uint8Array, where: string): Promise<void> {
+    const { createMessage, readSignature, verify } = await import('openpgp');
+    const armored = Buffer.from(signatureBytes.subarray(0, 100)).includes('-----BEGIN PGP');
+    const reading = armored
+      ? readSignature({ armoredSignature: Buffer.from(signatureBytes).toString() })
+      : readSignature({ binarySignature: signatureBytes });
+    const signature = await reading.catch((error: unknown) => {
+      throw refused(where, `its signature cannot be read`, error);
+    });
+    const message = await createMessage({ binary: bytes });
+    const verificationKeys = this.#keys as PublicKey[];
+    const { signatures } = await verify({ message, signature, verificationKeys });
+    await this.#accept(signatures, where);
+  }
+
+  /** One good signature is enough: upstreams sign with an old and a new key while they change keys. */
+  async #accept(signatures: VerificationResult[], where: string): Promise<void> {
+    if (signatures.length === 0) throw unsigned(where);
+    let problem: HeadwaterError | undefined;
+    for (const signature of signatures) {
+      const found = await this.#problem(signature, where);
+      if (found === undefined) return;
+      // A signature by a key we have says more than one by a stranger.
+      if (problem === undefined || this.#keyOf(signature.keyID) !== undefined) problem = found;
+    }
+    if (problem !== undefined) throw problem;
+  }
+
+  async #problem(result: VerificationResult, where: string): Promise<HeadwaterError | undefined> {
+    const id = result.keyID.toHex().toUpperCase();
+    const key = this.#keyOf(result.keyID);
+    if (key === undefined) {
+      return refused(where, `it is signed by another key (${id}) than those in ${this.#file}`);
+    }
+    try {
+      await result.verified;
+    } catch (error) {
+      const message = messageOf(error);
+      if (/digest did not match|verification failed/i.test(message)) {
+        return refused(where, `it was changed after it was signed (by the key ${id})`, error);
+      }
+      if (/expired/i.test(message)) {
+        const what = /signature/i.test(message) ? 'its signature' : `the key ${id} that signed it`;
+        return refused(where, `${what} has expired`, error);
+      }
+      return refused(where, `its signature by the key ${id} is not good: ${message}`, error);
+    }
+    const now = new Date();
+    if (await key.isRevoked(undefined, undefined, now))
+      return refused(where, `the key ${id} that signed it is revoked`);
+    for (const part of [key, ...key.getSubkeys(result.keyID)]) {
+      const expires = await part.getExpirationTime();
+      if (expires instanceof Date && expires <= now) {
+        const day = expires.toISOString().slice(0, 10);
+        return refused(where, `the key ${id} that signed it has expired on ${day}: get a newer keyring`);
+      }
+    }
+    const made = (await result.signature).packets[0];
+    const ends = made?.getExpirationTime();
+    if (ends instanceof Date && ends <= now) {
+      return refused(where, `its signature has expired on ${ends.toISOString().slice(0, 10)}`);
+    }
+    return undefined;
+  }
+
+  #keyOf(id: KeyID): Key | undefined {
+    return this.#keys.find((key) => key.getKeys(id).length > 0);
+  }
+}
+
+/** The text of a clear-signed message whose signature nobody asked to check (RFC 9580, section 7). */
+export function withoutSignature(text: string): string {
+  const begin = /^-----BEGIN PGP SIGNED MESSAGE-----\r?\n(?:.+\r?\n)*\r?\n/.exec(text);
+  const end = text.indexOf('\n-----BEGIN PGP SIGNATURE-----');
+  if (begin === null || end === -1) return text;
+  return text.slice(begin[0].length, end).replaceAll(/^- /gm, '');
+}
+
+function unsigned(where: string): HeadwaterError {
+  return refused(where, 'it is not signed');
+}
+
+function refused(where: string, problem: string, cause?: unknown): HeadwaterError {
+  return new HeadwaterError('invalid', `${where}: refused: ${problem}`, { cause });
+}

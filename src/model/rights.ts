@@ -1,0 +1,205 @@
+import { HeadwaterError } from '../errors.ts';
+import { parseStream } from './names.ts';
+import type { ProductWithVersions } from './versions.ts';
+
+/** What a token or a client may be allowed. `admin` allows everything, tokens and clients included. */
+export const actions = ['read', 'publish', 'remove', 'admin'] as const;
+export type Action = (typeof actions)[number];
+
+/** Actions that go together, by the name that people give. */
+export const roles = {
+  read: ['read'],
+  publish: ['read', 'publish', 'remove'],
+  admin: ['admin'],
+} as const satisfies Record<string, readonly Action[]>;
+export type Role = keyof typeof roles;
+
+/** What somebody may do, and where. */
+export interface Rights {
+  actions: Action[];
+  /** The streams it is for; all when absent. */
+  streams?: string[];
+  /** Patterns of aliases and products it is for ({@link matchesPattern}); all when absent. */
+  names?: string[];
+}
+
+/** The rights of somebody who has more than rights. */
+export function rightsOf({ actions: allowed, streams, names }: Rights): Rights {
+  return {
+    actions: allowed,
+    ...(streams === undefined ? {} : { streams }),
+    ...(names === undefined ? {} : { names }),
+  };
+}
+
+/** What is asked for; what is left out is decided by {@link grant}. */
+export interface RightsRequest {
+  /** One of both at most. */
+  role?: Role;
+  actions?: Action[];
+  streams?: string[];
+  names?: string[];
+}
+
+/**
+ * The rights of a new token. For the HTTP API that is `read` and `publish` in all streams, for a client that joins the
+ * role `publish` in the stream for pushed images, as far as nothing else is asked for.
+ * @throws HeadwaterError `invalid`, naming the pattern or what contradicts
+ */
+export function grant(
+  purpose: 'api' | 'join',
+  request: RightsRequest,
+  options: { pushedTo: string },
+): Rights {
+  if (request.role !== undefined && request.actions !== undefined) {
+    throw new HeadwaterError('invalid', 'role and actions: give one of the two');
+  }
+  const role = request.role ?? (purpose === 'join' && request.actions === undefined ? 'publish' : undefined);
+  const streams =
+    request.streams ?? (purpose === 'join' && role === 'publish' ? [options.pushedTo] : undefined);
+  return rightsOf({
+    actions: role === undefined ? (request.actions ?? ['read', 'publish']) : [...roles[role]],
+    ...(streams === undefined ? {} : { streams: streams.map(parseStream) }),
+    ...(request.names === undefined ? {} : { names: request.names.map(parsePattern) }),
+  });
+}
+
+/** Rights as columns of a table. */
+export interface RightsColumns {
+  actions: string;
+  streams: string | null;
+  names: string | null;
+}
+
+export function toColumns({ actions: allowed, streams, names }: Rights): RightsColumns {
+  return {
+    actions: JSON.stringify(allowed),
+    streams: streams === undefined ? null : JSON.stringify(streams),
+    names: names === undefined ? null : JSON.stringify(names),
+  };
+}
+
+export function toRights({ actions: allowed, streams, names }: RightsColumns): Rights {
+  return {
+    actions: JSON.parse(allowed) as Action[],
+    ...(streams === null ? {} : { streams: JSON.parse(streams) as string[] }),
+    ...(names === null ? {} : { names: JSON.parse(names) as string[] }),
+  };
+}
+
+/**
+ * Checks the name of a token or a client.
+ * @throws HeadwaterError `invalid`
+ */
+export function parseHolder(kind: 'token' | 'client', name: string): string {
+  if (name !== '' && name.length <= 100 && !/[\u0000-\u001f\u007f]/.test(name)) return name;
+  throw new HeadwaterError(
+    'invalid',
+    `the name of a ${kind}: use 1 to 100 characters, and no control characters`,
+  );
+}
+
+/**
+ * Checks a pattern of names.
+ * @throws HeadwaterError `invalid`
+ */
+export function parsePattern(text: string): string {
+  if (/^[A-Za-z0-9._+~:/*?-]{1,255}$/.test(text)) return text;
+  throw new HeadwaterError(
+    'invalid',
+    `name pattern ${JSON.stringify(text)}: use letters, digits and . _ + ~ : / -, with * for any characters and ? for one`,
+  );
+}
+
+/** What somebody wants to do something to, as rights see it. */
+export interface Target {
+  stream: string;
+  /**
+   * The names that it goes by: a right to one of them is enough. Left out for a whole stream, of which patterns of names
+   * say nothing.
+   */
+  names?: readonly string[];
+  /** Who pushed it, where it has no name yet: it is theirs until then. */
+  pushedBy?: string;
+  /** What messages call it, where its names are not for everybody to hear. */
+  shownAs?: string;
+  /** Whether the caller named the stream: then refusals repeat its name, also the name of a private stream. */
+  isNamedByCaller?: boolean;
+}
+
+/** What decides who may use the bytes of a blob. */
+export interface BlobUse {
+  digest: string;
+  /** Who uploaded it, as {@link Permit.uploader} has it. */
+  uploaders: ReadonlySet<string>;
+  /** The products with a version that contains it. */
+  products(): Promise<ProductWithVersions[]>;
+}
+
+/**
+ * Whether somebody may do something to something: the one place where rights are decided.
+ * @param holder.key `client:NAME` or `token:NAME`, as {@link Target.pushedBy} has it
+ */
+export function allows(holder: Rights & { key: string }, action: Action, target: Target): boolean {
+  return (
+    grants(holder, action) && (holder.streams?.includes(target.stream) ?? true) && allowsName(holder, target)
+  );
+}
+
+/** Whether rights are of an action at all, wherever. Whoever may change something may see it. */
+export function grants({ actions: granted }: Rights, action: Action): boolean {
+  return granted.includes('admin') || granted.includes(action) || action === 'read';
+}
+
+function allowsName({ names: patterns, key }: Rights & { key: string }, target: Target): boolean {
+  const { names, pushedBy } = target;
+  if (patterns === undefined || names === undefined) return true;
+  if (pushedBy === key) return true;
+  return names.some((name) => patterns.some((pattern) => matchesPattern(pattern, name)));
+}
+
+/**
+ * Whether whoever makes a change may: asked within its transaction, of what is true there, with the rights that are in
+ * force there.
+ */
+export interface Permit {
+  may(action: Action, target: Target): Promise<boolean>;
+  /** @throws HeadwaterError `forbidden`, `unauthorized` */
+  demand(action: Action, target: Target): Promise<void>;
+  /** Whether messages may name a product. @param isShown whether documents list it */
+  maySee(target: Target, isShown: boolean): Promise<boolean>;
+  /** Whether a blob may become part of what they publish: they uploaded it, or may read a version that contains it. */
+  mayUse(blob: BlobUse): Promise<boolean>;
+  /** By what the catalog remembers who uploaded a blob (`client:NAME`, `token:NAME`); uploads are not remembered without. */
+  uploader?: string;
+}
+
+/** For those whom nobody limits: the commands on this machine, and Headwater itself. */
+export const unlimited: Permit = {
+  may: () => Promise.resolve(true),
+  demand: () => Promise.resolve(),
+  maySee: () => Promise.resolve(true),
+  mayUse: () => Promise.resolve(true),
+};
+
+/** Whether a pattern is of a name: `*` stands for any characters, slashes and colons too, `?` for one. */
+export function matchesPattern(pattern: string, name: string): boolean {
+  // Only the last star is ever gone back to, so that no pattern takes longer than their lengths multiplied.
+  let [at, star, resume] = [0, -1, 0];
+  for (let index = 0; index < name.length; ) {
+    const sign = pattern[at];
+    if (sign === '*') {
+      star = at++;
+      resume = index;
+    } else if (sign !== undefined && (sign === '?' || sign === name[index])) {
+      at++;
+      index++;
+    } else if (star >= 0) {
+      at = star + 1;
+      index = ++resume;
+    } else {
+      return false;
+    }
+  }
+  return /^\**$/.test(pattern.slice(at));
+}

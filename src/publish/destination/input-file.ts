@@ -1,0 +1,58 @@
+import { only } from '../../async/single-chunk.ts';
+import { HeadwaterError } from '../../errors.ts';
+import { openFile } from '../../files/open-file.ts';
+import type { Digest } from '../../model/digest.ts';
+import type { Examined } from '../intake/intake.ts';
+import type { WriteDown } from '../intake/tee-file.ts';
+import type { Progress } from '../request.ts';
+import type { InputFile } from './destination.ts';
+
+// What a file that is to be kept says of itself.
+
+/** The bytes of a file that is not kept yet. */
+export async function openInput(
+  file: Exclude<InputFile, { from: 'blob' }>,
+): Promise<{ size: number | undefined; bytes: AsyncIterable<Uint8Array> }> {
+  if (file.from === 'disk') return await openFile(file.path);
+  if (file.from === 'stream') return { size: file.size, bytes: file.bytes };
+  return { size: file.bytes.length, bytes: only(file.bytes) };
+}
+
+/** Where the bytes of a file lie, when the store may share them. */
+export function landing(file: InputFile): string | undefined {
+  if (file.from === 'disk') return file.inPlace === true ? file.path : undefined;
+  return file.from === 'stream' ? file.landing?.path : undefined;
+}
+
+/** Where the bytes of a file are to be written down as they pass. */
+export function writtenDown(file: InputFile): { into?: WriteDown } {
+  if (file.from !== 'stream' || file.landing?.from === undefined) return {};
+  return { into: { path: file.landing.path, from: file.landing.from } };
+}
+
+/** @throws HeadwaterError `invalid` when it is not the file that was announced */
+export function asExpected(file: InputFile, found: Examined): Digest {
+  const expected = 'expectedDigest' in file ? file.expectedDigest : undefined;
+  if (expected !== undefined && expected !== found.digest) {
+    throw new HeadwaterError(
+      'invalid',
+      `SHA-256 is ${found.digest}, but ${expected} was announced: the file is damaged or was replaced, fetch or build it again`,
+    );
+  }
+  return found.digest;
+}
+
+/** The same bytes, which are reported as they pass. */
+export async function* reported(
+  bytes: AsyncIterable<Uint8Array>,
+  file: string,
+  total: number | undefined,
+  progress: Progress,
+): AsyncGenerator<Uint8Array> {
+  let done = 0;
+  for await (const chunk of bytes) {
+    yield chunk;
+    done += chunk.length;
+    progress({ file, done, ...(total === undefined ? {} : { total }) });
+  }
+}

@@ -1,0 +1,320 @@
+import { type Outcome, onlyResult, withOutcomes } from '../../async/outcome.ts';
+import type { BlobStat, BlobStore } from '../../blobs/blob-store.ts';
+import type { Catalog } from '../../catalog/catalog.ts';
+import type { Actor } from '../../catalog/database/audit-record.ts';
+import type { PushDraft, PushOutcome } from '../../catalog/images/pushed.ts';
+import type { PublishOutcome } from '../../catalog/products/publish-queue.ts';
+import { HeadwaterError, LimitError } from '../../errors.ts';
+import { openFile } from '../../files/open-file.ts';
+import type { Compression, Content } from '../../image/content.ts';
+import { completeSquashfs } from '../../image/squashfs/squashfs-look.ts';
+import type { TakeDisk } from '../../image/tar/unified.ts';
+import { type Digest, parseDigest } from '../../model/digest.ts';
+import type { VersionDraft } from '../../model/versions.ts';
+import { inFile } from '../in-file.ts';
+import { type Examined, type Intake, type Passage, type Sender, smallFile } from '../intake/intake.ts';
+import { type ImageRules, judgeMembers } from '../judge.ts';
+import type { PushDestination, PushLimits } from '../push.ts';
+import type { SourceFile } from '../request.ts';
+import type { InputFile, KeepOptions, KeptFile, MetadataFile } from './destination.ts';
+import { asExpected, landing, openInput, reported, writtenDown } from './input-file.ts';
+import { RecentBlobs } from './recent-blobs.ts';
+import { type FileInMemory, storeSmall } from './store-small.ts';
+
+/** Metadata tarballs are a few KiB; a larger one than this is not read into memory for the fingerprint. */
+const metadataLimit = 64 * 1024 * 1024;
+
+/** A blob that the store has, and what was found out about it. */
+interface Recording {
+  name: string;
+  examined: Examined;
+  metadata: MetadataFile | undefined;
+}
+
+/** A small file that is to be kept with others. */
+export interface SmallInput extends Omit<KeepOptions, 'fingerprint'> {
+  file: FileInMemory;
+}
+
+interface Parts {
+  catalog: Catalog;
+  store: BlobStore;
+  intake: Intake;
+  /** What becomes of images that lead out of themselves. */
+  imageRules?: ImageRules;
+  /** Told of images that break a rule which only warns. */
+  onWarning?: (warning: string) => void;
+}
+
+/** Publishes into a catalog and a blob store. */
+export class LocalDestination implements PushDestination {
+  readonly #parts: Parts;
+  readonly #catalog: Catalog;
+  readonly #store: BlobStore;
+  readonly #intake: Intake;
+  /** Whose files it takes: every client gets its turn. */
+  readonly #client: string;
+  readonly #address: string | undefined;
+  readonly #recent = new RecentBlobs();
+
+  /**
+   * @param client whose files it takes; Headwater's own when left out
+   * @param address where the client is
+   */
+  constructor(parts: Parts, client = 'headwater', address?: string) {
+    this.#parts = parts;
+    this.#client = client;
+    this.#address = address;
+    this.#catalog = parts.catalog;
+    this.#store = parts.store;
+    this.#intake = parts.intake;
+  }
+
+  /** The same place, where `actor` publishes as the audit log has it. */
+  by(actor: Actor): LocalDestination {
+    return new LocalDestination({ ...this.#parts, catalog: this.#catalog.by(actor) }, actor.who, actor.from);
+  }
+
+  async keep(file: InputFile, options: KeepOptions = {}): Promise<KeptFile> {
+    if (file.from === 'blob') return await this.#kept(file.name, file.digest);
+    if (file.from === 'memory' && file.bytes.length <= smallFile) {
+      return onlyResult(await this.keepSmall([{ file, ...options }]));
+    }
+    const { fingerprint, progress } = options;
+    const metadata = fingerprint === undefined ? await this.#load(options.metadata) : undefined;
+    const { size, bytes } = await openInput(file);
+    const passing = progress === undefined ? bytes : reported(bytes, file.name, size, progress);
+    const lies = landing(file);
+    const passage = this.#intake.pass(passing, {
+      ...this.#sender(),
+      // A file of this machine can wait; those who send bytes cannot.
+      patient: file.from !== 'stream',
+      ...(lies === undefined ? {} : { path: lies }),
+      ...(metadata === undefined ? {} : { metadata }),
+      ...(size === undefined ? {} : { size }),
+      ...writtenDown(file),
+    });
+    const taken = await this.#take(file, passage, size).catch((error: unknown) => {
+      throw inFile(file.name, error);
+    });
+    const examined = await this.#completed(file.name, taken);
+    const known = fingerprint === undefined ? {} : { fingerprint };
+    const recording = { name: file.name, examined: { ...examined, ...known }, metadata: options.metadata };
+    const [kept] = await this.#record([recording]);
+    if (kept === undefined) throw new Error(`${file.name} was not recorded`);
+    return kept;
+  }
+
+  /**
+   * Keeps small files together, which costs far less than one after the other.
+   * @returns what became of each, as of {@link keep}
+   * @throws HeadwaterError what the store or the catalog failed with for all of them
+   */
+  async keepSmall(inputs: readonly SmallInput[]): Promise<Outcome<KeptFile>[]> {
+    if (inputs.length === 0) return [];
+    const loaded = await Promise.all(
+      inputs.map(async ({ file, metadata }) => {
+        const after = await this.#load(metadata);
+        return { file, ...(after === undefined ? {} : { after }) };
+      }),
+    );
+    const stored = withOutcomes(inputs, await storeSmall(loaded, { ...this.#parts, ...this.#sender() }));
+    const whole = stored.flatMap(({ request, outcome }) =>
+      'error' in outcome ? [] : [{ ...request, examined: outcome.result }],
+    );
+    const kept = (
+      await this.#record(
+        whole.map(({ file, examined, metadata }) => ({ name: file.name, examined, metadata })),
+      )
+    ).values();
+    return stored.map(({ request: { file, progress }, outcome }) => {
+      if ('error' in outcome) return outcome;
+      const { value } = kept.next();
+      if (value === undefined) throw new Error(`${file.name} was not recorded`);
+      progress?.({ file: file.name, done: value.size, total: value.size });
+      return { result: value.content.kind === 'metadata' ? { ...value, bytes: file.bytes } : value };
+    });
+  }
+
+  /** How many bytes a blob has; undefined unless it is kept, whole, and the actor may use it. */
+  async sizeOf(digest: Digest): Promise<number | undefined> {
+    const record = await this.#catalog.blobs.find(digest);
+    if (record === undefined || (await this.#stat(digest))?.size !== record.size) return undefined;
+    return (await this.#catalog.blobs.mayUse(digest)) ? record.size : undefined;
+  }
+
+  judge(file: KeptFile): string[] {
+    const warnings = judgeMembers(file, this.#parts.imageRules ?? {});
+    for (const warning of warnings) this.#parts.onWarning?.(warning);
+    return warnings;
+  }
+
+  async discard({ digest, keptAt }: KeptFile): Promise<void> {
+    if (keptAt === undefined) return;
+    const after = new Date(keptAt.getTime() + 1);
+    // What the store had before stays: it may be another catalog's, or of a state of this one that comes back.
+    await this.#catalog.blobs.collect(digest, after, () => this.#store.withdraw(digest));
+  }
+
+  async fingerprint(metadata: KeptFile, root: KeptFile): Promise<Digest> {
+    const recent = this.#recent.find(root.digest)?.fingerprint;
+    if (recent?.metadata === metadata.digest) return recent.fingerprint;
+    const known = await this.#catalog.blobs.fingerprint(metadata.digest, root.digest);
+    if (known !== undefined) return parseDigest(known);
+    const bytes = await this.#store.read(root.digest);
+    const fingerprint = await this.#intake.fingerprint(await this.#load(metadata), bytes);
+    await this.#catalog.blobs.recordFingerprint(metadata.digest, root.digest, fingerprint);
+    return fingerprint;
+  }
+
+  async split(file: SourceFile, compression: Compression, takeDisk: TakeDisk): Promise<Uint8Array> {
+    const source =
+      file.from === 'blob' ? await this.#store.read(file.digest) : (await openFile(file.path)).bytes;
+    return await this.#intake.split({ client: this.#client, compression, source }, takeDisk);
+  }
+
+  async commit(draft: VersionDraft, implied: string[]): Promise<PublishOutcome> {
+    return await this.#catalog.versions.publish(draft, implied, (blob, isRecorded) =>
+      this.#assertStored(blob, isRecorded),
+    );
+  }
+
+  async commitPush(draft: PushDraft, limits: PushLimits): Promise<PushOutcome> {
+    return await this.#catalog.pushed.push(draft, {
+      ...limits,
+      assertStored: (blob, isRecorded) => this.#assertStored(blob, isRecorded),
+    });
+  }
+
+  #sender(): Sender {
+    return { client: this.#client, ...(this.#address === undefined ? {} : { address: this.#address }) };
+  }
+
+  /** Looks a blob up that the catalog knows; one that was set aside comes back. */
+  async #stat(digest: Digest): Promise<BlobStat | undefined> {
+    const found = await this.#store.stat(digest);
+    if (found !== undefined || !(await this.#store.bringBack(digest))) return found;
+    return await this.#store.stat(digest);
+  }
+
+  async #assertStored(blob: { digest: string; size: number }, isRecorded: boolean): Promise<void> {
+    const { size } = blob;
+    const digest = parseDigest(blob.digest);
+    // Who collects a blob takes its bytes and its record in one transaction.
+    if (isRecorded && this.#recent.find(digest)?.kept.size === size) return;
+    const stat = await this.#stat(digest);
+    if (stat?.size === size) return;
+    throw new HeadwaterError(
+      'unavailable',
+      `blob sha256:${digest} is ${stat === undefined ? 'no longer' : 'not whole'} in the store: publish again`,
+    );
+  }
+
+  /** Remembers what the bytes of blobs in the store are, and the fingerprints they have with their metadata. */
+  async #record(blobs: readonly Recording[]): Promise<KeptFile[]> {
+    // A change for nothing would have a server render its documents again.
+    if (blobs.length === 0) return [];
+    const keptAt = new Date();
+    const records = blobs.map(({ name, examined: { digest, size, content, fingerprint }, metadata }) => ({
+      kept: { name, digest, size, content },
+      ...(fingerprint === undefined || metadata === undefined
+        ? {}
+        : { fingerprint: { metadata: metadata.digest, fingerprint } }),
+    }));
+    const known = await this.#catalog.blobs.record(
+      records.map(({ kept: { digest, size, content }, ...fingerprint }) => ({
+        digest,
+        size,
+        content: JSON.stringify(content),
+        ...fingerprint,
+      })),
+      keptAt,
+    );
+    for (const record of records) this.#recent.add(record, keptAt);
+    return records.map(({ kept }) => ({ ...kept, ...(known.has(kept.digest) ? {} : { keptAt }) }));
+  }
+
+  async #take(file: InputFile, passage: Passage, size: number | undefined): Promise<Examined> {
+    const { examined, bytes } = passage;
+    const digest = examined.then((found) => {
+      const checked = asExpected(file, found);
+      if (file.from === 'stream') file.onChecked?.();
+      return checked;
+    });
+    // The store waits for it too; when the store fails first, nobody would.
+    digest.catch(() => undefined);
+    const lies = landing(file);
+    if (lies !== undefined) {
+      for await (const _ of bytes);
+      const known = { digest: await digest, size: (await examined).size };
+      const adopted = await this.#store.adopt?.(lies, known.digest);
+      if (adopted !== true) await this.#store.write((await openFile(lies)).bytes, known);
+      return await examined;
+    }
+    await this.#store.write(bytes, { digest, ...(size === undefined ? {} : { size }) });
+    return await examined;
+  }
+
+  /**
+   * What a squashfs is that is in the store now: some of that can be seen only when all of it has passed.
+   * @throws HeadwaterError `invalid`; then it is taken out of the store again
+   */
+  async #completed(name: string, examined: Examined): Promise<Examined> {
+    const { content, digest } = examined;
+    if (content.kind !== 'squashfs' || content.look === undefined) return examined;
+    const read = async (start: number, length: number) => {
+      const parts: Uint8Array[] = [];
+      const range = { start, end: start + length - 1 };
+      for await (const part of await this.#store.read(digest, range)) parts.push(part as Uint8Array);
+      return Buffer.concat(parts);
+    };
+    try {
+      return { ...examined, content: await completeSquashfs(content.look, read) };
+    } catch (error) {
+      const [kept] = await this.#record([
+        {
+          name,
+          examined: { ...examined, content: { kind: 'squashfs', compression: 'none' } },
+          metadata: undefined,
+        },
+      ]);
+      if (kept !== undefined) await this.discard(kept);
+      throw inFile(name, error);
+    }
+  }
+
+  /** A blob that was kept before. */
+  async #kept(name: string, digest: Digest): Promise<KeptFile> {
+    const recent = this.#recent.find(digest);
+    if (recent !== undefined) return { ...recent.kept, name };
+    const record = await this.#catalog.blobs.find(digest);
+    const stat = record === undefined ? undefined : await this.#stat(digest);
+    const isUsable =
+      record !== undefined &&
+      stat?.size === record.size &&
+      // Whoever may not use it is told the same as of a blob that does not exist.
+      (await this.#catalog.blobs.mayUse(digest)) &&
+      (await this.#catalog.blobs.touch(digest));
+    if (!isUsable) {
+      throw new HeadwaterError('not-found', `blob sha256:${digest} (${name}) is not here: upload it first`);
+    }
+    return { name, digest, size: record.size, content: JSON.parse(record.content) as Content };
+  }
+
+  async #load(metadata: MetadataFile): Promise<Uint8Array>;
+  async #load(metadata: MetadataFile | undefined): Promise<Uint8Array | undefined>;
+  async #load(metadata: MetadataFile | undefined): Promise<Uint8Array | undefined> {
+    if (metadata === undefined) return undefined;
+    if (metadata.bytes !== undefined) return metadata.bytes;
+    if (metadata.size > metadataLimit) {
+      throw new LimitError(
+        'metadataSize',
+        'too-large',
+        `${metadata.name}: a metadata tarball of ${metadata.size} bytes; at most ${metadataLimit}`,
+      );
+    }
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of await this.#store.read(metadata.digest)) chunks.push(chunk as Uint8Array);
+    return Buffer.concat(chunks);
+  }
+}

@@ -1,0 +1,82 @@
+import { createHash, type Hash } from 'node:crypto';
+import type { Content } from '../../image/content.ts';
+import type { Inspector } from '../../image/inspect.ts';
+import { LandingFile, type WriteDown } from './tee-file.ts';
+import type { ThreadSigns } from './thread-signs.ts';
+
+/** What to find out about bytes as they pass. */
+export interface Examine {
+  /** Their own SHA-256 and what they are. */
+  identify: boolean;
+  /** sha256(these bytes, then the ones that pass): the fingerprint of an image whose metadata these are. */
+  after?: Uint8Array;
+  /** Write them down; in a thread only. */
+  into?: WriteDown;
+}
+
+/** What was found out: the fields that were asked for. */
+export interface Found {
+  digest?: string;
+  content?: Content;
+  fingerprint?: string;
+}
+
+/**
+ * Hashes bytes and looks inside them as they pass. It keeps no reference to a chunk once `update` has resolved.
+ * Runs in worker threads only: unpacking takes long, and a hostile file may take as long as it likes.
+ */
+export class Examination {
+  readonly #digest: Hash | undefined;
+  readonly #fingerprint: Hash | undefined;
+  readonly #inspector: Inspector | undefined;
+  readonly #file: LandingFile | undefined;
+  readonly #signs: ThreadSigns;
+
+  private constructor(examine: Examine, signs: ThreadSigns, inspector?: Inspector) {
+    this.#signs = signs;
+    if (examine.identify) this.#digest = createHash('sha256');
+    if (examine.after !== undefined) this.#fingerprint = createHash('sha256').update(examine.after);
+    if (examine.into !== undefined) this.#file = new LandingFile(examine.into);
+    this.#inspector = inspector;
+  }
+
+  /** @param signs where it shows that it moves on */
+  static async start(examine: Examine, signs: ThreadSigns): Promise<Examination> {
+    if (!examine.identify) return new Examination(examine, signs);
+    // A thread that only hashes has no use for everything that can look inside files.
+    const { createInspector } = await import('../../image/inspect.ts');
+    return new Examination(
+      examine,
+      signs,
+      createInspector(() => signs.moveOn()),
+    );
+  }
+
+  /** @throws HeadwaterError `invalid` as soon as the bytes cannot be an image file; what the disk failed with */
+  async update(chunk: Uint8Array): Promise<void> {
+    this.#digest?.update(chunk);
+    this.#fingerprint?.update(chunk);
+    if (this.#file !== undefined) {
+      const file = this.#file;
+      this.#signs.onDisk(() => file.write(chunk));
+    }
+    this.#signs.moveOn();
+    await this.#inspector?.write(chunk);
+  }
+
+  /** @throws HeadwaterError `invalid` when the bytes are no whole image file */
+  async end(): Promise<Found> {
+    const content = await this.#inspector?.end();
+    this.#file?.close();
+    return {
+      ...(this.#digest === undefined ? {} : { digest: this.#digest.digest('hex') }),
+      ...(content === undefined ? {} : { content }),
+      ...(this.#fingerprint === undefined ? {} : { fingerprint: this.#fingerprint.digest('hex') }),
+    };
+  }
+
+  abort(): void {
+    this.#inspector?.abort();
+    this.#file?.close();
+  }
+}

@@ -1,0 +1,41 @@
+import { createHash, hash } from 'node:crypto';
+import type { Found } from './examination.ts';
+
+/** A small file, all of whose bytes are here. */
+export interface SmallFile {
+  bytes: Uint8Array;
+  /** The bytes of the metadata item that it is a root of, for the fingerprint. */
+  after?: Uint8Array;
+  /** A path where to make a file of the bytes, once they are known to be an image file. */
+  into?: string;
+}
+
+async function examineSmallFile(
+  { bytes, after }: Pick<SmallFile, 'bytes' | 'after'>,
+  onProgress: () => void,
+): Promise<Found> {
+  // Who publishes nothing has no use for everything that can look inside files.
+  const { inspectWhole } = await import('../../image/inspect.ts');
+  return {
+    content: await inspectWhole(bytes, onProgress),
+    digest: hash('sha256', bytes),
+    ...(after === undefined
+      ? {}
+      : { fingerprint: createHash('sha256').update(after).update(bytes).digest('hex') }),
+  };
+}
+
+/**
+ * Examines a small file, and writes it where it is to be.
+ * @param options.write makes a file
+ * @param options.onProgress called again and again while the work moves on
+ * @throws HeadwaterError `invalid` when it is no image file; what `write` throws
+ */
+export async function takeSmallFile(
+  file: SmallFile,
+  options: { write: (path: string, bytes: Uint8Array) => void; onProgress: () => void },
+): Promise<Found> {
+  const found = await examineSmallFile(file, options.onProgress);
+  if (file.into !== undefined) options.write(file.into, file.bytes);
+  return found;
+}

@@ -1,0 +1,348 @@
+import { availableParallelism } from 'node:os';
+import { type Outcome, onlyResult, withOutcomes } from '../../async/outcome.ts';
+import { HeadwaterError, type LimitError, type LimitName } from '../../errors.ts';
+import { memoryHeadLength, memoryNeeded, memoryOf } from '../../image/compression/memory-needed.ts';
+import type { Compression, Content } from '../../image/content.ts';
+import type { TakeDisk } from '../../image/tar/unified.ts';
+import { type Digest, parseDigest } from '../../model/digest.ts';
+import { splitInThread } from '../split/split-thread.ts';
+import type { Examine, Found } from './examination.ts';
+import {
+  type ExaminationLimits,
+  ExaminationPlaces,
+  type Place,
+  TooMuchMemory,
+} from './examination-places.ts';
+import type { SmallFile } from './examine-small.ts';
+import { IntakeBatches } from './intake-batches.ts';
+import { LostThread } from './intake-thread.ts';
+import { IntakeThreads } from './intake-threads.ts';
+import { Ring } from './shared-ring.ts';
+import { SpooledExamination } from './spooled-examination.ts';
+import type { WriteDown } from './tee-file.ts';
+
+/** Files up to this many bytes are held in memory until they are examined as a whole. */
+export const smallFile = 256 * 1024;
+
+/** Bytes of a slot of the rings of files that come beside others, so that many of them take little memory. */
+const sharedSlotSize = 1024 * 1024;
+
+/** A thread that took more memory than this for a file, in bytes, is not kept: not all of it would be given back. */
+const keptMemory = 40 * 1024 * 1024;
+
+/** What the bytes that passed were. */
+export interface Examined {
+  digest: Digest;
+  /** Bytes. */
+  size: number;
+  content: Content;
+  /** sha256(metadata bytes, then these bytes), when metadata was given. */
+  fingerprint?: Digest;
+}
+
+/** Bytes on their way from a source to a store. */
+export interface Passage {
+  /** The bytes, to be read once and to the end. They fail when the source fails or when they are no image file. */
+  bytes: AsyncIterable<Uint8Array>;
+  /** Settles after the last byte. A failure is also the failure of `bytes`, so nobody has to wait for both. */
+  examined: Promise<Examined>;
+}
+
+/** Who sends a file. */
+export interface Sender {
+  /** Whose file it is: every client gets its turn. */
+  client: string;
+  /** Where the client is. */
+  address?: string;
+}
+
+export interface PassOptions extends Sender {
+  /** The bytes of the metadata item that they are a root of, for the fingerprint. */
+  metadata?: Uint8Array;
+  /** How many bytes are expected, when known. */
+  size?: number;
+  /** A file where they are written down as they pass; of a source that fails, too. Not of small ones. */
+  into?: WriteDown;
+  /** A file where somebody else writes them down as they pass. */
+  path?: string;
+  /** Nothing is lost while they wait at their source: they are not read before they can be examined. */
+  patient?: boolean;
+}
+
+/** A file that was not looked into to its end. */
+export interface RefusedExamination extends Sender {
+  /** The setting that says how much is too much. */
+  limit: LimitName;
+  error: LimitError;
+}
+
+/** How examinations are bounded. */
+export interface IntakeOptions extends ExaminationLimits {
+  /** Milliseconds without progress after which an examination is given up. */
+  timeout: number;
+  /** Where bytes wait for their examination. */
+  directory: string;
+  onRefused?: (refused: RefusedExamination) => void;
+  /** What threads run, when that is not `intake-worker.ts`. */
+  program?: URL;
+}
+
+interface Sink {
+  put(chunk: Uint8Array): Promise<void>;
+  end(): Promise<Found[]>;
+  abort(): Promise<void>;
+}
+
+/**
+ * The way in for bytes: hashes them and looks inside them in worker threads, while they pass or, where too many come
+ * at the same time, once all of them have come.
+ */
+export class Intake {
+  readonly #options: IntakeOptions;
+  readonly #threads: IntakeThreads;
+  readonly #places: ExaminationPlaces;
+  readonly #batches: IntakeBatches;
+  /** Files that are examined as they pass. */
+  #rings = 0;
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+    this.#threads = new IntakeThreads({
+      idleMost: Math.max(2, availableParallelism()),
+      patience: options.timeout,
+      program: options.program,
+    });
+    this.#places = new ExaminationPlaces(options);
+    this.#batches = new IntakeBatches(this.#threads, this.#places);
+  }
+
+  /** Examinations that run, and that wait for a place. */
+  get load(): { running: number; waiting: number } {
+    return { running: this.#places.running, waiting: this.#places.waiting };
+  }
+
+  /** Lets bytes pass from `source` and examines them. */
+  pass(source: AsyncIterable<Uint8Array>, options: PassOptions): Passage {
+    let resolve: (examined: Examined) => void = () => undefined;
+    let reject: (error: unknown) => void = () => undefined;
+    const examined = new Promise<Examined>((onDone, onError) => {
+      resolve = onDone;
+      reject = (error) => {
+        this.#noteRefusal(error, options);
+        onError(error);
+      };
+    });
+    examined.catch(() => undefined);
+    const open = (head: Uint8Array, isWhole: boolean) => this.#sink(head, isWhole, options);
+    return { bytes: passOn(source, open, resolve, reject), examined };
+  }
+
+  /**
+   * Examines small files, and writes them where they are to be.
+   * @param client whose files they are
+   * @param address where the client is
+   * @returns what became of each: `invalid` when it is no image file; what the disk failed with
+   */
+  async take(files: readonly SmallFile[], client: string, address?: string): Promise<Outcome<Examined>[]> {
+    return withOutcomes(files, await this.#batches.take(files, client)).map(
+      ({ request: { bytes }, outcome }) => {
+        if ('error' in outcome) {
+          this.#noteRefusal(outcome.error, { client, ...(address === undefined ? {} : { address }) });
+          return outcome;
+        }
+        return { result: toExamined([outcome.result], bytes.length) };
+      },
+    );
+  }
+
+  /** sha256(metadata bytes, then root bytes) of bytes that are kept already. */
+  async fingerprint(metadata: Uint8Array, root: AsyncIterable<Uint8Array>): Promise<Digest> {
+    const ring = new Ring(this.#threads, [{ examine: { identify: false, after: metadata }, shared: true }]);
+    try {
+      for await (const chunk of root) await ring.put(chunk);
+    } catch (error) {
+      await ring.abort();
+      throw error;
+    }
+    const [found] = await ring.end();
+    return parseDigest(found?.fingerprint ?? '');
+  }
+
+  /**
+   * Splits a unified virtual machine (`splitUnified`), as its bytes are read.
+   * @param image.client whose it is
+   * @throws HeadwaterError what `splitUnified`, `source` and `takeDisk` throw
+   */
+  async split(
+    image: { client: string; compression: Compression; source: AsyncIterable<Uint8Array> },
+    takeDisk: TakeDisk,
+  ): Promise<Uint8Array> {
+    const { client, compression } = image;
+    const memory = memoryOf(compression);
+    const place = await this.#places.take({ kind: 'whole', client, memory });
+    try {
+      // The disk is examined meanwhile, or afterwards, when it may need the place.
+      return await splitInThread(this.#threads, image, takeDisk, { onUnpacked: () => place.release() });
+    } finally {
+      place.release();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#threads.close();
+  }
+
+  /** @param head the first bytes. @param isWhole whether there are no others */
+  async #sink(head: Uint8Array, isWhole: boolean, options: PassOptions): Promise<Sink> {
+    const { client, metadata, size } = options;
+    const after = metadata === undefined ? {} : { after: metadata };
+    if (isWhole || (size !== undefined && size <= smallFile)) return this.#whole(client, after);
+    const memory = memoryNeeded(head);
+    this.#places.assertAllowed(memory);
+    const keep = memory <= keptMemory;
+    if (options.patient === true) {
+      return this.#ring(await this.#places.take({ kind: 'whole', client, memory }), options, keep);
+    }
+    const place = this.#places.tryTake({ kind: 'streaming', client, memory });
+    if (place !== undefined) return this.#ring(place, options, keep);
+    return this.#spooled(options, { memory, keep });
+  }
+
+  /** Examines few bytes when all of them are here. */
+  #whole(client: string, after: { after?: Uint8Array }): Sink {
+    const chunks: Uint8Array[] = [];
+    return {
+      put: async (chunk) => void chunks.push(Buffer.from(chunk)),
+      end: async () => [
+        onlyResult(await this.#batches.take([{ bytes: Buffer.concat(chunks), ...after }], client)),
+      ],
+      abort: () => Promise.resolve(),
+    };
+  }
+
+  /** Examines bytes as they pass. */
+  #ring(place: Place, { metadata, into }: PassOptions, keep: boolean): Sink {
+    // The two hashes of a root are two passes over its bytes: a thread each, unless other files keep threads busy.
+    const busy = this.#rings > 0;
+    const alone = metadata === undefined || busy ? undefined : metadata;
+    const examine: Examine = {
+      identify: true,
+      ...(into === undefined ? {} : { into }),
+      ...(metadata === undefined || !busy ? {} : { after: metadata }),
+    };
+    const ring = new Ring(
+      this.#threads,
+      [
+        { examine, shared: false, keep },
+        ...(alone === undefined ? [] : [{ examine: { identify: false, after: alone }, shared: true }]),
+      ],
+      busy ? { slotSize: sharedSlotSize } : {},
+    );
+    this.#rings += 1;
+    let open = true;
+    const done = () => {
+      if (open) this.#rings -= 1;
+      open = false;
+      place.release();
+    };
+    return {
+      put: (chunk) => ring.put(chunk),
+      end: () => ring.end().finally(done),
+      abort: () => ring.abort().finally(done),
+    };
+  }
+
+  /** Lets bytes wait on the disk until all have come and there is a place. */
+  #spooled(options: PassOptions, { memory, keep }: { memory: number; keep: boolean }): Sink {
+    const { client, metadata, into, path } = options;
+    const { directory } = this.#options;
+    const lies = into !== undefined ? { into } : path !== undefined ? { path } : { directory };
+    const spooled = new SpooledExamination(lies);
+    const examine = { identify: true, ...(metadata === undefined ? {} : { after: metadata }) };
+    return {
+      put: (chunk) => spooled.put(chunk),
+      end: async () => {
+        await spooled.close();
+        const place = await this.#places.take({ kind: 'whole', client, memory });
+        try {
+          return [await spooled.examine(this.#threads, examine, { keep })];
+        } finally {
+          place.release();
+          await spooled.discard();
+        }
+      },
+      abort: () => spooled.discard(),
+    };
+  }
+
+  #noteRefusal(error: unknown, { client, address }: Sender): void {
+    if (!(error instanceof LostThread) && !(error instanceof TooMuchMemory)) return;
+    const { limit } = error;
+    this.#options.onRefused?.({ client, ...(address === undefined ? {} : { address }), limit, error });
+  }
+}
+
+/**
+ * @param open makes the sink, when enough of the first bytes have come to tell what they are, or all
+ */
+async function* passOn(
+  source: AsyncIterable<Uint8Array>,
+  open: (head: Uint8Array, isWhole: boolean) => Promise<Sink>,
+  resolve: (examined: Examined) => void,
+  reject: (error: unknown) => void,
+): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  let sink: Sink | undefined;
+  let ended = false;
+  let failure: unknown;
+  try {
+    let head: Uint8Array[] = [];
+    let headSize = 0;
+    for await (const chunk of source) {
+      size += chunk.length;
+      if (sink === undefined) {
+        head.push(chunk);
+        headSize += chunk.length;
+        if (headSize < memoryHeadLength) continue;
+        const [first = chunk, ...others] = head;
+        const beginning = others.length === 0 ? first : Buffer.concat(head);
+        sink = await open(beginning.subarray(0, memoryHeadLength), false);
+        head = [];
+        await sink.put(beginning);
+        yield beginning;
+        continue;
+      }
+      await sink.put(chunk);
+      yield chunk;
+    }
+    if (sink === undefined) {
+      const all = Buffer.concat(head);
+      sink = await open(all, true);
+      if (all.length > 0) {
+        await sink.put(all);
+        yield all;
+      }
+    }
+    const found = await sink.end();
+    ended = true;
+    resolve(toExamined(found, size));
+  } catch (error) {
+    failure = error;
+    throw error;
+  } finally {
+    if (!ended) await sink?.abort();
+    if (!ended)
+      reject(failure ?? new HeadwaterError('aborted', 'the receiver left before the end of the file'));
+  }
+}
+
+function toExamined(found: Found[], size: number): Examined {
+  const { digest, content, fingerprint } = Object.assign({}, ...found) as Found;
+  if (digest === undefined || content === undefined) throw new Error('an examination found nothing');
+  return {
+    digest: parseDigest(digest),
+    size,
+    content,
+    ...(fingerprint === undefined ? {} : { fingerprint: parseDigest(fingerprint) }),
+  };
+}

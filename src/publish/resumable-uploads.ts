@@ -1,0 +1,276 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { basename, join } from 'node:path';
+import { HeadwaterError, LimitError } from '../errors.ts';
+import { openFile } from '../files/open-file.ts';
+import { Spool, spooled } from '../files/spool.ts';
+import type { Digest } from '../model/digest.ts';
+import type { KeptFile } from './destination/destination.ts';
+import type { LocalDestination } from './destination/local-destination.ts';
+
+/** Part of a blob, as the request announces it. */
+export interface Part {
+  /** Where its first byte stands in the blob. */
+  offset: number;
+  /** Bytes of the whole blob, when announced. */
+  total?: number;
+}
+
+/** Whose upload it is. */
+export interface Uploader {
+  /** `client:NAME` or `token:NAME`. */
+  key: string;
+  /** Where the blob goes, in the uploader's name. */
+  destination: LocalDestination;
+}
+
+/** What bounds what an uploader has sent that is not part of a version. */
+interface UnfinishedLimits {
+  /** The most unfinished uploads of one uploader. */
+  uploads: number;
+  /** The most bytes of them, and of blobs that no version contains. */
+  bytes: number;
+  /** How many bytes an uploader has sent of blobs that are kept and that no version contains. */
+  unpublished: (uploader: string) => Promise<number>;
+}
+
+/** Refuses what an upload must not have. @throws LimitError */
+type AssertRoom = (size: number) => Promise<void>;
+
+/** The next part must begin elsewhere: where is told with the error. */
+export class WrongOffset extends HeadwaterError {
+  readonly offset: number;
+
+  constructor(offset: number) {
+    super(
+      'conflict',
+      `the upload goes on at byte ${offset}: send the rest with Content-Range, or the whole without`,
+    );
+    this.offset = offset;
+  }
+}
+
+/**
+ * Takes blobs in over HTTP. What arrived of a broken upload stays on the local disk, and the next request of the same
+ * uploader continues there. Uploads of one blob by several uploaders have nothing to do with each other.
+ */
+export class Uploads {
+  readonly #directory: string;
+  readonly #uploadersOf: (digest: string) => Promise<ReadonlySet<string>>;
+  readonly #limit: number;
+  /** The names of the files that are being written, with the bytes that they have. */
+  readonly #active = new Map<string, number>();
+  /** Bytes that uploaders have sent to the end since the server started, by their keys. */
+  readonly #kept = new Map<string, number>();
+  readonly #unfinished: UnfinishedLimits;
+
+  /**
+   * @param options.limit the most bytes of a blob
+   * @param options.uploadersOf who has uploaded a blob that is kept
+   */
+  constructor(options: {
+    directory: string;
+    uploadersOf: (digest: string) => Promise<ReadonlySet<string>>;
+    limit: number;
+    unfinished: UnfinishedLimits;
+  }) {
+    this.#directory = options.directory;
+    this.#uploadersOf = options.uploadersOf;
+    this.#limit = options.limit;
+    this.#unfinished = options.unfinished;
+  }
+
+  /** How many bytes of a blob arrived in uploads of an uploader that broke. */
+  async offset(digest: Digest, uploader: Pick<Uploader, 'key'>): Promise<number> {
+    return await spooled(this.#path(fileName(digest, uploader.key)));
+  }
+
+  /**
+   * Receives a blob or the rest of it, checks it and keeps it.
+   * @param metadata the metadata item that it is a root of: the fingerprint is computed as the bytes pass
+   * @throws WrongOffset; HeadwaterError `conflict` while another request of the uploader sends the same blob, `too-large`,
+   * `invalid` when the bytes are not the announced ones (then nothing of them stays), `aborted` when the client
+   * leaves (then they stay, for it to go on)
+   */
+  async receive(
+    digest: Digest,
+    part: Part,
+    body: IncomingMessage,
+    options: { uploader: Uploader; metadata?: KeptFile },
+  ): Promise<KeptFile> {
+    const name = fileName(digest, options.uploader.key);
+    if (this.#active.has(name)) {
+      throw new HeadwaterError(
+        'conflict',
+        `blob sha256:${digest} is being uploaded by another request: try again later`,
+      );
+    }
+    this.#active.set(name, part.offset);
+    try {
+      return await this.#receive(digest, part, body, options);
+    } finally {
+      this.#active.delete(name);
+    }
+  }
+
+  /** Removes what arrived of uploads that nobody continued since `before`, or that their uploaders have finished. */
+  async clean(before: Date): Promise<void> {
+    for (const name of await readdir(this.#directory).catch(() => [])) {
+      const path = join(this.#directory, name);
+      if (this.#active.has(name)) continue;
+      const { mtime } = await stat(path);
+      if (mtime < before || (await this.#isKept(name))) await rm(path, { force: true });
+    }
+  }
+
+  async #receive(
+    digest: Digest,
+    part: Part,
+    body: IncomingMessage,
+    { uploader, metadata }: { uploader: Uploader; metadata?: KeptFile },
+  ): Promise<KeptFile> {
+    this.#assertAllowed(part.total ?? 0);
+    const path = this.#path(fileName(digest, uploader.key));
+    const here = await this.offset(digest, uploader);
+    const assertRoom = await this.#room(digest, uploader);
+    await assertRoom(part.total ?? 0);
+    if (part.offset !== 0 && part.offset !== here) throw new WrongOffset(here);
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    const progress = { broken: false };
+    try {
+      const kept = await uploader.destination.keep(
+        {
+          from: 'stream',
+          name: `blob sha256:${digest}`,
+          ...(part.total === undefined ? {} : { size: part.total }),
+          bytes: this.#arriving(path, part, body, { progress, assertRoom }),
+          landing: { path },
+          expectedDigest: digest,
+        },
+        metadata === undefined ? {} : { metadata },
+      );
+      await rm(path, { force: true });
+      this.#kept.set(uploader.key, (this.#kept.get(uploader.key) ?? 0) + kept.size);
+      return kept;
+    } catch (error) {
+      // On a full disk its bytes are given back at once: kept, they would keep it full.
+      const transient = error instanceof HeadwaterError && error.kind === 'unavailable';
+      if (!progress.broken && !transient) await rm(path, { force: true });
+      if (!body.destroyed) body.resume();
+      throw error;
+    }
+  }
+
+  /** The bytes that are here already, then those that arrive, written down as they pass. */
+  async *#arriving(
+    path: string,
+    part: Part,
+    body: IncomingMessage,
+    { progress, assertRoom }: { progress: { broken: boolean }; assertRoom: AssertRoom },
+  ): AsyncGenerator<Uint8Array> {
+    if (part.offset > 0) yield* (await openFile(path)).bytes;
+    const spool = await Spool.open(path, part.offset);
+    let size = part.offset;
+    try {
+      for await (const chunk of received(body, progress)) {
+        size += chunk.length;
+        this.#assertAllowed(size);
+        await assertRoom(size);
+        this.#active.set(basename(path), size);
+        if (part.total !== undefined && size > part.total) throw notAnnounced(size, part.total);
+        await spool.write(chunk);
+        yield chunk;
+      }
+    } finally {
+      await spool.close();
+    }
+    if (part.total !== undefined && size < part.total) {
+      progress.broken = true;
+      throw notAnnounced(size, part.total);
+    }
+  }
+
+  #assertAllowed(size: number): void {
+    if (size <= this.#limit) return;
+    throw new LimitError(
+      'uploadSize',
+      'too-large',
+      `a blob may have ${this.#limit} bytes at most (limits.uploadSize), not ${size}`,
+    );
+  }
+
+  /**
+   * Checks that there are not too many uploads beside one, and returns what checks its bytes: beside the bytes of the
+   * others, and of the blobs that its uploader has sent and that no version contains.
+   * @throws LimitError when there are too many others
+   */
+  async #room(digest: Digest, { key }: Uploader): Promise<AssertRoom> {
+    const name = fileName(digest, key);
+    const { uploads, bytes, unpublished } = this.#unfinished;
+    const isOther = (file: string) => file !== name && file.split('-')[1] === name.split('-')[1];
+    const files = (await readdir(this.#directory).catch(() => [])).filter(isOther);
+    const active = () => [...this.#active].filter(([file]) => isOther(file));
+    if (new Set([...files, ...active().map(([file]) => file)]).size >= uploads) {
+      throw unfinishedLimit('unfinishedUploads', uploads);
+    }
+    let idle = 0;
+    for (const file of files) if (!this.#active.has(file)) idle += await spooled(this.#path(file));
+    const kept = () => this.#kept.get(key) ?? 0;
+    // Blobs that were kept later are added to what the catalog said, and asked for only where there is no room.
+    const look = async () => ({ keptThen: kept(), bytes: await unpublished(key) });
+    let known = await look();
+    const room = () => {
+      const others = active().reduce((sum, [, size]) => sum + size, idle);
+      return bytes - others - known.bytes - (kept() - known.keptThen);
+    };
+    return async (size) => {
+      if (size <= room()) return;
+      known = await look();
+      if (size > room()) throw unfinishedLimit('unfinishedUploadBytes', bytes);
+    };
+  }
+
+  /** Whether an upload's own uploader has sent the blob since, so that nobody continues what a killed process left of it. */
+  async #isKept(name: string): Promise<boolean> {
+    const [digest = ''] = name.split('-');
+    for (const key of await this.#uploadersOf(digest)) {
+      if (fileName(digest, key) === name) return true;
+    }
+    return false;
+  }
+
+  #path(name: string): string {
+    return join(this.#directory, name);
+  }
+}
+
+/** The file of an upload. Files without an uploader in their names are of versions before: they only expire. */
+function fileName(digest: string, uploader: string): string {
+  return `${digest}-${createHash('sha256').update(uploader).digest('hex').slice(0, 32)}`;
+}
+
+function unfinishedLimit(limit: 'unfinishedUploads' | 'unfinishedUploadBytes', most: number): LimitError {
+  return new LimitError(
+    limit,
+    'too-large',
+    limit === 'unfinishedUploads'
+      ? `a token or client may have ${most} unfinished uploads at most (limits.unfinishedUploads): finish others first`
+      : `a token or client may have ${most} bytes of unfinished uploads and of blobs that no version contains (limits.unfinishedUploadBytes): finish and publish others first`,
+  );
+}
+
+function notAnnounced(size: number, total: number): HeadwaterError {
+  return new HeadwaterError('invalid', `the body made ${size} bytes of the ${total} that were announced`);
+}
+
+/** The body; when the client leaves before its end, that is no fault of the bytes. */
+async function* received(body: IncomingMessage, progress: { broken: boolean }): AsyncGenerator<Uint8Array> {
+  try {
+    // Left early, the body must stay open: its sender has yet to read the answer.
+    for await (const chunk of body.iterator({ destroyOnReturn: false })) yield chunk as Uint8Array;
+  } catch (error) {
+    progress.broken = true;
+    throw new HeadwaterError('aborted', 'the client left before the end of the body', { cause: error });
+  }
+}

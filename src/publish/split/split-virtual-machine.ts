@@ -1,0 +1,27 @@
+import { xz } from '../../image/compression/xz/xz-pack.ts';
+import type { Destination, KeptFile } from '../destination/destination.ts';
+import type { SourceFile } from '../request.ts';
+
+/**
+ * Keeps a unified virtual machine as the two parts of a split image, reading it once more.
+ * @param source where it was taken from
+ * @param unified what it was found to be
+ */
+export async function splitVirtualMachine(
+  destination: Destination,
+  source: SourceFile,
+  unified: KeptFile,
+): Promise<{ metadata: KeptFile; disk: KeptFile }> {
+  let disk: KeptFile | undefined;
+  const { compression } = unified.content;
+  if (compression === 'squashfs') {
+    throw new Error(`${unified.name} is a squashfs, which holds no virtual machine`);
+  }
+  const archive = await destination.split(source, compression, async (bytes, size) => {
+    disk = await destination.keep({ from: 'stream', name: `rootfs.img of ${unified.name}`, size, bytes });
+  });
+  if (disk === undefined) throw new Error(`${unified.name} was split without its disk`);
+  const metadata = await xz(Buffer.from(archive));
+  const name = `metadata of ${unified.name}`;
+  return { metadata: await destination.keep({ from: 'memory', name, bytes: metadata }), disk };
+}

@@ -1,0 +1,120 @@
+import { resolve } from 'node:path';
+import { HeadwaterError } from '../../errors.ts';
+import { fileFailure } from '../../files/text-file.ts';
+import type { Settling } from './stable-files.ts';
+import type { Known } from './tree.ts';
+import { indexOf, readTreeDocuments, type TreeDocuments } from './tree-documents.ts';
+import { type FoundRequest, type TreeVersion, treeVersions } from './tree-versions.ts';
+import type { TreeFailure } from './tree-walk.ts';
+import type { WatchHints } from './watch-hints.ts';
+
+export interface TreeScanOptions {
+  /** Publishes a version; the next waits until this is done. A rejection goes to `onError`. */
+  onVersion: (found: FoundRequest) => void | Promise<void>;
+  /**
+   * Hears of what could not be taken. A version is tried again when its files change; and after a while, too, when
+   * the fault was not its own (the store is down or full).
+   */
+  onError: (failure: TreeFailure) => void;
+  /** Ends the watching, between two versions. */
+  signal: AbortSignal;
+  /** Asked of a version before its files are looked at. */
+  known?: Known;
+}
+
+const noDocuments: TreeDocuments = { paths: [], versions: [], failures: [] };
+
+/** Looks through a tree, again and again, for versions that have settled since the last time. */
+export class TreeScan {
+  readonly #directory: string;
+  readonly #options: TreeScanOptions;
+  readonly #settling: Settling;
+  readonly #hints: WatchHints;
+  #documents: TreeDocuments | undefined;
+  /** What the last scan could not take, so that it is said once only. */
+  #failures = new Map<string, string>();
+
+  constructor(directory: string, options: TreeScanOptions, settling: Settling, hints: WatchHints) {
+    this.#directory = resolve(directory);
+    this.#options = options;
+    this.#settling = settling;
+    this.#hints = hints;
+  }
+
+  /** Looks once, and hands on what has settled. @returns whether there is something that has not settled yet */
+  async run(): Promise<boolean> {
+    const index = indexOf(this.#directory);
+    const seen = new Set([index]);
+    const directories = new Set<string>();
+    const failures: TreeFailure[] = [];
+    let unsettled = await this.#readDocuments(index);
+    try {
+      const documents = this.#documents ?? noDocuments;
+      const versions = treeVersions(this.#directory, documents, (path) => directories.add(path));
+      for await (const version of versions) {
+        if (this.#options.signal.aborted) return false;
+        if ('error' in version) {
+          failures.push(version);
+        } else {
+          seen.add(version.path);
+          if (await this.#consider(version)) unsettled = true;
+        }
+      }
+      this.#settling.keepOnly(seen);
+    } catch (error) {
+      if (!(error instanceof HeadwaterError)) throw error;
+      failures.push({ path: this.#directory, error });
+      if (error.kind === 'not-found') this.#settling.keepOnly(new Set([index]));
+    }
+    this.#hints.watch(directories);
+    this.#report(failures);
+    return unsettled;
+  }
+
+  /** Documents are rewritten while they are watched, not always at once: they must settle like versions. */
+  async #readDocuments(index: string): Promise<boolean> {
+    const paths = new Set([index, ...(this.#documents?.paths ?? [])]);
+    const readiness = await this.#settling.look(index, [...paths]);
+    if (readiness === 'ready') {
+      const read = await readTreeDocuments(this.#directory);
+      // What one document said lasts until it can be read again: its versions are not gone.
+      const broken = read.failures.some(({ path }) => read.paths.includes(path));
+      this.#documents = broken ? { ...read, versions: this.#documents?.versions ?? read.versions } : read;
+      this.#settling.handle(index);
+    }
+    return readiness === 'settling';
+  }
+
+  /** @returns whether the version has yet to settle */
+  async #consider(version: TreeVersion): Promise<boolean> {
+    const { path, product, serial } = version;
+    const settling = this.#settling;
+    if (settling.isFinished(path)) return false;
+    if (!settling.has(path) && (await this.#options.known?.(product, serial))) {
+      settling.finish(path);
+      return false;
+    }
+    // A directory that cannot be listed says why when it is read.
+    const readiness = await settling.look(path, await version.listFiles().catch(() => []));
+    if (readiness !== 'ready') return readiness === 'settling';
+    try {
+      await this.#options.onVersion(await version.read());
+      settling.finish(path);
+    } catch (error) {
+      if (this.#options.signal.aborted) return false;
+      settling.handle(path, error);
+      this.#options.onError({ path, error: fileFailure(path, error) });
+    }
+    return false;
+  }
+
+  #report(failures: TreeFailure[]): void {
+    // Until the documents are read, what they explain looks like a fault.
+    if (this.#documents === undefined) return;
+    const before = this.#failures;
+    this.#failures = new Map(failures.map(({ path, error }) => [path, error.message]));
+    for (const failure of failures) {
+      if (before.get(failure.path) !== failure.error.message) this.#options.onError(failure);
+    }
+  }
+}

@@ -1,0 +1,179 @@
+import { readdir, realpath } from 'node:fs/promises';
+import { dirname, join, relative, resolve } from 'node:path';
+import { HeadwaterError } from '../../errors.ts';
+import { badLink, follow, isWithin, leadsOut } from '../../files/symbolic-links.ts';
+import { fileFailure } from '../../files/text-file.ts';
+import type { ProductKey } from '../../model/names.ts';
+import type { DocumentDetails } from '../../simplestreams/read/product.ts';
+import type { PublishRequest, SourceFile } from '../request.ts';
+import { readBuildDirectory } from './build-directory.ts';
+import { chooseFiles, incomplete } from './build-files.ts';
+import type { DocumentVersion, TreeDocuments } from './tree-documents.ts';
+import { type TreeFailure, type VersionDirectory, walkTree } from './tree-walk.ts';
+
+/** A version of a tree that can be published. */
+export interface FoundRequest {
+  /** Its directory, or the document, product and version that name it: what messages call it. */
+  path: string;
+  request: PublishRequest;
+  /** What was left out or looked odd, in words. */
+  warnings: string[];
+}
+
+/** A version of a tree whose files have not been looked at yet. */
+export interface TreeVersion {
+  /** As {@link FoundRequest.path}; tells it from the others of its tree. */
+  path: string;
+  product: ProductKey;
+  serial: string;
+  /** The paths of its files as they are now. */
+  listFiles(): Promise<string[]>;
+  /** @throws HeadwaterError `invalid` when it is no whole version */
+  read(): Promise<FoundRequest>;
+}
+
+/**
+ * The versions of a tree, without looking at their files.
+ * @param onDirectory called with each directory above the versions
+ */
+export async function* treeVersions(
+  root: string,
+  documents: TreeDocuments,
+  onDirectory?: (path: string) => void,
+): AsyncGenerator<TreeVersion | TreeFailure> {
+  const start = resolve(root);
+  const described = describe(start, documents);
+  const found = new Set<DocumentVersion>();
+  const walk = walkTree(start, onDirectory);
+  // The walk has found the directory to be there once it gives anything.
+  let step = await walk.next();
+  const within = await realpath(start).catch((error: unknown) => {
+    throw fileFailure(root, error);
+  });
+  yield* documents.failures;
+  for (; !step.done; step = await walk.next()) {
+    const named = described.versions.get(step.value.path);
+    if ('error' in step.value) {
+      // Where the documents name the files, a directory may be called anything.
+      if (named === undefined) yield step.value;
+      continue;
+    }
+    if (named !== undefined) found.add(named);
+    const details = named?.details ?? described.products.get(dirname(step.value.path));
+    yield inDirectory(step.value, within, named, details);
+  }
+  for (const version of documents.versions) {
+    if (!found.has(version)) yield inDocument(version, start, within);
+  }
+}
+
+interface Described {
+  /** By the directory that holds all files of the version. */
+  versions: Map<string, DocumentVersion>;
+  /** By the directory that holds the versions of the product. */
+  products: Map<string, DocumentDetails>;
+}
+
+function describe(root: string, documents: TreeDocuments): Described {
+  const described: Described = { versions: new Map(), products: new Map() };
+  const shared = new Set<string>();
+  for (const version of documents.versions) {
+    const [directory, ...others] = new Set(version.files.map(({ name }) => dirname(join(root, name))));
+    if (directory === undefined || others.length > 0) continue;
+    if (described.versions.has(directory)) shared.add(directory);
+    described.versions.set(directory, version);
+    described.products.set(dirname(directory), version.details);
+  }
+  for (const directory of shared) {
+    described.versions.delete(directory);
+    described.products.delete(dirname(directory));
+  }
+  return described;
+}
+
+function inDirectory(
+  { path, product, serial }: VersionDirectory,
+  within: string,
+  named: DocumentVersion | undefined,
+  details: DocumentDetails | undefined,
+): TreeVersion {
+  const digests = new Map(named?.files.map(({ name, digest }) => [relative(dirname(name), name), digest]));
+  return {
+    path,
+    product,
+    serial,
+    async listFiles() {
+      return (await readdir(path)).map((name) => join(path, name));
+    },
+    async read() {
+      const { request, warnings } = await readBuildDirectory(path, {
+        product,
+        inPlace: true,
+        within,
+        digests,
+      });
+      // Details of the product from before this version was announced only fill in what its own files leave out.
+      const said = named === undefined ? { ...details?.said, ...request } : { ...request, ...details?.said };
+      const label = named?.label === undefined ? {} : { label: named.label };
+      return {
+        path,
+        request: { ...said, ...label, serial },
+        warnings: [...warnings, ...(details?.warnings ?? [])],
+      };
+    },
+  };
+}
+
+function inDocument(version: DocumentVersion, root: string, within: string): TreeVersion {
+  const { path, product, serial, details, label } = version;
+  return {
+    path,
+    product,
+    serial,
+    listFiles: async () => version.files.map(({ name }) => join(root, name)),
+    async read() {
+      const byName = new Map(version.files.map((file) => [file.name, file]));
+      const { chosen, warnings } = await chooseFiles(
+        version.files,
+        path,
+        async (one, other) => byName.get(one.name)?.digest === byName.get(other.name)?.digest,
+      );
+      const files: SourceFile[] = [];
+      for (const name of chosen) {
+        const file = byName.get(name);
+        await checkNamedFile(join(root, name), within, file?.size, path);
+        files.push({
+          from: 'disk',
+          name,
+          path: join(root, name),
+          inPlace: true,
+          ...(file === undefined ? {} : { expectedDigest: file.digest }),
+        });
+      }
+      return {
+        path,
+        request: { files, ...product, ...details.said, ...(label === undefined ? {} : { label }), serial },
+        warnings: [
+          ...warnings,
+          ...(version.deltas ? ['deltas (*.vcdiff) were left out'] : []),
+          ...details.warnings,
+        ],
+      };
+    },
+  };
+}
+
+async function checkNamedFile(
+  path: string,
+  within: string,
+  size: number | undefined,
+  where: string,
+): Promise<void> {
+  const target = await follow(path);
+  if (target === undefined) throw incomplete(where, `${path} is not there`);
+  if (!isWithin(target.path, within)) throw badLink(path, leadsOut(within));
+  if (!target.stats.isFile()) throw new HeadwaterError('invalid', `${where}: ${path} is no regular file`);
+  if (size !== undefined && target.stats.size !== size) {
+    throw incomplete(where, `${path} has ${target.stats.size} bytes, not ${size}`);
+  }
+}

@@ -1,0 +1,164 @@
+import type { Dirent } from 'node:fs';
+import { readdir, realpath } from 'node:fs/promises';
+import { basename, dirname, join, resolve, sep } from 'node:path';
+import { HeadwaterError, messageOf } from '../../errors.ts';
+import { badLink, follow, isWithin, leadsOut } from '../../files/symbolic-links.ts';
+import { fileFailure } from '../../files/text-file.ts';
+import { parseArchitecture } from '../../model/architecture.ts';
+import { type ProductKey, parseNamePart, parseSerial } from '../../model/names.ts';
+
+/** A directory that holds one version's files: `…/<os>/<release>/<architecture>/<variant>/<serial>`. */
+export interface VersionDirectory {
+  path: string;
+  product: ProductKey;
+  /** `YYYYMMDD_HHMM`, however the directory writes it. */
+  serial: string;
+}
+
+/** What could not be taken from a tree, and why. */
+export interface TreeFailure {
+  path: string;
+  error: Error;
+}
+
+// What builders call their files. Where such a file lies, a version was meant to be.
+const buildFile = /^(?:(?:lxd|incus|root|rootfs)\.tar\.|rootfs\.squashfs$|disk\.qcow2$)/;
+
+/**
+ * Looks for version directories in a tree, in the order of their names. Reads the directories above them and nothing
+ * else. Names that start with a dot are not entered, symbolic links out of the tree are not followed.
+ * @param onDirectory called with each directory that is read
+ * @throws HeadwaterError `not-found` or `invalid` when `root` is no directory that can be read
+ */
+export async function* walkTree(
+  root: string,
+  onDirectory?: (path: string) => void,
+): AsyncGenerator<VersionDirectory | TreeFailure> {
+  const start = resolve(root);
+  const within = await realpath(start).catch((error: unknown) => {
+    throw fileFailure(root, error);
+  });
+  const itself = versionIn(productAt(dirname(start)), start);
+  if (itself !== undefined) {
+    yield itself;
+    return;
+  }
+  const pending = [start];
+  for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
+    onDirectory?.(directory);
+    let entries: Dirent[];
+    try {
+      entries = await readdir(directory, { withFileTypes: true });
+    } catch (error) {
+      if (directory === start) throw fileFailure(root, error);
+      yield { path: directory, error: fileFailure(directory, error) };
+      continue;
+    }
+    const product = productAt(directory);
+    const below: string[] = [];
+    let misplaced = false;
+    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      if (entry.name.startsWith('.')) continue;
+      const path = join(directory, entry.name);
+      const version = versionIn(product, path);
+      if (entry.isSymbolicLink()) {
+        const found = await atLink(path, version, within);
+        if (found !== undefined) yield found;
+      } else if (entry.isDirectory()) {
+        if (version === undefined) below.push(path);
+        else yield version;
+      }
+      misplaced ||= entry.isFile() && buildFile.test(entry.name);
+    }
+    if (misplaced) yield { path: directory, error: misplacement(directory) };
+    pending.push(...below.reverse());
+  }
+}
+
+/**
+ * The product whose versions a directory holds, if it holds any; an error when its name cannot be a product's; and
+ * undefined for a directory that is at no such place.
+ */
+function productAt(directory: string): ProductKey | Error | undefined {
+  const [variant, architecture, release, os] = lastParts(directory);
+  if (variant === undefined || architecture === undefined || release === undefined || os === undefined) {
+    return undefined;
+  }
+  try {
+    parseArchitecture(architecture);
+  } catch {
+    // Nothing else tells a product's directory from any other.
+    return undefined;
+  }
+  try {
+    return parseKey(os, release, architecture, variant);
+  } catch (error) {
+    return error instanceof Error ? error : new Error(messageOf(error));
+  }
+}
+
+function parseKey(os: string, release: string, architecture: string, variant: string): ProductKey {
+  return {
+    os: parseNamePart('os', os),
+    release: parseNamePart('release', release),
+    architecture: parseArchitecture(architecture),
+    variant: parseNamePart('variant', variant),
+  };
+}
+
+/** The version that a directory holds, going by its name; undefined when that is no serial. */
+function versionIn(
+  product: ProductKey | Error | undefined,
+  path: string,
+): VersionDirectory | TreeFailure | undefined {
+  if (product === undefined) return undefined;
+  let serial: string;
+  try {
+    serial = parseSerial(basename(path));
+  } catch {
+    return undefined;
+  }
+  return product instanceof Error ? { path, error: product } : { path, product, serial };
+}
+
+/** The last names of a path, the last one first. */
+function lastParts(path: string): string[] {
+  return path
+    .split(sep)
+    .filter((part) => part !== '')
+    .reverse();
+}
+
+/** A link in a version's place is that version; one to a directory elsewhere in the tree is found there. */
+async function atLink(
+  path: string,
+  version: VersionDirectory | TreeFailure | undefined,
+  within: string,
+): Promise<VersionDirectory | TreeFailure | undefined> {
+  try {
+    const target = await follow(path);
+    if (target === undefined) {
+      return version === undefined ? undefined : { path, error: badLink(path, 'leads nowhere') };
+    }
+    if (!target.stats.isDirectory()) return undefined;
+    return isWithin(target.path, within) ? version : { path, error: badLink(path, leadsOut(within)) };
+  } catch (error) {
+    return { path, error: fileFailure(path, error) };
+  }
+}
+
+/** Why a directory that holds a version's files is none. */
+function misplacement(directory: string): HeadwaterError {
+  let reason = 'publish it by itself';
+  try {
+    const [name = '', variant = '', architecture = '', release = '', os = ''] = lastParts(directory);
+    parseSerial(name);
+    parseKey(os, release, architecture, variant);
+  } catch (error) {
+    reason = messageOf(error);
+  }
+  return new HeadwaterError(
+    'invalid',
+    `${directory}: holds image files, but is not at <os>/<release>/<architecture>/<variant>/<serial>: ${reason}`,
+  );
+}

@@ -1,0 +1,40 @@
+import { fileFailure } from '../../files/text-file.ts';
+import type { ProductKey } from '../../model/names.ts';
+import { readTreeDocuments } from './tree-documents.ts';
+import { type FoundRequest, type TreeVersion, treeVersions } from './tree-versions.ts';
+import type { TreeFailure } from './tree-walk.ts';
+
+/** A version of a tree, or why one could not be taken. */
+export type FoundVersion = FoundRequest | TreeFailure;
+
+/** Tells whether a version is published already. */
+export type Known = (product: ProductKey, serial: string) => boolean | Promise<boolean>;
+
+/**
+ * Finds the versions of a tree, for taking it over in place: version directories at any depth
+ * (`…/<os>/<release>/<architecture>/<variant>/<serial>/`: simplestream-maintainer, lxd-image-server), and versions
+ * that only the tree's documents name (incus-simplestreams). Where documents and directories both describe a
+ * product, the documents' aliases, titles, requirements, end of life and label are taken.
+ *
+ * One bad version never stops the others. Reads names and small text files only, and of a version that is known
+ * nothing at all.
+ * @throws HeadwaterError `not-found` or `invalid` when `directory` is no directory that can be read
+ */
+export async function* findVersions(
+  directory: string,
+  options: { known?: Known } = {},
+): AsyncGenerator<FoundVersion> {
+  const documents = await readTreeDocuments(directory);
+  for await (const version of treeVersions(directory, documents)) {
+    if ('error' in version) yield version;
+    else if (!(await options.known?.(version.product, version.serial))) yield await readVersion(version);
+  }
+}
+
+async function readVersion(version: TreeVersion): Promise<FoundVersion> {
+  try {
+    return await version.read();
+  } catch (error) {
+    return { path: version.path, error: fileFailure(version.path, error) };
+  }
+}

@@ -1,0 +1,45 @@
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import { messageOf } from '../../errors.ts';
+import { LiblzmaDecoder } from '../../image/compression/xz/liblzma-decoder.ts';
+import { liblzmaFrame } from '../../image/compression/xz/liblzma-frames.ts';
+
+// A process of its own that unpacks one file: gets it over a socket and answers with frames. It ends when the other side
+// leaves, in the middle of anything.
+
+const [path = '', format, dictionary] = process.argv.slice(2);
+const socket = connect({ path, allowHalfOpen: true });
+socket.once('connect', () => rmSync(dirname(path), { recursive: true, force: true }));
+socket.once('error', () => {
+  rmSync(dirname(path), { recursive: true, force: true });
+  process.exit(1);
+});
+socket.once('close', () => process.exit());
+
+async function send(frame: Buffer): Promise<void> {
+  if (!socket.write(frame)) await once(socket, 'drain');
+}
+
+async function unpack(): Promise<void> {
+  const decoder = new LiblzmaDecoder({
+    format: format === 'xz' ? 'xz' : 'lzma',
+    dictionary: Number(dictionary),
+  });
+  for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
+    for (const bytes of decoder.decode(chunk as Uint8Array)) await send(liblzmaFrame('data', bytes));
+  }
+  for (const bytes of decoder.end()) await send(liblzmaFrame('data', bytes));
+}
+
+/** What still comes is read and dropped: only then is it seen that the other side leaves. */
+function answer(frame: Buffer): void {
+  socket.end(frame);
+  socket.resume();
+}
+
+void unpack().then(
+  () => answer(liblzmaFrame('end')),
+  (error: unknown) => answer(liblzmaFrame('failure', Buffer.from(messageOf(error)))),
+);

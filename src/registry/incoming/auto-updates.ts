@@ -1,0 +1,209 @@
+import type { Catalog } from '../../catalog/catalog.ts';
+import type { Actor } from '../../catalog/database/audit-record.ts';
+import type { Image } from '../../catalog/images/images.ts';
+import type { UpdateSource } from '../../catalog/images/pushed-details.ts';
+import type { SearchResult, SingleImages } from '../../mirror/single-images.ts';
+import type { KnownDocuments } from '../../mirror/upstream/documents.ts';
+import { parseArchitecture } from '../../model/architecture.ts';
+import { compareVersionNames } from '../../simplestreams/read/serial.ts';
+import type { ImageServers } from './image-servers.ts';
+import type { Receiver } from './receiver.ts';
+import { describeFound, fetched, versionOf } from './simplestreams-pull.ts';
+
+/** A server's first round comes soon, so that what was due while it was down is not late: at most so many milliseconds. */
+const firstWithin = 60_000;
+
+/** The longest that a timer can wait, in milliseconds. */
+const longestDelay = 2 ** 31 - 1;
+
+/** Told of what rounds do. */
+export interface UpdateHooks {
+  onUpdated(image: { product: string; server: string; alias: string }): void;
+  /** @param what the image, or the server when none of its images could be looked for */
+  onFailed(what: { product?: string; server: string; alias?: string }, error: unknown): void;
+}
+
+/** Whose update it is, and who hears of its progress. */
+interface UpdateOptions {
+  actor: Actor;
+  signal: AbortSignal;
+  onProgress?: (progress: string) => void;
+}
+
+type Followed = Image & { pushed: { updateSource: UpdateSource } };
+
+/**
+ * Keeps images up to date that were copied from image servers with auto-update. A newer version there takes the place
+ * of the image here: the aliases lead to it, and the older ones stay as far as the stream keeps versions. What is to
+ * be kept up to date stands in the catalog, so a restart changes nothing.
+ */
+export class AutoUpdates {
+  readonly #parts: { catalog: Catalog; receiver: Receiver; servers: ImageServers };
+  readonly #every: number;
+  readonly #hooks: UpdateHooks;
+  readonly #stopping = new AbortController();
+  /** By server: its documents, as they were when everything that was wanted of them was here. */
+  readonly #known = new Map<string, { documents: KnownDocuments; wanted: string }>();
+  #failing = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> = Promise.resolve();
+
+  /** @param options.every milliseconds between rounds */
+  constructor(
+    parts: { catalog: Catalog; receiver: Receiver; servers: ImageServers },
+    options: { every: number; hooks: UpdateHooks },
+  ) {
+    this.#parts = parts;
+    this.#every = options.every;
+    this.#hooks = options.hooks;
+  }
+
+  /** How many images could not be kept up to date in the last round. */
+  get failing(): number {
+    return this.#failing;
+  }
+
+  start(): void {
+    this.#schedule(Math.random() * Math.min(firstWithin, this.#every));
+  }
+
+  /** Ends a round that goes on; nothing half done stays. */
+  async stop(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  /**
+   * Looks for a newer version of one image now, and brings it here.
+   * @returns whether there was one; false for an image that comes from no image server, or is not its product's newest
+   * @throws HeadwaterError when the server may not be asked, cannot be reached, is not believed or lacks the image
+   */
+  async refresh(image: Image, options: UpdateOptions): Promise<boolean> {
+    if (!isFollowed(image) || !image.newest) return false;
+    const upstream = await this.#parts.servers.open(image.pushed.updateSource.server, options.signal);
+    try {
+      const [result] = await upstream.search([wantedOf(image)]);
+      return await this.#update(image, result, upstream, options);
+    } finally {
+      await upstream.close();
+    }
+  }
+
+  /** Looks for newer versions of all images. */
+  async round(): Promise<void> {
+    const { signal } = this.#stopping;
+    const byServer = new Map<string, Followed[]>();
+    for (const image of (await this.#parts.catalog.images.autoUpdated()).filter(isFollowed)) {
+      const { server } = image.pushed.updateSource;
+      byServer.set(server, [...(byServer.get(server) ?? []), image]);
+    }
+    let failing = 0;
+    for (const [server, images] of byServer) {
+      if (signal.aborted) return;
+      try {
+        failing += await this.#follow(server, images);
+      } catch (error) {
+        if (signal.aborted) return;
+        failing += images.length;
+        this.#hooks.onFailed({ server }, error);
+      }
+    }
+    this.#failing = failing;
+  }
+
+  /** @returns how many of the images could not be kept up to date */
+  async #follow(server: string, images: Followed[]): Promise<number> {
+    const { signal } = this.#stopping;
+    const wanted = JSON.stringify(images.map(({ product, serial }) => [product.name, serial]));
+    const upstream = await this.#parts.servers.open(server, signal);
+    try {
+      const known = this.#known.get(server);
+      if (known?.wanted === wanted && !(await upstream.haveChanged(known.documents))) return 0;
+      this.#known.delete(server);
+      const results = await upstream.search(images.map(wantedOf));
+      let failed = 0;
+      for (const [index, image] of images.entries()) {
+        const { alias } = image.pushed.updateSource;
+        const what = { product: image.product.name, server, alias };
+        try {
+          const actor = { who: 'auto-update', from: 'this machine' };
+          if (await this.#update(image, results[index], upstream, { actor, signal }))
+            this.#hooks.onUpdated(what);
+        } catch (error) {
+          if (signal.aborted) throw error;
+          failed += 1;
+          this.#hooks.onFailed(what, error);
+        }
+      }
+      if (failed === 0) this.#known.set(server, { documents: [...upstream.known], wanted });
+      return failed;
+    } finally {
+      await upstream.close();
+    }
+  }
+
+  async #update(
+    image: Followed,
+    result: SearchResult | undefined,
+    upstream: SingleImages,
+    { actor, signal, onProgress = () => undefined }: UpdateOptions,
+  ): Promise<boolean> {
+    if (result === undefined) throw new Error('a search had no result');
+    if ('error' in result) throw result.error;
+    const found = result.image;
+    const { pushed, product, serial, hidden } = image;
+    const { updateSource: source } = pushed;
+    const now = versionOf(found);
+    // What the server took back is not followed: it would be a step to an older version.
+    if (now.product === source.product && !isNewer(now, source)) return false;
+    await this.#parts.receiver.take(
+      fetched(upstream, found, onProgress),
+      {
+        ...describeFound(found),
+        aliases: [],
+        public: !hidden,
+        profiles: pushed.profiles,
+        autoUpdate: pushed.autoUpdate,
+        updateSource: { ...source, ...now },
+        replaces: { product: product.name, serial },
+      },
+      { stream: product.stream, pushedBy: pushed.pushedBy, actor, signal },
+    );
+    return true;
+  }
+
+  #schedule(delay: number): void {
+    this.#timer = setTimeout(
+      () => {
+        this.#running = this.round()
+          .catch((error: unknown) => this.#hooks.onFailed({ server: 'every image server' }, error))
+          .finally(() => {
+            // Many servers must not come to an image server at the same moment, for ever.
+            if (!this.#stopping.signal.aborted) this.#schedule(this.#every * (0.9 + Math.random() / 5));
+          });
+      },
+      Math.min(delay, longestDelay),
+    );
+    this.#timer.unref();
+  }
+}
+
+/** By what the server calls its versions: the serials of several within a minute depend on which of them are there. */
+function isNewer(
+  now: Pick<UpdateSource, 'serial' | 'version'>,
+  before: Pick<UpdateSource, 'serial' | 'version'>,
+): boolean {
+  return now.version === undefined || before.version === undefined
+    ? now.serial > before.serial
+    : compareVersionNames(now.version, before.version) > 0;
+}
+
+function isFollowed(image: Image): image is Followed {
+  return image.pushed?.updateSource !== undefined;
+}
+
+function wantedOf({ pushed: { updateSource } }: Followed) {
+  const { alias, type, architecture } = updateSource;
+  return { reference: alias, type, architecture: parseArchitecture(architecture) };
+}

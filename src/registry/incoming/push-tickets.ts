@@ -1,0 +1,71 @@
+import { randomBytes } from 'node:crypto';
+import type { Access, Known } from '../../access/access.ts';
+import { HeadwaterError } from '../../errors.ts';
+import { type Operation, reasonOf } from '../operations/operation.ts';
+import type { Operations } from '../operations/operations.ts';
+import type { Said } from './receiver.ts';
+
+/** How long an announced upload is waited for, and may take, in milliseconds. */
+const lifetime = 24 * 3_600_000;
+/** How long its operation stays for the client to end, once the upload is here. */
+const usedLifetime = 60_000;
+
+/** An upload that a client announced: a daemon that we do not know will send it. */
+export interface Ticket {
+  identity: Known;
+  said: Said;
+  operation: Operation;
+}
+
+/** Uploads that were announced with `mode: push`. Each secret is good for one upload. */
+export class PushTickets {
+  readonly #tickets = new Map<string, Ticket>();
+  readonly #access: Access;
+  readonly #operations: Operations;
+
+  constructor({ access, operations }: { access: Access; operations: Operations }) {
+    this.#access = access;
+    this.#operations = operations;
+  }
+
+  /** Announces an upload. @returns the operation, whose `metadata.secret` the daemon sends along */
+  issue(identity: Known, said: Said): Operation {
+    const secret = randomBytes(32).toString('base64url');
+    const operation = this.#operations.token({
+      description: 'Image upload token',
+      identity,
+      metadata: { secret },
+      lifetime,
+      onEnd: () => this.#tickets.delete(secret),
+    });
+    this.#tickets.set(secret, { identity, said, operation });
+    return operation;
+  }
+
+  /**
+   * Has an announced upload taken in, by the rights that its client has by now. What fails it fails its operation.
+   * @throws HeadwaterError `forbidden` for a secret that is unknown, used or expired, and when its client was revoked;
+   * what `receive` throws
+   */
+  async redeem<Result>(secret: string, receive: (ticket: Ticket) => Promise<Result>): Promise<Result> {
+    const ticket = this.#tickets.get(secret);
+    if (ticket === undefined) {
+      throw new HeadwaterError(
+        'forbidden',
+        'the upload was not announced, or its token was used or has expired',
+      );
+    }
+    this.#tickets.delete(secret);
+    const { operation } = ticket;
+    try {
+      const identity = await this.#access.renew(ticket.identity);
+      const result = await receive({ ...ticket, identity });
+      // Clients end the operation themselves; it ends by itself when they do not.
+      setTimeout(() => operation.succeed({}), usedLifetime).unref();
+      return result;
+    } catch (error) {
+      operation.fail(reasonOf(error, operation.id));
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import { type Access, type Known, keyOf } from '../../access/access.ts';
+import type { Catalog } from '../../catalog/catalog.ts';
+import type { Actor } from '../../catalog/database/audit-record.ts';
+import { type Allowance, overQuota, type Quotas } from '../../catalog/images/quotas.ts';
+import { HeadwaterError, LimitError } from '../../errors.ts';
+import type { LocalDestination } from '../../publish/destination/local-destination.ts';
+import { type ArrivingFile, type PushedImage, type PushRequest, push } from '../../publish/push.ts';
+
+/** What the configuration says of pushed images. */
+export interface PushPolicy {
+  /** Where images go of those who may push anywhere. */
+  stream: string;
+  quotas: Quotas;
+  /** Versions that a product keeps; all when left out. */
+  keep?: number;
+  /** Bytes of one file. */
+  uploadLimit: number;
+}
+
+/** What a client says of an image that it sends, or has us fetch. */
+export type Said = Omit<PushRequest, 'stream' | 'pushedBy'>;
+
+interface ReceiverParts {
+  access: Access;
+  catalog: Catalog;
+  destination: LocalDestination;
+  policy: PushPolicy;
+  published: () => Promise<void>;
+  /** Is told of every error, and notes those that are refusals of limits. */
+  noteRefusal?: (error: unknown, actor: Actor) => void;
+}
+
+/** Takes images in, whichever way they come. */
+export class Receiver {
+  readonly #parts: ReceiverParts;
+
+  constructor(parts: ReceiverParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Checks that somebody may push under these aliases, before any byte comes; it is checked again at the end.
+   * @throws HeadwaterError `forbidden`
+   */
+  permit(identity: Known, aliases: { name: string }[]): void {
+    const stream = this.#streamOf(identity);
+    this.#parts.access.demand(identity, 'publish', { stream, isNamedByCaller: true });
+    for (const { name } of aliases) {
+      this.#parts.access.demand(identity, 'publish', { stream, names: [name], isNamedByCaller: true });
+    }
+  }
+
+  /**
+   * Takes an image in.
+   * @param options.actor who sends it, for the audit log
+   * @throws HeadwaterError what `push` throws; `too-large` as soon as more bytes come than may; `aborted` when `signal`
+   * is. Nothing of the image stays then.
+   */
+  async receive(
+    files: AsyncIterable<ArrivingFile>,
+    said: Said,
+    options: { identity: Known; actor: Actor; signal?: AbortSignal },
+  ): Promise<PushedImage> {
+    const { identity, ...rest } = options;
+    const pushedBy = keyOf(identity);
+    return await this.take(files, said, { stream: this.#streamOf(identity), pushedBy, ...rest });
+  }
+
+  /** Like {@link receive}, of an image whose place is known. @param options.pushedBy whose quota it is on */
+  async take(
+    files: AsyncIterable<ArrivingFile>,
+    said: Said,
+    options: { stream: string; pushedBy: string; actor: Actor; signal?: AbortSignal },
+  ): Promise<PushedImage> {
+    const { catalog, destination, policy, published, noteRefusal } = this.#parts;
+    const { stream, pushedBy, actor, signal } = options;
+    const room = await catalog.by(actor).pushed.allowance(policy.quotas, { stream, pushedBy });
+    const bounded = bound(files, {
+      room,
+      limit: policy.uploadLimit,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const { quotas, keep } = policy;
+    const limits = { quotas, ...(keep === undefined ? {} : { keep }) };
+    try {
+      const image = await push(destination.by(actor), bounded, { ...said, stream, pushedBy }, limits);
+      await published();
+      return image;
+    } catch (error) {
+      // Some of this is done in operations, whose errors are no answers.
+      noteRefusal?.(error, actor);
+      throw error;
+    }
+  }
+
+  /** Where somebody's images go: to the stream for pushed images, or to the first that somebody may publish in. */
+  #streamOf({ streams }: Known): string {
+    const { stream } = this.#parts.policy;
+    return streams === undefined || streams.includes(stream) ? stream : (streams[0] ?? stream);
+  }
+}
+
+interface Bounds {
+  room: Allowance;
+  limit: number;
+  signal?: AbortSignal;
+}
+
+async function* bound(files: AsyncIterable<ArrivingFile>, bounds: Bounds): AsyncGenerator<ArrivingFile> {
+  const count = { all: 0 };
+  for await (const file of files) yield { ...file, bytes: boundBytes(file, bounds, count) };
+}
+
+async function* boundBytes(
+  { name, bytes }: ArrivingFile,
+  { room, limit, signal }: Bounds,
+  count: { all: number },
+): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  for await (const chunk of bytes) {
+    size += chunk.length;
+    count.all += chunk.length;
+    if (signal?.aborted === true) throw new HeadwaterError('aborted', 'the operation was cancelled');
+    if (count.all > room.bytes) throw overQuota(room);
+    if (size > limit) {
+      throw new LimitError(
+        'uploadSize',
+        'too-large',
+        `${name} has more than ${limit} bytes (limits.uploadSize)`,
+      );
+    }
+    yield chunk;
+  }
+}

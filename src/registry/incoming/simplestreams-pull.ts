@@ -1,0 +1,105 @@
+import type { UpdateSource } from '../../catalog/images/pushed-details.ts';
+import { HeadwaterError } from '../../errors.ts';
+import { filenameOf, type SingleImages, sizeOf } from '../../mirror/single-images.ts';
+import type { Architecture } from '../../model/architecture.ts';
+import type { ArrivingFile } from '../../publish/push.ts';
+import type { FoundImage, WantedImage } from '../../simplestreams/read/image-search.ts';
+import { plainName } from '../image-view.ts';
+import type { ImageServers } from './image-servers.ts';
+import type { ImagePull, PulledImage, PullSource } from './pull.ts';
+import { TransferMeter } from './transfer-meter.ts';
+
+/** Fetches an image from an image server, once; {@link AutoUpdates} goes on where that is wanted. */
+export class SimplestreamsPull implements ImagePull {
+  readonly #wanted: WantedImage;
+  readonly #server: string;
+  readonly #servers: ImageServers;
+  #images: SingleImages | undefined;
+
+  /**
+   * @param options.architecture the client's: what an alias means that is there for several
+   * @throws HeadwaterError `invalid`, `forbidden` for what can be told from the request alone
+   */
+  constructor(
+    source: Pick<PullSource, 'server' | 'fingerprint' | 'alias' | 'image_type'>,
+    options: { servers: ImageServers; architecture: Architecture },
+  ) {
+    const { servers, architecture } = options;
+    this.#servers = servers;
+    this.#server = servers.demand(source.server);
+    // Clients write aliases into both fields.
+    const reference = source.fingerprint || source.alias;
+    if (reference === '') {
+      throw new HeadwaterError('invalid', 'source.fingerprint: expected an alias or a fingerprint');
+    }
+    const type = parseType(source.image_type);
+    this.#wanted = { reference, architecture, ...(type === undefined ? {} : { type }) };
+  }
+
+  /**
+   * Reads the server's documents and begins to fetch.
+   * @throws HeadwaterError when the server cannot be reached, its documents are refused, or the image is not there
+   */
+  async open(signal: AbortSignal, onProgress: (progress: string) => void): Promise<PulledImage> {
+    this.#images = await this.#servers.open(this.#server, signal);
+    const [result] = await this.#images.search([this.#wanted]);
+    if (result === undefined) throw new Error('a search had no result');
+    if ('error' in result) throw result.error;
+    const { image } = result;
+    const { reference, architecture } = this.#wanted;
+    const updateSource = { server: this.#server, alias: reference, architecture };
+    return {
+      ...describeFound(image),
+      files: fetched(this.#images, image, onProgress),
+      updateSource: { ...updateSource, type: image.root.type, ...versionOf(image) },
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#images?.close();
+  }
+}
+
+/** What an image server's documents say of an image, beside what its metadata does. */
+export function describeFound(image: FoundImage): Omit<PulledImage, 'files' | 'updateSource'> {
+  const { product, version, root } = image;
+  const { eol, requirements = {} } = product.details;
+  return {
+    ...(root.fingerprint === undefined ? {} : { fingerprint: root.fingerprint }),
+    properties: {
+      serial: version.name,
+      ...Object.fromEntries(
+        Object.entries(requirements).map(([key, value]) => [`requirements.${key}`, value]),
+      ),
+    },
+    ...(eol === undefined ? {} : { expiresAt: new Date(`${eol}T00:00:00Z`) }),
+    filename: plainName(filenameOf(image)),
+  };
+}
+
+/** Which version of the server an image is. */
+export function versionOf({
+  product,
+  version,
+}: FoundImage): Pick<UpdateSource, 'product' | 'serial' | 'version'> {
+  return { product: product.name, serial: version.serial, version: version.name };
+}
+
+/** The files of an image, whose transfer is told of. */
+export async function* fetched(
+  images: SingleImages,
+  image: FoundImage,
+  onProgress: (progress: string) => void,
+): AsyncGenerator<ArrivingFile> {
+  const meter = new TransferMeter(sizeOf(image), onProgress);
+  for await (const file of images.files(image)) yield { ...file, bytes: meter.count(file.bytes) };
+}
+
+function parseType(text: string): WantedImage['type'] {
+  if (text === '') return undefined;
+  if (text === 'container' || text === 'virtual-machine') return text;
+  throw new HeadwaterError(
+    'invalid',
+    `source.image_type ${JSON.stringify(text)}: expected container or virtual-machine`,
+  );
+}

@@ -1,0 +1,111 @@
+import { timingSafeEqual } from 'node:crypto';
+import { isIP } from 'node:net';
+import type { Catalog } from '../../catalog/catalog.ts';
+import type { Client } from '../../catalog/identities/clients.ts';
+import { hashOf, isTokenSecret } from '../../catalog/identities/tokens.ts';
+import { HeadwaterError, LimitError } from '../../errors.ts';
+import { grant } from '../../model/rights.ts';
+import { secretIn } from './join-token.ts';
+
+/** Wrong secrets from one place within a minute before the shared one is not looked at any more. */
+const attemptsAllowed = 10;
+const attemptsForgotten = 60_000;
+/** How many places are remembered. */
+const mostAddresses = 10_000;
+
+/** Lets clients in that know a secret. */
+export class Enrollment {
+  readonly #sharedSecret: string | undefined;
+  readonly #pushedTo: string;
+  readonly #attempts = new Map<string, { count: number; since: number }>();
+
+  constructor(options: { sharedSecret: string | undefined; pushedTo: string }) {
+    this.#sharedSecret = options.sharedSecret;
+    this.#pushedTo = options.pushedTo;
+  }
+
+  /**
+   * Trusts the certificate of a client that shows the secret of a join token, or the shared one. Nobody guesses the 256
+   * random bits of a token, so one is always good; the shared secret is not looked at after too many guesses.
+   * @param catalog in whose audit log the client is
+   * @param options.name what the client calls itself; a join token names it otherwise
+   * @throws HeadwaterError `forbidden` for a wrong secret, or after too many of them; `conflict`
+   */
+  async join(
+    catalog: Catalog,
+    { fingerprint, pem }: { fingerprint: string; pem: string },
+    options: { secret: string; name: string; address: string },
+  ): Promise<Client> {
+    const secret = secretIn(options.secret);
+    const from = networkOf(options.address);
+    const isImpatient = this.#isImpatient(from);
+    if (this.#isShared(secret) && !isImpatient) {
+      const name = options.name || `client-${fingerprint.slice(0, 12)}`;
+      const rights = grant('join', {}, { pushedTo: this.#pushedTo });
+      return await catalog.clients.add({ name, fingerprint, certificate: pem, ...rights });
+    }
+    try {
+      return await catalog.clients.join(hashOf(secret), { fingerprint, certificate: pem });
+    } catch (error) {
+      if (!(error instanceof HeadwaterError) || error.kind !== 'forbidden') throw error;
+      this.#count(from);
+      throw isImpatient ? tooMany() : wrong(secret, error);
+    }
+  }
+
+  #isShared(secret: string): boolean {
+    const shared = this.#sharedSecret ?? '';
+    const isSame = timingSafeEqual(Buffer.from(hashOf(secret)), Buffer.from(hashOf(shared)));
+    return isSame && shared !== '';
+  }
+
+  #isImpatient(from: string): boolean {
+    const attempt = this.#attempts.get(from);
+    if (attempt === undefined) return false;
+    if (performance.now() - attempt.since <= attemptsForgotten) return attempt.count >= attemptsAllowed;
+    this.#attempts.delete(from);
+    return false;
+  }
+
+  #count(from: string): void {
+    const attempt = this.#attempts.get(from) ?? { count: 0, since: performance.now() };
+    attempt.count++;
+    this.#attempts.set(from, attempt);
+    if (this.#attempts.size <= mostAddresses) return;
+    const [oldest] = this.#attempts.keys();
+    if (oldest !== undefined) this.#attempts.delete(oldest);
+  }
+}
+
+function tooMany(): HeadwaterError {
+  return new LimitError(
+    'joinAttempts',
+    'forbidden',
+    'not authorized: too many wrong secrets: use a join token, or try again in a minute',
+  );
+}
+
+/** What is wrong with a secret that lets nobody in, in words for whoever typed it. */
+function wrong(secret: string, refusal: HeadwaterError): HeadwaterError {
+  if (isTokenSecret(secret)) return refusal;
+  return new HeadwaterError(
+    'forbidden',
+    'not authorized: the secret is wrong: give the shared secret of this server, or a join token',
+    { cause: refusal },
+  );
+}
+
+/** Whose guesses are counted together: an address of IPv4, or a network of IPv6, of which everybody has 2^64 addresses. */
+export function networkOf(address: string): string {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
+  if (isIP(plain) !== 6) return plain;
+  const [first = '', last] = (plain.split('%')[0] ?? '').split('::');
+  const groups = (text: string) => (text === '' ? [] : text.split(':'));
+  const [before, after] = [groups(first), groups(last ?? '')];
+  const zeros = last === undefined ? 0 : 8 - before.length - after.length;
+  const all = [...before, ...Array<string>(Math.max(0, zeros)).fill('0'), ...after];
+  return all
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':');
+}

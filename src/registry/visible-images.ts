@@ -1,0 +1,160 @@
+import type { Access, Identity } from '../access/access.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { Image, ImageAlias } from '../catalog/images/images.ts';
+import { HeadwaterError } from '../errors.ts';
+import { parseArchitecture } from '../model/architecture.ts';
+import { type ImageView, isVirtualMachine, viewImage } from './image-view.ts';
+
+/** An image that somebody may see. */
+export interface VisibleImage {
+  /** The version that is shown. */
+  image: Image;
+  /** All that have the same bytes, that one first. */
+  images: Image[];
+  view: ImageView;
+}
+
+/** What an alias leads to. */
+export interface VisibleAlias {
+  name: string;
+  description: string;
+  image: Image;
+}
+
+/** Finds images and aliases for somebody, and only what that somebody may see. */
+export class VisibleImages {
+  readonly #catalog: Catalog;
+  readonly #access: Access;
+
+  constructor(parts: { catalog: Catalog; access: Access }) {
+    this.#catalog = parts.catalog;
+    this.#access = parts.access;
+  }
+
+  /**
+   * The image whose fingerprint begins with `prefix`, of six digits or more: fewer are a guess.
+   * @throws HeadwaterError `not-found`, also for what may not be seen; `invalid` when several begin so
+   */
+  async find(identity: Identity, prefix: string): Promise<VisibleImage> {
+    if (!/^[0-9a-f]{6,64}$/i.test(prefix)) throw notFound();
+    const images = (await this.#catalog.images.find(prefix.toLowerCase())).filter((image) =>
+      this.maySee(identity, image),
+    );
+    const fingerprints = new Set(images.map(({ fingerprint }) => fingerprint));
+    if (fingerprints.size > 1) {
+      throw new HeadwaterError('invalid', `More than one image matches: give more digits than ${prefix}`);
+    }
+    const found = this.#merge(identity, images);
+    if (found === undefined) throw notFound();
+    return found;
+  }
+
+  /** Every image, in the order of fingerprints. */
+  async *each(identity: Identity): AsyncGenerator<VisibleImage> {
+    let same: Image[] = [];
+    for await (const image of this.#catalog.images.each()) {
+      if (!this.maySee(identity, image)) continue;
+      if (same[0] !== undefined && same[0].fingerprint !== image.fingerprint) {
+        const found = this.#merge(identity, same);
+        if (found !== undefined) yield found;
+        same = [];
+      }
+      same.push(image);
+    }
+    const found = this.#merge(identity, same);
+    if (found !== undefined) yield found;
+  }
+
+  /**
+   * What an alias leads to: of several images the one of the client's architecture, a container rather than a virtual
+   * machine. `ALIAS/ARCHITECTURE` asks for another.
+   * @param architecture any name of it
+   */
+  async resolve(
+    identity: Identity,
+    name: string,
+    architecture: string | undefined,
+  ): Promise<VisibleAlias | undefined> {
+    const direct = await this.#resolve(identity, name, debianName(architecture));
+    if (direct !== undefined) return direct;
+    const [, shorter, last] = /^(.+)\/([^/]+)$/.exec(name) ?? [];
+    const wanted = debianName(last);
+    if (shorter === undefined || wanted === undefined) return undefined;
+    const found = await this.#resolve(identity, shorter, wanted);
+    return found?.image.product.architecture === wanted ? { ...found, name } : undefined;
+  }
+
+  async #resolve(
+    identity: Identity,
+    name: string,
+    architecture: string | undefined,
+  ): Promise<VisibleAlias | undefined> {
+    const images = (await this.#catalog.images.byAlias(name)).filter(
+      (image) =>
+        this.maySee(identity, image) && this.aliases(identity, image).some((alias) => alias.name === name),
+    );
+    const rank = (image: Image) =>
+      (image.product.architecture === architecture ? 0 : 2) + (isVirtualMachine(image) ? 1 : 0);
+    const [image] = images.sort((one, other) => rank(one) - rank(other));
+    const alias = image && this.aliases(identity, image).find((candidate) => candidate.name === name);
+    return image === undefined || alias === undefined ? undefined : { ...alias, image };
+  }
+
+  /**
+   * The aliases that are seen on an image: all of them by who has a right to it and on what is public, else those that
+   * somebody has a right to.
+   */
+  aliases(identity: Identity, image: Image): ImageAlias[] {
+    const { pinned, following } = image.aliases;
+    const isOwn = this.#access.may(identity, 'read', image.own);
+    const all = [...pinned, ...((isOwn ? image.newest : image.newestShown) ? following : [])];
+    const { stream } = image.product;
+    const seen =
+      isOwn || this.#isPublic(image)
+        ? all
+        : all.filter(({ name }) => this.#access.may(identity, 'read', { stream, names: [name] }));
+    return seen.sort((one, other) => (one.name < other.name ? -1 : 1));
+  }
+
+  /** Whether somebody may see an image: everybody a public one, others by a right to it or to an alias of it. */
+  maySee(identity: Identity, image: Image): boolean {
+    if (this.#isPublic(image) || this.#access.may(identity, 'read', image.own)) return true;
+    const names = [...image.aliases.pinned, ...image.aliases.following].map(({ name }) => name);
+    return this.#access.may(identity, 'read', { stream: image.product.stream, names });
+  }
+
+  #isPublic(image: Image): boolean {
+    return !image.hidden && this.#access.isPublic(image.product.stream);
+  }
+
+  /**
+   * One image that may be there several times, in different products: seen as the one that somebody may edit, a public
+   * one rather than others.
+   */
+  #merge(identity: Identity, images: Image[]): VisibleImage | undefined {
+    const rank = (image: Image) =>
+      (this.#access.may(identity, 'publish', image.own) ? 4 : 0) +
+      (image.pushed === undefined ? 0 : 2) +
+      (image.hidden ? 0 : 1);
+    const [image] = images.sort((one, other) => rank(other) - rank(one));
+    if (image === undefined) return undefined;
+    const aliases = new Map(
+      images.flatMap((each) => this.aliases(identity, each)).map((alias) => [alias.name, alias]),
+    );
+    const view = viewImage(image, { public: this.#isPublic(image), aliases: [...aliases.values()] });
+    return { image, images, view };
+  }
+}
+
+function debianName(architecture: string | undefined): string | undefined {
+  try {
+    return architecture === undefined ? undefined : parseArchitecture(architecture);
+  } catch (error) {
+    if (error instanceof HeadwaterError) return undefined;
+    throw error;
+  }
+}
+
+function notFound(): HeadwaterError {
+  return new HeadwaterError('not-found', 'Image not found');
+}

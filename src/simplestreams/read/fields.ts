@@ -1,0 +1,61 @@
+import { HeadwaterError } from '../../errors.ts';
+
+// Reading documents that others wrote: JSON, or YAML read without types. Every reader throws `invalid` with the
+// place of what is wrong; what is absent or null is undefined.
+
+export type Untyped = Record<string, unknown>;
+
+/** A mapping; what is absent is an empty one. */
+export function mapping(value: unknown, where: string): Untyped {
+  if (value === undefined || isNull(value)) return {};
+  if (typeof value !== 'object' || Array.isArray(value)) throw wrong(where, 'a mapping', value);
+  return value as Untyped;
+}
+
+/** A list; what is absent is an empty one. */
+export function list(value: unknown, where: string): unknown[] {
+  if (value === undefined || isNull(value)) return [];
+  if (!Array.isArray(value)) throw wrong(where, 'a list', value);
+  return value;
+}
+
+/** A text field of a mapping. Empty text counts as absent. */
+export function text(fields: Untyped, key: string, where: string): string | undefined {
+  const value = fields[key];
+  if (value === undefined || isNull(value)) return undefined;
+  if (typeof value !== 'string') throw wrong(`${where}.${key}`, 'text', value);
+  return value;
+}
+
+/** A list of texts in a field of a mapping. */
+export function texts(fields: Untyped, key: string, where: string): string[] {
+  return list(fields[key], `${where}.${key}`).map((value, index) => {
+    if (typeof value !== 'string') throw wrong(`${where}.${key}[${index}]`, 'text', value);
+    return value;
+  });
+}
+
+/** A mapping to plain values, each given as text: what clients want of `requirements`. */
+export function textMapping(value: unknown, where: string): Map<string, string> {
+  const result = new Map<string, string>();
+  for (const [key, field] of Object.entries(mapping(value, where))) {
+    if (isNull(field)) result.set(key, '');
+    else if (typeof field === 'object') throw wrong(`${where}.${key}`, 'text', field);
+    else result.set(key, String(field));
+  }
+  return result;
+}
+
+// YAML read without types gives its null as it was written: `~`, `null` or nothing.
+function isNull(value: unknown): boolean {
+  return value === null || value === '' || value === '~' || value === 'null';
+}
+
+function wrong(where: string, expected: string, value: unknown): HeadwaterError {
+  const found = Array.isArray(value)
+    ? 'a list'
+    : typeof value === 'object'
+      ? 'a mapping'
+      : JSON.stringify(value);
+  return new HeadwaterError('invalid', `${where}: expected ${expected}, not ${found?.slice(0, 80)}`);
+}

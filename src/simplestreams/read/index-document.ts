@@ -1,0 +1,63 @@
+import { HeadwaterError } from '../../errors.ts';
+import { list, mapping, text } from './fields.ts';
+import { upstreamPath } from './path.ts';
+
+/** A products document that an index names. */
+export interface IndexEntry {
+  path: string;
+  /** The products it should have, by what the upstream calls them. */
+  products: string[];
+  /** When it was last changed, as the index says. */
+  updated?: Date;
+}
+
+/** What an index names. */
+export interface Index {
+  entries: IndexEntry[];
+  /** Entries that cannot be used, and why. */
+  unusable: HeadwaterError[];
+}
+
+/**
+ * Reads an index: which products documents of images there are. Documents of other things (image ids of clouds) are
+ * passed over, as clients do.
+ * @param document what the JSON of the index holds
+ * @throws HeadwaterError `invalid` when it is no index
+ */
+export function readIndex(document: unknown, where: string): Index {
+  const top = mapping(document, where);
+  if (text(top, 'format', where) !== 'index:1.0') {
+    throw new HeadwaterError('invalid', `${where}: its format is not index:1.0`);
+  }
+  const entries = new Map<string, IndexEntry>();
+  const unusable: HeadwaterError[] = [];
+  for (const [name, value] of Object.entries(mapping(top['index'], `${where}: index`))) {
+    try {
+      const entry = readEntry(value, `${where}: index.${name}`);
+      if (entry !== undefined) entries.set(entry.path, entry);
+    } catch (error) {
+      if (!(error instanceof HeadwaterError)) throw error;
+      unusable.push(error);
+    }
+  }
+  return { entries: [...entries.values()], unusable };
+}
+
+/** @returns undefined when it has no images. @throws HeadwaterError `invalid` */
+function readEntry(value: unknown, where: string): IndexEntry | undefined {
+  const fields = mapping(value, where);
+  if (fields['datatype'] !== 'image-downloads') return undefined;
+  const products = list(fields['products'], `${where}.products`).filter(
+    (product) => typeof product === 'string',
+  );
+  if (products.length === 0) return undefined;
+  const path = upstreamPath(text(fields, 'path', where) ?? '', `${where}.path`);
+  const updated = dateOf(fields['updated']);
+  return { path, products, ...(updated === undefined ? {} : { updated }) };
+}
+
+/** The moment of a field `updated`: `Tue, 24 Nov 2026 08:11:02 +0000`. */
+export function dateOf(value: unknown): Date | undefined {
+  const date = typeof value === 'string' ? new Date(value) : undefined;
+  return date === undefined || Number.isNaN(date.getTime()) ? undefined : date;
+}

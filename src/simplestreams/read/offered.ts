@@ -1,0 +1,80 @@
+import type { Digest } from '../../model/digest.ts';
+import type { ProductKey } from '../../model/names.ts';
+import type { DocumentDetails } from './product.ts';
+
+// What an upstream offers, as far as it can be used here: the result of reading its documents.
+
+export type ImageType = 'container' | 'virtual-machine';
+
+/** A file of the upstream. One of the digests is there, at least. */
+export interface OfferedFile {
+  ftype: string;
+  /** Below the upstream's base, checked (`upstream-path.ts`). */
+  path: string;
+  /** Bytes. */
+  size: number;
+  sha256?: Digest;
+  /** In hexadecimal; only where there is no sha256. */
+  sha512?: string;
+  /** In hexadecimal; only where there is nothing better. */
+  md5?: string;
+}
+
+/** A file that holds a root: together with the version's metadata, or by itself, it is an image. */
+export interface OfferedRoot extends OfferedFile {
+  type: ImageType;
+  /** Whether the metadata is inside. */
+  unified: boolean;
+  /** sha256(metadata bytes, then root bytes), as the upstream says. */
+  fingerprint?: Digest;
+}
+
+export interface OfferedDelta extends OfferedFile {
+  /** The serial of the version it leads from. */
+  base: string;
+}
+
+export interface OfferedVersion {
+  /** What the upstream calls it. */
+  name: string;
+  /** What it is called here. */
+  serial: string;
+  label?: string;
+  metadata?: OfferedFile;
+  roots: OfferedRoot[];
+  deltas: OfferedDelta[];
+}
+
+export interface OfferedProduct {
+  /** What the upstream calls it. */
+  name: string;
+  key: ProductKey;
+  details: DocumentDetails['said'];
+  versions: OfferedVersion[];
+}
+
+/** How much of an example is remembered, in characters: documents may hold anything. */
+const exampleLength = 300;
+
+/** Counts what cannot be used, by the reason. */
+export class Skips {
+  readonly #reasons = new Map<string, { count: number; example: string }>();
+
+  /** @param where one that it happened to: the first of each reason is remembered */
+  add(reason: string, where: string): void {
+    const known = this.#reasons.get(reason);
+    if (known === undefined) this.#reasons.set(reason, { count: 1, example: where.slice(0, exampleLength) });
+    else known.count += 1;
+  }
+
+  list(): Skipped[] {
+    return [...this.#reasons].map(([reason, rest]) => ({ reason, ...rest }));
+  }
+}
+
+export interface Skipped {
+  reason: string;
+  count: number;
+  /** One that it happened to. */
+  example: string;
+}

@@ -1,0 +1,141 @@
+import { HeadwaterError } from '../../errors.ts';
+import { type Digest, parseDigest } from '../../model/digest.ts';
+import { mapping, text, type Untyped } from './fields.ts';
+import type { ImageType, OfferedDelta, OfferedFile, OfferedRoot, OfferedVersion, Skips } from './offered.ts';
+import { upstreamPath } from './path.ts';
+import { serialFromUpstream } from './serial.ts';
+
+/** What clients boot from, the one they prefer first, and where its fingerprint stands on the metadata item. */
+const rootTypes: Record<string, { type: ImageType; fingerprints: string[] }> = {
+  squashfs: { type: 'container', fingerprints: ['combined_squashfs_sha256'] },
+  'root.tar.xz': { type: 'container', fingerprints: ['combined_rootxz_sha256', 'combined_sha256'] },
+  'disk-kvm.img': { type: 'virtual-machine', fingerprints: ['combined_disk-kvm-img_sha256'] },
+  'uefi1.img': { type: 'virtual-machine', fingerprints: ['combined_uefi1-img_sha256'] },
+  'disk1.img': { type: 'virtual-machine', fingerprints: ['combined_disk1-img_sha256'] },
+};
+
+/** Of one file under two names, the first that is there is taken. */
+const metadataTypes = ['lxd.tar.xz', 'incus.tar.xz'];
+const unifiedTypes = ['lxd_combined.tar.gz', 'incus_combined.tar.gz'];
+
+/** Clients take deltas of disks from the wrong base, so only these are of use. */
+const deltaType = 'squashfs.vcdiff';
+
+/** An item, with what its document says of it. */
+interface Entry {
+  fields: Untyped;
+  where: string;
+}
+
+/**
+ * Reads a version of an upstream's document.
+ * @returns undefined, and it is counted, when there is no image in it
+ */
+export function readVersion(
+  name: string,
+  serial: string,
+  value: unknown,
+  where: string,
+  options: { deltas: boolean; skips: Skips; serials: ReadonlyMap<string, string> },
+): OfferedVersion | undefined {
+  const { skips } = options;
+  const fields = mapping(value, where);
+  const byType = new Map<string, Entry[]>();
+  const attempt = <Result>(read: () => Result[]): Result[] => {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof HeadwaterError)) throw error;
+      skips.add('an item cannot be used', error.message);
+      return [];
+    }
+  };
+  for (const [key, item] of Object.entries(mapping(fields['items'], `${where}: items`))) {
+    attempt(() => {
+      const entry = { fields: mapping(item, `${where}: ${key}`), where: `${where}: ${key}` };
+      const ftype = text(entry.fields, 'ftype', entry.where) ?? '';
+      byType.set(ftype, [...(byType.get(ftype) ?? []), entry]);
+      return [];
+    });
+  }
+  /** The usable files of a type. */
+  const filesOf = (ftype: string) =>
+    (byType.get(ftype) ?? []).flatMap((entry) => attempt(() => [{ file: readFile(entry, ftype), entry }]));
+
+  const metadata = metadataTypes.flatMap(filesOf)[0];
+  const roots: OfferedRoot[] = [];
+  for (const [ftype, { type, fingerprints }] of Object.entries(rootTypes)) {
+    const root = filesOf(ftype)[0];
+    if (root === undefined || metadata === undefined) continue;
+    const said = fingerprints.map((field) => metadata.entry.fields[field]).find(isDigest);
+    roots.push({
+      ...root.file,
+      type,
+      unified: false,
+      ...(said === undefined ? {} : { fingerprint: parseDigest(said) }),
+    });
+  }
+  const unified = unifiedTypes.flatMap(filesOf)[0];
+  // A split image needs no unified one beside it: clients prefer it, and it can share files with other versions.
+  if (unified !== undefined && roots.length === 0) roots.push(unifiedRoot(unified));
+  if (roots.length === 0) {
+    skips.add(
+      metadata === undefined ? 'there is no metadata for LXD or Incus' : 'there is no root that clients know',
+      where,
+    );
+    return undefined;
+  }
+  const [label] = attempt(() => [text(fields, 'label', where)]);
+  const deltas = options.deltas
+    ? filesOf(deltaType).flatMap((found) => attempt(() => delta(found, serial, options.serials)))
+    : [];
+  return {
+    name,
+    serial,
+    ...(label === undefined ? {} : { label }),
+    ...(metadata === undefined || roots.some((root) => root.unified) ? {} : { metadata: metadata.file }),
+    roots,
+    deltas,
+  };
+}
+
+function unifiedRoot({ file, entry }: { file: OfferedFile; entry: Entry }): OfferedRoot {
+  const isVirtualMachine = entry.fields['combined_type'] === 'virtual-machine';
+  return {
+    ...file,
+    type: isVirtualMachine ? 'virtual-machine' : 'container',
+    unified: true,
+    ...(file.sha256 === undefined ? {} : { fingerprint: file.sha256 }),
+  };
+}
+
+function delta(
+  { file, entry }: { file: OfferedFile; entry: Entry },
+  serial: string,
+  serials: ReadonlyMap<string, string>,
+): OfferedDelta[] {
+  const name = text(entry.fields, 'delta_base', entry.where) ?? '';
+  const base = serials.get(name) ?? serialFromUpstream(name);
+  return base === undefined || base >= serial ? [] : [{ ...file, base }];
+}
+
+function readFile({ fields, where }: Entry, ftype: string): OfferedFile {
+  const { size, sha256, sha512, md5 } = fields;
+  if (!Number.isSafeInteger(size) || Number(size) <= 0) {
+    throw new HeadwaterError('invalid', `${where}: its size is no number of bytes`);
+  }
+  const path = upstreamPath(text(fields, 'path', where) ?? '', `${where}: path`);
+  const file = { ftype, path, size: Number(size) };
+  if (isDigest(sha256)) return { ...file, sha256: parseDigest(sha256) };
+  if (isHex(sha512, 128)) return { ...file, sha512: sha512.toLowerCase() };
+  if (isHex(md5, 32)) return { ...file, md5: md5.toLowerCase() };
+  throw new HeadwaterError('invalid', `${where}: it has no sha256, sha512 or md5`);
+}
+
+function isDigest(value: unknown): value is Digest {
+  return isHex(value, 64);
+}
+
+function isHex(value: unknown, digits: number): value is string {
+  return typeof value === 'string' && value.length === digits && /^[0-9a-f]+$/i.test(value);
+}

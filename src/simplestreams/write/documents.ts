@@ -1,0 +1,157 @@
+import type { Catalog } from '../../catalog/catalog.ts';
+import { assemble, type Document, makePiece } from './gzip-segment.ts';
+import { renderIndex } from './render.ts';
+import { StreamDocument } from './stream-document.ts';
+
+/** How often the catalog is looked at for changes of other processes, in milliseconds. */
+const watchInterval = 50;
+
+/** Every document, as of one revision of the catalog. */
+interface Snapshot {
+  revision: number;
+  streams: ReadonlyMap<string, StreamDocument>;
+  /** Indexes made so far, by the streams in them. */
+  indexes: Map<string, Promise<Document>>;
+}
+
+/**
+ * The simplestreams documents, rendered from the catalog and kept in memory. They follow the catalog, whoever changes
+ * it, and are swapped all at once.
+ */
+export class Documents {
+  readonly #catalog: Catalog;
+  readonly #onError: (error: unknown) => void;
+  readonly #onRendered: (rendered: { revision: number; milliseconds: number }) => void;
+  #snapshot: Snapshot = { revision: -1, streams: new Map(), indexes: new Map() };
+  #refreshing: Promise<void> | undefined;
+  #again = false;
+  #stop: (() => void) | undefined;
+
+  /**
+   * @param hooks.onError told when a change could not be rendered: the documents stay as they were, and the next
+   * change tries again
+   * @param hooks.onRendered told after each swap
+   */
+  constructor(
+    catalog: Catalog,
+    hooks: {
+      onError: (error: unknown) => void;
+      onRendered?: (rendered: { revision: number; milliseconds: number }) => void;
+    },
+  ) {
+    this.#catalog = catalog;
+    this.#onError = hooks.onError;
+    this.#onRendered = hooks.onRendered ?? (() => undefined);
+  }
+
+  /** Renders everything, then follows the catalog until `stop`. */
+  async start(): Promise<void> {
+    this.#stop = this.#catalog.changes.watch(watchInterval, () => void this.refresh());
+    await this.#render();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop?.();
+    await this.#refreshing;
+  }
+
+  /** The catalog's revision that the documents show; -1 before the first. */
+  get revision(): number {
+    return this.#snapshot.revision;
+  }
+
+  /** Brings the documents up to date with the catalog; resolves when everything committed before the call shows. */
+  async refresh(): Promise<void> {
+    if (this.#refreshing !== undefined) {
+      this.#again = true;
+      await this.#refreshing;
+      return;
+    }
+    this.#refreshing = this.#loop();
+    await this.#refreshing;
+  }
+
+  /** The names of the streams that there are. */
+  get streams(): string[] {
+    return [...this.#snapshot.streams.keys()];
+  }
+
+  /** The products document of a stream, or undefined. */
+  stream(name: string): Document | undefined {
+    return this.#snapshot.streams.get(name)?.document;
+  }
+
+  /** The index of the streams that a client may see. */
+  async index(visible: (stream: string) => boolean): Promise<Document> {
+    const { streams, indexes } = this.#snapshot;
+    const names = [...streams.keys()].filter(visible).sort();
+    const key = names.join();
+    let index = indexes.get(key);
+    if (index === undefined) {
+      const entries = names.map((name) => ({ name, products: streams.get(name)?.products ?? [] }));
+      index = makePiece(renderIndex(entries)).then((piece) => assemble([piece]));
+      indexes.set(key, index);
+    }
+    return await index;
+  }
+
+  async #loop(): Promise<void> {
+    try {
+      do {
+        this.#again = false;
+        await this.#render();
+      } while (this.#again);
+    } catch (error) {
+      this.#onError(error);
+    } finally {
+      this.#refreshing = undefined;
+    }
+  }
+
+  async #render(): Promise<void> {
+    const started = performance.now();
+    const { products, changes } = this.#catalog;
+    const old = this.#snapshot;
+    const { revision, products: changed } = await changes.since(old.revision);
+    if (revision === old.revision) return;
+    const streams = new Map(old.streams);
+    if (old.revision < 0) {
+      for (const stream of await products.streams()) {
+        streams.set(stream, await StreamDocument.render(stream, products));
+      }
+    } else {
+      for (const [stream, names] of groupByStream(changed, streams.values())) {
+        const document = streams.get(stream);
+        streams.set(
+          stream,
+          document === undefined
+            ? await StreamDocument.render(stream, products)
+            : await document.update(names, products),
+        );
+      }
+    }
+    const indexes = changed.length === 0 ? old.indexes : new Map<string, Promise<Document>>();
+    this.#snapshot = { revision, streams, indexes };
+    this.#onRendered({ revision, milliseconds: performance.now() - started });
+  }
+}
+
+/** The products whose documents have changed, by stream: also of the one that a product has left. */
+function groupByStream(
+  changed: { name: string; stream: string }[],
+  documents: Iterable<StreamDocument>,
+): Map<string, string[]> {
+  const groups = new Map<string, string[]>();
+  const add = (stream: string, name: string) => {
+    const names = groups.get(stream);
+    if (names === undefined) groups.set(stream, [name]);
+    else names.push(name);
+  };
+  for (const { name, stream } of changed) add(stream, name);
+  for (const document of documents) {
+    for (const { name, stream } of changed) {
+      if (stream !== document.stream && document.has(name)) add(document.stream, name);
+    }
+  }
+  return groups;
+}

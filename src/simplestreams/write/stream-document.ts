@@ -1,0 +1,121 @@
+import type { Products } from '../../catalog/products/products.ts';
+import { assemble, type Document, makePiece, type Piece } from './gzip-segment.ts';
+import { productsFrame, renderProduct } from './render.ts';
+
+/** How much text a piece holds, about: small enough to render anew in a few milliseconds, large enough to pack well. */
+const pieceLength = 256 * 1024;
+
+/** Products that are rendered and compressed together. */
+interface Section {
+  /** Their names, in order. */
+  names: string[];
+  piece: Piece;
+}
+
+/** What stands around the sections. */
+interface Frame {
+  before: Piece;
+  between: Piece;
+  after: Piece;
+}
+
+/**
+ * The products document of one stream. It is kept in sections of neighbouring products, so that a change costs
+ * what its section costs, not what the document costs. Immutable: a change makes a new one that shares the rest.
+ */
+export class StreamDocument {
+  readonly stream: string;
+  readonly document: Document;
+  readonly #sections: Section[];
+  readonly #frame: Frame;
+
+  private constructor(stream: string, sections: Section[], frame: Frame) {
+    this.stream = stream;
+    this.#sections = sections;
+    this.#frame = frame;
+    const pieces = sections.flatMap(({ piece }, index) => (index === 0 ? [piece] : [frame.between, piece]));
+    this.document = assemble([frame.before, ...pieces, frame.after]);
+  }
+
+  /** Renders a stream from nothing. */
+  static async render(stream: string, products: Products): Promise<StreamDocument> {
+    const { before, between, after } = productsFrame(stream);
+    const frame = {
+      before: await makePiece(before),
+      between: await makePiece(between),
+      after: await makePiece(after),
+    };
+    return new StreamDocument(
+      stream,
+      await renderSections(products.each({ stream, forDocuments: true })),
+      frame,
+    );
+  }
+
+  /** The names of its products, in order. */
+  get products(): string[] {
+    return this.#sections.flatMap(({ names }) => names);
+  }
+
+  has(product: string): boolean {
+    return this.#sections[findLast(this.#sections, product)]?.names.includes(product) === true;
+  }
+
+  /** The document after a change of some of its products: made, altered or gone. */
+  async update(changed: string[], products: Products): Promise<StreamDocument> {
+    const affected = new Map<number, Set<string>>();
+    for (const name of changed) {
+      const index = Math.max(0, findLast(this.#sections, name));
+      const names = affected.get(index) ?? new Set(this.#sections[index]?.names);
+      affected.set(index, names.add(name));
+    }
+    const sections: Section[] = [];
+    for (let index = 0; index < Math.max(1, this.#sections.length); index++) {
+      const names = affected.get(index);
+      const section = this.#sections[index];
+      if (names !== undefined) {
+        const { stream } = this;
+        sections.push(
+          ...(await renderSections(products.each({ stream, names: [...names], forDocuments: true }))),
+        );
+      } else if (section !== undefined) {
+        sections.push(section);
+      }
+    }
+    return new StreamDocument(this.stream, sections, this.#frame);
+  }
+}
+
+/** The last section that begins at or before `name`, or -1. */
+function findLast(sections: Section[], name: string): number {
+  let [low, high] = [0, sections.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const first = sections[middle]?.names[0] ?? '';
+    if (first <= name) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+async function renderSections(products: ReturnType<Products['each']>): Promise<Section[]> {
+  const sections: Promise<Section>[] = [];
+  let names: string[] = [];
+  let texts: string[] = [];
+  let length = 0;
+  const finish = () => {
+    if (names.length === 0) return;
+    const section = { names };
+    sections.push(makePiece(texts.join(',')).then((piece) => ({ ...section, piece })));
+    [names, texts, length] = [[], [], 0];
+  };
+  for await (const product of products) {
+    const text = renderProduct(product);
+    names.push(product.name);
+    texts.push(text);
+    length += text.length;
+    if (length >= pieceLength) finish();
+  }
+  finish();
+  return await Promise.all(sections);
+}

@@ -1,0 +1,63 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Catalog } from '../../../src/catalog/catalog.ts';
+import { HeadwaterError, messageOf } from '../../../src/errors.ts';
+import type { VersionDraft } from '../../../src/model/versions.ts';
+import { draft, scratchCatalog, sha256 } from '../../support/catalog.ts';
+
+/** One publish of few products, so that they meet. */
+const publication = fc.record({
+  os: fc.constantFrom('debian', 'ubuntu', 'alpine'),
+  serial: fc.constantFrom('20260101_0000', '20260102_0000', '20260103_0000', '20260104_0000'),
+  owner: fc.oneof({ weight: 8, arbitrary: fc.constant('local') }, fc.constant('mirror:other')),
+  stream: fc.oneof({ weight: 8, arbitrary: fc.constant('images') }, fc.constant('other')),
+  title: fc.constantFrom('Bookworm', 'Trixie', 'Forky'),
+  aliases: fc.uniqueArray(fc.constantFrom('stable', 'testing'), { maxLength: 1 }),
+  implied: fc.uniqueArray(fc.constantFrom('stable', 'newest'), { maxLength: 2 }),
+  isOther: fc.oneof({ weight: 6, arbitrary: fc.constant(false) }, fc.constant(true)),
+  isStored: fc.oneof({ weight: 8, arbitrary: fc.constant(true) }, fc.constant(false)),
+});
+type Publication = typeof publication extends fc.Arbitrary<infer Value> ? Value : never;
+
+function draftOf({ os, serial, owner, stream, title, aliases, isOther }: Publication): VersionDraft {
+  const made = draft({ os, serial, owner, stream, aliases });
+  const items = isOther
+    ? made.items.map((item) => ({ ...item, digest: sha256(`other ${item.digest}`) }))
+    : made.items;
+  return { ...made, items, details: { ...made.details, releaseTitle: title } };
+}
+
+async function publish(catalog: Catalog, one: Publication): Promise<unknown> {
+  const assertStored = () =>
+    one.isStored ? Promise.resolve() : Promise.reject(new HeadwaterError('unavailable', 'not there'));
+  const now = new Date('2026-02-01T00:00:00Z');
+  return await catalog.versions
+    .publish(draftOf(one), one.implied, assertStored, now)
+    .catch((error: unknown) => messageOf(error));
+}
+
+/** What is in a catalog, but for what only says when it came in. */
+async function contentOf(catalog: Catalog): Promise<unknown> {
+  const products = [];
+  for await (const product of catalog.products.each()) products.push(product);
+  const events = [];
+  for (const { action, subject } of await catalog.audit.list({ limit: 1000 }))
+    events.push(`${action} ${subject}`);
+  return { products, aliases: await catalog.aliases.list(), events: events.sort() };
+}
+
+test('versions that are published at the same moment are what they are when they come one after the other', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(publication, { minLength: 2, maxLength: 25 }), async (publications) => {
+      const [together, single] = [await scratchCatalog(), await scratchCatalog()];
+      const [first, ...rest] = publications;
+      for (const catalog of [together, single]) if (first !== undefined) await publish(catalog, first);
+      const outcomes = await Promise.all(rest.map((one) => publish(together, one)));
+      const expected = [];
+      for (const one of rest) expected.push(await publish(single, one));
+      expect(outcomes).toEqual(expected);
+      expect(await contentOf(together)).toEqual(await contentOf(single));
+    }),
+    { numRuns: 60 },
+  );
+});

@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest';
+import { dropMirror, handOver } from '../../../src/mirror/run/drop-and-hand-over.ts';
+import { HeldLease } from '../../../src/mirror/run/lease.ts';
+import { runMirror } from '../../../src/mirror/run/run.ts';
+import { TestUpstream } from '../test-upstream.ts';
+import { definition, find, held, mirrorParts } from '../workspace.ts';
+
+const bookworm = 'debian:bookworm:amd64:default';
+const manual = { cause: 'manual' as const };
+const actor = { who: 'local:test', from: 'command line' };
+
+test('what a mirror brought is given to another one, which goes on from there', async () => {
+  const upstream = await TestUpstream.start();
+  await upstream.offer(bookworm, '20260101_0000');
+  const parts = await mirrorParts();
+  const onDemand = { mode: 'on-demand' as const };
+  await runMirror(definition(upstream.url, onDemand), parts, manual);
+  const renamed = definition(upstream.url, { ...onDemand, name: 'renamed' });
+  expect(await runMirror(renamed, parts, manual)).toMatchObject({ report: { added: 0, kept: 0 } });
+  expect(await handOver('test', 'renamed', parts, actor)).toBe(1);
+  expect((await find(parts, bookworm)).owner).toBe('mirror:renamed');
+  const [version] = (await find(parts, bookworm)).versions;
+  for (const { digest } of version?.items ?? []) {
+    expect(await parts.catalog.sources.find(digest)).toMatchObject([{ mirror: 'renamed' }]);
+  }
+  expect(await runMirror(renamed, parts, manual)).toMatchObject({
+    outcome: 'success',
+    report: { added: 0, kept: 1 },
+  });
+  await expect(handOver('test', 'renamed', parts, actor)).rejects.toThrow(/nothing that mirror test brought/);
+});
+
+test('what a mirror brought is removed, but not while it runs', async () => {
+  const upstream = await TestUpstream.start();
+  await upstream.offer(bookworm, '20260101_0000');
+  const parts = await mirrorParts();
+  await runMirror(definition(upstream.url), parts, manual);
+  const lease = await HeldLease.take(parts.catalog.mirrors, 'test');
+  await expect(dropMirror('test', parts, actor)).rejects.toThrow(/is running already/);
+  await lease.release();
+  expect(await dropMirror('test', parts, actor)).toBe(1);
+  expect(await held(parts)).toEqual([]);
+  await expect(dropMirror('test', parts, actor)).rejects.toThrow(/nothing that mirror test brought/);
+  expect(await runMirror(definition(upstream.url), parts, manual)).toMatchObject({
+    report: { added: 1, fetched: 0 },
+  });
+});

@@ -1,0 +1,128 @@
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Verifier, withoutSignature } from '../../../src/mirror/upstream/signature.ts';
+import { scratchDirectory } from '../../support/catalog.ts';
+import { demand, lacks } from '../../support/needs.ts';
+import { SigningKey } from './gpg.ts';
+
+const isUnsigned = lacks('gpg');
+
+const text = `${JSON.stringify({ format: 'index:1.0', index: { a: ['- b', 'ü'] } }, null, 1)}\n`;
+let key: SigningKey;
+let stranger: SigningKey;
+let old: SigningKey;
+
+beforeAll(async () => {
+  if (isUnsigned) return;
+  key = await SigningKey.make('owner');
+  stranger = await SigningKey.make('stranger');
+  old = await SigningKey.make('old', { made: '20200101', expires: '2021-01-01' });
+});
+afterAll(async () => {
+  if (isUnsigned) return;
+  for (const each of [key, stranger, old]) await each.remove();
+});
+
+const bytes = (content: string) => Buffer.from(content);
+
+describe.skipIf(isUnsigned)('a clear-signed document', () => {
+  test('gives its text, whichever form the keyring has', async () => {
+    const signed = await key.clearSign(text);
+    for (const file of [key.keyring, key.armored]) {
+      const verifier = await Verifier.open(file);
+      expect(JSON.parse(await verifier.clearSigned(bytes(signed), 'index.sjson'))).toEqual(JSON.parse(text));
+    }
+    expect(JSON.parse(withoutSignature(signed))).toEqual(JSON.parse(text));
+  });
+
+  test('is refused when it is not signed', async () => {
+    const verifier = await Verifier.open(key.keyring);
+    await expect(verifier.clearSigned(bytes(text), 'index.sjson')).rejects.toThrow(
+      'index.sjson: refused: it is not signed',
+    );
+  });
+
+  test('is refused when it was changed, in what is signed or around it', async () => {
+    const verifier = await Verifier.open(key.keyring);
+    const signed = await key.clearSign(text);
+    const changed = signed.replace('index:1.0', 'index:6.6');
+    await expect(verifier.clearSigned(bytes(changed), 'index.sjson')).rejects.toThrow(
+      /was changed after it was signed/,
+    );
+    const cut = signed.slice(0, signed.indexOf('-----BEGIN PGP SIGNATURE'));
+    await expect(verifier.clearSigned(bytes(cut), 'index.sjson')).rejects.toThrow(/refused/);
+    const before = `{"format":"index:1.0"}\n${signed}`;
+    await expect(verifier.clearSigned(bytes(before), 'index.sjson')).rejects.toThrow(/it is not signed/);
+  });
+
+  test('is refused when another key signed it', async () => {
+    const verifier = await Verifier.open(key.keyring);
+    const signed = await stranger.clearSign(text);
+    await expect(verifier.clearSigned(bytes(signed), 'index.sjson')).rejects.toThrow(
+      /it is signed by another key \([0-9A-F]{16}\) than those in .*keyring\.gpg/,
+    );
+  });
+
+  test('is refused when its key has expired', async () => {
+    const verifier = await Verifier.open(old.keyring);
+    const signed = await old.clearSign(text, { at: '20200601' });
+    await expect(verifier.clearSigned(bytes(signed), 'index.sjson')).rejects.toThrow(
+      /the key [0-9A-F]{16} that signed it has expired/,
+    );
+  });
+
+  test('is refused when its signature has expired', async () => {
+    const verifier = await Verifier.open(key.keyring);
+    const made = await SigningKey.make('early', { made: '20200101' });
+    try {
+      const signed = await made.clearSign(text, { at: '20200601', expires: '1w' });
+      const its = await Verifier.open(made.keyring);
+      await expect(its.clearSigned(bytes(signed), 'index.sjson')).rejects.toThrow(
+        /its signature has expired/,
+      );
+      await expect(verifier.clearSigned(bytes(signed), 'index.sjson')).rejects.toThrow(/another key/);
+    } finally {
+      await made.remove();
+    }
+  });
+
+  test('is taken when one of two keys is known', async () => {
+    const directory = await scratchDirectory();
+    const both = join(directory, 'both.gpg');
+    await writeFile(both, await readFile(stranger.keyring));
+    await appendFile(both, await readFile(key.keyring));
+    const verifier = await Verifier.open(both);
+    for (const signer of [key, stranger]) {
+      await verifier.clearSigned(bytes(await signer.clearSign(text)), 'index.sjson');
+    }
+  });
+});
+
+test.skipIf(isUnsigned)('a detached signature is checked, armored or not', async () => {
+  const verifier = await Verifier.open(key.keyring);
+  for (const armored of [true, false]) {
+    const signature = await key.detached(text, { armored });
+    await verifier.detached(bytes(text), signature, 'index.json');
+    await expect(verifier.detached(bytes(`${text} `), signature, 'index.json')).rejects.toThrow(
+      /index\.json: refused: it was changed after it was signed/,
+    );
+  }
+  await expect(verifier.detached(bytes(text), bytes('no signature'), 'index.json')).rejects.toThrow(
+    /its signature cannot be read/,
+  );
+});
+
+test('a keyring that is none says so', async () => {
+  const directory = await scratchDirectory();
+  const file = join(directory, 'keyring');
+  await expect(Verifier.open(file)).rejects.toThrow(/keyring .*: cannot be read/);
+  await writeFile(file, 'no keys');
+  await expect(Verifier.open(file)).rejects.toThrow(/holds no OpenPGP public keys/);
+});
+
+test('the keyring of the Ubuntu cloud images can be read', async () => {
+  const keyring = '/usr/share/keyrings/ubuntu-cloudimage-keyring.gpg';
+  demand(keyring);
+  await Verifier.open(keyring);
+});
