@@ -13,6 +13,7 @@ import {
   visit,
   YAMLParseError,
 } from 'yaml';
+import { defined } from './model/defined.ts';
 
 // What every reader of YAML refuses, whoever wrote it: the library would end the process over it, or never end.
 
@@ -46,7 +47,7 @@ export function parseYaml(text: string, options: Options): ParsedYaml | { excess
       document.errors.push(new YAMLParseError([start, end], 'MULTIPLE_DOCS', 'holds more than one document'));
     }
     const ring = tokens.hasAliases ? findRing(document) : undefined;
-    return { document, ...(ring === undefined ? {} : { ring }) };
+    return { document, ...defined({ ring }) };
   } catch (error) {
     if (error instanceof Excess) return { excess: error.message };
     throw error;

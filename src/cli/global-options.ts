@@ -62,13 +62,12 @@ export function targetOf(command: Command): Target {
         `${remoteFlag} is for servers: name one with --server or HEADWATER_SERVER`,
       );
     }
-    return { kind: 'local', ...pick(options, 'config'), ...pick(options, 'dataDir') };
+    return { kind: 'local', ...given(options, 'config', 'dataDir') };
   }
   return {
     kind: 'remote',
     server: options.server,
-    ...pick(options, 'token'),
-    ...pick(options, 'ca'),
+    ...given(options, 'token', 'ca'),
     insecure: options.insecure === true,
   };
 }
@@ -79,7 +78,7 @@ export function localTargetOf(command: Command): Extract<Target, { kind: 'local'
     throw new HeadwaterError('usage', `--server: "${command.name()}" works on this machine only`);
   }
   const options = optionsOf(command);
-  return { kind: 'local', ...pick(options, 'config'), ...pick(options, 'dataDir') };
+  return { kind: 'local', ...given(options, 'config', 'dataDir') };
 }
 
 export function wantsJson(command: Command): boolean {
@@ -90,11 +89,12 @@ function optionsOf(command: Command): GlobalOptions {
   return command.optsWithGlobals<GlobalOptions>();
 }
 
-/** An option when it was given; an empty variable is the same as none. */
-function pick<Key extends 'config' | 'dataDir' | 'token' | 'ca'>(
+/** Those of the options that were given; an empty variable is the same as none. */
+function given<Key extends 'config' | 'dataDir' | 'token' | 'ca'>(
   options: GlobalOptions,
-  key: Key,
-): { [name in Key]?: string } {
-  const value = options[key];
-  return (value === undefined || value === '' ? {} : { [key]: value }) as { [name in Key]?: string };
+  ...keys: Key[]
+): { [Name in Key]?: string } {
+  const found: { [Name in Key]?: string } = {};
+  for (const key of keys) if (options[key]) found[key] = options[key];
+  return found;
 }

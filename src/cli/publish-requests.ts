@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
+import { defined } from '../model/defined.ts';
 import type { PublishRequest } from '../publish/request.ts';
 import { type BuildDirectory, readBuildDirectory } from '../publish/tree/build-directory.ts';
 
@@ -43,12 +44,8 @@ export async function readPublishRequests(paths: string[], flags: PublishFlags):
       'files and directories: publish either the files of one version, or directories',
     );
   }
-  const product = {
-    ...optional('os', flags.os),
-    ...optional('release', flags.release),
-    ...optional('architecture', flags.architecture),
-    ...optional('variant', flags.variant),
-  };
+  const { os, release, architecture, variant } = flags;
+  const product = defined({ os, release, architecture, variant });
   return await Promise.all(
     directories.map(async (directory) => {
       const { request, warnings } = await readBuildDirectory(directory, { product });
@@ -67,8 +64,4 @@ async function isDirectory(path: string): Promise<boolean> {
       throw new HeadwaterError('not-found', `${path}: there is no such file or directory`);
     throw new HeadwaterError('invalid', `${path}: cannot be read: ${messageOf(error)}`, { cause: error });
   }
-}
-
-function optional<Key extends string>(key: Key, value: string | undefined): { [name in Key]?: string } {
-  return (value === undefined ? {} : { [key]: value }) as { [name in Key]?: string };
 }

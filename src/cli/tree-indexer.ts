@@ -1,4 +1,5 @@
 import { type ErrorKind, HeadwaterError } from '../errors.ts';
+import { defined } from '../model/defined.ts';
 import { type ProductKey, productName } from '../model/names.ts';
 import type { PublishRequest } from '../publish/request.ts';
 import { findVersions } from '../publish/tree/tree.ts';
@@ -117,8 +118,7 @@ export class TreeIndexer {
     return {
       ...request,
       files,
-      ...(stream === undefined ? {} : { stream }),
-      ...(createStream === undefined ? {} : { createStream }),
+      ...defined({ stream, createStream }),
     };
   }
 

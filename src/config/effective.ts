@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import { defined } from '../model/defined.ts';
 import { writeDuration, writeSize } from './quantities.ts';
 import type { Config, ConfigInput } from './schema.ts';
 
@@ -7,7 +8,7 @@ export function effectiveSettings(config: Config): ConfigInput {
   const { storage } = config;
   return {
     listen: config.listen,
-    ...(config.publicUrl === undefined ? {} : { publicUrl: config.publicUrl }),
+    ...defined({ publicUrl: config.publicUrl }),
     trustedProxies: config.trustedProxies,
     tls: config.tls,
     dataDir: config.dataDir,

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
+import { defined } from '../model/defined.ts';
 import { describeIssue, invalid } from './issues.ts';
 import { type MirrorDefinition, mirrorSchema } from './mirror-schema.ts';
 import { readYamlFile } from './yaml-file.ts';
@@ -88,7 +89,7 @@ function readDefinition(
     file,
     ...(keyring === undefined ? {} : { keyring: absolute(keyring) }),
     ...(ca === undefined ? {} : { ca: absolute(ca) }),
-    ...(credentials === undefined ? {} : { credentials }),
+    ...defined({ credentials }),
   };
 }
 

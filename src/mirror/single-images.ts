@@ -4,6 +4,7 @@ import type { Patience } from '../async/patience.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { AllowedUpstream } from '../config/upstream-fields.ts';
 import { HeadwaterError } from '../errors.ts';
+import { defined } from '../model/defined.ts';
 import type { ArrivingFile } from '../publish/push.ts';
 import { type FoundImage, ImageSearch, type WantedImage } from '../simplestreams/read/image-search.ts';
 import { type OfferedFile, Skips } from '../simplestreams/read/offered.ts';
@@ -56,8 +57,7 @@ export class SingleImages {
     const downloader = await openDownloader(
       {
         ...address,
-        ...(ca === undefined ? {} : { ca }),
-        ...(redirects === undefined ? {} : { redirects }),
+        ...defined({ ca, redirects }),
       },
       { signal, patience },
     );
@@ -122,7 +122,7 @@ export class SingleImages {
         name: `${this.#upstream.url}/${path}`,
         size,
         bytes: checked(file, this.#bytes(file)),
-        ...(sha256 === undefined ? {} : { expectedDigest: sha256 }),
+        ...defined({ expectedDigest: sha256 }),
       };
     }
   }

@@ -2,6 +2,7 @@ import type { RunRecord } from '../catalog/mirrors/mirror-run-rows.ts';
 import type { Mirrors } from '../catalog/mirrors/mirrors.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import { isAbandoned } from '../files/process-name.ts';
+import { defined } from '../model/defined.ts';
 import type { RunReport } from './run/report.ts';
 
 /** How a mirror is doing. */
@@ -54,10 +55,10 @@ export async function mirrorStatus(
     mode,
     stream,
     ...(schedule === undefined ? {} : { schedule, timezone }),
-    ...(nextRun === undefined ? {} : { nextRun }),
+    ...defined({ nextRun }),
     running,
     ...(lastRun === undefined ? {} : { lastRun: lastRun as MirrorStatus['lastRun'] & object }),
-    ...(lastSuccess === undefined ? {} : { lastSuccess }),
+    ...defined({ lastSuccess }),
     ...(age === undefined ? {} : { age: Math.round(age / 1000) }),
     ...(maxAge === undefined ? {} : { maxAge: Math.round(maxAge / 1000) }),
     stale:

@@ -1,4 +1,5 @@
 import { HeadwaterError } from '../errors.ts';
+import { defined } from './defined.ts';
 import { parseStream } from './names.ts';
 import type { ProductWithVersions } from './versions.ts';
 
@@ -27,8 +28,7 @@ export interface Rights {
 export function rightsOf({ actions: allowed, streams, names }: Rights): Rights {
   return {
     actions: allowed,
-    ...(streams === undefined ? {} : { streams }),
-    ...(names === undefined ? {} : { names }),
+    ...defined({ streams, names }),
   };
 }
 
@@ -59,8 +59,7 @@ export function grant(
     request.streams ?? (purpose === 'join' && role === 'publish' ? [options.pushedTo] : undefined);
   return rightsOf({
     actions: role === undefined ? (request.actions ?? ['read', 'publish']) : [...roles[role]],
-    ...(streams === undefined ? {} : { streams: streams.map(parseStream) }),
-    ...(request.names === undefined ? {} : { names: request.names.map(parsePattern) }),
+    ...defined({ streams: streams?.map(parseStream), names: request.names?.map(parsePattern) }),
   });
 }
 

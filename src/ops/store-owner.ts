@@ -1,6 +1,7 @@
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { HeadwaterError } from '../errors.ts';
+import { defined } from '../model/defined.ts';
 import { batches } from './batches.ts';
 
 /** Which catalog owns a store, as the store keeps it (`store.json`). */
@@ -172,5 +173,5 @@ function emptyStore(): Ownership & { owned: false } {
 }
 
 function refused(obstacle: Obstacle, message: string, record?: OwnerRecord): Ownership & { owned: false } {
-  return { owned: false, obstacle, message, ...(record === undefined ? {} : { record }) };
+  return { owned: false, obstacle, message, ...defined({ record }) };
 }

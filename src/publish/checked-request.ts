@@ -1,5 +1,6 @@
 import { HeadwaterError } from '../errors.ts';
 import { type Architecture, parseArchitecture } from '../model/architecture.ts';
+import { defined } from '../model/defined.ts';
 import { parseAlias, parseNamePart, parseSerial, parseStream } from '../model/names.ts';
 import type { FieldNaming, PublishRequest } from './request.ts';
 
@@ -46,17 +47,17 @@ export function checkRequest(
   }
   check('eol', request.eol, (text) => assertDate('eol', text));
   check('requirements', request.requirements, assertRequirements);
-  return {
-    ...optional('os', part('os')),
-    ...optional('release', part('release')),
-    ...optional('variant', part('variant')),
-    ...optional('architecture', check('architecture', request.architecture, parseArchitecture)),
-    ...optional('serial', check('serial', request.serial, parseSerial)),
+  return defined({
+    os: part('os'),
+    release: part('release'),
+    variant: part('variant'),
+    architecture: check('architecture', request.architecture, parseArchitecture),
+    serial: check('serial', request.serial, parseSerial),
     stream: check('stream', request.stream, parseStream) ?? 'images',
     aliases: check('aliases', request.aliases, (aliases) => [...new Set(aliases)].map(parseAlias)) ?? [],
     requirements: request.requirements ?? {},
     called,
-  };
+  });
 }
 
 function assertRequirements(requirements: Record<string, string>): void {
@@ -95,8 +96,4 @@ function assertDate(field: string, value: string): void {
 export function assertText(field: string, value: string): void {
   if (value.length <= 200 && !/[\u0000-\u001f\u007f]/.test(value)) return;
   throw new HeadwaterError('invalid', `${field}: use at most 200 characters, and no control characters`);
-}
-
-function optional<Key extends string, Value>(key: Key, value: Value | undefined): { [name in Key]?: Value } {
-  return (value === undefined ? {} : { [key]: value }) as { [name in Key]?: Value };
 }

@@ -1,6 +1,7 @@
 import { HeadwaterError, messageOf, quotable } from '../errors.ts';
 import type { ImageMetadata } from '../image/content.ts';
 import { type Architecture, parseArchitecture } from '../model/architecture.ts';
+import { defined } from '../model/defined.ts';
 import {
   impliedAliases,
   type ProductKey,
@@ -79,7 +80,7 @@ export function describe(
     details: {
       osTitle: request.osTitle ?? title('os', os),
       releaseTitle: request.title ?? title('release', release),
-      ...(request.eol === undefined ? {} : { supportEol: request.eol }),
+      ...defined({ supportEol: request.eol }),
       requirements: checked.requirements,
     },
     aliases: checked.aliases,

@@ -2,6 +2,7 @@ import type { PublishOutcome } from '../catalog/products/publish-queue.ts';
 import { HeadwaterError } from '../errors.ts';
 import { sizeOf } from '../files/open-file.ts';
 import { makeMetadataTarball } from '../image/metadata/metadata-tarball.ts';
+import { defined } from '../model/defined.ts';
 import { productName } from '../model/names.ts';
 import type { Item, VersionDraft } from '../model/versions.ts';
 import { nameBareRoot, type RootName } from './bare-root.ts';
@@ -103,7 +104,7 @@ async function publishChecked(
     aliases: fromUpstream ? [] : description.aliases,
     serial: description.serial,
     ...(made?.serialIsDerived === true || description.serialIsDerived ? { serialIsDerived: true } : {}),
-    ...(options.upstreamName === undefined ? {} : { upstreamName: options.upstreamName }),
+    ...defined({ upstreamName: options.upstreamName }),
     label: description.label,
     items,
   };
@@ -146,12 +147,7 @@ async function keepAll(
   const kept: KeptFile[] = [];
   for (const { file } of sized) {
     const metadata = kept.find(({ content }) => content.kind === 'metadata');
-    kept.push(
-      await destination.keep(file, {
-        ...(metadata === undefined ? {} : { metadata }),
-        ...(progress === undefined ? {} : { progress }),
-      }),
-    );
+    kept.push(await destination.keep(file, defined({ metadata, progress })));
   }
   return kept;
 }

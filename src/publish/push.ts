@@ -4,6 +4,7 @@ import type { VersionPlace } from '../catalog/images/pushed-versions.ts';
 import type { Quotas } from '../catalog/images/quotas.ts';
 import { HeadwaterError, LimitError } from '../errors.ts';
 import type { ImageMetadata } from '../image/content.ts';
+import { defined } from '../model/defined.ts';
 import type { Digest } from '../model/digest.ts';
 import type { Item, ProductDetails } from '../model/versions.ts';
 import type { Destination, KeptFile } from './destination/destination.ts';
@@ -183,9 +184,9 @@ function describePush(
     filename: request.filename,
     autoUpdate: request.autoUpdate,
     createdAt: new Date(metadata.creationDate * 1000),
-    ...(expiresAt === undefined ? {} : { expiresAt }),
+    ...defined({ expiresAt }),
     pushedBy: request.pushedBy,
-    ...(request.updateSource === undefined ? {} : { updateSource: request.updateSource }),
+    ...defined({ updateSource: request.updateSource }),
   };
   return {
     ...image,
@@ -195,7 +196,7 @@ function describePush(
     aliases: request.aliases,
     hidden: !request.public,
     pushed,
-    ...(request.replaces === undefined ? {} : { replaces: request.replaces }),
+    ...defined({ replaces: request.replaces }),
   };
 }
 

@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { HeadwaterError, LimitError } from '../errors.ts';
 import { openFile } from '../files/open-file.ts';
 import { Spool, spooled } from '../files/spool.ts';
+import { defined } from '../model/defined.ts';
 import type { Digest } from '../model/digest.ts';
 import type { KeptFile } from './destination/destination.ts';
 import type { LocalDestination } from './destination/local-destination.ts';
@@ -143,7 +144,7 @@ export class Uploads {
         {
           from: 'stream',
           name: `blob sha256:${digest}`,
-          ...(part.total === undefined ? {} : { size: part.total }),
+          ...defined({ size: part.total }),
           bytes: this.#arriving(path, part, body, { progress, assertRoom }),
           landing: { path },
           expectedDigest: digest,

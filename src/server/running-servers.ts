@@ -4,6 +4,7 @@ import * as z from 'zod';
 import type { Config } from '../config/schema.ts';
 import { codeOf } from '../errors.ts';
 import { abandonedAfter, isAbandoned, stagedName } from '../files/process-name.ts';
+import { defined } from '../model/defined.ts';
 
 // Each running server leaves a record in its data directory, so that commands on the same directory know where it
 // listens, whatever flags or environment it was started with. The record's name tells whether its process still runs.
@@ -75,7 +76,7 @@ export async function runningServers(dataDir: string): Promise<ServerRecord[]> {
     .map(({ listen, publicUrl, tls }) => ({
       listen,
       tls,
-      ...(publicUrl === undefined ? {} : { publicUrl }),
+      ...defined({ publicUrl }),
     }));
 }
 

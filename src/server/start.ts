@@ -27,6 +27,7 @@ import { createRegistry } from '../http/registry/router.ts';
 import { senderOf } from '../http/sender.ts';
 import { OnDemandStore } from '../mirror/on-demand/on-demand-store.ts';
 import { MirrorService } from '../mirror/service.ts';
+import { defined } from '../model/defined.ts';
 import { machineAddresses, reachableAddresses } from '../net/addresses.ts';
 import { OwnAddresses } from '../net/own-addresses.ts';
 import { ReserveKeeper } from '../ops/keep-reserve.ts';
@@ -352,9 +353,6 @@ function pushPolicy({ registry, limits }: Config): PushPolicy {
     stream,
     keep,
     uploadLimit: limits.uploadSize,
-    quotas: {
-      ...(streamQuota === undefined ? {} : { stream: streamQuota }),
-      ...(entryQuota === undefined ? {} : { entry: entryQuota }),
-    },
+    quotas: defined({ stream: streamQuota, entry: entryQuota }),
   };
 }

@@ -3,6 +3,7 @@ import type { BlobStore } from '../blobs/blob-store.ts';
 import { DirectoryStore } from '../blobs/directory/directory-store.ts';
 import { Catalog } from '../catalog/catalog.ts';
 import type { Config } from '../config/schema.ts';
+import { defined } from '../model/defined.ts';
 import { assertNotEmpty, confirmOwnership } from '../ops/store-owner.ts';
 import { LocalDestination } from '../publish/destination/local-destination.ts';
 import { Intake, type RefusedExamination } from '../publish/intake/intake.ts';
@@ -60,7 +61,7 @@ export async function openWorkspace(
     memory: examinationMemory,
     timeout: examinationTimeout,
     directory: join(config.dataDir, 'staging'),
-    ...(options.onRefused === undefined ? {} : { onRefused: options.onRefused }),
+    ...defined({ onRefused: options.onRefused }),
   });
   return {
     catalog,
@@ -71,7 +72,7 @@ export async function openWorkspace(
       store,
       intake,
       imageRules: config.imageRules,
-      ...(options.onWarning === undefined ? {} : { onWarning: options.onWarning }),
+      ...defined({ onWarning: options.onWarning }),
     }),
     examinations: () => intake.load,
     close: async () => {

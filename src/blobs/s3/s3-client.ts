@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers';
 import { Client } from 'minio';
 import { retry } from '../../async/backoff.ts';
 import type { HeadwaterError } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import { isTransient, normalized, s3Error } from './s3-failure.ts';
 import type { S3Settings } from './s3-options.ts';
 import { S3Transport } from './s3-transport.ts';
@@ -31,7 +32,7 @@ export class S3Client {
       transport: this.#transport as never,
       transportAgent: this.#transport.agent,
       retryOptions: { disableRetry: true },
-      ...(sessionToken === undefined ? {} : { sessionToken }),
+      ...defined({ sessionToken }),
     });
     // Sign the SHA-256 of what is sent over TLS, too: the service then refuses bytes that changed on the way, and it
     // costs a third of the MD5 that would do the same (with the processor's SHA instructions).

@@ -1,6 +1,7 @@
 import type { LookupFunction } from 'node:net';
 import type { RetryOptions } from '../../async/backoff.ts';
 import { HeadwaterError } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 
 /** Where a bucket is, and how to use it. */
 export interface S3Options {
@@ -78,8 +79,7 @@ export function completeOptions(options: S3Options): S3Settings {
     connectTimeout: options.connectTimeout ?? 3_000,
     idleTimeout: options.idleTimeout ?? 60_000,
     copyLimit: options.copyLimit ?? largestPart,
-    ...(options.sessionToken === undefined ? {} : { sessionToken: options.sessionToken }),
-    ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
+    ...defined({ sessionToken: options.sessionToken, lookup: options.lookup }),
   };
 }
 

@@ -1,6 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { LookupFunction } from 'node:net';
+import { defined } from '../../model/defined.ts';
 import { parseFailure } from './s3-failure.ts';
 
 export interface TransportOptions {
@@ -37,14 +38,11 @@ export class S3Transport {
   ): http.ClientRequest => {
     const { secure, lookup } = this.#options;
     const answer: { response?: http.IncomingMessage } = {};
-    const request = (secure ? https : http).request(
-      { ...options, ...(lookup === undefined ? {} : { lookup }) },
-      (response) => {
-        answer.response = response;
-        if ((response.statusCode ?? 0) < 300) onResponse(response);
-        else failWith(request, response);
-      },
-    );
+    const request = (secure ? https : http).request({ ...options, ...defined({ lookup }) }, (response) => {
+      answer.response = response;
+      if ((response.statusCode ?? 0) < 300) onResponse(response);
+      else failWith(request, response);
+    });
     this.#watch(request, answer);
     return request;
   };

@@ -1,4 +1,5 @@
 import type { Selectable, Transaction } from 'kysely';
+import { defined } from '../../model/defined.ts';
 import type { Tables } from '../database/tables.ts';
 
 /**
@@ -91,6 +92,6 @@ export function toRecord(row: Selectable<Tables['mirror_runs']>): RunRecord {
     ...(row.finished_at === null ? {} : { finishedAt: new Date(row.finished_at) }),
     ...(row.outcome === null ? {} : { outcome: row.outcome as RunOutcome }),
     ...(row.report === null ? {} : { report: JSON.parse(row.report) as unknown }),
-    ...(row.error === null ? {} : { error: row.error }),
+    ...defined({ error: row.error ?? undefined }),
   };
 }

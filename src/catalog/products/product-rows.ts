@@ -1,4 +1,5 @@
 import type { Kysely, Selectable } from 'kysely';
+import { defined } from '../../model/defined.ts';
 import type { Item, ItemType, Product, ProductWithVersions, Version } from '../../model/versions.ts';
 import type { Tables } from '../database/tables.ts';
 
@@ -88,8 +89,7 @@ export function describeProduct(
     owner: row.owner,
     osTitle: row.os_title,
     releaseTitle: row.release_title,
-    ...(row.release_shown === null ? {} : { releaseShown: row.release_shown }),
-    ...(row.support_eol === null ? {} : { supportEol: row.support_eol }),
+    ...defined({ releaseShown: row.release_shown ?? undefined, supportEol: row.support_eol ?? undefined }),
     requirements: JSON.parse(row.requirements) as Record<string, string>,
   };
 }
@@ -101,7 +101,6 @@ export function toItem(row: Selectable<Tables['items']>): Item {
     type: row.type as ItemType,
     digest: row.digest,
     size: row.size,
-    ...(row.fingerprint === null ? {} : { fingerprint: row.fingerprint }),
-    ...(row.delta_base === null ? {} : { deltaBase: row.delta_base }),
+    ...defined({ fingerprint: row.fingerprint ?? undefined, deltaBase: row.delta_base ?? undefined }),
   };
 }

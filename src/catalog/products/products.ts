@@ -1,4 +1,5 @@
 import type { Selectable } from 'kysely';
+import { defined } from '../../model/defined.ts';
 import { familyOf, type ProductKey } from '../../model/names.ts';
 import type { Item, Product, ProductWithVersions } from '../../model/versions.ts';
 import type { Database } from '../database/database.ts';
@@ -36,7 +37,7 @@ export class Products {
   async *each(query: ProductQuery = {}): AsyncGenerator<ProductWithVersions> {
     let after = query.after;
     for (;;) {
-      const rows = await this.#batch({ ...query, ...(after === undefined ? {} : { after }) });
+      const rows = await this.#batch({ ...query, ...defined({ after }) });
       for (const product of await this.#complete(rows, query)) {
         if (product.versions.length > 0) yield product;
       }

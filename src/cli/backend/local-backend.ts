@@ -8,6 +8,7 @@ import type { Alias, Family } from '../../catalog/products/aliases.ts';
 import { defaultStream } from '../../catalog/products/streams.ts';
 import type { Config } from '../../config/schema.ts';
 import { HeadwaterError } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import { grant } from '../../model/rights.ts';
 import type { ProductWithVersions } from '../../model/versions.ts';
 import type { FieldNaming, Progress, Published, PublishRequest } from '../../publish/request.ts';
@@ -56,7 +57,7 @@ export class LocalBackend implements Backend {
     }
     return await publish(this.#workspace.destination.by(commandLineActor()), request, {
       progress,
-      ...(called === undefined ? {} : { called }),
+      ...defined({ called }),
     });
   }
 
@@ -105,7 +106,7 @@ export class LocalBackend implements Backend {
       name,
       purpose,
       ...grant(purpose, rights, { pushedTo: this.#config.registry.stream }),
-      ...(expiresAt === undefined ? {} : { expiresAt }),
+      ...defined({ expiresAt }),
     });
     if (writer === undefined) return { token, secret, warnings: [] };
     return { token, secret: writer.write(token, secret), warnings: writer.warnings };

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Config } from '../../config/schema.ts';
+import { defined } from '../../model/defined.ts';
 import { localTargetOf, type Target, targetOf } from '../global-options.ts';
 import type { Backend } from './backend.ts';
 
@@ -21,9 +22,9 @@ async function configFor(
     ...(assignments.length === 0
       ? {}
       : (await import('../../config/layers.ts')).parseAssignments(assignments)),
-    ...(target.dataDir === undefined ? {} : { dataDir: target.dataDir }),
+    ...defined({ dataDir: target.dataDir }),
   };
-  const config = loadConfig({ ...(file === undefined ? {} : { file }), overrides, env: process.env });
+  const config = loadConfig({ ...defined({ file }), overrides, env: process.env });
   return { config, file };
 }
 

@@ -3,6 +3,7 @@ import type { Client } from '../../catalog/identities/clients.ts';
 import type { Token } from '../../catalog/identities/tokens.ts';
 import type { Alias, Family } from '../../catalog/products/aliases.ts';
 import { HeadwaterError } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import type { Digest } from '../../model/digest.ts';
 import type { ProductWithVersions, Version } from '../../model/versions.ts';
 import { checkRequest } from '../../publish/checked-request.ts';
@@ -153,8 +154,7 @@ export class RemoteBackend implements Backend {
         path: 'audit',
         query: {
           limit: String(Math.min(limit - entries.length, auditPage)),
-          ...(since === undefined ? {} : { since: since.toISOString() }),
-          ...(who === undefined ? {} : { who }),
+          ...defined({ since: since?.toISOString(), who }),
           ...(before === undefined ? {} : { before: String(before) }),
         },
       });

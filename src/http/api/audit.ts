@@ -1,5 +1,6 @@
 import type { Router } from '@koa/router';
 import { HeadwaterError } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import { single, wholeNumber } from './query.ts';
 import { type ApiParts, identityOf } from './services.ts';
 
@@ -16,12 +17,11 @@ export function auditRoutes(router: Router, { access, catalog }: ApiParts): void
     const since = single(context, 'since');
     const entries = await catalog.audit.list({
       limit,
-      ...(before === undefined ? {} : { before }),
-      ...(who === undefined ? {} : { who }),
+      ...defined({ before, who }),
       ...(since === undefined ? {} : { since: parseMoment(since) }),
     });
     const last = entries.length === limit ? entries.at(-1) : undefined;
-    context.body = { entries, ...(last === undefined ? {} : { next: last.id }) };
+    context.body = { entries, ...defined({ next: last?.id }) };
   });
 }
 

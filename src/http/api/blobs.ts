@@ -2,6 +2,7 @@ import type { Router } from '@koa/router';
 import type { Context } from 'koa';
 import { keyOf } from '../../access/access.ts';
 import { HeadwaterError } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import { parseDigest } from '../../model/digest.ts';
 import { type Part, WrongOffset } from '../../publish/resumable-uploads.ts';
 import { type ApiParts, destinationFor, identityOf, parameter } from './services.ts';
@@ -41,7 +42,7 @@ export function blobRoutes(router: Router, parts: ApiParts): void {
     try {
       const { size } = await uploads.receive(digest, partOf(context), context.req, {
         uploader: { key, destination },
-        ...(metadata === undefined ? {} : { metadata }),
+        ...defined({ metadata }),
       });
       context.status = 201;
       context.body = { digest: `sha256:${digest}`, size };

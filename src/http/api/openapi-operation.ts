@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { defined } from '../../model/defined.ts';
 
 /** One operation, as short as it can be said. */
 export interface Operation {
@@ -130,7 +131,7 @@ function describeAnswer(method: string, status: number, { description, body, hea
         { description: headers[name], schema: { type: 'string' } },
       ]),
     ),
-    ...(content === undefined ? {} : { content }),
+    ...defined({ content }),
   };
 }
 

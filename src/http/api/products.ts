@@ -2,6 +2,7 @@ import type { Router } from '@koa/router';
 import type { Context } from 'koa';
 import { readable } from '../../access/readable.ts';
 import { HeadwaterError } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import type { ProductWithVersions } from '../../model/versions.ts';
 import { single, wholeNumber } from './query.ts';
 import { type ApiParts, identityOf, parameter } from './services.ts';
@@ -38,7 +39,7 @@ export function productRoutes(router: Router, { catalog, access }: ApiParts): vo
     const stream = single(context, 'stream');
     const after = single(context, 'after');
     const products: ProductWithVersions[] = [];
-    const query = { ...(stream === undefined ? {} : { stream }), ...(after === undefined ? {} : { after }) };
+    const query = defined({ stream, after });
     for await (const each of catalog.products.each(query)) {
       const product = seen(context, each);
       if (product === undefined || !matching(product)) continue;
@@ -46,7 +47,7 @@ export function productRoutes(router: Router, { catalog, access }: ApiParts): vo
       if (products.length === limit) break;
     }
     const last = products.length === limit ? products.at(-1) : undefined;
-    context.body = { products, ...(last === undefined ? {} : { next: last.name }) };
+    context.body = { products, ...defined({ next: last?.name }) };
   });
 
   router.get('/products/:product', async (context) => {

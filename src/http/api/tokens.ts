@@ -1,4 +1,5 @@
 import type { Router } from '@koa/router';
+import { defined } from '../../model/defined.ts';
 import { parseStream } from '../../model/names.ts';
 import { grant } from '../../model/rights.ts';
 import { readBody } from './body.ts';
@@ -35,7 +36,7 @@ export function tokenRoutes(router: Router, parts: ApiParts): void {
       name,
       purpose,
       ...grant(purpose, request, { pushedTo }),
-      ...(expiresAt === undefined ? {} : { expiresAt }),
+      ...defined({ expiresAt }),
     });
     context.status = 201;
     context.body = { token, secret: purpose === 'join' ? joinToken(token, secret) : secret };

@@ -1,4 +1,5 @@
 import { type LimitName, limitErrorOf } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 
 /** A limit that refuses something. */
 export type RefusalReason = LimitName | ConnectionLimit;
@@ -86,9 +87,9 @@ export class Refusals {
     this.#log(
       {
         limit: reason,
-        ...(setting === undefined ? {} : { setting }),
+        ...defined({ setting }),
         remote: address,
-        ...(who === undefined ? {} : { client: who }),
+        ...defined({ client: who }),
       },
       'a limit refused a client',
     );

@@ -3,6 +3,7 @@ import type { Context } from 'koa';
 import parseRange from 'range-parser';
 import type { ByteRange } from '../../blobs/blob-store.ts';
 import type { Products } from '../../catalog/products/products.ts';
+import { defined } from '../../model/defined.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
 import type { Item } from '../../model/versions.ts';
 import { catalogFile } from '../../simplestreams/write/paths.ts';
@@ -99,7 +100,7 @@ export async function sendImageFile(
   // Who left while the file was looked up needs no bytes.
   if (context.res.destroyed) return;
   // Awaited before any header is sent: a store that is down is a 503, never a 200 cut short.
-  const body = await openBlob(options.images, { ...image, ...(range === undefined ? {} : { range }) });
+  const body = await openBlob(options.images, { ...image, ...defined({ range }) });
   context.respond = false;
   try {
     await sendBytes(context.res, body.bytes);

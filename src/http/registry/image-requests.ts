@@ -4,6 +4,7 @@ import * as z from 'zod';
 import type { Access } from '../../access/access.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { parseArchitecture } from '../../model/architecture.ts';
+import { defined } from '../../model/defined.ts';
 import { parseAlias } from '../../model/names.ts';
 import { parseExpiry, plainName } from '../../registry/image-view.ts';
 import { type ImagePull, Pull, type PullSource } from '../../registry/incoming/pull.ts';
@@ -96,7 +97,7 @@ export async function requestImage(
           properties: { ...found.properties, ...said.properties },
           ...((said.expiresAt ?? found.expiresAt) ? { expiresAt: said.expiresAt ?? found.expiresAt } : {}),
           filename: said.filename || plainName(found.filename),
-          ...(found.fingerprint === undefined ? {} : { fingerprint: found.fingerprint }),
+          ...defined({ fingerprint: found.fingerprint }),
           ...(said.autoUpdate && found.updateSource ? { updateSource: found.updateSource } : {}),
         };
         const image = await receiver.receive(found.files, whole, { identity, actor, signal });
@@ -131,6 +132,6 @@ function toSaid(request: Omit<z.infer<typeof imageRequest>, 'source'>): Said {
     profiles: request.profiles ?? ['default'],
     filename: plainName(request.filename),
     autoUpdate: request.auto_update,
-    ...(expiresAt === undefined ? {} : { expiresAt }),
+    ...defined({ expiresAt }),
   };
 }

@@ -4,6 +4,7 @@ import type { Router } from '@koa/router';
 import type { Context } from 'koa';
 import * as z from 'zod';
 import { HeadwaterError } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import type { Secrets } from '../../registry/image-secrets.ts';
 import {
   type EditableView,
@@ -108,7 +109,7 @@ export function imageRoutes(
           properties: next.properties,
           profiles: next.profiles,
           autoUpdate: next.auto_update,
-          ...(expiresAt === undefined ? {} : { expiresAt }),
+          ...defined({ expiresAt }),
         },
       };
     });

@@ -1,6 +1,7 @@
 import { type Document, isMap, LineCounter, visit } from 'yaml';
 import { HeadwaterError, messageOf } from '../../errors.ts';
 import { parseImageArchitecture } from '../../model/architecture.ts';
+import { defined } from '../../model/defined.ts';
 import { parseYaml } from '../../yaml.ts';
 import type { ImageMetadata } from '../content.ts';
 import { GoYaml, TypeMismatch } from './go-yaml.ts';
@@ -89,7 +90,7 @@ function decode(yaml: GoYaml, contents: unknown, source: string): MetadataFile {
     metadata: {
       architecture: readArchitecture(architecture),
       creationDate,
-      ...(expiryDate === undefined ? {} : { expiryDate }),
+      ...defined({ expiryDate }),
       properties: Object.fromEntries(properties),
       source,
     },

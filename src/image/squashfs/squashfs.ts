@@ -1,3 +1,4 @@
+import { defined } from '../../model/defined.ts';
 import { ZeroPages } from '../compression/zero-pages.ts';
 import type { Content } from '../content.ts';
 import type { Examiner } from '../examiner.ts';
@@ -109,8 +110,6 @@ function readSuperblock(head: Buffer): Superblock {
     inodeTable: needed('inode', 64),
     directoryTable: needed('directory', 72),
     idTable: needed('id', 48),
-    ...(fragmentTable === undefined ? {} : { fragmentTable }),
-    ...(exportTable === undefined ? {} : { exportTable }),
-    ...(xattrTable === undefined ? {} : { xattrTable }),
+    ...defined({ fragmentTable, exportTable, xattrTable }),
   };
 }

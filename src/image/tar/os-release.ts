@@ -1,3 +1,4 @@
+import { defined } from '../../model/defined.ts';
 import type { RootfsFacts } from '../content.ts';
 
 /**
@@ -19,10 +20,7 @@ export function parseOsRelease(text: string): RootfsFacts {
   const version = fields.get('VERSION_ID');
   const title = fields.get('PRETTY_NAME');
   return {
-    ...(os === undefined ? {} : { os: os.toLowerCase() }),
-    ...(release === undefined ? {} : { release }),
-    ...(version === undefined ? {} : { version }),
-    ...(title === undefined ? {} : { title }),
+    ...defined({ os: os?.toLowerCase(), release, version, title }),
   };
 }
 

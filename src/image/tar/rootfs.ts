@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import type { Architecture } from '../../model/architecture.ts';
+import { defined } from '../../model/defined.ts';
 import type { RootfsFacts } from '../content.ts';
 import { architectureOfProgram, elfHeaderLength } from './elf.ts';
 import { LinkedNames } from './linked-names.ts';
@@ -78,7 +79,7 @@ export class RootfsScan {
     const osRelease = this.#osRelease();
     return {
       ...(osRelease === undefined ? {} : parseOsRelease(osRelease)),
-      ...(this.#architecture === undefined ? {} : { architecture: this.#architecture }),
+      ...defined({ architecture: this.#architecture }),
     };
   }
 

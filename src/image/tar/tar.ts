@@ -1,5 +1,6 @@
 import { type Extract, extract as extractTar, type Header } from 'tar-stream';
 import { HeadwaterError, messageOf } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 
 const blockSize = 512;
 
@@ -171,7 +172,7 @@ function describe({ name, type, size, linkname, pax, mode, mtime }: FullHeader):
     absolute: path.startsWith('/'),
     type,
     size,
-    ...(linkname === null ? {} : { linkName: linkname }),
+    ...defined({ linkName: linkname ?? undefined }),
     sparse: sparse || type === null,
     mode,
     mtime,

@@ -1,4 +1,5 @@
 import { HeadwaterError } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import type { Compression, Content } from '../content.ts';
 import type { Violation } from '../image-rules.ts';
 import { metadataTarballLimit, metadataYamlLimit } from '../limits.ts';
@@ -185,7 +186,7 @@ function memberOf({ name, type, linkName, absolute }: TarEntry): Member {
   return {
     name,
     type: memberTypes.get(type) ?? 'other',
-    ...(linkName === undefined ? {} : { linkName }),
+    ...defined({ linkName }),
     ...(absolute ? { absolute } : {}),
   };
 }

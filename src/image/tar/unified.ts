@@ -1,5 +1,6 @@
 import { Handoff } from '../../async/channel.ts';
 import { HeadwaterError } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import { decompress } from '../compression/compression.ts';
 import type { Compression } from '../content.ts';
 import { metadataTarballLimit } from '../limits.ts';
@@ -92,7 +93,7 @@ class Rest {
         `the tarball holds more than ${metadataTarballLimit} bytes beside rootfs.img`,
       );
     }
-    const entry: PackEntry = { name, type, mode, mtime, ...(linkName === undefined ? {} : { linkName }) };
+    const entry: PackEntry = { name, type, mode, mtime, ...defined({ linkName }) };
     this.entries.push(entry);
     if (type !== 'file') return undefined;
     const parts: Buffer[] = [];

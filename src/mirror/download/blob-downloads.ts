@@ -5,6 +5,7 @@ import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { openFile } from '../../files/open-file.ts';
+import { defined } from '../../model/defined.ts';
 import type { KeptFile, MetadataFile } from '../../publish/destination/destination.ts';
 import type { LocalDestination } from '../../publish/destination/local-destination.ts';
 import type { Downloader } from '../upstream/downloader.ts';
@@ -97,7 +98,7 @@ export class BlobKeeper {
 
   async #keepEach({ metadata, roots, deltas }: ExpectedFiles, options: BringOptions): Promise<KeptFile[]> {
     const first = metadata === undefined ? undefined : await this.keep(metadata, options);
-    const ofRoots = { ...options, ...(first === undefined ? {} : { metadata: first }) };
+    const ofRoots = { ...options, ...defined({ metadata: first }) };
     const kept = await Promise.all([
       ...roots.map((file) => this.keep(file, ofRoots)),
       ...deltas.map((file) => this.keep(file, options)),
@@ -140,7 +141,7 @@ export class BlobKeeper {
           name: path,
           size,
           bytes,
-          ...(sha256 === undefined ? {} : { expectedDigest: sha256 }),
+          ...defined({ expectedDigest: sha256 }),
           ...(landing === undefined
             ? {}
             : { landing: { path: landing.path, from: landing.beginning.offset } }),
@@ -182,7 +183,7 @@ export class BlobKeeper {
         {
           ...beginning,
           elsewhere: state.elsewhere,
-          ...(signal === undefined ? {} : { signal }),
+          ...defined({ signal }),
           ...(landing === undefined ? {} : { onOrigin: (origin) => landing.remember(origin) }),
         },
       );

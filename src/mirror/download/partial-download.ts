@@ -2,6 +2,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { diskError } from '../../files/file-error.ts';
 import { claimPartial, leavePartial } from '../../files/partial-files.ts';
+import { defined } from '../../model/defined.ts';
 import type { Digest } from '../../model/digest.ts';
 import type { Beginning, FileOrigin } from '../upstream/downloader.ts';
 
@@ -27,7 +28,7 @@ export class Landing {
       throw diskError(error, directory, 'written');
     });
     const origin = arrived === 0 ? undefined : await readOrigin(originPath(directory, digest));
-    const beginning = { offset: arrived, ...(origin === undefined ? {} : { origin }) };
+    const beginning = { offset: arrived, ...defined({ origin }) };
     return new Landing(path, beginning, { directory, digest });
   }
 

@@ -4,6 +4,7 @@ import { type Outcome, outcomeOf, resultOf, withOutcomes } from '../../async/out
 import { SharedWork } from '../../async/single-flight.ts';
 import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
+import { defined } from '../../model/defined.ts';
 import { parseDigest } from '../../model/digest.ts';
 import type { KeptFile, MetadataFile } from '../../publish/destination/destination.ts';
 import type { LocalDestination, SmallInput } from '../../publish/destination/local-destination.ts';
@@ -114,10 +115,10 @@ export class SmallFiles {
             from: 'memory',
             name: path,
             bytes,
-            ...(sha256 === undefined ? {} : { expectedDigest: sha256 }),
+            ...defined({ expectedDigest: sha256 }),
           },
           ...(metadata !== undefined && version.roots.includes(file) ? { metadata } : {}),
-          ...(progress === undefined ? {} : { progress }),
+          ...defined({ progress }),
         });
       }
     }
@@ -152,7 +153,7 @@ export class SmallFiles {
   ): Promise<Buffer> {
     const { downloader, onReceived } = this.#parts;
     try {
-      const options = { elsewhere, onReceived, ...(signal === undefined ? {} : { signal }) };
+      const options = { elsewhere, onReceived, ...defined({ signal }) };
       const bytes = await downloader.bytes(file, options);
       assertExpected(file, bytes);
       return bytes;

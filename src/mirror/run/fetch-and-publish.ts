@@ -1,4 +1,5 @@
 import { type Outcome, outcomeOf, resultOf, withOutcomes } from '../../async/outcome.ts';
+import { defined } from '../../model/defined.ts';
 import type { Destination, KeptFile } from '../../publish/destination/destination.ts';
 import { publish } from '../../publish/publisher.ts';
 import type { Progress, PublishRequest, SourceFile } from '../../publish/request.ts';
@@ -34,7 +35,7 @@ function filesOf({ version: { metadata }, files }: PlannedVersion) {
   const rest = files.filter((file) => file !== metadata);
   const deltas = rest.filter((file) => 'base' in file);
   const roots = rest.filter((file) => !('base' in file));
-  return { ...(metadata === undefined ? {} : { metadata }), roots, deltas };
+  return { ...defined({ metadata }), roots, deltas };
 }
 
 async function publishKept(
@@ -64,10 +65,10 @@ function requestFor(planned: PlannedVersion, stream: string): Omit<PublishReques
     ...key,
     stream,
     serial: version.serial,
-    ...(version.label === undefined ? {} : { label: version.label }),
+    ...defined({ label: version.label }),
   };
 }
 
 function source({ name, digest }: KeptFile, deltaBase: string | undefined): SourceFile {
-  return { from: 'blob', name, digest, ...(deltaBase === undefined ? {} : { deltaBase }) };
+  return { from: 'blob', name, digest, ...defined({ deltaBase }) };
 }

@@ -1,6 +1,7 @@
 import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
+import { defined } from '../../model/defined.ts';
 import type { LocalDestination } from '../../publish/destination/local-destination.ts';
 import { BlobKeeper } from '../download/blob-downloads.ts';
 import { downloadsDirectory } from '../download/download-directories.ts';
@@ -72,10 +73,7 @@ export async function openDownloader(
     {
       bases: [url, ...fallback],
       concurrency,
-      ...(redirects === undefined ? {} : { redirects }),
-      ...(ca === undefined ? {} : { ca }),
-      ...(credentials === undefined ? {} : { credentials }),
-      ...(bandwidth === undefined ? {} : { bandwidth }),
+      ...defined({ redirects, ca, credentials, bandwidth }),
     },
     options,
   );

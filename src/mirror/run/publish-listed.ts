@@ -2,6 +2,7 @@ import { extname } from 'node:path';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Source } from '../../catalog/products/blob-sources.ts';
 import { HeadwaterError } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import { impliedAliases } from '../../model/names.ts';
 import type { Item, ItemType } from '../../model/versions.ts';
 import type { OfferedDelta, OfferedFile, OfferedRoot } from '../../simplestreams/read/offered.ts';
@@ -35,7 +36,7 @@ export async function publishListed(
       details: {
         osTitle: details.osTitle ?? key.os,
         releaseTitle: details.title ?? key.release,
-        ...(details.eol === undefined ? {} : { supportEol: details.eol }),
+        ...defined({ supportEol: details.eol }),
         requirements: details.requirements ?? {},
       },
       aliases: [],

@@ -1,5 +1,6 @@
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Family } from '../../catalog/products/aliases.ts';
+import { defined } from '../../model/defined.ts';
 import { productName } from '../../model/names.ts';
 import type { ProductDetails, ProductWithVersions } from '../../model/versions.ts';
 import type { OfferedProduct } from '../../simplestreams/read/offered.ts';
@@ -98,7 +99,7 @@ async function redescribe(
   const next: ProductDetails = {
     osTitle: details.osTitle ?? product.osTitle,
     releaseTitle: details.title ?? product.releaseTitle,
-    ...(details.eol === undefined ? {} : { supportEol: details.eol }),
+    ...defined({ supportEol: details.eol }),
     requirements: details.requirements ?? {},
   };
   const same =

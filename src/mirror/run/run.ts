@@ -4,6 +4,7 @@ import type { RunOutcome } from '../../catalog/mirrors/mirror-run-rows.ts';
 import { ownerOf } from '../../catalog/products/mirror-owner.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { HeadwaterError, messageOf } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import type { Progress } from '../../publish/request.ts';
 import { isSmall } from '../download/expected-file.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -198,7 +199,7 @@ class Run {
     // What publishing needs takes longer to load than a run takes that has nothing to publish.
     const { fetchAndPublish } = await import('./fetch-and-publish.ts');
     const parts = { keeper: upstream.keeper, destination, owner, stream };
-    const options = { signal, ...(progress === undefined ? {} : { progress }) };
+    const options = { signal, ...defined({ progress }) };
     const listing = { catalog, mirror: name, owner, stream };
     await addVersions(
       inBatches(plan.add, ({ files, fetch }) => {

@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici';
 import { defaultPatience, delayBefore, type Patience, sleep } from '../../async/patience.ts';
 import { Pace } from '../../async/rate-limit.ts';
 import { HeadwaterError } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import { Bases, mostTelling } from './base-urls.ts';
 import type { Validators } from './documents.ts';
 import type { AddressRules } from './guarded-connect.ts';
@@ -74,10 +75,7 @@ export class Downloader {
     path: string,
     known: Validators = {},
   ): Promise<{ changed: false } | { changed: true; bytes: Buffer; validators: Validators }> {
-    const headers = {
-      ...(known.etag === undefined ? {} : { 'if-none-match': known.etag }),
-      ...(known.lastModified === undefined ? {} : { 'if-modified-since': known.lastModified }),
-    };
+    const headers = defined({ 'if-none-match': known.etag, 'if-modified-since': known.lastModified });
     const { signal } = this.#options;
     return await this.#ask({ path, elsewhere: false, signal }, async (base) => {
       const response = await this.#get(base, path, headers, signal);
@@ -105,8 +103,7 @@ export class Downloader {
     return await this.#ask({ path, elsewhere, signal }, async (base) => {
       const answer = await this.#requests.whole(base, path, {
         most,
-        ...(signal === undefined ? {} : { signal }),
-        ...(onReceived === undefined ? {} : { onReceived }),
+        ...defined({ signal, onReceived }),
       });
       this.#bases.answered(base);
       bytesToSkip(answer, { path, size, at: 0 }, undefined);

@@ -1,6 +1,7 @@
 import { type Dispatcher, EnvHttpProxyAgent } from 'undici';
 import { retryAfter } from '../../async/patience.ts';
 import { codeOf, HeadwaterError, messageOf, quotable } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import { type CollectOptions, collect, type WholeAnswer } from './collect-response.ts';
 import { type AddressRules, GuardedConnect, RefusedAddress } from './guarded-connect.ts';
 import { Redirects } from './redirects.ts';
@@ -95,7 +96,7 @@ export class UpstreamRequests {
     signal: AbortSignal | undefined,
   ): Promise<Dispatcher.ResponseData> {
     return await this.#follow(base, path, headers, (agent, request) =>
-      agent.request({ ...request, ...(signal === undefined ? {} : { signal }) }),
+      agent.request({ ...request, ...defined({ signal }) }),
     );
   }
 

@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 import { HeadwaterError } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import type { Validators } from './documents.ts';
 import { WrongFile } from './requests.ts';
 
@@ -15,7 +16,7 @@ const largestDocument = 256 * 1024 * 1024;
  */
 export function rangeFrom(at: number, validator: string | undefined): Record<string, string> {
   if (at === 0) return {};
-  return { range: `bytes=${at}-`, ...(validator === undefined ? {} : { 'if-range': validator }) };
+  return { range: `bytes=${at}-`, ...defined({ 'if-range': validator }) };
 }
 
 /**

@@ -1,6 +1,7 @@
 import { only } from '../../async/single-chunk.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { openFile } from '../../files/open-file.ts';
+import { defined } from '../../model/defined.ts';
 import type { Digest } from '../../model/digest.ts';
 import type { Examined } from '../intake/intake.ts';
 import type { WriteDown } from '../intake/tee-file.ts';
@@ -53,6 +54,6 @@ export async function* reported(
   for await (const chunk of bytes) {
     yield chunk;
     done += chunk.length;
-    progress({ file, done, ...(total === undefined ? {} : { total }) });
+    progress({ file, done, ...defined({ total }) });
   }
 }

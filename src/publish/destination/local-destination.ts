@@ -9,6 +9,7 @@ import { openFile } from '../../files/open-file.ts';
 import type { Compression, Content } from '../../image/content.ts';
 import { completeSquashfs } from '../../image/squashfs/squashfs-look.ts';
 import type { TakeDisk } from '../../image/tar/unified.ts';
+import { defined } from '../../model/defined.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
 import type { VersionDraft } from '../../model/versions.ts';
 import { inFile } from '../in-file.ts';
@@ -89,9 +90,7 @@ export class LocalDestination implements PushDestination {
       ...this.#sender(),
       // A file of this machine can wait; those who send bytes cannot.
       patient: file.from !== 'stream',
-      ...(lies === undefined ? {} : { path: lies }),
-      ...(metadata === undefined ? {} : { metadata }),
-      ...(size === undefined ? {} : { size }),
+      ...defined({ path: lies, metadata, size }),
       ...writtenDown(file),
     });
     const taken = await this.#take(file, passage, size).catch((error: unknown) => {
@@ -115,7 +114,7 @@ export class LocalDestination implements PushDestination {
     const loaded = await Promise.all(
       inputs.map(async ({ file, metadata }) => {
         const after = await this.#load(metadata);
-        return { file, ...(after === undefined ? {} : { after }) };
+        return { file, ...defined({ after }) };
       }),
     );
     const stored = withOutcomes(inputs, await storeSmall(loaded, { ...this.#parts, ...this.#sender() }));
@@ -187,7 +186,7 @@ export class LocalDestination implements PushDestination {
   }
 
   #sender(): Sender {
-    return { client: this.#client, ...(this.#address === undefined ? {} : { address: this.#address }) };
+    return { client: this.#client, ...defined({ address: this.#address }) };
   }
 
   /** Looks a blob up that the catalog knows; one that was set aside comes back. */
@@ -251,7 +250,7 @@ export class LocalDestination implements PushDestination {
       if (adopted !== true) await this.#store.write((await openFile(lies)).bytes, known);
       return await examined;
     }
-    await this.#store.write(bytes, { digest, ...(size === undefined ? {} : { size }) });
+    await this.#store.write(bytes, { digest, ...defined({ size }) });
     return await examined;
   }
 

@@ -1,6 +1,7 @@
 import { type Outcome, outcomeOf, resultOf, withOutcomes } from '../../async/outcome.ts';
 import { only } from '../../async/single-chunk.ts';
 import type { BlobStore } from '../../blobs/blob-store.ts';
+import { defined } from '../../model/defined.ts';
 import type { Digest } from '../../model/digest.ts';
 import { inFile } from '../in-file.ts';
 import type { Examined, Intake, Sender } from '../intake/intake.ts';
@@ -33,8 +34,7 @@ export async function storeSmall(
     const examined = await intake.take(
       places.map(({ file: { bytes }, after, into }) => ({
         bytes,
-        ...(after === undefined ? {} : { after }),
-        ...(into === undefined ? {} : { into }),
+        ...defined({ after, into }),
       })),
       client,
       address,

@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { Content } from '../../image/content.ts';
 import type { Inspector } from '../../image/inspect.ts';
+import { defined } from '../../model/defined.ts';
 import { LandingFile, type WriteDown } from './tee-file.ts';
 import type { ThreadSigns } from './thread-signs.ts';
 
@@ -70,7 +71,7 @@ export class Examination {
     this.#file?.close();
     return {
       ...(this.#digest === undefined ? {} : { digest: this.#digest.digest('hex') }),
-      ...(content === undefined ? {} : { content }),
+      ...defined({ content }),
       ...(this.#fingerprint === undefined ? {} : { fingerprint: this.#fingerprint.digest('hex') }),
     };
   }

@@ -1,6 +1,7 @@
 import type { Outcome } from '../../async/outcome.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { memoryHeadLength, memoryNeeded } from '../../image/compression/memory-needed.ts';
+import { defined } from '../../model/defined.ts';
 import type { Found } from './examination.ts';
 import type { ExaminationPlaces } from './examination-places.ts';
 import type { SmallFile } from './examine-small.ts';
@@ -117,7 +118,7 @@ function pack(files: SmallFile[]): { bytes: ArrayBuffer; files: PackedFile[] } {
   const packed = files.map(({ bytes, after, into }) => ({
     ...place(bytes),
     ...(after === undefined ? {} : { after: place(after) }),
-    ...(into === undefined ? {} : { into }),
+    ...defined({ into }),
   }));
   const all = new Uint8Array(size);
   for (const [bytes, { start }] of places) all.set(bytes, start);

@@ -2,6 +2,7 @@ import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { diskError } from '../../files/file-error.ts';
 import { provideLiblzma } from '../../image/compression/xz/liblzma.ts';
+import { defined } from '../../model/defined.ts';
 import { SplitJob } from '../split/split-job.ts';
 import { Unpackers } from '../unpacking/unpackers.ts';
 import { Examination } from './examination.ts';
@@ -95,7 +96,7 @@ async function takeAll({ job, bytes, files }: Extract<ToWorker, { type: 'small' 
     const small = {
       bytes: part(file),
       ...(after === undefined ? {} : { after: part(after) }),
-      ...(into === undefined ? {} : { into }),
+      ...defined({ into }),
     };
     try {
       outcomes.push({ found: await takeSmallFile(small, { write, onProgress: () => signs.moveOn() }) });

@@ -4,6 +4,7 @@ import { HeadwaterError, type LimitError, type LimitName } from '../../errors.ts
 import { memoryHeadLength, memoryNeeded, memoryOf } from '../../image/compression/memory-needed.ts';
 import type { Compression, Content } from '../../image/content.ts';
 import type { TakeDisk } from '../../image/tar/unified.ts';
+import { defined } from '../../model/defined.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
 import { splitInThread } from '../split/split-thread.ts';
 import type { Examine, Found } from './examination.ts';
@@ -147,7 +148,7 @@ export class Intake {
     return withOutcomes(files, await this.#batches.take(files, client)).map(
       ({ request: { bytes }, outcome }) => {
         if ('error' in outcome) {
-          this.#noteRefusal(outcome.error, { client, ...(address === undefined ? {} : { address }) });
+          this.#noteRefusal(outcome.error, { client, ...defined({ address }) });
           return outcome;
         }
         return { result: toExamined([outcome.result], bytes.length) };
@@ -227,7 +228,7 @@ export class Intake {
     const alone = metadata === undefined || busy ? undefined : metadata;
     const examine: Examine = {
       identify: true,
-      ...(into === undefined ? {} : { into }),
+      ...defined({ into }),
       ...(metadata === undefined || !busy ? {} : { after: metadata }),
     };
     const ring = new Ring(
@@ -258,7 +259,7 @@ export class Intake {
     const { directory } = this.#options;
     const lies = into !== undefined ? { into } : path !== undefined ? { path } : { directory };
     const spooled = new SpooledExamination(lies);
-    const examine = { identify: true, ...(metadata === undefined ? {} : { after: metadata }) };
+    const examine = { identify: true, ...defined({ after: metadata }) };
     return {
       put: (chunk) => spooled.put(chunk),
       end: async () => {
@@ -278,7 +279,7 @@ export class Intake {
   #noteRefusal(error: unknown, { client, address }: Sender): void {
     if (!(error instanceof LostThread) && !(error instanceof TooMuchMemory)) return;
     const { limit } = error;
-    this.#options.onRefused?.({ client, ...(address === undefined ? {} : { address }), limit, error });
+    this.#options.onRefused?.({ client, ...defined({ address }), limit, error });
   }
 }
 

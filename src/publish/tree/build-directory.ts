@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { HeadwaterError } from '../../errors.ts';
 import { checkLink } from '../../files/symbolic-links.ts';
 import { fileFailure, readSmallFile } from '../../files/text-file.ts';
+import { defined } from '../../model/defined.ts';
 import type { Digest } from '../../model/digest.ts';
 import type { ProductKey } from '../../model/names.ts';
 import type { PublishRequest, SourceFile } from '../request.ts';
@@ -87,8 +88,7 @@ export async function readBuildDirectory(
       from: 'disk',
       name,
       path: join(path, name),
-      ...(options.inPlace === undefined ? {} : { inPlace: options.inPlace }),
-      ...(expectedDigest === undefined ? {} : { expectedDigest }),
+      ...defined({ inPlace: options.inPlace, expectedDigest }),
     });
   }
   const request = { files, ...options.product };
@@ -156,7 +156,7 @@ function readFacts(content: string, directory: string, product: Partial<ProductK
 
 function saidBy({ osTitle, aliases, requirements }: ImageYamlFacts): Partial<PublishRequest> {
   return {
-    ...(osTitle === undefined ? {} : { osTitle }),
+    ...defined({ osTitle }),
     ...(aliases.length === 0 ? {} : { aliases }),
     ...(Object.keys(requirements).length === 0 ? {} : { requirements }),
   };

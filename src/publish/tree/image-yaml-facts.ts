@@ -1,5 +1,6 @@
 import { HeadwaterError, messageOf } from '../../errors.ts';
 import { parseArchitecture } from '../../model/architecture.ts';
+import { defined } from '../../model/defined.ts';
 import { type ProductKey, parseAlias } from '../../model/names.ts';
 import { assertRequirement, assertText } from '../checked-request.ts';
 import { type FilteredRequirements, type ImageYaml, imageYamlName } from './image-yaml.ts';
@@ -35,7 +36,7 @@ export function imageYamlFacts(image: ImageYaml, known: Partial<ProductKey>): Im
     assertText(`${imageYamlName}: simplestream.distro_name`, image.distroName);
   }
   return {
-    ...(image.distroName === undefined ? {} : { osTitle: image.distroName }),
+    ...defined({ osTitle: image.distroName }),
     aliases: image.announced ? aliasesOf(image, product, warnings) : [],
     requirements: Object.fromEntries(requirements),
     warnings,

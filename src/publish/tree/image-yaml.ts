@@ -1,5 +1,6 @@
 import { LineCounter } from 'yaml';
 import { HeadwaterError, messageOf } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import type { ProductKey } from '../../model/names.ts';
 import { list, mapping, text, textMapping, texts, type Untyped } from '../../simplestreams/read/fields.ts';
 import { aliasLimit, parseYaml } from '../../yaml.ts';
@@ -45,7 +46,7 @@ export function parseImageYaml(content: string): ImageYaml {
   const warnings = unknownKeys(simplestream, ['distro_name', 'release_aliases', 'requirements'], where);
   return {
     announced: definition['simplestream'] !== undefined,
-    ...(distroName === undefined ? {} : { distroName }),
+    ...defined({ distroName }),
     releaseAliases: readReleaseAliases(simplestream['release_aliases'], `${where}.release_aliases`),
     requirements: requirements.map((entry, index) =>
       readRequirements(entry, `${where}.requirements[${index}]`, warnings),
@@ -117,12 +118,7 @@ function readProduct(value: unknown, where: string): Partial<ProductKey> {
   const release = text(image, 'release', where);
   const architecture = text(image, 'architecture', where);
   const variant = text(image, 'variant', where);
-  return {
-    ...(os === undefined ? {} : { os }),
-    ...(release === undefined ? {} : { release }),
-    ...(architecture === undefined ? {} : { architecture }),
-    ...(variant === undefined ? {} : { variant }),
-  };
+  return defined({ os, release, architecture, variant });
 }
 
 // A misspelt filter would let its requirements apply to every product: worth a word.

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { HeadwaterError, jsonProblem, messageOf } from '../../errors.ts';
 import { badLink, follow, isWithin, leadsOut } from '../../files/symbolic-links.ts';
 import { fileFailure, readSmallFile } from '../../files/text-file.ts';
+import { defined } from '../../model/defined.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
 import { type ProductKey, parseSerial } from '../../model/names.ts';
 import { mapping, text, type Untyped } from '../../simplestreams/read/fields.ts';
@@ -152,7 +153,7 @@ function readVersion(
     const role = itemTypes[rank]?.[0];
     if (role !== undefined) files.push({ ...readFile(entry, at), role, rank });
   }
-  return { serial: serialAt(name, where), ...(label === undefined ? {} : { label }), files, deltas };
+  return { serial: serialAt(name, where), ...defined({ label }), files, deltas };
 }
 
 function readFile(entry: Untyped, where: string): Pick<DocumentFile, 'name' | 'digest' | 'size'> {

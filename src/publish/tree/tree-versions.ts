@@ -3,6 +3,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { HeadwaterError } from '../../errors.ts';
 import { badLink, follow, isWithin, leadsOut } from '../../files/symbolic-links.ts';
 import { fileFailure } from '../../files/text-file.ts';
+import { defined } from '../../model/defined.ts';
 import type { ProductKey } from '../../model/names.ts';
 import type { DocumentDetails } from '../../simplestreams/read/product.ts';
 import type { PublishRequest, SourceFile } from '../request.ts';
@@ -147,12 +148,12 @@ function inDocument(version: DocumentVersion, root: string, within: string): Tre
           name,
           path: join(root, name),
           inPlace: true,
-          ...(file === undefined ? {} : { expectedDigest: file.digest }),
+          ...defined({ expectedDigest: file?.digest }),
         });
       }
       return {
         path,
-        request: { files, ...product, ...details.said, ...(label === undefined ? {} : { label }), serial },
+        request: { files, ...product, ...details.said, ...defined({ label }), serial },
         warnings: [
           ...warnings,
           ...(version.deltas ? ['deltas (*.vcdiff) were left out'] : []),

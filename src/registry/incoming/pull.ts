@@ -2,6 +2,7 @@ import type { Agent, Dispatcher } from 'undici';
 import * as z from 'zod';
 import type { UpdateSource } from '../../catalog/images/pushed-details.ts';
 import { HeadwaterError, messageOf, quotable } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import type { ArrivingFile } from '../../publish/push.ts';
 import { parseExpiry } from '../image-view.ts';
 import { boundaryOf, readParts } from './multipart.ts';
@@ -89,7 +90,7 @@ export class Pull implements ImagePull {
     return {
       fingerprint: metadata.fingerprint,
       properties: metadata.properties ?? {},
-      ...(expiresAt === undefined ? {} : { expiresAt }),
+      ...defined({ expiresAt }),
       filename: metadata.filename ?? '',
       files: filesOf(body, String(response.headers['content-type'])),
     };

@@ -3,6 +3,7 @@ import type { Catalog } from '../../catalog/catalog.ts';
 import type { Actor } from '../../catalog/database/audit-record.ts';
 import { type Allowance, overQuota, type Quotas } from '../../catalog/images/quotas.ts';
 import { HeadwaterError, LimitError } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import type { LocalDestination } from '../../publish/destination/local-destination.ts';
 import { type ArrivingFile, type PushedImage, type PushRequest, push } from '../../publish/push.ts';
 
@@ -78,10 +79,10 @@ export class Receiver {
     const bounded = bound(files, {
       room,
       limit: policy.uploadLimit,
-      ...(signal === undefined ? {} : { signal }),
+      ...defined({ signal }),
     });
     const { quotas, keep } = policy;
-    const limits = { quotas, ...(keep === undefined ? {} : { keep }) };
+    const limits = { quotas, ...defined({ keep }) };
     try {
       const image = await push(destination.by(actor), bounded, { ...said, stream, pushedBy }, limits);
       await published();

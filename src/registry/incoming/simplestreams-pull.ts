@@ -2,6 +2,7 @@ import type { UpdateSource } from '../../catalog/images/pushed-details.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { filenameOf, type SingleImages, sizeOf } from '../../mirror/single-images.ts';
 import type { Architecture } from '../../model/architecture.ts';
+import { defined } from '../../model/defined.ts';
 import type { ArrivingFile } from '../../publish/push.ts';
 import type { FoundImage, WantedImage } from '../../simplestreams/read/image-search.ts';
 import { plainName } from '../image-view.ts';
@@ -33,7 +34,7 @@ export class SimplestreamsPull implements ImagePull {
       throw new HeadwaterError('invalid', 'source.fingerprint: expected an alias or a fingerprint');
     }
     const type = parseType(source.image_type);
-    this.#wanted = { reference, architecture, ...(type === undefined ? {} : { type }) };
+    this.#wanted = { reference, architecture, ...defined({ type }) };
   }
 
   /**
@@ -65,7 +66,7 @@ export function describeFound(image: FoundImage): Omit<PulledImage, 'files' | 'u
   const { product, version, root } = image;
   const { eol, requirements = {} } = product.details;
   return {
-    ...(root.fingerprint === undefined ? {} : { fingerprint: root.fingerprint }),
+    ...defined({ fingerprint: root.fingerprint }),
     properties: {
       serial: version.name,
       ...Object.fromEntries(

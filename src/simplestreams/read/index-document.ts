@@ -1,4 +1,5 @@
 import { HeadwaterError } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import { list, mapping, text } from './fields.ts';
 import { upstreamPath } from './path.ts';
 
@@ -53,7 +54,7 @@ function readEntry(value: unknown, where: string): IndexEntry | undefined {
   if (products.length === 0) return undefined;
   const path = upstreamPath(text(fields, 'path', where) ?? '', `${where}.path`);
   const updated = dateOf(fields['updated']);
-  return { path, products, ...(updated === undefined ? {} : { updated }) };
+  return { path, products, ...defined({ updated }) };
 }
 
 /** The moment of a field `updated`: `Tue, 24 Nov 2026 08:11:02 +0000`. */

@@ -1,5 +1,6 @@
 import { HeadwaterError, messageOf } from '../../errors.ts';
 import { parseArchitecture } from '../../model/architecture.ts';
+import { defined } from '../../model/defined.ts';
 import { impliedAliases, type ProductKey, parseAlias, parseNamePart } from '../../model/names.ts';
 import { text, textMapping, type Untyped } from './fields.ts';
 
@@ -57,8 +58,7 @@ export function readDetails(
   );
   return {
     said: {
-      ...(osTitle === undefined ? {} : { osTitle }),
-      ...(title === undefined ? {} : { title }),
+      ...defined({ osTitle, title }),
       ...(eol === undefined || !dated ? {} : { eol }),
       ...(aliases.length === 0 ? {} : { aliases }),
       ...(requirements.size === 0 ? {} : { requirements: Object.fromEntries(requirements) }),

@@ -1,4 +1,5 @@
 import { HeadwaterError } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
 import { mapping, text, type Untyped } from './fields.ts';
 import type { ImageType, OfferedDelta, OfferedFile, OfferedRoot, OfferedVersion, Skips } from './offered.ts';
@@ -92,7 +93,7 @@ export function readVersion(
   return {
     name,
     serial,
-    ...(label === undefined ? {} : { label }),
+    ...defined({ label }),
     ...(metadata === undefined || roots.some((root) => root.unified) ? {} : { metadata: metadata.file }),
     roots,
     deltas,
@@ -105,7 +106,7 @@ function unifiedRoot({ file, entry }: { file: OfferedFile; entry: Entry }): Offe
     ...file,
     type: isVirtualMachine ? 'virtual-machine' : 'container',
     unified: true,
-    ...(file.sha256 === undefined ? {} : { fingerprint: file.sha256 }),
+    ...defined({ fingerprint: file.sha256 }),
   };
 }
 

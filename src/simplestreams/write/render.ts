@@ -1,3 +1,4 @@
+import { defined } from '../../model/defined.ts';
 import type { Item, ItemType, ProductWithVersions, Version } from '../../model/versions.ts';
 import { faces, imagePath, streamPath } from './paths.ts';
 
@@ -48,7 +49,7 @@ function renderEntry(
     os: product.osTitle,
     release: product.releaseShown ?? product.release,
     release_title: product.releaseTitle,
-    ...(product.supportEol === undefined ? {} : { support_eol: product.supportEol }),
+    ...defined({ support_eol: product.supportEol }),
     variant: product.variant,
     // LXD 5.0.2 reads only the second, Incus only the first.
     ...(some ? { requirements, lxd_requirements: requirements } : {}),
@@ -77,7 +78,7 @@ function renderVersion(product: ProductWithVersions, version: Version) {
         path: imagePath(product, version.serial, file),
         sha256: item.digest,
         size: item.size,
-        ...(item.deltaBase === undefined ? {} : { delta_base: item.deltaBase }),
+        ...defined({ delta_base: item.deltaBase }),
         ...(item.type === 'metadata' ? fingerprints : {}),
       },
     ]),

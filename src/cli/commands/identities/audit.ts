@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { parseDuration } from '../../../config/quantities.ts';
 import { HeadwaterError } from '../../../errors.ts';
+import { defined } from '../../../model/defined.ts';
 import type { AuditRequest } from '../../backend/backend.ts';
 import { withBackend } from '../../backend/open-backend.ts';
 import { wantsJson } from '../../global-options.ts';
@@ -69,7 +70,7 @@ function requestOf({ since, who, limit }: AuditOptions): AuditRequest {
   }
   return {
     limit: count,
-    ...(who === undefined ? {} : { who }),
+    ...defined({ who }),
     ...(since === undefined ? {} : { since: parseSince(since) }),
   };
 }

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import type { Token } from '../../../catalog/identities/tokens.ts';
 import { parseDuration } from '../../../config/quantities.ts';
 import { HeadwaterError } from '../../../errors.ts';
+import { defined } from '../../../model/defined.ts';
 import { parseNamePart } from '../../../model/names.ts';
 import { type Action, actions, parsePattern, type Role, roles } from '../../../model/rights.ts';
 import type { TokenRequest } from '../../backend/backend.ts';
@@ -95,13 +96,12 @@ function requestOf(name: string, options: CreateOptions): TokenRequest {
   return {
     name,
     purpose: options.join === true ? 'join' : 'api',
-    ...(options.role === undefined ? {} : { role: options.role }),
+    ...defined({ role: options.role }),
     ...(options.allow === undefined ? {} : { actions: parseActions(options.allow) }),
     ...(options.stream === undefined
       ? {}
       : { streams: options.stream.map((stream) => parseNamePart('--stream', stream)) }),
-    ...(options.createStream === undefined ? {} : { createStream: options.createStream }),
-    ...(options.namePattern === undefined ? {} : { names: options.namePattern.map(parsePattern) }),
+    ...defined({ createStream: options.createStream, names: options.namePattern?.map(parsePattern) }),
     ...(lifetime === undefined ? {} : { expiresAt: new Date(Date.now() + lifetime) }),
   };
 }

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { HeadwaterError } from '../../../errors.ts';
+import { defined } from '../../../model/defined.ts';
 import type { Published } from '../../../publish/request.ts';
 import { withBackend } from '../../backend/open-backend.ts';
 import { wantsJson } from '../../global-options.ts';
@@ -76,8 +77,7 @@ export function addPublishCommand(program: Command, output: Output): void {
 function flagsOf({ arch, alias, requirement, ...flags }: Options): PublishFlags {
   return {
     ...flags,
-    ...(arch === undefined ? {} : { architecture: arch }),
-    ...(alias === undefined ? {} : { aliases: alias }),
+    ...defined({ architecture: arch, aliases: alias }),
     ...(requirement === undefined
       ? {}
       : { requirements: Object.fromEntries(requirement.map(parseRequirement)) }),

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { HeadwaterError, messageOf } from '../../../errors.ts';
 import type { RunResult } from '../../../mirror/run/report.ts';
+import { defined } from '../../../model/defined.ts';
 import { chooseMirrors, configuredMirrors, withMirrorParts } from '../../backend/open-mirrors.ts';
 import { type Target, targetOf, wantsJson } from '../../global-options.ts';
 import { addExamples } from '../../help.ts';
@@ -108,7 +109,7 @@ async function run(
         cause: 'manual',
         force,
         signal: interruption,
-        ...(progress === undefined ? {} : { onPlan: progress.onPlan, progress: progress.report }),
+        ...defined({ onPlan: progress?.onPlan, progress: progress?.report }),
       }).finally(() => progress?.close());
     });
   });

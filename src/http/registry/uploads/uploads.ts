@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Context } from 'koa';
 import type { Access, Known } from '../../../access/access.ts';
 import { HeadwaterError } from '../../../errors.ts';
+import { defined } from '../../../model/defined.ts';
 import type { ArrivingFile } from '../../../publish/push.ts';
 import { headerValue } from '../../../registry/incoming/header-parameters.ts';
 import { boundaryOf, readParts } from '../../../registry/incoming/multipart.ts';
@@ -64,7 +65,7 @@ export async function receiveUpload(
   const receive = async (identity: Known, said: Said, signal?: AbortSignal) => {
     receiver.permit(identity, said.aliases);
     const actor = actorOf(access, identity, context.req);
-    const options = { identity, actor, ...(signal === undefined ? {} : { signal }) };
+    const options = { identity, actor, ...defined({ signal }) };
     return { identity, image: await receiver.receive(arriving(context), said, options) };
   };
   const { identity, image } =
@@ -90,7 +91,7 @@ function announced(said: Said, headers: Said): Said {
   if (headers.fingerprint !== undefined && headers.fingerprint !== fingerprint) {
     throw new HeadwaterError('invalid', `image ${fingerprint} was announced, not ${headers.fingerprint}`);
   }
-  return { ...said, ...(fingerprint === undefined ? {} : { fingerprint }) };
+  return { ...said, ...defined({ fingerprint }) };
 }
 
 async function* arriving(context: Context): AsyncGenerator<ArrivingFile> {
