@@ -52,6 +52,6 @@ export class Directories {
 
   #contains(path: string): boolean {
     const below = relative(this.#root, path);
-    return below !== '' && below !== '../..' && !below.startsWith(`..${sep}`);
+    return below !== '' && below !== '..' && !below.startsWith(`..${sep}`);
   }
 }

@@ -93,7 +93,7 @@ async function longDirectory(stream: MetadataStream): Promise<Listing> {
   return listingOf(fields.readUInt32LE(8), fields.readUInt16LE(18), fields.readUInt32LE(4));
 }
 
-/** @param size as inodes have it: 3 more than there are bytes, for `.` and `../..` */
+/** @param size as inodes have it: 3 more than there are bytes, for `.` and `..` */
 function listingOf(block: number, offset: number, size: number): Listing {
   return { block, offset, length: Math.max(0, size - 3) };
 }

@@ -108,7 +108,7 @@ async function membersOf(tree: SquashfsTree, top: Listing): Promise<Member[]> {
   const walk = async (listing: Listing, above: string, depth: number): Promise<void> => {
     if (depth > depthLimit) throw refuse('has folders too deep beside its rootfs');
     for await (const { name, node } of tree.entries(listing)) {
-      if (name.includes('/') || name === '../..' || name === '.')
+      if (name.includes('/') || name === '..' || name === '.')
         throw refuse('has a name with a slash or dots');
       const found = await node();
       members.push(memberOf(`${above}${name}`, found));

@@ -89,7 +89,7 @@ export class SquashfsTree {
     for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
       if (part === '' || part === '.') continue;
       if (here.type !== 'directory') return undefined;
-      if (part === '../..') {
+      if (part === '..') {
         here = { type: 'directory', listing: above.pop() ?? top };
         continue;
       }

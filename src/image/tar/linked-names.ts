@@ -30,7 +30,7 @@ export class LinkedNames {
         [at, rest] = [[], partsOf(target)];
         continue;
       }
-      if (part === '../..') {
+      if (part === '..') {
         at.pop();
         continue;
       }

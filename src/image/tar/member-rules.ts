@@ -29,7 +29,7 @@ export class MemberRules {
   visit(member: Member): void {
     const { name, type, absolute = false } = member;
     if (name === '') return;
-    if (name.split('/').includes('../..'))
+    if (name.split('/').includes('..'))
       this.#break('outside-name', `${shown(name)} has .. in its path`, 'everywhere');
     else if (absolute) this.#break('outside-name', `${shown(`/${name}`)} is an absolute path`);
     this.#assertInFront(name);
@@ -65,7 +65,7 @@ export class MemberRules {
    * `templates/` for nothing.
    */
   hasTemplate(file: string): boolean {
-    if (file.startsWith('/') || file.split('/').includes('../..')) return false;
+    if (file.startsWith('/') || file.split('/').includes('..')) return false;
     return this.#templates.has(posix.join('templates', file));
   }
 
@@ -133,7 +133,7 @@ export class MemberRules {
     let link: string | undefined;
     for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
       if (part === '' || part === '.') continue;
-      if (part === '../..') {
+      if (part === '..') {
         if (here.length <= top) return link;
         here.pop();
         continue;
@@ -171,5 +171,5 @@ function clean(path: string): string {
 /** Whether a path leaves the folder that it begins in. A slash before it means that folder. */
 export function leavesFolder(path: string): boolean {
   const normal = posix.normalize(path.replace(/^\/+/, ''));
-  return normal === '../..' || normal.startsWith('../../');
+  return normal === '..' || normal.startsWith('../');
 }

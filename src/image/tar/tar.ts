@@ -6,7 +6,7 @@ const blockSize = 512;
 
 /** A member of a tar archive. */
 export interface TarEntry {
-  /** Its path without `../` or `/` before it, doubled slashes, or a slash after it; '' for the top itself. */
+  /** Its path without `./` or `/` before it, doubled slashes, or a slash after it; '' for the top itself. */
   name: string;
   /** Whether its path began with a slash. */
   absolute: boolean;

@@ -2,7 +2,7 @@ import { HeadwaterError } from '../../errors.ts';
 
 /**
  * Checks a path that an upstream's document names, and gives it without what changes nothing. It stays below the
- * upstream's base: no `../..`, no address of another server, nothing that could be taken for one when it is decoded.
+ * upstream's base: no `..`, no address of another server, nothing that could be taken for one when it is decoded.
  * @param where the path's place in messages
  * @throws HeadwaterError `invalid`
  */

@@ -46,7 +46,7 @@ describe('directory store', () => {
     await put(store, blob);
     const path = join(root, 'blobs', 'sha256', blob.digest.slice(0, 2), blob.digest);
     expect(join(root, blobKey(blob.digest))).toBe(path);
-    expect(await readdir(join(path, '../..'))).toEqual([blob.digest]);
+    expect(await readdir(join(path, '..'))).toEqual([blob.digest]);
   });
 
   test('opens a directory that holds blobs already', async () => {
@@ -81,7 +81,7 @@ describe('directory store', () => {
     const blob = sample(10);
     await put(store, blob);
     await writeFile(join(root, 'blobs', 'sha256', 'README'), 'not a blob');
-    await writeFile(join(root, blobKey(blob.digest), '../..', 'notes.txt'), 'not a blob');
+    await writeFile(join(root, blobKey(blob.digest), '..', 'notes.txt'), 'not a blob');
     // A digest in the wrong directory cannot be read by its name.
     const { digest } = sample(1);
     const wrong = digest.startsWith('00') ? 'ff' : '00';

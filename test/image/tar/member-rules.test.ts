@@ -98,7 +98,7 @@ describe('what leads out of an image is found', () => {
       [
         metadata(),
         ...root,
-        ['rootfs/a', { link: '../../..' }],
+        ['rootfs/a', { link: '../..' }],
         ['rootfs/b', { link: 'a' }],
         ['rootfs/b/x', 'x'],
       ],
@@ -224,7 +224,7 @@ it.each([
 });
 
 it('no path through links within the root is taken for one out of it, and none out of it for one within', async () => {
-  const part = fc.constantFrom('a', 'b', 'c', '../..', '.');
+  const part = fc.constantFrom('a', 'b', 'c', '..', '.');
   const path = fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
   const name = fc.constantFrom('a', 'b', 'c');
   await fc.assert(
@@ -251,7 +251,7 @@ function leavesByHand(links: Record<string, string>, parts: string[]): boolean {
     if (steps > 500) return true;
     const part = todo.shift() ?? '';
     if (part === '.') continue;
-    if (part === '../..') {
+    if (part === '..') {
       if (here.length === 0) return true;
       here = here.slice(0, -1);
       continue;

@@ -16,7 +16,7 @@ test.each([
 test.each([
   '',
   '/',
-  '../..',
+  '..',
   'a/../b',
   '../../etc/passwd',
   '%2e%2e/a',
@@ -38,7 +38,7 @@ test.each([
 test('whatever is accepted stays below the base', () => {
   const base = 'https://upstream.example.com/base/';
   const pieces = fc.constantFrom(
-    '../..',
+    '..',
     '.',
     '/',
     '%2e',
