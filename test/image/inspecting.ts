@@ -4,6 +4,9 @@ import { HeadwaterError, messageOf } from '../../src/errors.ts';
 import type { Content } from '../../src/image/content.ts';
 import { createInspector, inspectWhole } from '../../src/image/inspect.ts';
 import { completeSquashfs } from '../../src/image/squashfs/squashfs-look.ts';
+import { unpackWithLiblzmaHere } from './liblzma-here.ts';
+
+unpackWithLiblzmaHere();
 
 /** Bytes up to which files are looked into as a whole, too. */
 const small = 256 * 1024;

@@ -6,8 +6,8 @@ import type { Compression } from '../content.ts';
 export const compressionMagicLength = 14;
 
 /**
- * How a file is compressed, told by its first {@link compressionMagicLength} bytes; `none` where it is not, or not
- * in a way that Headwater knows.
+ * The compression of a file, detected from its first {@link compressionMagicLength} bytes; `none` for a file that is not
+ * compressed, or in a way that Headwater does not read.
  */
 export function detectCompression(head: Uint8Array): Compression {
   const text = Buffer.from(head.subarray(0, compressionMagicLength)).toString('latin1');
@@ -22,9 +22,9 @@ export function detectCompression(head: Uint8Array): Compression {
 }
 
 /**
- * Whether a file begins as an archive in the format of lzma(1), which has no magic: the properties that packers write by
- * default, by which the daemons know it, a dictionary size and an unpacked size as packers write them, and the first byte of
- * the range coder.
+ * Whether a file begins as an archive in the format of lzma(1), which has no magic. LXD and Incus go by the first three bytes:
+ * the default properties and a dictionary of at least 64 KiB. Here the dictionary and the unpacked size must also be ones that
+ * packers write, and the range coder must begin with its zero.
  */
 function isLzma(head: Uint8Array): boolean {
   if (head.length < compressionMagicLength) return false;

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { HeadwaterError } from '../../../src/errors.ts';
 import { detectCompression } from '../../../src/image/compression/detect-compression.ts';
+import { unlzma } from '../../../src/image/compression/xz/liblzma.ts';
 import { Intake } from '../../../src/publish/intake/intake.ts';
 import { file, packTar, rootEntries } from '../../image/fixtures.ts';
 import { packers, tool } from '../../image/tools.ts';
@@ -120,6 +122,12 @@ describe('what may not be is refused', () => {
     await expect(pass(await open(), pieces(bomb))).rejects.toThrow('decompression bomb');
     await expect.poll(children, { timeout: 20_000 }).toBe(0);
   });
+});
+
+test('where no process can be had, the error is a defect and not a verdict on the file', async () => {
+  const unpacking = unlzma(pieces(packers.lzma(small))).next();
+  await expect(unpacking).rejects.toThrow('before provideLiblzma');
+  await expect(unpacking).rejects.not.toBeInstanceOf(HeadwaterError);
 });
 
 test('an upload that is given up leaves no process behind', async () => {

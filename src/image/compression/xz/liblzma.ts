@@ -4,24 +4,27 @@ import { HeadwaterError } from '../../../errors.ts';
 import { withHead } from '../../head.ts';
 import { frameKinds, readLiblzmaFrames } from './liblzma-frames.ts';
 
-/** What a process unpacks. */
+/** What an unpacking process needs to know. */
 export interface LiblzmaOptions {
   format: 'lzma' | 'xz';
-  /** Bytes of the dictionary that it may use at most. */
+  /** The largest dictionary that it may use, in bytes. */
   dictionary: number;
 }
 
-/** Connects with a process that runs `liblzma-program.ts`. */
+/** Connects to a process that runs `liblzma-program.ts`. */
 type Connect = (options: LiblzmaOptions) => Promise<Duplex>;
 
 let connect: Connect | undefined;
 
-/** Says how a thread comes by processes that unpack: liblzma ends its process when the thread that it runs in is ended. */
+/**
+ * Sets how this thread gets unpacking processes. It must be called before the first file is unpacked. liblzma needs a process
+ * of its own: it ends its process when the thread that it runs in is terminated.
+ */
 export function provideLiblzma(how: Connect): void {
   connect = how;
 }
 
-/** Unpacks what lzma(1) packs. @throws HeadwaterError as {@link unpackWithLiblzma} */
+/** Unpacks the format of lzma(1). @throws HeadwaterError as {@link unpackWithLiblzma} */
 export async function* unlzma(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const { head, all } = await withHead(source, 5);
   const dictionary = head.length < 5 ? 0 : head.readUInt32LE(1);
@@ -30,16 +33,15 @@ export async function* unlzma(source: AsyncIterable<Uint8Array>): AsyncGenerator
 
 /**
  * Unpacks with liblzma, in a process of its own that ends with this generator.
- * @throws HeadwaterError `invalid` where the data is truncated, corrupt, followed by something else or needs a larger
+ * @throws HeadwaterError `invalid` where the data is truncated, corrupt, followed by other bytes or needs a larger
  *   dictionary; `unavailable` where the process ends early; what `source` throws
+ * @throws Error where {@link provideLiblzma} was not called
  */
 export async function* unpackWithLiblzma(
   source: AsyncIterable<Uint8Array>,
   options: LiblzmaOptions,
 ): AsyncGenerator<Uint8Array> {
-  if (connect === undefined) {
-    throw new HeadwaterError('invalid', 'this compression is read in threads of the intake only');
-  }
+  if (connect === undefined) throw new Error('unpackWithLiblzma was called before provideLiblzma');
   const socket = await connect(options);
   socket.on('error', () => undefined);
   const feeding = new Feeding(socket);
@@ -58,7 +60,7 @@ export async function* unpackWithLiblzma(
   }
 }
 
-/** Gives a process what it unpacks, as fast as it takes it. */
+/** Writes the packed bytes to the process, no faster than it reads them. */
 class Feeding {
   failure: { error: unknown } | undefined;
   readonly #socket: Duplex;
@@ -67,7 +69,7 @@ class Feeding {
     this.#socket = socket;
   }
 
-  /** Ends also when the socket is destroyed; then it reads no more of the source than it has asked for. */
+  /** Resolves at the end of the source, or once the socket is destroyed: then it asks the source for nothing more. */
   async run(source: AsyncIterable<Uint8Array>): Promise<void> {
     const socket = this.#socket;
     const closed = once(socket, 'close').catch(() => undefined);
