@@ -1,9 +1,10 @@
 import { defineConfig } from 'vitest/config';
+import { trials } from './test/trials.config.ts';
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/e2e/**'],
+    exclude: ['test/e2e/**', ...trials],
     globalSetup: ['test/support/global-setup.ts'],
     // Far more than they need where nothing else runs: a slow machine is no failure.
     testTimeout: 120_000,
