@@ -2,7 +2,7 @@ import type { RunRecord } from '../catalog/mirrors/mirror-run-rows.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import { HeadwaterError } from '../errors.ts';
 import type { MirrorParts } from './run/open-upstream.ts';
-import { type Orphaned, unlistOrphans } from './run/orphans.ts';
+import { type OrphanedMirror, orphanedMirrors } from './run/orphans.ts';
 import type { RunResult } from './run/report.ts';
 import { type Cause, runMirror } from './run/run.ts';
 import { Schedule } from './schedule.ts';
@@ -13,8 +13,8 @@ export interface MirrorHooks {
   onFinished(result: RunResult & { error?: unknown }, cause: Cause): void;
   /** A run that did not begin: another process has it, or the catalog cannot be written. */
   onNotStarted(mirror: string, error: unknown): void;
-  /** At the start: a mirror that is defined no more left versions behind. */
-  onOrphaned(orphaned: Orphaned): void;
+  /** At the start: a mirror has versions in the catalog, and no definition. */
+  onOrphaned(orphan: OrphanedMirror): void;
 }
 
 /** The mirrors of a running server: runs them when it is time, or when somebody asks. */
@@ -34,8 +34,8 @@ export class MirrorService {
 
   /** Starts the schedules of the enabled mirrors, and the runs that were missed while no server was there. */
   async start(): Promise<void> {
-    for (const orphaned of await unlistOrphans(this.#definitions.values(), this.#parts)) {
-      this.#hooks.onOrphaned(orphaned);
+    for (const orphan of await orphanedMirrors(this.#definitions.values(), this.#parts)) {
+      this.#hooks.onOrphaned(orphan);
     }
     const { mirrors } = this.#parts.catalog;
     for (const definition of this.#definitions.values()) {

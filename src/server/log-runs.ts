@@ -1,4 +1,5 @@
 import { messageOf } from '../errors.ts';
+import { describeOrphan } from '../mirror/run/orphans.ts';
 import type { MirrorHooks } from '../mirror/service.ts';
 
 /** The part of a logger that is needed. */
@@ -7,8 +8,8 @@ interface Log {
   warn(fields: object, message: string): void;
 }
 
-/** Tells a log what mirrors do. */
-export function mirrorHooks(log: Log): MirrorHooks {
+/** Logs what mirrors do. @param mirrorDir where their definitions are */
+export function mirrorHooks(log: Log, mirrorDir: string): MirrorHooks {
   return {
     onFinished({ mirror, outcome, startedAt, finishedAt, report, error }, cause) {
       const { added, retired, failures, fetched, failed, aliases, warnings } = report;
@@ -23,11 +24,8 @@ export function mirrorHooks(log: Log): MirrorHooks {
         log.warn({ mirror, aliases: aliases.withheld }, 'aliases that others own were left out');
       }
     },
-    onOrphaned({ mirror, unlisted, kept }) {
-      log.warn(
-        { mirror, unlisted, kept },
-        'a mirror that is defined no more left versions behind: see "headwater mirror drop" and "mirror hand-over"',
-      );
+    onOrphaned(orphan) {
+      log.warn({ ...orphan, mirrorDir }, describeOrphan(orphan, mirrorDir));
     },
     onNotStarted(mirror, error) {
       log.warn({ mirror, error: messageOf(error) }, 'the mirror was not run');

@@ -101,7 +101,7 @@ export async function startServer(
   const { catalog, store, destination } = workspace;
   const watch = await watchStore(workspace, log);
   const mirrorParts = { ...workspace, dataDir: config.dataDir };
-  const mirrors = new MirrorService(options.mirrors ?? [], mirrorParts, mirrorHooks(log));
+  const mirrors = new MirrorService(options.mirrors ?? [], mirrorParts, mirrorHooks(log, config.mirrorDir));
   const onDemand = new OnDemandStore(options.mirrors ?? [], mirrorParts, onDemandHooks(log), {
     mayEvict: () => watch.mayRemove,
   });

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { MirrorDefinition } from '../../src/config/mirror-schema.ts';
 import type { MirrorParts } from '../../src/mirror/run/open-upstream.ts';
-import type { Orphaned } from '../../src/mirror/run/orphans.ts';
+import type { OrphanedMirror } from '../../src/mirror/run/orphans.ts';
 import type { RunResult } from '../../src/mirror/run/report.ts';
 import { runMirror } from '../../src/mirror/run/run.ts';
 import { MirrorService } from '../../src/mirror/service.ts';
@@ -16,9 +16,9 @@ const yearly = { schedule: '0 0 1 1 *' };
 /** A service whose runs are noted with their causes. */
 async function start(definitions: MirrorDefinition[], parts: MirrorParts) {
   const runs: { cause: string; outcome: RunResult['outcome'] }[] = [];
-  const orphans: Orphaned[] = [];
+  const orphans: OrphanedMirror[] = [];
   const service = new MirrorService(definitions, parts, {
-    onOrphaned: (orphaned) => orphans.push(orphaned),
+    onOrphaned: (orphan) => orphans.push(orphan),
     onFinished: ({ outcome }, cause) => runs.push({ cause, outcome }),
     onNotStarted: (mirror, error) => expect.unreachable(`${mirror}: ${String(error)}`),
   });
@@ -74,7 +74,7 @@ test('stopping the server interrupts a run, and the next one goes on', async () 
   await expect.poll(() => again.runs.at(-1)).toEqual({ cause: 'manual', outcome: 'unchanged' });
 });
 
-test('what a mirror listed that is defined no more is not listed, until it is defined again', async () => {
+test('a start without the definition of a mirror reports it, and leaves its versions as they are', async () => {
   const upstream = await TestUpstream.start();
   await upstream.offer(name, '20260101_0000');
   const parts = await mirrorParts();
@@ -84,12 +84,11 @@ test('what a mirror listed that is defined no more is not listed, until it is de
   await runMirror(mirror, parts, { cause: 'manual' });
   expect((await start([mirror], parts)).orphans).toEqual([]);
   expect(await held(parts)).toHaveLength(2);
-  expect((await start([], parts)).orphans).toEqual([{ mirror: 'test', unlisted: 1, kept: 1 }]);
-  expect(await held(parts)).toEqual([`${name}@20260101_0000`]);
-  expect(await runMirror(mirror, parts, { cause: 'manual' })).toMatchObject({
-    report: { added: 1, kept: 1 },
-  });
+  const orphan = { mirror: 'test', versions: 2, notDownloaded: 1 };
+  expect((await start([], parts)).orphans).toEqual([orphan]);
+  expect((await start([definition(upstream.url, { name: 'other' })], parts)).orphans).toEqual([orphan]);
   expect(await held(parts)).toHaveLength(2);
+  expect(await runMirror(mirror, parts, { cause: 'manual' })).toMatchObject({ outcome: 'unchanged' });
 });
 
 test('the API tells how mirrors are doing and starts runs; the metrics show the age', async () => {

@@ -1,41 +1,57 @@
 import type { Actor } from '../../catalog/database/audit-record.ts';
 import { ownerOf } from '../../catalog/products/mirror-owner.ts';
 import { HeadwaterError } from '../../errors.ts';
+import { sortVersions } from '../plan/held-versions.ts';
 import { HeldLease } from './lease.ts';
 import type { MirrorParts } from './open-upstream.ts';
 import type { MirrorState } from './state.ts';
 
-// What becomes of what a mirror brought, once it is no longer to be copied.
+// Drops, or hands over, the versions of a mirror that is no longer wanted.
 
 type Parts = Pick<MirrorParts, 'catalog'>;
 
 /**
- * Takes everything that a mirror brought out of the documents. Files stay fetchable for the grace period.
- * @returns how many versions
- * @throws HeadwaterError `not-found` when it brought nothing; `conflict` while it runs
+ * Removes the versions of a mirror from the documents. Files can be downloaded until the grace period ends.
+ * @param options.onlyNotDownloaded keep versions whose files are stored
+ * @returns how many versions were removed
+ * @throws HeadwaterError `not-found` when there are none; `conflict` while the mirror runs
  */
-export async function dropMirror(mirror: string, parts: Parts, actor: Actor): Promise<number> {
+export async function dropMirror(
+  mirror: string,
+  parts: Parts,
+  actor: Actor,
+  { onlyNotDownloaded = false }: { onlyNotDownloaded?: boolean } = {},
+): Promise<number> {
   const catalog = parts.catalog.by(actor);
   const lease = await HeldLease.take(catalog.mirrors, mirror);
   try {
-    let dropped = 0;
+    const digests = await catalog.blobs.digests();
+    const state = (await catalog.mirrors.state(mirror)) as MirrorState | undefined;
+    // Before the first removal: the next run, if there is one, must not take the upstream for unchanged.
+    if (state !== undefined) await catalog.mirrors.setState(mirror, { ...state, documents: [] });
+    const found = { versions: 0, dropped: 0 };
     for await (const { name, versions } of catalog.products.each({ owner: ownerOf(mirror) })) {
-      for (const { serial } of versions) await catalog.versions.remove(name, serial);
-      dropped += versions.length;
+      const { held, stored } = sortVersions([], versions, (digest) => digests.has(digest));
+      const dropped = [...held].filter((serial) => !onlyNotDownloaded || !stored.has(serial));
+      for (const serial of dropped) await catalog.versions.remove(name, serial);
+      found.versions += versions.length;
+      found.dropped += dropped.length;
     }
-    if (dropped === 0)
-      throw new HeadwaterError('not-found', `there is nothing that mirror ${mirror} brought`);
-    await catalog.mirrors.setState(mirror, undefined);
-    return dropped;
+    if (found.versions === 0) throw nothingOf(mirror);
+    if (found.dropped === 0) {
+      throw new HeadwaterError('not-found', `every version of mirror ${mirror} is downloaded`);
+    }
+    if (!onlyNotDownloaded) await catalog.mirrors.setState(mirror, undefined);
+    return found.dropped;
   } finally {
     await lease.release();
   }
 }
 
 /**
- * Gives everything that a mirror brought to another one, which goes on from there with its next run.
+ * Gives the versions of a mirror to another one, whose next run continues with them.
  * @returns how many products
- * @throws HeadwaterError `not-found` when it brought nothing; `conflict` while one of both runs
+ * @throws HeadwaterError `not-found` when there are none; `conflict` while one of both runs
  */
 export async function handOver(mirror: string, to: string, parts: Parts, actor: Actor): Promise<number> {
   const catalog = parts.catalog.by(actor);
@@ -43,8 +59,7 @@ export async function handOver(mirror: string, to: string, parts: Parts, actor: 
   try {
     leases.push(await HeldLease.take(catalog.mirrors, to));
     const products = await catalog.products.handOver(ownerOf(mirror), ownerOf(to));
-    if (products === 0)
-      throw new HeadwaterError('not-found', `there is nothing that mirror ${mirror} brought`);
+    if (products === 0) throw nothingOf(mirror);
     await catalog.sources.handOver(mirror, to);
     // The next run looks at everything.
     const state = (await catalog.mirrors.state(to)) as MirrorState | undefined;
@@ -54,4 +69,8 @@ export async function handOver(mirror: string, to: string, parts: Parts, actor: 
   } finally {
     for (const lease of leases) await lease.release();
   }
+}
+
+function nothingOf(mirror: string): HeadwaterError {
+  return new HeadwaterError('not-found', `mirror ${mirror} has no versions here`);
 }

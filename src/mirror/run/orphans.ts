@@ -2,55 +2,52 @@ import { mirrorOf, ownerOf } from '../../catalog/products/mirror-owner.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { sortVersions } from '../plan/held-versions.ts';
 import type { MirrorParts } from './open-upstream.ts';
-import type { MirrorState } from './state.ts';
-import { storedDigests } from './stored-digests.ts';
 
-/** What a mirror left behind that is defined no more. */
-export interface Orphaned {
+/** A mirror that has versions in the catalog, and no definition. */
+export interface OrphanedMirror {
   mirror: string;
-  /** Versions that were taken out of the documents: their bytes are not here, and nobody fetches them now. */
-  unlisted: number;
-  /** Versions that stay as they are. */
-  kept: number;
+  versions: number;
+  /** Versions that were only listed on demand: without a definition, clients cannot download them. */
+  notDownloaded: number;
 }
 
 /**
- * Takes out of the documents what mirrors listed on demand that are defined no more. Should one be defined again, its
- * next run lists everything anew.
+ * Finds mirrors that the catalog knows and no definition describes. It changes nothing: the definitions may be somewhere
+ * else (a wrong `mirrorDir`, another server on the same catalog).
  */
-export async function unlistOrphans(
+export async function orphanedMirrors(
   definitions: Iterable<Pick<MirrorDefinition, 'name'>>,
-  parts: Pick<MirrorParts, 'catalog' | 'store'>,
-): Promise<Orphaned[]> {
-  const defined = new Set([...definitions].map(({ name }) => name));
-  const owners = await parts.catalog.products.owners();
-  const gone = owners.flatMap((owner) => mirrorOf(owner) ?? []).filter((mirror) => !defined.has(mirror));
-  if (gone.length === 0) return [];
-  const stored = await storedDigests(parts);
-  const orphaned: Orphaned[] = [];
-  for (const mirror of gone) orphaned.push(await unlist(mirror, parts, (digest) => stored.has(digest)));
-  return orphaned.filter(({ unlisted, kept }) => unlisted + kept > 0);
+  { catalog }: Pick<MirrorParts, 'catalog'>,
+): Promise<OrphanedMirror[]> {
+  const known = new Set([...definitions].map(({ name }) => name));
+  const owners = await catalog.products.owners();
+  const unknown = owners.flatMap((owner) => mirrorOf(owner) ?? []).filter((mirror) => !known.has(mirror));
+  if (unknown.length === 0) return [];
+  const digests = await catalog.blobs.digests();
+  const orphans: OrphanedMirror[] = [];
+  for (const mirror of unknown) {
+    const orphan = { mirror, versions: 0, notDownloaded: 0 };
+    for await (const { versions } of catalog.products.each({ owner: ownerOf(mirror) })) {
+      const { held, stored } = sortVersions([], versions, (digest) => digests.has(digest));
+      orphan.versions += held.size;
+      orphan.notDownloaded += held.size - stored.size;
+    }
+    if (orphan.versions > 0) orphans.push(orphan);
+  }
+  return orphans;
 }
 
-async function unlist(
-  mirror: string,
-  parts: Pick<MirrorParts, 'catalog'>,
-  isStored: (digest: string) => boolean,
-): Promise<Orphaned> {
-  const owner = ownerOf(mirror);
-  const catalog = parts.catalog.by({ who: owner, from: 'this machine' });
-  const state = (await catalog.mirrors.state(mirror)) as MirrorState | undefined;
-  const orphaned = { mirror, unlisted: 0, kept: 0 };
-  for await (const { name, versions } of catalog.products.each({ owner })) {
-    const { held, stored } = sortVersions([], versions, isStored);
-    const lost = [...held].filter((serial) => !stored.has(serial));
-    if (lost.length > 0 && state !== undefined && state.documents.length > 0) {
-      await catalog.mirrors.setState(mirror, { ...state, documents: [] });
-      state.documents = [];
-    }
-    for (const serial of lost) await catalog.versions.remove(name, serial);
-    orphaned.unlisted += lost.length;
-    orphaned.kept += stored.size;
-  }
-  return orphaned;
+/** Says what an orphaned mirror means, and what an administrator can do. */
+export function describeOrphan(
+  { mirror, versions, notDownloaded }: OrphanedMirror,
+  mirrorDir: string,
+): string {
+  const unavailable =
+    notDownloaded === 0 ? '' : `, ${notDownloaded} of them not downloaded: clients get 503 for these`;
+  const dropSome = notDownloaded === 0 ? '' : ` (with --not-downloaded, only those that are not downloaded)`;
+  return [
+    `mirror ${mirror} has versions in the catalog (${versions}${unavailable}), but ${mirrorDir} has no ${mirror}.yaml.`,
+    `Restore the file or correct mirrorDir. If the mirror was renamed, run "headwater mirror hand-over ${mirror} NEW-NAME".`,
+    `To remove its versions, run "headwater mirror drop ${mirror}"${dropSome}`,
+  ].join(' ');
 }

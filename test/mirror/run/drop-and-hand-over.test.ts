@@ -9,7 +9,7 @@ const bookworm = 'debian:bookworm:amd64:default';
 const manual = { cause: 'manual' as const };
 const actor = { who: 'local:test', from: 'command line' };
 
-test('what a mirror brought is given to another one, which goes on from there', async () => {
+test('the versions of a mirror are handed over to another one, which continues with them', async () => {
   const upstream = await TestUpstream.start();
   await upstream.offer(bookworm, '20260101_0000');
   const parts = await mirrorParts();
@@ -27,10 +27,10 @@ test('what a mirror brought is given to another one, which goes on from there', 
     outcome: 'success',
     report: { added: 0, kept: 1 },
   });
-  await expect(handOver('test', 'renamed', parts, actor)).rejects.toThrow(/nothing that mirror test brought/);
+  await expect(handOver('test', 'renamed', parts, actor)).rejects.toThrow('mirror test has no versions here');
 });
 
-test('what a mirror brought is removed, but not while it runs', async () => {
+test('the versions of a mirror are removed, but not while it runs', async () => {
   const upstream = await TestUpstream.start();
   await upstream.offer(bookworm, '20260101_0000');
   const parts = await mirrorParts();
@@ -40,8 +40,26 @@ test('what a mirror brought is removed, but not while it runs', async () => {
   await lease.release();
   expect(await dropMirror('test', parts, actor)).toBe(1);
   expect(await held(parts)).toEqual([]);
-  await expect(dropMirror('test', parts, actor)).rejects.toThrow(/nothing that mirror test brought/);
+  await expect(dropMirror('test', parts, actor)).rejects.toThrow('mirror test has no versions here');
   expect(await runMirror(definition(upstream.url), parts, manual)).toMatchObject({
     report: { added: 1, fetched: 0 },
   });
+});
+
+test('only the versions that are not downloaded are removed; the next run lists them again', async () => {
+  const upstream = await TestUpstream.start();
+  await upstream.offer(bookworm, '20260101_0000');
+  const parts = await mirrorParts();
+  await runMirror(definition(upstream.url), parts, manual);
+  const onlyNotDownloaded = { onlyNotDownloaded: true };
+  await expect(dropMirror('test', parts, actor, onlyNotDownloaded)).rejects.toThrow(
+    'every version of mirror test is downloaded',
+  );
+  await upstream.offer(bookworm, '20260102_0000');
+  const onDemand = definition(upstream.url, { mode: 'on-demand' });
+  await runMirror(onDemand, parts, manual);
+  expect(await dropMirror('test', parts, actor, onlyNotDownloaded)).toBe(1);
+  expect(await held(parts)).toEqual([`${bookworm}@20260101_0000`]);
+  expect(await runMirror(onDemand, parts, manual)).toMatchObject({ report: { added: 1, kept: 1 } });
+  expect(await held(parts)).toHaveLength(2);
 });

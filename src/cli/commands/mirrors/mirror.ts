@@ -7,7 +7,7 @@ import { type Target, targetOf, wantsJson } from '../../global-options.ts';
 import { addExamples } from '../../help.ts';
 import { interruption, stopOnSignals } from '../../interruption.ts';
 import type { Output } from '../../view/output.ts';
-import { addLeftovers } from './mirror-leftovers.ts';
+import { addDropAndHandOver } from './mirror-drop.ts';
 import { addList, addStatus } from './mirror-status.ts';
 
 interface RunFlags {
@@ -26,7 +26,7 @@ export function addMirrorCommand(program: Command, output: Output): void {
   addPlan(mirror, output);
   addRun(mirror, output);
   addStatus(mirror, output);
-  addLeftovers(mirror, output);
+  addDropAndHandOver(mirror, output);
 }
 
 function addPlan(mirror: Command, output: Output): void {

@@ -1,5 +1,9 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { MirrorDefinition } from '../../../config/mirror-schema.ts';
+import type { Config } from '../../../config/schema.ts';
+import { messageOf } from '../../../errors.ts';
 import { localConfig } from '../../backend/open-backend.ts';
 import { wantsJson } from '../../global-options.ts';
 import { addExamples, collect } from '../../help.ts';
@@ -13,9 +17,9 @@ export function addConfigCommand(program: Command, output: Output): void {
     .description('Check the configuration.');
   const check = config
     .command('check')
-    .summary('check the configuration and print what is in force')
+    .summary('check the configuration and print the effective one')
     .description(
-      'Check the configuration and print what is in force: flags win over the environment (HEADWATER_…), that over the file, that over the defaults. The output is a configuration file by itself. The files of a certificate, the definitions of mirrors, and the keyring and authorities of each enabled one are looked at too; the store and the data directory are not.',
+      'Check the configuration and print the effective one as a valid file. Flags win over the environment (HEADWATER_…), the environment over the file, the file over the defaults. The command also checks the files of a certificate, the definitions of mirrors, and the keyring and authorities of each enabled mirror. It warns of mirrors that have versions in the catalog but no definition. It does not check the blob store.',
     )
     .option('--set <key=value>', 'a setting, such as listen.port=9443 (repeatable)', collect)
     .action(async (options: { set?: string[] }) => {
@@ -44,12 +48,40 @@ export function addConfigCommand(program: Command, output: Output): void {
         }
         output.line(effectiveYaml(effective));
       }
+      await warnOfOrphans(effective, mirrors, output);
     });
   addExamples(check, [
     'headwater config check',
     'headwater config check --config /etc/headwater/headwater.yaml',
     'HEADWATER_LISTEN_PORT=9443 headwater config check --json',
   ]);
+}
+
+/** Names mirrors that the catalog, if there is one, knows and no definition describes. */
+async function warnOfOrphans(
+  { dataDir, mirrorDir }: Config,
+  definitions: readonly MirrorDefinition[],
+  output: Output,
+): Promise<void> {
+  const file = join(dataDir, 'catalog.db');
+  if (!existsSync(file)) return;
+  const [{ Catalog }, { describeOrphan, orphanedMirrors }] = await Promise.all([
+    import('../../../catalog/catalog.ts'),
+    import('../../../mirror/run/orphans.ts'),
+  ]);
+  try {
+    const catalog = await Catalog.open(file);
+    try {
+      for (const orphan of await orphanedMirrors(definitions, { catalog })) {
+        output.warning(describeOrphan(orphan, mirrorDir));
+      }
+    } finally {
+      await catalog.close();
+    }
+  } catch (error) {
+    // The configuration is good all the same.
+    output.warning(`mirrors without a definition were not looked for: ${messageOf(error)}`);
+  }
 }
 
 /** @throws HeadwaterError `invalid`, with a line for every file of a mirror that is missing or not what it should be */

@@ -6,8 +6,8 @@ import { wantsJson } from '../../global-options.ts';
 import { addExamples } from '../../help.ts';
 import type { Output } from '../../view/output.ts';
 
-/** Adds what is to be done with what a mirror brought, once it is defined no more. */
-export function addLeftovers(mirror: Command, output: Output): void {
+/** Adds the commands for the versions of a mirror that is no longer wanted. */
+export function addDropAndHandOver(mirror: Command, output: Output): void {
   addDrop(mirror, output);
   addHandOver(mirror, output);
 }
@@ -15,39 +15,42 @@ export function addLeftovers(mirror: Command, output: Output): void {
 function addDrop(mirror: Command, output: Output): void {
   const command = mirror
     .command('drop')
-    .summary('remove everything that a mirror brought')
+    .summary('remove the versions of a mirror')
     .description(
-      'Remove every version that a mirror brought. Remove its file from the directory "mirrors" first, or set "enabled: false" in it: its next run would bring everything again.',
+      'Remove every version of a mirror, or with --not-downloaded only those that were listed on demand and never downloaded. Delete the file of the mirror first, or set "enabled: false" in it; otherwise its next run would add the versions again.',
     )
-    .argument('<name>', 'a mirror, defined or not')
-    .action(async (name: string) => {
+    .argument('<name>', 'a mirror, with or without a definition')
+    .option('--not-downloaded', 'keep versions whose files are stored')
+    .action(async (name: string, flags: { notDownloaded?: boolean }) => {
       const configured = await configuredMirrors(command);
       const definition = configured.definitions.find((one) => one.name === name);
       if (definition?.enabled === true) {
         throw new HeadwaterError(
           'conflict',
-          `mirror ${name} would bring everything again: remove ${definition.file} first, or set "enabled: false" in it`,
+          `mirror ${name} would add the versions again: delete ${definition.file} first, or set "enabled: false" in it`,
         );
       }
       const { dropMirror } = await import('../../../mirror/run/drop-and-hand-over.ts');
       await withMirrorParts(configured.config, async (parts) => {
-        const versions = await dropMirror(name, parts, commandLineActor());
+        const versions = await dropMirror(name, parts, commandLineActor(), {
+          onlyNotDownloaded: flags.notDownloaded === true,
+        });
         if (wantsJson(command)) output.json({ mirror: name, removed: versions });
-        else output.line(`${versions} versions of mirror ${name} removed`);
+        else output.line(`removed ${versions} version${versions === 1 ? '' : 's'} of mirror ${name}`);
       });
     });
-  addExamples(command, ['headwater mirror drop ubuntu']);
+  addExamples(command, ['headwater mirror drop ubuntu', 'headwater mirror drop ubuntu --not-downloaded']);
 }
 
 function addHandOver(mirror: Command, output: Output): void {
   const command = mirror
     .command('hand-over')
-    .summary('give what a mirror brought to another mirror')
+    .summary('give the versions of a mirror to another mirror')
     .description(
-      'Give everything that a mirror brought to another mirror, after its file was renamed or two were made one. The next run of the other goes on from there; both need the same "stream".',
+      'Give the versions of a mirror to another mirror, after its file was renamed or merged with another one. The next run of the other mirror continues with them. Both need the same "stream".',
     )
-    .argument('<name>', 'the mirror that brought it, defined or not')
-    .argument('<to>', 'the mirror that shall have it')
+    .argument('<name>', 'the mirror that has the versions, with or without a definition')
+    .argument('<to>', 'the mirror that gets them')
     .action(async (name: string, to: string) => {
       const configured = await configuredMirrors(command);
       chooseMirrors(configured, to);
@@ -55,7 +58,7 @@ function addHandOver(mirror: Command, output: Output): void {
       await withMirrorParts(configured.config, async (parts) => {
         const products = await handOver(name, to, parts, commandLineActor());
         if (wantsJson(command)) output.json({ mirror: name, to, products });
-        else output.line(`${products} products of mirror ${name} belong to mirror ${to} now`);
+        else output.line(`${products} products of mirror ${name} now belong to mirror ${to}`);
       });
     });
   addExamples(command, ['headwater mirror hand-over ubuntu ubuntu-cloud']);
