@@ -1,20 +1,23 @@
-/** Work that goes on while nobody waits for it, until somebody does. */
-export class BackgroundWork {
+/** Tasks whose callers do not wait for them, and that a shutdown waits for. */
+export class BackgroundTasks {
   readonly #onError: (error: unknown) => void;
-  readonly #work = new Set<Promise<void>>();
+  readonly #running = new Set<Promise<void>>();
 
-  /** @param onError told of work that failed */
+  /** @param onError called with what a task failed with */
   constructor(onError: (error: unknown) => void) {
     this.#onError = onError;
   }
 
-  do(work: Promise<void>): void {
-    const done = work.catch((error: unknown) => this.#onError(error)).finally(() => this.#work.delete(done));
-    this.#work.add(done);
+  /** Takes over a task that was started. */
+  add(task: Promise<void>): void {
+    const done = task
+      .catch((error: unknown) => this.#onError(error))
+      .finally(() => this.#running.delete(done));
+    this.#running.add(done);
   }
 
-  /** Resolves when none is left, also of that which begins meanwhile. */
+  /** Resolves when no task is left, including those added meanwhile. */
   async done(): Promise<void> {
-    while (this.#work.size > 0) await Promise.all(this.#work);
+    while (this.#running.size > 0) await Promise.all(this.#running);
   }
 }

@@ -1,10 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Outcome } from './outcome.ts';
 
-/** When so many came together, more are about to come. */
-const several = 4;
-/** How long the next ones are waited for then, in milliseconds. */
-const pause = 10;
+export interface BatcherOptions {
+  /** The most requests in one batch; no limit when left out. */
+  maxRequests?: number;
+  /** Starts a batch only when the one before has ended. Left out, as soon as that one has taken its requests. */
+  oneAtATime?: boolean;
+  /** After a batch of so many requests the next one waits so long: more are about to come. */
+  linger?: { afterRequests: number; milliseconds: number };
+}
 
 interface Waiting<Request, Result> {
   request: Request;
@@ -12,62 +16,74 @@ interface Waiting<Request, Result> {
   reject: (error: unknown) => void;
 }
 
-/**
- * Gathers what is asked for at the same moment, to be done together: a mirror run asks for the same thing thousands of
- * times, and what it costs is mostly the asking. Who is alone does not wait.
- */
-export class Gathering<Request, Result> {
+/** Handles requests in batches, where most of the cost is per batch. A single request is not delayed. */
+export class Batcher<Request, Result> {
   readonly #handle: (take: () => Request[]) => Promise<Outcome<Result>[]>;
+  readonly #options: BatcherOptions;
   #waiting: Waiting<Request, Result>[] = [];
-  #isCalled = false;
-  #last = 0;
+  #isStarted = false;
+  #lastSize = 0;
 
   /**
-   * @param handle calls `take` once, for all who have come by then; who comes later is handled by the next call. Tells what
-   * became of each, in their order; what it throws itself, everybody is told
+   * @param handle handles a batch, and returns the outcome of each request in order. It calls `take` once, as late as it can:
+   * requests join the batch until then. What it throws is the outcome of all of them
    */
-  constructor(handle: (take: () => Request[]) => Promise<Outcome<Result>[]>) {
+  constructor(handle: (take: () => Request[]) => Promise<Outcome<Result>[]>, options: BatcherOptions = {}) {
     this.#handle = handle;
+    this.#options = options;
   }
 
-  /** @returns what becomes of a request. @throws what it failed with */
+  /** Handles a request with others. @throws what it failed with */
   async do(request: Request): Promise<Result> {
     return await new Promise((resolve, reject) => {
       this.#waiting.push({ request, resolve, reject });
-      if (this.#isCalled) return;
-      this.#isCalled = true;
-      void this.#call();
+      this.#start();
     });
   }
 
-  async #call(): Promise<void> {
-    // Whoever is about to come, comes along.
-    if (this.#last >= several) await sleep(pause);
+  #start(): void {
+    if (this.#isStarted || this.#waiting.length === 0) return;
+    this.#isStarted = true;
+    void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    const { linger, oneAtATime = false } = this.#options;
+    if (linger !== undefined && this.#lastSize >= linger.afterRequests) await sleep(linger.milliseconds);
+    // Let requests made in the same tick join this batch.
     else await new Promise((resolve) => setImmediate(resolve));
-    let taken: Waiting<Request, Result>[] | undefined;
+    let batch: Waiting<Request, Result>[] | undefined;
     const take = () => {
-      taken ??= this.#take();
-      return taken.map(({ request }) => request);
+      if (batch === undefined) {
+        batch = this.#waiting.splice(0, this.#options.maxRequests ?? this.#waiting.length);
+        this.#lastSize = batch.length;
+        if (!oneAtATime) this.#startNext();
+      }
+      return batch.map(({ request }) => request);
     };
     try {
       const outcomes = await this.#handle(take);
-      for (const [index, { resolve, reject }] of (taken ?? []).entries()) {
-        const outcome = outcomes[index];
-        if (outcome === undefined) reject(new Error('a request has no outcome'));
-        else if ('error' in outcome) reject(outcome.error);
-        else resolve(outcome.result);
-      }
+      take();
+      for (const [index, waiting] of (batch ?? []).entries()) settle(waiting, outcomes[index]);
     } catch (error) {
       // It may have failed before it took any.
-      for (const { reject } of taken ?? this.#take()) reject(error);
+      take();
+      for (const { reject } of batch ?? []) reject(error);
     }
+    if (oneAtATime) this.#startNext();
   }
 
-  #take(): Waiting<Request, Result>[] {
-    const taken = this.#waiting;
-    this.#waiting = [];
-    this.#isCalled = false;
-    this.#last = taken.length;
-    return taken;
+  #startNext(): void {
+    this.#isStarted = false;
+    this.#start();
   }
+}
+
+function settle<Result>(
+  { resolve, reject }: Waiting<unknown, Result>,
+  outcome: Outcome<Result> | undefined,
+): void {
+  if (outcome === undefined) reject(new Error('a request has no outcome'));
+  else if ('error' in outcome) reject(outcome.error);
+  else resolve(outcome.result);
 }

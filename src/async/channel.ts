@@ -1,23 +1,23 @@
 /**
- * Bytes from one who writes to one who reads, a chunk at a time: a write resolves when the reader asks for the next
- * chunk, which is when it is done with this one. For one writer and one reader.
+ * Passes bytes from one writer to one reader, a chunk at a time. A write resolves when the reader asks for the next chunk:
+ * only then may the writer use the chunk's memory again.
  */
-export class Handoff implements AsyncIterable<Uint8Array> {
+export class Channel implements AsyncIterable<Uint8Array> {
   #offered: Uint8Array | undefined;
   #taken: () => void = () => undefined;
   #arrived: () => void = () => undefined;
-  #ended = false;
+  #hasEnded = false;
   #failure: { error: unknown } | undefined;
-  #abandoned = false;
+  #isCancelled = false;
 
-  /** Whether the reader has left: nothing that is written from now on is read. */
-  get abandoned(): boolean {
-    return this.#abandoned;
+  /** Whether the reader has stopped: further writes are discarded. */
+  get isCancelled(): boolean {
+    return this.#isCancelled;
   }
 
-  /** Resolves when the reader is done with these bytes, or has left. Wait for it before the next call. */
+  /** Resolves when the reader is done with these bytes, or has stopped. Await it before the next call. */
   async write(bytes: Uint8Array): Promise<void> {
-    if (this.#abandoned || bytes.length === 0) return;
+    if (this.#isCancelled || bytes.length === 0) return;
     await new Promise<void>((resolve) => {
       this.#taken = resolve;
       this.#offered = bytes;
@@ -25,13 +25,13 @@ export class Handoff implements AsyncIterable<Uint8Array> {
     });
   }
 
-  /** There is no more. */
+  /** Ends the bytes. */
   end(): void {
-    this.#ended = true;
+    this.#hasEnded = true;
     this.#arrived();
   }
 
-  /** The reader gets this error instead of more bytes. */
+  /** Makes the reader fail with this error instead of reading more. The first error counts. */
   fail(error: unknown): void {
     this.#failure ??= { error };
     this.#offered = undefined;
@@ -39,9 +39,9 @@ export class Handoff implements AsyncIterable<Uint8Array> {
     this.#arrived();
   }
 
-  /** The reader's side, where it stops without having begun. */
-  leave(): void {
-    this.#abandoned = true;
+  /** Stops on behalf of a reader that may not have begun. */
+  cancel(): void {
+    this.#isCancelled = true;
     this.#offered = undefined;
     this.#taken();
   }
@@ -55,7 +55,7 @@ export class Handoff implements AsyncIterable<Uint8Array> {
           yield bytes;
           this.#offered = undefined;
           this.#taken();
-        } else if (this.#ended) {
+        } else if (this.#hasEnded) {
           return;
         } else {
           await new Promise<void>((resolve) => {
@@ -64,7 +64,7 @@ export class Handoff implements AsyncIterable<Uint8Array> {
         }
       }
     } finally {
-      this.leave();
+      this.cancel();
     }
   }
 }

@@ -1,36 +1,50 @@
-/** Remembers things, each for the same time, and holds nothing that is older. */
-export class ShortMemory<Key, Value> {
+/** A map that forgets each entry after the same time. */
+export class ExpiringMap<Key, Value> {
   readonly #lifetime: number;
-  /** The oldest first: with one lifetime for all, the order of expiry is that of arrival. */
-  readonly #entries = new Map<Key, { value: Value; until: number }>();
+  readonly #maxEntries: number;
+  readonly #now: () => number;
+  /** The oldest first: with one lifetime for all, entries expire in the order in which they were set. */
+  readonly #entries = new Map<Key, { value: Value; expiresAt: number }>();
 
-  /** @param lifetime milliseconds */
-  constructor(lifetime: number) {
+  /**
+   * @param lifetime of an entry, in milliseconds
+   * @param options.maxEntries beyond which the oldest are dropped early; no limit when left out
+   * @param options.now a clock, in milliseconds; `performance.now` when left out
+   */
+  constructor(lifetime: number, options: { maxEntries?: number; now?: () => number } = {}) {
     this.#lifetime = lifetime;
+    this.#maxEntries = options.maxEntries ?? Number.POSITIVE_INFINITY;
+    this.#now = options.now ?? (() => performance.now());
   }
 
-  /** How many things are remembered. */
+  /** How many entries have not expired. */
   get size(): number {
-    this.#forget();
+    this.#expire();
     return this.#entries.size;
   }
 
   get(key: Key): Value | undefined {
-    this.#forget();
+    this.#expire();
     return this.#entries.get(key)?.value;
   }
 
-  /** Remembers something from now on, in place of what was remembered of the same key. */
+  /** Sets an entry, whose lifetime begins now, also when it replaces another. */
   set(key: Key, value: Value): void {
-    this.#forget();
+    this.#expire();
     this.#entries.delete(key);
-    this.#entries.set(key, { value, until: performance.now() + this.#lifetime });
+    this.#entries.set(key, { value, expiresAt: this.#now() + this.#lifetime });
+    const [oldest] = this.#entries.keys();
+    if (oldest !== undefined && this.#entries.size > this.#maxEntries) this.#entries.delete(oldest);
   }
 
-  #forget(): void {
-    const now = performance.now();
-    for (const [key, { until }] of this.#entries) {
-      if (until > now) return;
+  delete(key: Key): void {
+    this.#entries.delete(key);
+  }
+
+  #expire(): void {
+    const now = this.#now();
+    for (const [key, { expiresAt }] of this.#entries) {
+      if (expiresAt > now) return;
       this.#entries.delete(key);
     }
   }

@@ -1,7 +1,7 @@
-/** What became of one of several that were done together. */
+/** The result of one of several things that were done together, or the error that it failed with. */
 export type Outcome<Result = unknown> = { result: Result } | { error: unknown };
 
-/** Does something that may fail, among others that go on all the same. */
+/** Does work whose failure does not stop the work beside it. */
 export async function outcomeOf<Result>(work: () => Result | Promise<Result>): Promise<Outcome<Result>> {
   try {
     return { result: await work() };
@@ -10,7 +10,7 @@ export async function outcomeOf<Result>(work: () => Result | Promise<Result>): P
   }
 }
 
-/** Each of some requests with its outcome. */
+/** Pairs requests with their outcomes, which are in the same order. */
 export function withOutcomes<Request, Result>(
   requests: readonly Request[],
   outcomes: readonly Outcome<Result>[],
@@ -22,13 +22,13 @@ export function withOutcomes<Request, Result>(
   });
 }
 
-/** What the only one of some requests came to. @throws what it failed with */
+/** The result of a single request. @throws the error that it failed with */
 export function onlyResult<Result>([outcome]: readonly Outcome<Result>[]): Result {
   if (outcome === undefined) throw new Error('a request has no outcome');
   return resultOf(outcome);
 }
 
-/** @throws what it failed with */
+/** @throws the error of an outcome that has one */
 export function resultOf<Result>(outcome: Outcome<Result>): Result {
   if ('error' in outcome) throw outcome.error;
   return outcome.result;

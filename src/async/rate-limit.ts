@@ -1,20 +1,33 @@
-import { sleep } from './patience.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Lets so many bytes a second pass, of everybody who takes from it together. */
-export class Pace {
+interface Clock {
+  /** Milliseconds. */
+  now(): number;
+  sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<unknown>;
+}
+
+const systemClock: Clock = {
+  now: () => performance.now(),
+  sleep: (milliseconds, signal) => sleep(milliseconds, undefined, { signal }),
+};
+
+/** Limits how many bytes a second pass, of all callers together. */
+export class RateLimit {
   readonly #bytesPerMillisecond: number;
-  /** When everything that was taken so far will have passed. */
+  readonly #clock: Clock;
+  /** When all bytes that were taken so far will have passed. */
   #freeAt = 0;
 
-  constructor(bytesPerSecond: number) {
+  constructor(bytesPerSecond: number, clock: Clock = systemClock) {
     this.#bytesPerMillisecond = bytesPerSecond / 1000;
+    this.#clock = clock;
   }
 
-  /** Resolves when the bytes may pass. */
+  /** Waits until the bytes may pass. @throws AbortError when `signal` is aborted meanwhile */
   async take(bytes: number, signal?: AbortSignal): Promise<void> {
-    const now = performance.now();
+    const now = this.#clock.now();
     const start = Math.max(now, this.#freeAt);
     this.#freeAt = start + bytes / this.#bytesPerMillisecond;
-    if (start > now) await sleep(start - now, signal);
+    if (start > now) await this.#clock.sleep(start - now, signal);
   }
 }

@@ -1,4 +1,4 @@
-/** Bytes that are all here, as a source gives them. */
-export async function* only(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+/** Bytes that are all in memory, as a source of one chunk. */
+export async function* singleChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
-import type { Patience } from '../async/patience.ts';
+import type { Backoff } from '../async/backoff.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { AllowedUpstream } from '../config/upstream-fields.ts';
 import { HeadwaterError } from '../errors.ts';
@@ -15,8 +15,8 @@ import { type KnownDocuments, UpstreamDocuments } from './upstream/documents.ts'
 import type { Downloader } from './upstream/downloader.ts';
 import { Verifier } from './upstream/signature.ts';
 
-/** Somebody waits, unlike with a mirror that runs at night. */
-const patience: Patience = { attempts: 3, first: 500, most: 5000 };
+/** Shorter than a mirror's, which runs at night: a client waits for the image. */
+const backoff: Backoff = { attempts: 3, firstDelay: 500, longestDelay: 5000 };
 
 /** Why an image cannot be had, or the image. */
 export type SearchResult = { image: FoundImage } | { error: HeadwaterError };
@@ -59,7 +59,7 @@ export class SingleImages {
         ...address,
         ...defined({ ca, redirects }),
       },
-      { signal, patience },
+      { signal, backoff },
     );
     return new SingleImages(upstream, { downloader, store });
   }

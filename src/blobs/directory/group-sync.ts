@@ -1,33 +1,30 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
+import { Batcher } from '../../async/batcher.ts';
+import { type Outcome, outcomeOf } from '../../async/outcome.ts';
 import { syncDirectory as syncOne } from '../../files/file-system.ts';
 
 /**
- * From how many files on the disk is told once for all of them: for fewer it is quicker to tell it of each, and does
- * not wait for what other programs write to the same file system.
+ * From how many files on one sync of the file system replaces a sync of each: for fewer files their own syncs are faster,
+ * and do not wait for what other programs write to the same file system.
  */
-const least = 8;
+const minPathsForOneSync = 8;
 
-/** How long the shell waits for more to do, in milliseconds. */
-const patience = 1000;
-
-interface Waiting {
-  paths: readonly string[];
-  resolve: () => void;
-  reject: (error: unknown) => void;
-}
+/** How long the shell stays idle before it ends, in milliseconds. */
+const shellIdleTimeout = 1000;
 
 type Shell = ChildProcessByStdio<Writable, Readable, null>;
 
 /**
- * Waits until the disk has files or the names in directories. Where many come at the same moment they are made
- * durable together, by one sync of the file system (`sync -f`, syncfs(2)): a mirror run brings thousands of files of a
- * few KiB, and a sync of each takes longer than all the rest.
+ * Makes files, or the names in directories, durable. Many that are requested together are made durable by one sync of the
+ * file system (`sync -f`, syncfs(2)): a mirror run stores thousands of files of a few KiB, and a sync of each takes longer
+ * than all the rest.
  */
 export class GroupSync {
   readonly #directory: string;
-  #waiting: Waiting[] = [];
-  #busy = false;
+  readonly #batches = new Batcher<readonly string[], void>((take) => this.#sync(take()), {
+    oneAtATime: true,
+  });
   #shell: Shell | undefined;
   #idle: NodeJS.Timeout | undefined;
 
@@ -36,43 +33,30 @@ export class GroupSync {
     this.#directory = directory;
   }
 
-  /** Resolves when the disk has what was written to files, or the names in directories. */
+  /** Resolves when the disk has the contents of files, or the names in directories. */
   async sync(paths: readonly string[]): Promise<void> {
-    const synced = new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ paths, resolve, reject });
-    });
-    if (!this.#busy) void this.#syncAll();
-    await synced;
+    await this.#batches.do(paths);
   }
 
-  /** Lets go of what it runs; it may be used again. */
+  /** Ends the shell; the next large batch starts another. */
   close(): void {
     clearTimeout(this.#idle);
     this.#shell?.stdin.end();
     this.#shell = undefined;
   }
 
-  async #syncAll(): Promise<void> {
-    this.#busy = true;
+  async #sync(batch: readonly (readonly string[])[]): Promise<Outcome<void>[]> {
     clearTimeout(this.#idle);
-    while (this.#waiting.length > 0) {
-      // Whoever is about to come, comes along.
-      await new Promise((resolve) => setImmediate(resolve));
-      const group = this.#waiting;
-      this.#waiting = [];
-      const many = group.reduce((sum, { paths }) => sum + paths.length, 0) >= least;
-      if (many && (await this.#syncFileSystem())) {
-        for (const { resolve } of group) resolve();
-      } else {
-        await Promise.all(
-          group.map(({ paths, resolve, reject }) =>
-            Promise.all(paths.map(syncOne)).then(() => resolve(), reject),
-          ),
-        );
+    try {
+      if (batch.flat().length >= minPathsForOneSync && (await this.#syncFileSystem())) {
+        return batch.map(() => ({ result: undefined }));
       }
+      return await Promise.all(
+        batch.map((paths) => outcomeOf(async () => void (await Promise.all(paths.map(syncOne))))),
+      );
+    } finally {
+      if (this.#shell !== undefined) this.#idle = setTimeout(() => this.close(), shellIdleTimeout);
     }
-    this.#busy = false;
-    if (this.#shell !== undefined) this.#idle = setTimeout(() => this.close(), patience);
   }
 
   async #syncFileSystem(): Promise<boolean> {
@@ -81,17 +65,17 @@ export class GroupSync {
   }
 }
 
-/** A shell that syncs a file system for each line it is sent: starting it costs more than asking it. */
+/** Starts a shell that syncs a file system for each line it is sent: starting one costs more than a line. */
 function startShell(directory: string): Shell {
   const script = 'while read -r _; do if sync -f "$1" 2>&-; then echo yes; else echo no; fi; done';
   const shell = spawn('sh', ['-c', script, 'sh', directory], { stdio: ['pipe', 'pipe', 'ignore'] });
-  // Without a shell, or when it was killed, each file is synced by itself.
+  // Without a shell, or after it was killed, each file is synced by itself.
   shell.on('error', () => undefined);
   shell.stdin.on('error', () => undefined);
   return shell;
 }
 
-/** @returns false when it could not be done: the files may or may not be on the disk */
+/** @returns false when the sync failed: the files may or may not be on the disk */
 async function syncFileSystem(shell: Shell): Promise<boolean> {
   if (shell.exitCode !== null || shell.signalCode !== null || shell.pid === undefined) return false;
   return await new Promise((resolve) => {

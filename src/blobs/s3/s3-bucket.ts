@@ -112,8 +112,8 @@ export class S3Bucket {
 
   /** Resolves when an object can be put and removed, at the first try. */
   async probe(key: string): Promise<void> {
-    await this.#client.call((client) => client.putObject(this.#name, key, '', 0), { tries: 1 });
-    await this.#client.call((client) => client.removeObject(this.#name, key), { tries: 1 });
+    await this.#client.call((client) => client.putObject(this.#name, key, '', 0), { attempts: 1 });
+    await this.#client.call((client) => client.removeObject(this.#name, key), { attempts: 1 });
   }
 
   async #create(): Promise<void> {

@@ -46,16 +46,15 @@ export class S3Client {
    */
   async call<Result>(
     request: (client: Client) => Promise<Result>,
-    options: { tries?: number; otherwise?: (failure: unknown) => Promise<Result> | undefined } = {},
+    options: { attempts?: number; otherwise?: (failure: unknown) => Promise<Result> | undefined } = {},
   ): Promise<Result> {
     const attempt = async () =>
       await request(this.#client).catch((error: unknown) => {
         throw normalized(error);
       });
-    const times =
-      options.tries === undefined ? this.settings.retry : { ...this.settings.retry, tries: options.tries };
+    const backoff = { ...this.settings.retry, ...defined({ attempts: options.attempts }) };
     try {
-      return await retry(attempt, isTransient, times);
+      return await retry(attempt, { backoff, isTransient });
     } catch (error) {
       const result = options.otherwise?.(error);
       if (result !== undefined) return await result;

@@ -1,5 +1,5 @@
 import type { LookupFunction } from 'node:net';
-import type { RetryOptions } from '../../async/backoff.ts';
+import type { Backoff } from '../../async/backoff.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 
@@ -26,7 +26,7 @@ export interface S3Options {
    * in memory, and one more for each upload.
    */
   parallel?: number;
-  retry?: Partial<RetryOptions>;
+  retry?: Partial<Backoff>;
   /** Milliseconds in which a connection must be made. */
   connectTimeout?: number;
   /** Milliseconds in which nothing moves, after which a connection counts as dead. */
@@ -39,7 +39,7 @@ export interface S3Options {
 
 /** The options, complete. */
 export type S3Settings = Required<Omit<S3Options, 'sessionToken' | 'lookup' | 'retry' | 'endpoint'>> &
-  Pick<S3Options, 'sessionToken' | 'lookup'> & { endpoint: URL; retry: RetryOptions };
+  Pick<S3Options, 'sessionToken' | 'lookup'> & { endpoint: URL; retry: Backoff };
 
 const mebibyte = 1024 * 1024;
 
@@ -75,7 +75,7 @@ export function completeOptions(options: S3Options): S3Settings {
     createBucket: options.createBucket ?? false,
     partSize,
     parallel: options.parallel ?? 4,
-    retry: { tries: 4, firstDelay: 200, longestDelay: 5_000, ...options.retry },
+    retry: { attempts: 4, firstDelay: 200, longestDelay: 5_000, ...options.retry },
     connectTimeout: options.connectTimeout ?? 3_000,
     idleTimeout: options.idleTimeout ?? 60_000,
     copyLimit: options.copyLimit ?? largestPart,

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { delayAfter, type RetryOptions } from '../../async/backoff.ts';
+import { type Backoff, delayBefore } from '../../async/backoff.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { countHeld, readAllowance } from '../../files/chunk-pool.ts';
 
@@ -15,7 +15,7 @@ interface ReadOptions {
   stop: number;
   /** Asks for the bytes again, from `start` up to but not including `stop`. */
   reopen: (start: number, stop: number) => Promise<IncomingMessage>;
-  retry: RetryOptions;
+  retry: Backoff;
   /** A failure in words that tell what to do. */
   explain: (error: unknown) => Error;
 }
@@ -91,9 +91,9 @@ export class S3Read extends Readable {
     const { stop, reopen, retry, explain } = this.#options;
     this.#failures++;
     try {
-      if (this.#failures >= retry.tries)
+      if (this.#failures >= retry.attempts)
         throw failure ?? new Error('the connection was closed before the end');
-      await sleep(delayAfter(this.#failures, retry), undefined, { signal: this.#left.signal });
+      await sleep(delayBefore(this.#failures, retry), undefined, { signal: this.#left.signal });
       const response = await reopen(this.#offset, stop);
       if (this.destroyed) {
         response.destroy();

@@ -1,4 +1,4 @@
-import type { Slots } from '../../async/semaphore.ts';
+import type { Semaphore } from '../../async/semaphore.ts';
 import { PartBuffer } from './part-buffer.ts';
 import type { S3Part, S3Uploads } from './s3-uploads.ts';
 
@@ -27,7 +27,7 @@ export function sizeOfPart(part: number, partSize: number, size: number | undefi
 /** Sends one source to the service: in memory while it is small, in parts that overtake each other when it is not. */
 export class S3Sender {
   readonly #uploads: S3Uploads;
-  readonly #slots: Slots;
+  readonly #parallel: Semaphore;
   readonly #partSize: number;
   readonly #size: number | undefined;
   readonly #idle: PartBuffer[] = [];
@@ -37,10 +37,17 @@ export class S3Sender {
   #sent = 0;
   #failure: { error: unknown } | undefined;
 
-  /** @param size bytes that will come, when known */
-  constructor(uploads: S3Uploads, slots: Slots, options: { partSize: number; size: number | undefined }) {
+  /**
+   * @param parallel limits the parts of all senders that are sent at the same time
+   * @param options.size bytes that will come, when known
+   */
+  constructor(
+    uploads: S3Uploads,
+    parallel: Semaphore,
+    options: { partSize: number; size: number | undefined },
+  ) {
     this.#uploads = uploads;
-    this.#slots = slots;
+    this.#parallel = parallel;
     this.#partSize = options.partSize;
     this.#size = options.size;
   }
@@ -84,10 +91,10 @@ export class S3Sender {
     return { key, upload: await this.#uploads.start(key) };
   }
 
-  /** Starts to send a part as soon as there is a slot. */
+  /** Starts to send a part, as soon as there is a place for it. */
   async #dispatch(target: { key: string; upload: string }, buffer: PartBuffer): Promise<void> {
-    const giveBack = await this.#slots.take();
-    if (this.#failure !== undefined) giveBack();
+    const release = await this.#parallel.acquire();
+    if (this.#failure !== undefined) release();
     this.#throwFailure();
     const { bytes, sha256 } = buffer.take();
     const part = ++this.#count;
@@ -103,7 +110,7 @@ export class S3Sender {
       .finally(() => {
         this.#idle.push(buffer);
         this.#running.delete(sending);
-        giveBack();
+        release();
       });
     this.#running.add(sending);
   }

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { text as textOf } from 'node:stream/consumers';
-import { Slots } from '../../async/semaphore.ts';
+import { Semaphore } from '../../async/semaphore.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { abandonedAfter, isAbandoned, stagedName } from '../../files/process-name.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
@@ -49,7 +49,8 @@ export class S3Store implements BlobStore {
   readonly #client: S3Client;
   readonly #bucket: S3Bucket;
   readonly #uploads: S3Uploads;
-  readonly #slots: Slots;
+  /** Parts of all uploads that are sent at the same time. */
+  readonly #parallel: Semaphore;
   readonly #written = new RecentlyWritten();
 
   /** @throws HeadwaterError `invalid`, naming the setting */
@@ -58,7 +59,7 @@ export class S3Store implements BlobStore {
     this.#client = new S3Client(this.#settings);
     this.#bucket = new S3Bucket(this.#client);
     this.#uploads = new S3Uploads(this.#client);
-    this.#slots = new Slots(this.#settings.parallel);
+    this.#parallel = new Semaphore(this.#settings.parallel);
   }
 
   async open({ create = true }: { create?: boolean } = {}): Promise<void> {
@@ -126,7 +127,7 @@ export class S3Store implements BlobStore {
     try {
       if (known !== undefined && (await this.#isPresent(known, expected.size))) return;
       const { partSize } = this.#settings;
-      const sender = new S3Sender(this.#uploads, this.#slots, { partSize, size: expected.size });
+      const sender = new S3Sender(this.#uploads, this.#parallel, { partSize, size: expected.size });
       const sent = await sender.send(incoming, () => this.#stagingKey());
       if (sent.kind === 'whole') await this.#put(sent, await digest);
       else await this.#complete(sent, digest);

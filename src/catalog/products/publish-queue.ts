@@ -1,5 +1,5 @@
 import type { Transaction } from 'kysely';
-import { Gathering } from '../../async/batcher.ts';
+import { Batcher } from '../../async/batcher.ts';
 import type { Outcome } from '../../async/outcome.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { productName } from '../../model/names.ts';
@@ -43,18 +43,21 @@ interface ChangeParts {
 
 /** Publishes versions (`Versions.publish`), those together in one change that come while one waits for its turn. */
 export class PublishQueue {
-  readonly #gathering: Gathering<Request, PublishOutcome>;
+  readonly #batcher: Batcher<Request, PublishOutcome>;
 
   constructor(database: Database) {
-    this.#gathering = new Gathering((take) =>
-      database.grow((transaction, revision, note, permit) =>
-        publishAll(transaction, take(), { revision, note, permit }),
-      ),
+    this.#batcher = new Batcher(
+      (take) =>
+        database.grow((transaction, revision, note, permit) =>
+          publishAll(transaction, take(), { revision, note, permit }),
+        ),
+      // A mirror run that publishes many small versions goes on to do so.
+      { linger: { afterRequests: 4, milliseconds: 10 } },
     );
   }
 
   async publish(request: Request): Promise<PublishOutcome> {
-    return await this.#gathering.do(request);
+    return await this.#batcher.do(request);
   }
 }
 

@@ -1,5 +1,5 @@
-import { Handoff } from '../../async/channel.ts';
-import { only } from '../../async/single-chunk.ts';
+import { Channel } from '../../async/channel.ts';
+import { singleChunk } from '../../async/single-chunk.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { decompress } from '../compression/compression.ts';
 import { gunzipSmall } from '../compression/gzip.ts';
@@ -15,7 +15,7 @@ const pieceSize = 256 * 1024;
 
 /** Unpacks a tarball as its bytes pass, and finds out what it holds. */
 export class TarballExaminer implements Examiner {
-  readonly #packed = new Handoff();
+  readonly #packed = new Channel();
   readonly #content: Promise<Content>;
 
   /** @param onProgress called for each piece that is unpacked */
@@ -28,7 +28,7 @@ export class TarballExaminer implements Examiner {
     for (let at = 0; at < bytes.length; at += pieceSize) {
       // A copy, since tar-stream keeps what is left over of a chunk until the next one comes.
       await this.#packed.write(Buffer.from(bytes.subarray(at, at + pieceSize)));
-      if (this.#packed.abandoned) await this.#content;
+      if (this.#packed.isCancelled) await this.#content;
     }
   }
 
@@ -52,9 +52,9 @@ export async function examineTarball(
   onProgress: () => void,
 ): Promise<Content> {
   const unpacked = compression === 'gzip' ? gunzipSmall(packed) : undefined;
-  if (unpacked === undefined) return await examine(compression, only(packed), onProgress);
+  if (unpacked === undefined) return await examine(compression, singleChunk(packed), onProgress);
   const scan = new TarballScan();
-  await walkTar(assertTar(compression, only(unpacked)), (entry) => scan.visit(entry));
+  await walkTar(assertTar(compression, singleChunk(unpacked)), (entry) => scan.visit(entry));
   return scan.content(compression, unpacked.length);
 }
 

@@ -1,4 +1,4 @@
-import { Handoff } from '../../async/channel.ts';
+import { Channel } from '../../async/channel.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import { decompress } from '../compression/compression.ts';
@@ -50,17 +50,17 @@ export async function splitUnified(
 
 /** rootfs.img on its way from the tarball to whoever takes it. */
 class Disk implements EntrySink {
-  readonly #bytes = new Handoff();
+  readonly #bytes = new Channel();
   readonly #taken: Promise<void>;
 
   constructor(takeDisk: TakeDisk, size: number) {
-    this.#taken = takeDisk(this.#bytes, size).finally(() => this.#bytes.leave());
+    this.#taken = takeDisk(this.#bytes, size).finally(() => this.#bytes.cancel());
     this.#taken.catch(() => undefined);
   }
 
   async write(bytes: Uint8Array): Promise<void> {
     await this.#bytes.write(bytes);
-    if (this.#bytes.abandoned) await this.#taken;
+    if (this.#bytes.isCancelled) await this.#taken;
   }
 
   async end(): Promise<void> {

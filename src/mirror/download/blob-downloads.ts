@@ -1,6 +1,6 @@
 import { type Outcome, onlyResult, outcomeOf } from '../../async/outcome.ts';
-import { Slots } from '../../async/semaphore.ts';
-import { SharedWork } from '../../async/single-flight.ts';
+import { Semaphore } from '../../async/semaphore.ts';
+import { SingleFlight } from '../../async/single-flight.ts';
 import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import { HeadwaterError } from '../../errors.ts';
@@ -31,8 +31,8 @@ export class BlobKeeper {
   readonly #downloader: Downloader;
   readonly #directory: string;
   readonly #small: SmallFiles;
-  readonly #large: Slots;
-  readonly #running = new SharedWork<KeptFile>();
+  readonly #large: Semaphore;
+  readonly #running = new SingleFlight<string, KeptFile>();
   #received = 0;
 
   /**
@@ -53,7 +53,7 @@ export class BlobKeeper {
     this.#store = parts.store;
     this.#downloader = parts.downloader;
     this.#directory = parts.directory;
-    this.#large = new Slots(parts.concurrency);
+    this.#large = new Semaphore(parts.concurrency);
     this.#small = new SmallFiles({
       ...parts,
       mayBeStored: parts.mayBeStored ?? true,
@@ -176,7 +176,7 @@ export class BlobKeeper {
     const beginning = landing?.beginning ?? { offset: 0 };
     if (landing !== undefined && beginning.offset > 0) yield* (await openFile(landing.path)).bytes;
     // The next one comes while this one is put in its place.
-    const giveBack = await this.#large.take();
+    const release = await this.#large.acquire();
     try {
       const reading = this.#downloader.read(
         { path, size },
@@ -195,7 +195,7 @@ export class BlobKeeper {
       state.failed = true;
       throw error;
     } finally {
-      giveBack();
+      release();
     }
   }
 }

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { type Outcome, outcomeOf, resultOf, withOutcomes } from '../../async/outcome.ts';
-import { SharedWork } from '../../async/single-flight.ts';
+import { SingleFlight } from '../../async/single-flight.ts';
 import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import { defined } from '../../model/defined.ts';
@@ -39,7 +39,7 @@ export interface SmallFilesParts {
 /** Brings small files here, those of several versions together: what a single one costs is mostly the asking. */
 export class SmallFiles {
   readonly #parts: SmallFilesParts;
-  readonly #running = new SharedWork<Buffer>();
+  readonly #running = new SingleFlight<string, Buffer>();
 
   constructor(parts: SmallFilesParts) {
     this.#parts = parts;

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
-import type { BackgroundWork } from '../../async/background-tasks.ts';
-import { ShortMemory } from '../../async/expiring-map.ts';
+import type { BackgroundTasks } from '../../async/background-tasks.ts';
+import { ExpiringMap } from '../../async/expiring-map.ts';
+import { SingleFlight } from '../../async/single-flight.ts';
 import type { Source } from '../../catalog/products/blob-sources.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { HeadwaterError } from '../../errors.ts';
@@ -14,7 +15,7 @@ import { UpstreamConnections } from './upstreams.ts';
 interface FetchesParts {
   parts: MirrorParts;
   definitions: readonly MirrorDefinition[];
-  work: BackgroundWork;
+  work: BackgroundTasks;
   /** Milliseconds, as `OnDemandTimes` has them. */
   times: { firstByte: number; wrongBytes: number };
   hooks: {
@@ -26,13 +27,13 @@ interface FetchesParts {
 /** The fetches that are under way: one of a blob at the most, however many ask for it. */
 export class OnDemandFetches {
   readonly #parts: MirrorParts;
-  readonly #work: BackgroundWork;
+  readonly #work: BackgroundTasks;
   readonly #hooks: FetchesParts['hooks'];
   readonly #firstByte: number;
   readonly #upstreams: UpstreamConnections;
-  readonly #fetches = new Map<Digest, Promise<OnDemandFetch>>();
+  readonly #fetches = new SingleFlight<Digest, OnDemandFetch>();
   /** Digests of which wrong bytes came, with what was said of them: they are not asked for yet. */
-  readonly #wrong: ShortMemory<Digest, string>;
+  readonly #wrong: ExpiringMap<Digest, string>;
   readonly #closing = new AbortController();
 
   constructor({ parts, definitions, work, times, hooks }: FetchesParts) {
@@ -40,7 +41,7 @@ export class OnDemandFetches {
     this.#work = work;
     this.#hooks = hooks;
     this.#firstByte = times.firstByte;
-    this.#wrong = new ShortMemory(times.wrongBytes);
+    this.#wrong = new ExpiringMap(times.wrongBytes);
     // Every fetch that is under way listens to it.
     setMaxListeners(0, this.#closing.signal);
     this.#upstreams = new UpstreamConnections(definitions, this.#closing.signal);
@@ -48,7 +49,7 @@ export class OnDemandFetches {
 
   /** The fetch of a blob that is under way, if there is one. */
   running(digest: Digest): Promise<OnDemandFetch> | undefined {
-    return this.#fetches.get(digest);
+    return this.#fetches.running(digest);
   }
 
   /**
@@ -57,16 +58,11 @@ export class OnDemandFetches {
    */
   async fetch(digest: Digest, source: Source): Promise<OnDemandFetch> {
     this.#assertNotWrong(digest);
-    // Nothing is awaited before the map is set: who asks at the same moment finds it.
-    const running = this.#fetches.get(digest);
-    if (running !== undefined) return await running;
-    const beginning = this.#begin(digest, source);
-    this.#fetches.set(digest, beginning);
-    beginning.then(
-      (fetch) => this.#work.do(this.#attend(digest, fetch)),
-      () => this.#fetches.delete(digest),
+    return await this.#fetches.do(
+      digest,
+      () => this.#begin(digest, source),
+      (fetch) => this.#ended(digest, fetch),
     );
-    return await beginning;
   }
 
   /**
@@ -105,7 +101,7 @@ export class OnDemandFetches {
 
   async #begin(digest: Digest, source: Source): Promise<OnDemandFetch> {
     const { destination, dataDir } = this.#parts;
-    return await OnDemandFetch.begin(
+    const fetch = await OnDemandFetch.begin(
       { ...source, digest },
       {
         destination,
@@ -114,21 +110,25 @@ export class OnDemandFetches {
         signal: this.#closing.signal,
       },
     );
+    this.#work.add(this.#report(fetch));
+    return fetch;
   }
 
-  /** Waits for the end of a fetch and tells of it. */
-  async #attend(digest: Digest, fetch: OnDemandFetch): Promise<void> {
+  /** Waits for the end of a fetch, and remembers wrong bytes before the next fetch can begin. */
+  async #ended(digest: Digest, fetch: OnDemandFetch): Promise<void> {
+    const end = await fetch.ended;
+    // The beginning of the file may come from an earlier fetch and be what was wrong: then the next fetch begins anew.
+    if (end.kind === 'wrong' && !end.resumed) this.#wrong.set(digest, end.error.message);
+  }
+
+  /** Waits for the end of a fetch and reports it. */
+  async #report(fetch: OnDemandFetch): Promise<void> {
     const started = performance.now();
     const { source } = fetch;
     const end = await fetch.ended;
-    this.#fetches.delete(digest);
     if (end.kind === 'kept') {
       await this.#hooks.onKept(fetch, (performance.now() - started) / 1000);
       return;
-    }
-    // What an earlier fetch left may have been what was wrong: then the next one begins anew.
-    if (end.kind === 'wrong' && !end.resumed) {
-      this.#wrong.set(digest, end.error.message);
     }
     if (!this.#closing.signal.aborted) {
       this.#hooks.onFailed(source, { error: end.error, wrong: end.kind === 'wrong' });

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
-import { BackgroundWork } from '../../async/background-tasks.ts';
-import { ShortMemory } from '../../async/expiring-map.ts';
+import { BackgroundTasks } from '../../async/background-tasks.ts';
+import { ExpiringMap } from '../../async/expiring-map.ts';
 import type { BlobStore, ByteRange } from '../../blobs/blob-store.ts';
 import type { Source } from '../../catalog/products/blob-sources.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
@@ -52,8 +52,8 @@ export class OnDemandStore {
   readonly #hooks: OnDemandHooks;
   readonly #fetches: OnDemandFetches;
   /** Digests of which it was just noted that somebody asked. */
-  readonly #noted: ShortMemory<Digest, true>;
-  readonly #work: BackgroundWork;
+  readonly #noted: ExpiringMap<Digest, true>;
+  readonly #work: BackgroundTasks;
   readonly #mayEvict: () => boolean;
 
   /** @param options.mayEvict whether the catalog owns the store: what another catalog names must not be dropped */
@@ -69,8 +69,8 @@ export class OnDemandStore {
     this.#definitions = definitions;
     this.#hooks = hooks;
     const { firstByte, wrongBytes, noteAsked } = { ...usualTimes, ...times };
-    this.#noted = new ShortMemory(noteAsked);
-    this.#work = new BackgroundWork((error) => hooks.onError(error));
+    this.#noted = new ExpiringMap(noteAsked);
+    this.#work = new BackgroundTasks((error) => hooks.onError(error));
     this.#fetches = new OnDemandFetches({
       parts,
       definitions,
@@ -177,7 +177,7 @@ export class OnDemandStore {
   #noteAsked(digest: Digest): void {
     if (this.#noted.get(digest) === true) return;
     this.#noted.set(digest, true);
-    this.#work.do(this.#parts.catalog.sources.noteAsked(digest));
+    this.#work.add(this.#parts.catalog.sources.noteAsked(digest));
   }
 }
 

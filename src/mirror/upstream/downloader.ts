@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
-import { defaultPatience, delayBefore, type Patience, sleep } from '../../async/patience.ts';
-import { Pace } from '../../async/rate-limit.ts';
+import { type Backoff, delayBefore } from '../../async/backoff.ts';
+import { RateLimit } from '../../async/rate-limit.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import { Bases, mostTelling } from './base-urls.ts';
@@ -8,6 +9,8 @@ import type { Validators } from './documents.ts';
 import type { AddressRules } from './guarded-connect.ts';
 import { Passing, requestError, type Upstream, UpstreamRequests } from './requests.ts';
 import { bytesToSkip, orDiscard, rangeFrom, tooLong, validatorOf, validatorsOf, whole } from './responses.ts';
+
+const defaultBackoff: Backoff = { attempts: 6, firstDelay: 500, longestDelay: 30_000 };
 
 /** A file of an upstream. */
 export interface UpstreamFile {
@@ -44,7 +47,7 @@ export interface DownloaderOptions {
   signal?: AbortSignal;
   /** Told why a request is made once more. */
   onRetry?: (reason: string) => void;
-  patience?: Patience;
+  backoff?: Backoff;
   /** Milliseconds without a byte after which an answer counts as broken. */
   idle?: number;
   /** How addresses of hosts are found and judged; the system's way when left out. */
@@ -55,16 +58,16 @@ export interface DownloaderOptions {
 export class Downloader {
   readonly #bases: Bases;
   readonly #options: DownloaderOptions;
-  readonly #patience: Patience;
+  readonly #backoff: Backoff;
   readonly #requests: UpstreamRequests;
-  readonly #pace: Pace | undefined;
+  readonly #rateLimit: RateLimit | undefined;
 
   constructor(upstream: Upstream, options: DownloaderOptions = {}) {
     this.#bases = new Bases(upstream.bases);
     this.#options = options;
-    this.#patience = options.patience ?? defaultPatience;
+    this.#backoff = options.backoff ?? defaultBackoff;
     this.#requests = new UpstreamRequests(upstream, options);
-    if (upstream.bandwidth !== undefined) this.#pace = new Pace(upstream.bandwidth);
+    if (upstream.bandwidth !== undefined) this.#rateLimit = new RateLimit(upstream.bandwidth);
   }
 
   /**
@@ -108,7 +111,7 @@ export class Downloader {
       this.#bases.answered(base);
       bytesToSkip(answer, { path, size, at: 0 }, undefined);
       const { bytes } = answer;
-      await this.#pace?.take(bytes.length, signal);
+      await this.#rateLimit?.take(bytes.length, signal);
       if (bytes.length < size) throw incomplete(path, bytes.length, size);
       return bytes;
     });
@@ -138,7 +141,7 @@ export class Downloader {
             skip -= chunk.length - fresh.length;
             if (fresh.length === 0) continue;
             if (at + fresh.length > size) throw tooLong(path, size);
-            await this.#pace?.take(fresh.length, signal);
+            await this.#rateLimit?.take(fresh.length, signal);
             at += fresh.length;
             yield fresh;
           }
@@ -213,10 +216,10 @@ export class Downloader {
     failure: HeadwaterError,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    if (failure.kind !== 'unavailable' || tries >= this.#patience.attempts) throw failure;
+    if (failure.kind !== 'unavailable' || tries >= this.#backoff.attempts) throw failure;
     this.#options.onRetry?.(failure.message);
     const wanted = failure instanceof Passing ? failure.after : undefined;
-    await sleep(delayBefore(tries, this.#patience, wanted), signal);
+    await sleep(delayBefore(tries, this.#backoff, wanted), undefined, { signal });
   }
 }
 

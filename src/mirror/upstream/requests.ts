@@ -1,5 +1,4 @@
 import { type Dispatcher, EnvHttpProxyAgent } from 'undici';
-import { retryAfter } from '../../async/patience.ts';
 import { codeOf, HeadwaterError, messageOf, quotable } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import { type CollectOptions, collect, type WholeAnswer } from './collect-response.ts';
@@ -30,6 +29,16 @@ const timeouts = { connect: 15_000, idle: 60_000 };
 
 /** Answers that may be others the next time (RFC 9110, section 15). */
 const passing = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+/** The longest that an upstream may make us wait with Retry-After, in milliseconds. */
+const longestRetryAfter = 120_000;
+
+/** Milliseconds of a header Retry-After, which is seconds or a date (RFC 9110, section 10.2.3). */
+export function retryAfter(header: string | string[] | undefined, now = Date.now()): number | undefined {
+  if (typeof header !== 'string') return undefined;
+  const delay = /^\d+$/.test(header) ? Number(header) * 1000 : Math.max(0, Date.parse(header) - now);
+  return Number.isNaN(delay) ? undefined : Math.min(delay, longestRetryAfter);
+}
 
 /** A refusal that may be another the next time. */
 export class Passing extends HeadwaterError {

@@ -1,4 +1,4 @@
-import { only } from '../../async/single-chunk.ts';
+import { singleChunk } from '../../async/single-chunk.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { openFile } from '../../files/open-file.ts';
 import { defined } from '../../model/defined.ts';
@@ -16,7 +16,7 @@ export async function openInput(
 ): Promise<{ size: number | undefined; bytes: AsyncIterable<Uint8Array> }> {
   if (file.from === 'disk') return await openFile(file.path);
   if (file.from === 'stream') return { size: file.size, bytes: file.bytes };
-  return { size: file.bytes.length, bytes: only(file.bytes) };
+  return { size: file.bytes.length, bytes: singleChunk(file.bytes) };
 }
 
 /** Where the bytes of a file lie, when the store may share them. */

@@ -1,5 +1,5 @@
 import { type Outcome, outcomeOf, resultOf, withOutcomes } from '../../async/outcome.ts';
-import { only } from '../../async/single-chunk.ts';
+import { singleChunk } from '../../async/single-chunk.ts';
 import type { BlobStore } from '../../blobs/blob-store.ts';
 import { defined } from '../../model/defined.ts';
 import type { Digest } from '../../model/digest.ts';
@@ -46,7 +46,7 @@ export async function storeSmall(
           const found = expected(file, outcome);
           const { digest, size } = found;
           if (into !== undefined) written.push({ path: into, digest });
-          else await store.write(only(file.bytes), { digest, size });
+          else await store.write(singleChunk(file.bytes), { digest, size });
           return found;
         }),
       ),

@@ -1,4 +1,4 @@
-import { Handoff } from '../../async/channel.ts';
+import { Channel } from '../../async/channel.ts';
 import { splitUnified } from '../../image/tar/unified.ts';
 import type { FromWorker, ToWorker } from '../intake/intake-messages.ts';
 import { packFailure } from '../intake/thread-error.ts';
@@ -11,7 +11,7 @@ export class SplitJob {
   readonly #id: number;
   readonly #reply: (message: FromWorker) => void;
   readonly #signs: ThreadSigns;
-  readonly #packed = new Handoff();
+  readonly #packed = new Channel();
   #onNext: () => void = () => undefined;
 
   constructor(

@@ -1,4 +1,4 @@
-import { Handoff } from '../../async/channel.ts';
+import { Channel } from '../../async/channel.ts';
 import type { Compression } from '../../image/content.ts';
 import type { TakeDisk } from '../../image/tar/unified.ts';
 import type { FromWorker } from '../intake/intake-messages.ts';
@@ -32,7 +32,7 @@ export async function splitInThread(
 class Splitting {
   readonly #job: Job;
   readonly #takeDisk: TakeDisk;
-  readonly #disk = new Handoff();
+  readonly #disk = new Channel();
   readonly #archive: Promise<Uint8Array>;
   #taken: Promise<void> = Promise.resolve();
   #room = ahead;
@@ -113,7 +113,7 @@ class Splitting {
   }
 
   #begin(size: number): void {
-    this.#taken = this.#takeDisk(this.#disk, size).finally(() => this.#disk.leave());
+    this.#taken = this.#takeDisk(this.#disk, size).finally(() => this.#disk.cancel());
     this.#taken.catch((error: unknown) => this.#reject(error));
   }
 

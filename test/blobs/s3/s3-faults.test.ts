@@ -24,7 +24,7 @@ describeWithCeph('S3 store behind a bad network', (service) => {
     proxy = await FaultProxy.start(service().endpoint);
     options = s3Options(service(), {
       endpoint: proxy.url,
-      retry: { tries: 3, firstDelay: 5, longestDelay: 20 },
+      retry: { attempts: 3, firstDelay: 5, longestDelay: 20 },
     });
     store = new S3Store(options);
     await store.open();

@@ -27,7 +27,7 @@ async function setUp(options: { idle?: number; bandwidth?: number } = {}) {
   const { idle, bandwidth } = options;
   const downloader = new Downloader(
     { bases: [proxy.url], concurrency: 2, ...(bandwidth === undefined ? {} : { bandwidth }) },
-    { patience: { attempts: 3, first: 1, most: 5 }, ...(idle === undefined ? {} : { idle }) },
+    { backoff: { attempts: 3, firstDelay: 1, longestDelay: 5 }, ...(idle === undefined ? {} : { idle }) },
   );
   onTestFinished(async () => {
     await downloader.close();

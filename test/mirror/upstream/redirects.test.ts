@@ -6,7 +6,7 @@ import { Downloader } from '../../../src/mirror/upstream/downloader.ts';
 import type { AddressRules } from '../../../src/mirror/upstream/guarded-connect.ts';
 import { isPublicAddress } from '../../../src/net/public-address.ts';
 
-const patience = { attempts: 2, first: 1, most: 1 };
+const backoff = { attempts: 2, firstDelay: 1, longestDelay: 1 };
 
 interface Site {
   url: string;
@@ -60,7 +60,7 @@ function open(
 ): (path: string) => Promise<string> {
   const downloader = new Downloader(
     { bases: [url], concurrency: 1, redirects: options.redirects ?? [] },
-    { patience, ...(options.addresses === undefined ? {} : { addresses: options.addresses }) },
+    { backoff, ...(options.addresses === undefined ? {} : { addresses: options.addresses }) },
   );
   onTestFinished(() => downloader.close());
   return async (path) => {
@@ -93,7 +93,7 @@ test('a redirect to another host, or to another service of the same one, is foll
 test('files that are read in small requests follow the same rules', async () => {
   const other = await site();
   const { url } = await site({ '/a': () => `${other.url}/b`, '/c': '/long' });
-  const downloader = new Downloader({ bases: [url], concurrency: 1 }, { patience });
+  const downloader = new Downloader({ bases: [url], concurrency: 1 }, { backoff });
   onTestFinished(() => downloader.close());
   await expect(downloader.bytes({ path: 'a', size: 2 })).rejects.toThrow(/redirects to/);
   expect((await downloader.bytes({ path: 'c', size: 5 })).toString()).toBe('/long');
