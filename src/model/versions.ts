@@ -69,6 +69,8 @@ export interface VersionDraft {
   upstreamName?: string;
   label: string;
   items: Item[];
+  /** Rules that the image breaks and that are set to `warn`: for the audit log. */
+  warnings?: string[];
 }
 
 export interface Product extends ProductKey, ProductDetails {

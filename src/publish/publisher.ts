@@ -51,6 +51,8 @@ interface PublishOptions {
   fromUpstream?: boolean;
   /** What the upstream calls the version. */
   upstreamName?: string;
+  /** Told which rules the image breaks, of those that are set to `warn`. */
+  onRuleWarning?: (warning: string) => void;
   /** Told what the version turned out to be, before it is committed; throws when it may not. */
   permit?: (draft: Pick<VersionDraft, 'product' | 'stream' | 'aliases'>) => void;
 }
@@ -85,6 +87,7 @@ async function publishChecked(
 ): Promise<Published> {
   const kept = await keepAll(destination, request.files, options.progress);
   const ruleWarnings = kept.flatMap((file) => destination.judge(file));
+  for (const warning of ruleWarnings) options.onRuleWarning?.(warning);
   const { fromUpstream = false } = options;
   const naming = { checked, fromUpstream };
   const { unified, parts, made } = await arrange(destination, request.files, kept, naming);
@@ -107,17 +110,15 @@ async function publishChecked(
     ...defined({ upstreamName: options.upstreamName }),
     label: description.label,
     items,
+    warnings: ruleWarnings,
   };
   options.permit?.(draft);
   const committed = await destination.commit(
     draft,
     fromUpstream ? [...description.implied, ...description.aliases] : description.implied,
   );
-  const warnings = [
-    ...ruleWarnings,
-    ...(fromUpstream ? [] : (made?.warnings ?? [])),
-    ...description.warnings,
-  ];
+  const nameWarnings = fromUpstream ? [] : (made?.warnings ?? []);
+  const warnings = [...ruleWarnings, ...nameWarnings, ...description.warnings];
   return published({ ...description, warnings }, items, committed);
 }
 

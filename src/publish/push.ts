@@ -71,20 +71,21 @@ const propertiesLimit = 65_536;
 /**
  * Keeps an image that a client pushes and records it. Unlike `publish`, what the metadata says of os and release names
  * nothing: clients push changed images of distributions, and must not thereby become the distribution.
- * @param files as they arrive: metadata, then the root; or one unified tarball
+ * @param arriving the files as they arrive: metadata, then the root; or one unified tarball
  * @throws HeadwaterError `invalid` when they are no image or not the expected one, `conflict`, `too-large`, and what
- * stores and `files` throw; then nothing of it stays
+ * stores and `arriving` throw; then nothing of it stays
  */
 export async function push(
   destination: PushDestination,
-  files: AsyncIterable<ArrivingFile>,
+  arriving: AsyncIterable<ArrivingFile>,
   request: PushRequest,
   limits: PushLimits,
 ): Promise<PushedImage> {
   const attempt = new Attempt(destination);
   try {
-    const { metadata, root } = await keepFiles(attempt, files);
-    for (const file of metadata === undefined ? [root] : [metadata, root]) attempt.judge(file);
+    const { metadata, root } = await keepFiles(attempt, arriving);
+    const files = metadata === undefined ? [root] : [metadata, root];
+    const warnings = files.flatMap((file) => attempt.judge(file));
     assertPrograms(metadataOf(metadata ?? root).architecture, root);
     const { fingerprint, items } = await identify(attempt, metadata, root);
     if (request.fingerprint !== undefined && request.fingerprint !== fingerprint) {
@@ -94,7 +95,7 @@ export async function push(
       );
     }
     const draft = describePush(request, metadataOf(metadata ?? root), { fingerprint, items });
-    const outcome = await destination.commitPush(draft, limits);
+    const outcome = await destination.commitPush({ ...draft, warnings }, limits);
     return { ...outcome, fingerprint, size: items.reduce((sum, { size }) => sum + size, 0) };
   } catch (error) {
     await attempt.takeBack();

@@ -96,7 +96,8 @@ export async function startServer(
   const workspace = await openWorkspace(config, {
     observe: (store) => observeStore(store, onStoreError),
     onRefused: ({ client, address = 'this machine', error }) => refusals.noteError(error, address, client),
-    onWarning: (warning) => log.warn({ warning }, 'an image breaks a rule that only warns'),
+    onWarning: (warning, client) =>
+      log.warn({ client, warning }, 'an image breaks a rule that is set to warn'),
   });
   const { catalog, store, destination } = workspace;
   const watch = await watchStore(workspace, log);

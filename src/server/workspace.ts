@@ -27,7 +27,7 @@ export interface Workspace {
  * @param options.observe wraps the store
  * @param options.mayBeEmpty also open a store that has lost every blob
  * @param options.onRefused told of files that were not looked into to their end
- * @param options.onWarning told of images that break a rule of `imageRules` that only warns
+ * @param options.onWarning told of images that break a rule of `imageRules` that is set to `warn`, and who sent them
  * @throws HeadwaterError `unavailable`, naming what cannot be opened
  */
 export async function openWorkspace(
@@ -36,7 +36,7 @@ export async function openWorkspace(
     observe?: (store: BlobStore) => BlobStore;
     mayBeEmpty?: boolean;
     onRefused?: (refused: RefusedExamination) => void;
-    onWarning?: (warning: string) => void;
+    onWarning?: (warning: string, client: string) => void;
   } = {},
 ): Promise<Workspace> {
   // The store first: it makes nothing yet, and finds keys that are missing.

@@ -15,6 +15,8 @@ interface Offer {
   version?: Record<string, unknown>;
   /** Bytes of the root, about. */
   size?: number;
+  /** A metadata tarball in place of the image's own. */
+  metadata?: Buffer;
 }
 
 interface Product {
@@ -81,7 +83,7 @@ export class TestUpstream {
       size: offer.size ?? 2000,
       properties: { architecture: kernel },
     });
-    const metadata = await readFile(image.metadata);
+    const metadata = offer.metadata ?? (await readFile(image.metadata));
     const root = await readFile(image.root);
     await rm(image.directory, { recursive: true });
     const combined = sha256(Buffer.concat([metadata, root]));

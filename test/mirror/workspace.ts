@@ -3,12 +3,14 @@ import { loadConfig } from '../../src/config/load.ts';
 import type { MirrorDefinition } from '../../src/config/mirror-schema.ts';
 import type { MirrorParts } from '../../src/mirror/run/open-upstream.ts';
 import type { ProductWithVersions } from '../../src/model/versions.ts';
+import type { ImageRules } from '../../src/publish/judge.ts';
 import { openWorkspace } from '../../src/server/workspace.ts';
 import { scratchDirectory } from '../support/catalog.ts';
 
 /** A data directory for mirrors, which goes when the test is over. */
-export async function mirrorParts(dataDir?: string): Promise<MirrorParts> {
-  const config = loadConfig({ env: {}, overrides: { dataDir: dataDir ?? (await scratchDirectory()) } });
+export async function mirrorParts(dataDir?: string, imageRules: ImageRules = {}): Promise<MirrorParts> {
+  const overrides = { dataDir: dataDir ?? (await scratchDirectory()), imageRules };
+  const config = loadConfig({ env: {}, overrides });
   const workspace = await openWorkspace(config);
   onTestFinished(() => workspace.close());
   return { ...workspace, dataDir: config.dataDir };

@@ -11,12 +11,18 @@ import { amd64, file, folder, packTar, program, symlink } from '../image/fixture
 import { scratchDirectory } from '../support/catalog.ts';
 
 const warnings: string[] = [];
+/** Who sent the images of {@link warnings}. */
+const senders: string[] = [];
 
 async function workspace(rules: ImageRules = {}): Promise<Workspace> {
   const overrides = { dataDir: await scratchDirectory(), imageRules: rules };
   warnings.length = 0;
+  senders.length = 0;
   const opened = await openWorkspace(loadConfig({ env: {}, overrides }), {
-    onWarning: (warning) => warnings.push(warning),
+    onWarning: (warning, client) => {
+      warnings.push(warning);
+      senders.push(client);
+    },
   });
   onTestFinished(() => opened.close());
   return opened;
@@ -92,7 +98,20 @@ test.each([
   const opened = await workspace({ 'templates-link': 'warn' });
   const taken = await take(opened, await reaching());
   expect(warnings.join()).toContain('rule templates-link');
+  const [entry] = await opened.catalog.audit.list({ limit: 1 });
+  expect(entry?.action).toMatch(/version.publish|image.push/);
+  expect(entry?.details).toMatchObject({ warnings });
   if ('warnings' in taken) expect(taken.warnings.join()).toContain('rule templates-link');
+});
+
+test.each([
+  ['published', publishBytes],
+  ['pushed', pushBytes],
+])('who sent an image that breaks a rule is told when it is %s', async (_, take) => {
+  const opened = await workspace({ 'templates-link': 'warn' });
+  const destination = opened.destination.by({ who: 'client:laptop', from: '192.0.2.1' });
+  await take({ ...opened, destination }, await reaching());
+  expect(senders).toEqual(['client:laptop']);
 });
 
 test.each([

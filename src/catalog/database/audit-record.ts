@@ -22,6 +22,11 @@ export interface AuditEvent {
   details?: Record<string, unknown>;
 }
 
+/** The detail `warnings` of an event: absent where there are none. */
+export function warningsOf({ warnings = [] }: { warnings?: string[] }): { warnings?: string[] } {
+  return warnings.length === 0 ? {} : { warnings };
+}
+
 /** Part of a transaction: remembers changes in the transaction that makes them. */
 export async function noteChanges(
   transaction: Transaction<Tables>,

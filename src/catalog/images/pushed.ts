@@ -3,6 +3,7 @@ import { HeadwaterError } from '../../errors.ts';
 import { familyOf, productName } from '../../model/names.ts';
 import type { Permit } from '../../model/rights.ts';
 import type { Item, ProductDetails } from '../../model/versions.ts';
+import { warningsOf } from '../database/audit-record.ts';
 import type { Database } from '../database/database.ts';
 import type { Tables } from '../database/tables.ts';
 import { touchFamily } from '../products/alias-rows.ts';
@@ -36,6 +37,8 @@ export interface PushDraft {
   aliases: { name: string; description?: string }[];
   hidden: boolean;
   pushed: PushedDetails;
+  /** Rules that the image breaks and that are set to `warn`: for the audit log. */
+  warnings?: string[];
   /** The version that it takes the place of: it gets the aliases that lead to that one by then, in place of `aliases`. */
   replaces?: VersionPlace;
 }
@@ -115,6 +118,7 @@ export class Pushed {
           public: version.hidden === 0 || isMadePublic,
           ...(known === undefined ? {} : { known: true }),
           ...(isMadePublic ? { madePublic: true } : {}),
+          ...warningsOf(draft),
         },
       });
       if (options.keep !== undefined)

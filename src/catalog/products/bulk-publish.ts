@@ -1,7 +1,7 @@
 import { sql, type Transaction } from 'kysely';
 import { type Family, productName } from '../../model/names.ts';
 import type { VersionDraft } from '../../model/versions.ts';
-import type { AuditEvent } from '../database/audit-record.ts';
+import { type AuditEvent, warningsOf } from '../database/audit-record.ts';
 import type { Note } from '../database/database.ts';
 import type { Tables } from '../database/tables.ts';
 import { sameFamily } from './alias-rows.ts';
@@ -105,12 +105,13 @@ export async function addVersions(
   await note(...placed.map(({ one }) => published(one.draft)));
 }
 
-/** What is remembered of a publish. */
+/** The record of a publish in the audit log. */
 export function published(draft: VersionDraft): AuditEvent {
+  const { stream, aliases } = draft;
   return {
     action: 'version.publish',
     subject: `${productName(draft.product)}@${draft.serial}`,
-    details: { stream: draft.stream, aliases: draft.aliases },
+    details: { stream, aliases, ...warningsOf(draft) },
   };
 }
 

@@ -16,17 +16,18 @@ interface PublishParts {
 
 /**
  * Fetches the files of versions and publishes them. One that is listed already only needs its files.
+ * @param options.onWarning told of images that break a rule that is set to `warn`
  * @returns what became of each: the errors are those of keeping and publishing
  */
 export async function fetchAndPublish(
   versions: readonly PlannedVersion[],
   parts: PublishParts,
-  options: { progress?: Progress; signal: AbortSignal },
+  options: { progress?: Progress; signal: AbortSignal; onWarning: (warning: string) => void },
 ): Promise<Outcome<void>[]> {
   const kept = await parts.keeper.keepAll(versions.map(filesOf), options);
   return await Promise.all(
     withOutcomes(versions, kept).map(({ request, outcome }) =>
-      outcomeOf(() => publishKept(request, resultOf(outcome), parts)),
+      outcomeOf(() => publishKept(request, resultOf(outcome), parts, options.onWarning)),
     ),
   );
 }
@@ -42,6 +43,7 @@ async function publishKept(
   planned: PlannedVersion,
   kept: readonly KeptFile[],
   parts: PublishParts,
+  onWarning: (warning: string) => void,
 ): Promise<void> {
   if (planned.listed && !isTakenApart(planned.version)) return;
   const bases = new Map(filesOf(planned).deltas.map(({ path, base }) => [path, base]));
@@ -53,6 +55,7 @@ async function publishKept(
       owner: parts.owner,
       fromUpstream: true,
       upstreamName: planned.version.name,
+      onRuleWarning: (warning) => onWarning(`${planned.product} ${planned.version.name}: ${warning}`),
     },
   );
 }

@@ -39,6 +39,17 @@ export interface RunResult {
 /** How many failures a record names: they tend to have one cause. */
 export const failuresNamed = 50;
 
+/** How many warnings a record has. */
+const maxWarnings = 50;
+
+/** Adds a warning about an image to a report; beyond the limit, one that refers to the audit log. */
+export function addWarning(report: RunReport, warning: string): void {
+  if (report.warnings.length < maxWarnings) report.warnings.push(warning);
+  else if (report.warnings.length === maxWarnings) {
+    report.warnings.push('more images break rules that are set to warn: see "headwater audit"');
+  }
+}
+
 export function emptyReport(): RunReport {
   return {
     added: 0,

@@ -15,7 +15,7 @@ import { type MirrorParts, type OpenUpstream, openUpstream } from './open-upstre
 import { publishListed } from './publish-listed.ts';
 import { assertNotShrunk, type Survey, surveyAndPlan } from './read-upstream.ts';
 import { followUpstream } from './reconcile.ts';
-import { emptyReport, type RunReport, type RunResult } from './report.ts';
+import { addWarning, emptyReport, type RunReport, type RunResult } from './report.ts';
 import { definitionMark, type MirrorState } from './state.ts';
 import { storedDigests } from './stored-digests.ts';
 
@@ -155,7 +155,7 @@ class Run {
       force,
     });
     if (!force) assertNotShrunk(this.#definition, survey, before, mark);
-    report.warnings = survey.warnings;
+    report.warnings = [...survey.warnings];
     report.skipped = [...survey.skipped, ...plan.skipped];
     report.stored = plan.stored;
     this.#options.onPlan?.(plan);
@@ -199,7 +199,8 @@ class Run {
     // What publishing needs takes longer to load than a run takes that has nothing to publish.
     const { fetchAndPublish } = await import('./fetch-and-publish.ts');
     const parts = { keeper: upstream.keeper, destination, owner, stream };
-    const options = { signal, ...defined({ progress }) };
+    const onWarning = (warning: string) => addWarning(this.#report, warning);
+    const options = { signal, onWarning, ...defined({ progress }) };
     const listing = { catalog, mirror: name, owner, stream };
     await addVersions(
       inBatches(plan.add, ({ files, fetch }) => {

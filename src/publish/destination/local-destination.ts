@@ -43,8 +43,8 @@ interface Parts {
   intake: Intake;
   /** What becomes of images that lead out of themselves. */
   imageRules?: ImageRules;
-  /** Told of images that break a rule which only warns. */
-  onWarning?: (warning: string) => void;
+  /** Told of images that break a rule that is set to `warn`, and who sent them. */
+  onWarning?: (warning: string, client: string) => void;
 }
 
 /** Publishes into a catalog and a blob store. */
@@ -144,7 +144,7 @@ export class LocalDestination implements PushDestination {
 
   judge(file: KeptFile): string[] {
     const warnings = judgeMembers(file, this.#parts.imageRules ?? {});
-    for (const warning of warnings) this.#parts.onWarning?.(warning);
+    for (const warning of warnings) this.#parts.onWarning?.(warning, this.#client);
     return warnings;
   }
 
