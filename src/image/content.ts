@@ -1,9 +1,20 @@
 import type { Architecture } from '../model/architecture.ts';
+import type { ImageType } from '../model/item-types.ts';
 import type { Violation } from './image-rules.ts';
 import type { SquashfsLook } from './squashfs/squashfs-extents.ts';
 
 /** How a tarball is compressed, told by its first bytes. */
-export type Compression = 'none' | 'gzip' | 'xz' | 'zstd' | 'bzip2' | 'lzma';
+export type Compression = keyof typeof compressionSuffixes;
+
+/** What a compression adds to the name of a file. */
+export const compressionSuffixes = {
+  none: '',
+  gzip: '.gz',
+  xz: '.xz',
+  zstd: '.zst',
+  bzip2: '.bz2',
+  lzma: '.lzma',
+} as const;
 
 /** What an archive has that leads daemons out of it on their host. Absent where there is nothing of it. */
 interface Judged {
@@ -36,8 +47,6 @@ export type Content =
   | { kind: 'qcow2'; compression: 'none'; virtualSize: number }
   /** A delta that makes one squashfs of another. */
   | { kind: 'vcdiff'; compression: 'none' };
-
-export type ImageType = 'container' | 'virtual-machine';
 
 /** metadata.yaml, as far as Headwater reads it (the image format of the LXD and Incus documentation). */
 export interface ImageMetadata {

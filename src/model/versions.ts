@@ -1,19 +1,5 @@
+import type { ItemType } from './item-types.ts';
 import type { ProductKey } from './names.ts';
-
-/**
- * The ftype of an item as simplestreams clients know it, but for two that are rendered twice, once for each family
- * of clients: `metadata` (`lxd.tar.xz` and `incus.tar.xz`) and `combined` (`lxd_combined.tar.gz` and
- * `incus_combined.tar.gz`), and one that is in no document: `combined-disk`, a virtual machine pushed as one tarball, which
- * simplestreams clients would take for a container.
- */
-export type ItemType =
-  | 'metadata'
-  | 'combined'
-  | 'combined-disk'
-  | 'squashfs'
-  | 'root.tar.xz'
-  | 'disk-kvm.img'
-  | 'squashfs.vcdiff';
 
 /** A file of a version. */
 export interface Item {
@@ -26,7 +12,7 @@ export interface Item {
   size: number;
   /**
    * On a root: sha256(metadata bytes, then root bytes), which is what LXD and Incus call the image's fingerprint.
-   * On `combined`: the digest itself. Absent on `metadata` and on deltas.
+   * On a unified image: the digest itself. Absent on `metadata` and on deltas.
    */
   fingerprint?: string;
   /**

@@ -3,6 +3,7 @@ import { HeadwaterError } from '../errors.ts';
 import { sizeOf } from '../files/open-file.ts';
 import { makeMetadataTarball } from '../image/metadata/metadata-tarball.ts';
 import { defined } from '../model/defined.ts';
+import { imageTypeOf } from '../model/item-types.ts';
 import { productName } from '../model/names.ts';
 import type { Item, VersionDraft } from '../model/versions.ts';
 import { nameBareRoot, type RootName } from './bare-root.ts';
@@ -14,7 +15,7 @@ import { inFile } from './in-file.ts';
 import { assertPrograms } from './judge.ts';
 import type { FieldNaming, Progress, Published, PublishRequest, SourceFile } from './request.ts';
 import { splitVirtualMachine } from './split/split-virtual-machine.ts';
-import { assertOneOfEach, combinedItem, deltaItems, splitItems } from './version-items.ts';
+import { assertOneOfEach, deltaItems, splitItems, unifiedItem } from './version-items.ts';
 
 /** Where every publish starts, and the owner of what is published without a mirror or a client behind it. */
 const localOwner = 'local';
@@ -98,7 +99,7 @@ async function publishChecked(
   const items =
     unified === undefined
       ? [...(await splitItems(destination, parts)), ...deltaItems(parts.deltas, request.files)]
-      : [combinedItem(unified)];
+      : [unifiedItem(unified)];
   const draft: VersionDraft = {
     product: description.product,
     stream: description.stream,
@@ -232,11 +233,12 @@ function published(
     aliases: [...new Set([...description.implied, ...description.aliases])].filter(
       (alias) => !left.has(alias),
     ),
-    images: items.flatMap(({ file, type, size, fingerprint }) =>
-      fingerprint === undefined
+    images: items.flatMap(({ file, type, size, fingerprint }) => {
+      const image = imageTypeOf(type);
+      return image === undefined || fingerprint === undefined
         ? []
-        : [{ type: type === 'disk-kvm.img' ? 'virtual-machine' : 'container', file, size, fingerprint }],
-    ),
+        : [{ type: image, file, size, fingerprint }];
+    }),
     warnings: [
       ...description.warnings,
       ...(serial === undefined || outcome === 'unchanged'

@@ -10,7 +10,7 @@ import type { Item, ProductDetails } from '../model/versions.ts';
 import type { Destination, KeptFile } from './destination/destination.ts';
 import { Attempt } from './destination/rollback.ts';
 import { assertPrograms } from './judge.ts';
-import { rootItem } from './root-item.ts';
+import { metadataItem, rootItem, unifiedItem } from './version-items.ts';
 
 /** What bounds the images of a stream. */
 export interface PushLimits {
@@ -147,21 +147,9 @@ async function identify(
   metadata: KeptFile | undefined,
   root: KeptFile,
 ): Promise<{ fingerprint: Digest; items: Item[] }> {
-  const { digest, size, content } = root;
-  if (metadata === undefined) {
-    const isDisk = content.kind === 'unified' && content.type === 'virtual-machine';
-    const type = isDisk ? 'combined-disk' : 'combined';
-    const file = isDisk ? 'combined_disk.tar.gz' : 'lxd_combined.tar.gz';
-    return { fingerprint: digest, items: [{ file, type, digest, size, fingerprint: digest }] };
-  }
+  if (metadata === undefined) return { fingerprint: root.digest, items: [unifiedItem(root)] };
   const fingerprint = await destination.fingerprint(metadata, root);
-  return {
-    fingerprint,
-    items: [
-      { file: 'lxd.tar.xz', type: 'metadata', digest: metadata.digest, size: metadata.size },
-      { ...rootItem(content), digest, size, fingerprint },
-    ],
-  };
+  return { fingerprint, items: [metadataItem(metadata), rootItem(root, fingerprint)] };
 }
 
 function metadataOf({ content }: KeptFile): ImageMetadata {

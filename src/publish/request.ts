@@ -1,4 +1,5 @@
 import type { Digest } from '../model/digest.ts';
+import type { ImageType } from '../model/item-types.ts';
 
 /** A file to publish: on the local disk, arriving as a stream, or already kept as a blob. */
 export type SourceFile =
@@ -78,7 +79,7 @@ export interface Published {
   stream: string;
   aliases: string[];
   /** One per root: what clients call the image's fingerprint. */
-  images: { type: 'container' | 'virtual-machine'; file: string; fingerprint: string; size: number }[];
+  images: { type: ImageType; file: string; fingerprint: string; size: number }[];
   /** What was left out or looked odd, in words: it did not stop the publish. */
   warnings: string[];
 }

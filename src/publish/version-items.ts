@@ -1,45 +1,54 @@
 import { HeadwaterError } from '../errors.ts';
+import { type Content, compressionSuffixes } from '../image/content.ts';
+import type { Digest } from '../model/digest.ts';
+import { deltaFile, factsOf, type ItemType } from '../model/item-types.ts';
 import type { Item } from '../model/versions.ts';
 import type { Destination, KeptFile } from './destination/destination.ts';
 import type { SourceFile } from './request.ts';
-import { rootItem } from './root-item.ts';
 
+/** The items of a split image: its metadata, and each root with the fingerprint that it has with it. */
 export async function splitItems(
   destination: Destination,
   { metadata, roots }: { metadata: KeptFile; roots: KeptFile[] },
 ): Promise<Item[]> {
-  const items: Item[] = [
-    { file: 'lxd.tar.xz', type: 'metadata', digest: metadata.digest, size: metadata.size },
-  ];
-  for (const root of roots) {
-    items.push({
-      ...rootItem(root.content),
-      digest: root.digest,
-      size: root.size,
-      fingerprint: await destination.fingerprint(metadata, root),
-    });
-  }
+  const items = [metadataItem(metadata)];
+  for (const root of roots) items.push(rootItem(root, await destination.fingerprint(metadata, root)));
   return items;
 }
 
+export function metadataItem(file: KeptFile): Item {
+  return itemOf('metadata', file);
+}
+
+/** @param fingerprint of the image that the root makes with its metadata */
+export function rootItem(root: KeptFile, fingerprint: Digest): Item {
+  const { content } = root;
+  const type = rootType(content);
+  const packing = content.kind === 'rootfs-tarball' ? compressionSuffixes[content.compression] : '';
+  return { ...itemOf(type, root, `${factsOf(type).file}${packing}`), fingerprint };
+}
+
+/** The item of a unified image. */
+export function unifiedItem(file: KeptFile): Item {
+  const isDisk = file.content.kind === 'unified' && file.content.type === 'virtual-machine';
+  return { ...itemOf(isDisk ? 'combined-disk' : 'combined', file), fingerprint: file.digest };
+}
+
 export function deltaItems(deltas: KeptFile[], sources: SourceFile[]): Item[] {
-  return deltas.map(({ name, digest, size }) => {
-    const source = sources.find((file) => file.name === name);
+  return deltas.map((delta) => {
+    const source = sources.find((file) => file.name === delta.name);
     if (source?.from !== 'blob' || source.deltaBase === undefined) {
       throw new HeadwaterError(
         'invalid',
-        `${name} is a delta, and deltas are not published by hand: leave it out`,
+        `${delta.name} is a delta, and deltas are not published by hand: leave it out`,
       );
     }
     const { deltaBase } = source;
-    return { file: `delta.${deltaBase}.vcdiff`, type: 'squashfs.vcdiff', digest, size, deltaBase };
+    return { ...itemOf('squashfs.vcdiff', delta, deltaFile(deltaBase)), deltaBase };
   });
 }
 
-export function combinedItem({ digest, size }: KeptFile): Item {
-  return { file: 'lxd_combined.tar.gz', type: 'combined', digest, size, fingerprint: digest };
-}
-
+/** @throws HeadwaterError `invalid` when two roots are of one kind */
 export function assertOneOfEach(roots: KeptFile[]): void {
   const seen = new Map<string, KeptFile>();
   for (const root of roots) {
@@ -52,4 +61,21 @@ export function assertOneOfEach(roots: KeptFile[]): void {
     }
     seen.set(root.content.kind, root);
   }
+}
+
+function rootType(content: Content): ItemType {
+  switch (content.kind) {
+    case 'squashfs':
+      return 'squashfs';
+    case 'qcow2':
+      return 'disk-kvm.img';
+    case 'rootfs-tarball':
+      return 'root.tar.xz';
+    default:
+      throw new Error(`${content.kind} is no root`);
+  }
+}
+
+function itemOf(type: ItemType, { digest, size }: KeptFile, file: string = factsOf(type).file): Item {
+  return { file, type, digest, size };
 }

@@ -2,6 +2,7 @@ import type { Image } from '../catalog/images/images.ts';
 import type { UpdateSource } from '../catalog/images/pushed-details.ts';
 import { HeadwaterError } from '../errors.ts';
 import { kernelName, parseArchitecture } from '../model/architecture.ts';
+import { type ImageType, imageTypeOf, isUnified } from '../model/item-types.ts';
 
 /** A time that is not set, as Go writes it. */
 const never = '0001-01-01T00:00:00Z';
@@ -9,7 +10,7 @@ const never = '0001-01-01T00:00:00Z';
 /** An image as the LXD API shows it. */
 export interface ImageView {
   fingerprint: string;
-  type: 'container' | 'virtual-machine';
+  type: ImageType;
   architecture: string;
   size: number;
   filename: string;
@@ -60,8 +61,9 @@ export type EditableView = Pick<
   'auto_update' | 'properties' | 'public' | 'expires_at' | 'profiles'
 >;
 
-export function isVirtualMachine({ root }: Image): boolean {
-  return root.type === 'disk-kvm.img' || root.type === 'combined-disk';
+/** Of a root, which every image has. */
+export function imageType({ root }: Image): ImageType {
+  return imageTypeOf(root.type) ?? 'container';
 }
 
 /** The image as it is shown, with the aliases that whoever asks sees on it. */
@@ -72,7 +74,7 @@ export function viewImage(
   const { pushed, root, metadata } = image;
   return {
     fingerprint: image.fingerprint,
-    type: isVirtualMachine(image) ? 'virtual-machine' : 'container',
+    type: imageType(image),
     architecture: architectureOf(image),
     size: root.size + (metadata?.size ?? 0),
     filename: pushed?.filename || `${image.fingerprint}.tar.xz`,
@@ -143,7 +145,7 @@ function publishedProperties(image: Image): Record<string, string> {
     os: product.osTitle,
     release,
     serial,
-    type: root.type === 'combined' ? 'tar.gz' : root.type,
+    type: isUnified(root.type) ? 'tar.gz' : root.type,
     variant: product.variant,
     ...Object.fromEntries(
       Object.entries(product.requirements).map(([key, value]) => [`requirements.${key}`, value]),

@@ -3,7 +3,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { Image, ImageAlias } from '../catalog/images/images.ts';
 import { HeadwaterError } from '../errors.ts';
 import { parseArchitecture } from '../model/architecture.ts';
-import { type ImageView, isVirtualMachine, viewImage } from './image-view.ts';
+import { type ImageView, imageType, viewImage } from './image-view.ts';
 
 /** An image that somebody may see. */
 export interface VisibleImage {
@@ -94,7 +94,7 @@ export class VisibleImages {
         this.maySee(identity, image) && this.aliases(identity, image).some((alias) => alias.name === name),
     );
     const rank = (image: Image) =>
-      (image.product.architecture === architecture ? 0 : 2) + (isVirtualMachine(image) ? 1 : 0);
+      (image.product.architecture === architecture ? 0 : 2) + (imageType(image) === 'container' ? 0 : 1);
     const [image] = images.sort((one, other) => rank(one) - rank(other));
     const alias = image && this.aliases(identity, image).find((candidate) => candidate.name === name);
     return image === undefined || alias === undefined ? undefined : { ...alias, image };

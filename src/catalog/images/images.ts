@@ -1,7 +1,8 @@
 import { type RawBuilder, sql } from 'kysely';
+import type { ItemType } from '../../model/item-types.ts';
 import type { ProductKey } from '../../model/names.ts';
 import type { Target } from '../../model/rights.ts';
-import type { ItemType, ProductDetails } from '../../model/versions.ts';
+import type { ProductDetails } from '../../model/versions.ts';
 import type { Database } from '../database/database.ts';
 import { ownNames, targetOf } from '../products/ownership.ts';
 import { describeProduct } from '../products/product-rows.ts';

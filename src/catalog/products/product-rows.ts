@@ -1,6 +1,7 @@
 import type { Kysely, Selectable } from 'kysely';
 import { defined } from '../../model/defined.ts';
-import type { Item, ItemType, Product, ProductWithVersions, Version } from '../../model/versions.ts';
+import type { ItemType } from '../../model/item-types.ts';
+import type { Item, Product, ProductWithVersions, Version } from '../../model/versions.ts';
 import type { Tables } from '../database/tables.ts';
 
 /**

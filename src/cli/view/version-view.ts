@@ -1,4 +1,4 @@
-import type { ImageType } from '../../image/content.ts';
+import { type ImageType, imageTypeOf, isUnified } from '../../model/item-types.ts';
 import type { Item, Product, ProductWithVersions, Version } from '../../model/versions.ts';
 
 /** An image of a version, as clients know it. */
@@ -67,16 +67,9 @@ function view(product: Product, version: Version, newest: boolean): VersionView 
 
 function imagesOf(items: Item[]): ImageView[] {
   const metadata = items.find(({ type }) => type === 'metadata')?.size ?? 0;
-  return items.flatMap(({ file, type, fingerprint, size }) =>
-    fingerprint === undefined
-      ? []
-      : [
-          {
-            type: type === 'disk-kvm.img' ? 'virtual-machine' : 'container',
-            file,
-            fingerprint,
-            size: type === 'combined' ? size : metadata + size,
-          } as const,
-        ],
-  );
+  return items.flatMap(({ file, type, fingerprint, size }) => {
+    const image = imageTypeOf(type);
+    if (image === undefined || fingerprint === undefined) return [];
+    return [{ type: image, file, fingerprint, size: isUnified(type) ? size : metadata + size }];
+  });
 }

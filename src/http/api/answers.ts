@@ -5,6 +5,7 @@ import type { Token } from '../../catalog/identities/tokens.ts';
 import type { RunRecord } from '../../catalog/mirrors/mirror-run-rows.ts';
 import type { Alias } from '../../catalog/products/aliases.ts';
 import type { MirrorStatus } from '../../mirror/status.ts';
+import { itemTypeNames } from '../../model/item-types.ts';
 import { actions } from '../../model/rights.ts';
 import type { Item, ProductWithVersions } from '../../model/versions.ts';
 import type { Published } from '../../publish/request.ts';
@@ -44,15 +45,7 @@ export const streamsAnswer = z.strictObject({
 
 const item = z.strictObject({
   file: z.string(),
-  type: z.enum([
-    'metadata',
-    'combined',
-    'combined-disk',
-    'squashfs',
-    'root.tar.xz',
-    'disk-kvm.img',
-    'squashfs.vcdiff',
-  ]),
+  type: z.enum(itemTypeNames),
   digest: sha256,
   size: bytes,
   fingerprint: sha256.exactOptional(),

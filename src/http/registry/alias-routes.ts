@@ -5,7 +5,7 @@ import type { Image } from '../../catalog/images/images.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { parseAlias } from '../../model/names.ts';
 import { AliasMoves } from '../../registry/alias-moves.ts';
-import { isVirtualMachine } from '../../registry/image-view.ts';
+import { imageType } from '../../registry/image-view.ts';
 import type { VisibleAlias, VisibleImages } from '../../registry/visible-images.ts';
 import { readBody } from '../api/body.ts';
 import { single } from '../api/query.ts';
@@ -38,7 +38,7 @@ export function aliasRoutes(router: Router, parts: RegistryParts & { images: Vis
     name,
     description,
     target: image.fingerprint,
-    type: isVirtualMachine(image) ? 'virtual-machine' : 'container',
+    type: imageType(image),
   });
   const demandAlias = async (context: ParameterContext): Promise<VisibleAlias> => {
     const name = parameter(context, 'name');

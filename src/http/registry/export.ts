@@ -3,8 +3,9 @@ import type { Context } from 'koa';
 import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Image, ImageItem } from '../../catalog/images/images.ts';
-import type { Content } from '../../image/content.ts';
-import { isVirtualMachine } from '../../registry/image-view.ts';
+import { type Content, compressionSuffixes } from '../../image/content.ts';
+import { factsOf } from '../../model/item-types.ts';
+import { imageType } from '../../registry/image-view.ts';
 import { type BlobBody, openBlob } from '../blob-body.ts';
 import { sendBytes } from '../send-bytes.ts';
 
@@ -33,7 +34,7 @@ export async function sendExport(
   const files = [
     { field: 'metadata', name: `meta-${fingerprint}${await suffix(metadata)}`, item: metadata },
     {
-      field: isVirtualMachine(image) ? 'rootfs.img' : 'rootfs',
+      field: imageType(image) === 'virtual-machine' ? 'rootfs.img' : 'rootfs',
       name: `${fingerprint}${await suffix(root)}`,
       item: root,
     },
@@ -92,18 +93,10 @@ async function contentOf(catalog: Catalog, { digest }: ImageItem): Promise<Conte
   return record === undefined ? undefined : (JSON.parse(record.content) as Content);
 }
 
-const suffixes = {
-  none: '.tar',
-  gzip: '.tar.gz',
-  xz: '.tar.xz',
-  zstd: '.tar.zst',
-  bzip2: '.tar.bz2',
-  lzma: '.tar.lzma',
-  squashfs: '.squashfs',
-};
-
 function suffixOf({ type }: ImageItem, content: Content | undefined): string {
-  if (type === 'squashfs') return '.squashfs';
-  if (type === 'disk-kvm.img') return '.qcow2';
-  return suffixes[content?.compression ?? 'xz'];
+  const { format } = factsOf(type);
+  const compression = content?.compression ?? 'xz';
+  // A unified image may be a squashfs, too.
+  if (format !== 'tar' || compression === 'squashfs') return `.${format === 'tar' ? 'squashfs' : format}`;
+  return `.tar${compressionSuffixes[compression]}`;
 }

@@ -3,8 +3,9 @@ import type { Catalog } from '../../catalog/catalog.ts';
 import type { Source } from '../../catalog/products/blob-sources.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
+import { deltaFile, factsOf, type ItemType, isUnified, typeOfFtype } from '../../model/item-types.ts';
 import { impliedAliases } from '../../model/names.ts';
-import type { Item, ItemType } from '../../model/versions.ts';
+import type { Item } from '../../model/versions.ts';
 import type { OfferedDelta, OfferedFile, OfferedRoot } from '../../simplestreams/read/offered.ts';
 import type { PlannedVersion } from '../plan/plan.ts';
 
@@ -61,21 +62,23 @@ function itemOf(file: OfferedFile | OfferedRoot | OfferedDelta, { product, versi
   if (sha256 === undefined) throw missing('its sha256');
   if ('base' in file) {
     const { base } = file;
-    return { file: `delta.${base}.vcdiff`, type: 'squashfs.vcdiff', digest: sha256, size, deltaBase: base };
+    return { file: deltaFile(base), type: 'squashfs.vcdiff', digest: sha256, size, deltaBase: base };
   }
-  if (!('type' in file)) return { file: 'lxd.tar.xz', type: 'metadata', digest: sha256, size };
+  if (!('type' in file)) return { file: factsOf('metadata').file, type: 'metadata', digest: sha256, size };
   if (file.unified && file.type === 'virtual-machine') throw missing('a split image beside it');
   if (file.fingerprint === undefined) throw missing('the combined sha256 on the metadata item');
-  return { ...named(file), digest: sha256, size, fingerprint: file.fingerprint };
+  const type = itemType(file);
+  return { file: itemFile(file, type), type, digest: sha256, size, fingerprint: file.fingerprint };
 }
 
-function named(root: OfferedRoot): { file: string; type: ItemType } {
-  if (root.unified) return { file: 'lxd_combined.tar.gz', type: 'combined' };
-  if (root.ftype === 'squashfs') return { file: 'rootfs.squashfs', type: 'squashfs' };
-  if (root.type === 'virtual-machine') return { file: 'disk.qcow2', type: 'disk-kvm.img' };
-  // The name tells how it is packed, as far as the upstream's does.
-  return {
-    file: `rootfs.tar${extname(root.path) === '.tar' ? '' : extname(root.path)}`,
-    type: 'root.tar.xz',
-  };
+function itemType(root: OfferedRoot): ItemType {
+  const type = typeOfFtype(root.ftype);
+  if (type === undefined) throw new Error(`${root.ftype} is the ftype of no root`);
+  return type;
+}
+
+function itemFile({ path }: OfferedRoot, type: ItemType): string {
+  const { file, format } = factsOf(type);
+  // The name tells how a root tarball is packed, as far as the upstream's does.
+  return format !== 'tar' || isUnified(type) ? file : `${file}${extname(path).replace(/^\.tar$/, '')}`;
 }

@@ -1,38 +1,30 @@
 import { HeadwaterError } from '../../errors.ts';
+import {
+  factsOf,
+  type ItemType,
+  imageTypeOf,
+  isUnified,
+  itemTypeNames,
+  lxcMetadataFile,
+  tarballFiles,
+} from '../../model/item-types.ts';
 
-/** What a file of a version is for. A version has at most one of each. */
-export type Role = 'metadata' | 'squashfs' | 'root tarball' | 'disk' | 'combined' | 'other tarball';
+/** What a file of a version is for: its type, as far as its name tells it. A version has at most one of each. */
+type Role = ItemType | 'other tarball';
 
-const tar = String.raw`\.tar(?:\.(?:xz|gz|zst|bz2|lzma))?$`;
-
-// The names that distrobuilder, lxd-imagebuilder, `lxc image export`, `incus image export` and Ubuntu's builds use;
-// of several that play the same role, the earlier pattern is preferred.
+// Of several names for the same role, the earlier pattern is preferred.
 const patterns: [Role, RegExp][] = [
-  ['metadata', new RegExp(`^lxd${tar}`)],
-  ['metadata', new RegExp(`^incus${tar}`)],
-  ['metadata', new RegExp(`^metadata${tar}`)],
-  ['metadata', new RegExp(`-(?:lxd|incus|metadata)${tar}`)],
-  ['metadata', new RegExp(`^meta-.*${tar}`)],
-  ['metadata', new RegExp(`^meta${tar}`)],
-  ['squashfs', /^root(?:fs)?\.squashfs$/],
-  ['squashfs', /\.squashfs$/],
-  ['root tarball', /^root(?:fs)?\.tar\.xz$/],
-  ['root tarball', new RegExp(`(?:^|[-.])root(?:fs)?${tar}`)],
-  ['disk', /^disk\.qcow2$/],
-  ['disk', /(?:^|-)disk-kvm\.img$/],
-  ['disk', /\.qcow2$/],
-  ['disk', /(?:^|-)uefi1\.img$/],
-  ['disk', /(?:^|-)disk1\.img$/],
-  ['combined', new RegExp(`^lxd_combined${tar}`)],
-  ['combined', new RegExp(`^incus_combined${tar}`)],
-  ['other tarball', new RegExp(tar)],
-  ['other tarball', /\.t[gx]z$/],
+  ...itemTypeNames.flatMap((type) =>
+    (factsOf(type).builderFiles ?? []).map((pattern): [Role, RegExp] => [type, pattern]),
+  ),
+  ...tarballFiles.map((pattern): [Role, RegExp] => ['other tarball', pattern]),
 ];
 
 // Disks in formats that neither LXD nor Incus takes.
 const foreign = /\.(?:img|raw|iso|vmdk|vhdx?|vdi|ova)$/;
 
-const lxcMetadata = new RegExp(`^meta${tar}`);
+/** Roots that are published together with metadata. */
+const splitRoots = itemTypeNames.filter((type) => imageTypeOf(type) !== undefined && !isUnified(type));
 
 /** A file that a version may be made of. */
 export interface Candidate {
@@ -110,7 +102,7 @@ export function incomplete(where: string, reason: string): HeadwaterError {
 function split(candidates: Candidate[], where: string): { chosen: Candidate[]; rest: Candidate[] } {
   const ordered = candidates.toSorted((a, b) => a.rank - b.rank || (a.name < b.name ? -1 : 1));
   const among = (...roles: Role[]) => ordered.filter(({ role }) => roles.includes(role));
-  const parts = among('metadata', 'squashfs', 'root tarball', 'disk');
+  const parts = among('metadata', ...splitRoots);
   const combined = among('combined');
   const tarballs = among('other tarball');
   const [tarball] = tarballs;
@@ -137,10 +129,12 @@ function split(candidates: Candidate[], where: string): { chosen: Candidate[]; r
 /** Whether there is only metadata, or only roots of kinds that cannot be published without it. */
 function isHalf(parts: Candidate[]): boolean {
   const roles = new Set(parts.map(({ role }) => role));
-  return roles.has('metadata') ? roles.size === 1 : !roles.has('root tarball');
+  return roles.has('metadata') ? roles.size === 1 : !roles.has('root.tar.xz');
 }
 
 /** LXC's own metadata has no meaning here; builders leave it beside that of LXD or Incus. */
 function isForLxc(candidate: Candidate, first: Candidate): boolean {
-  return candidate.role === 'metadata' && lxcMetadata.test(candidate.name) && !lxcMetadata.test(first.name);
+  return (
+    candidate.role === 'metadata' && lxcMetadataFile.test(candidate.name) && !lxcMetadataFile.test(first.name)
+  );
 }

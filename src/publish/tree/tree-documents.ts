@@ -5,10 +5,11 @@ import { badLink, follow, isWithin, leadsOut } from '../../files/symbolic-links.
 import { fileFailure, readSmallFile } from '../../files/text-file.ts';
 import { defined } from '../../model/defined.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
+import { knownFtypes } from '../../model/item-types.ts';
 import { type ProductKey, parseSerial } from '../../model/names.ts';
 import { mapping, text, type Untyped } from '../../simplestreams/read/fields.ts';
 import { type DocumentDetails, readDetails, readProductKey } from '../../simplestreams/read/product.ts';
-import type { Candidate, Role } from './build-files.ts';
+import type { Candidate } from './build-files.ts';
 import type { TreeFailure } from './tree-walk.ts';
 
 /** A file as a document names it. */
@@ -44,19 +45,6 @@ export interface TreeDocuments {
 
 // A document of 100,000 versions with deltas has 75 MB.
 const largestDocument = 256 * 1024 * 1024;
-
-// What clients take, the one they prefer first (the protocol of LXD and Incus clients).
-const itemTypes: [Role, string][] = [
-  ['metadata', 'lxd.tar.xz'],
-  ['metadata', 'incus.tar.xz'],
-  ['squashfs', 'squashfs'],
-  ['root tarball', 'root.tar.xz'],
-  ['disk', 'disk-kvm.img'],
-  ['disk', 'uefi1.img'],
-  ['disk', 'disk1.img'],
-  ['combined', 'lxd_combined.tar.gz'],
-  ['combined', 'incus_combined.tar.gz'],
-];
 
 /** Where the first document of a tree is. */
 export function indexOf(root: string): string {
@@ -149,9 +137,10 @@ function readVersion(
     const entry = mapping(item, at);
     const ftype = text(entry, 'ftype', at) ?? '';
     deltas ||= ftype.endsWith('.vcdiff');
-    const rank = itemTypes.findIndex(([, type]) => type === ftype);
-    const role = itemTypes[rank]?.[0];
-    if (role !== undefined) files.push({ ...readFile(entry, at), role, rank });
+    const rank = knownFtypes.findIndex((known) => known.ftype === ftype);
+    const role = knownFtypes[rank]?.type;
+    if (role === undefined || role === 'squashfs.vcdiff') continue;
+    files.push({ ...readFile(entry, at), role, rank });
   }
   return { serial: serialAt(name, where), ...defined({ label }), files, deltas };
 }

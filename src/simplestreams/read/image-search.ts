@@ -1,7 +1,8 @@
 import { HeadwaterError } from '../../errors.ts';
 import { type Architecture, parseArchitecture } from '../../model/architecture.ts';
+import type { ImageType } from '../../model/item-types.ts';
 import { impliedAliases } from '../../model/names.ts';
-import type { ImageType, OfferedProduct, OfferedRoot, OfferedVersion } from './offered.ts';
+import type { OfferedProduct, OfferedRoot, OfferedVersion } from './offered.ts';
 
 /** Which image of an upstream is meant, as clients name it. */
 export interface WantedImage {

@@ -1,10 +1,9 @@
 import type { Digest } from '../../model/digest.ts';
+import type { ImageType } from '../../model/item-types.ts';
 import type { ProductKey } from '../../model/names.ts';
 import type { DocumentDetails } from './product.ts';
 
 // What an upstream offers, as far as it can be used here: the result of reading its documents.
-
-export type ImageType = 'container' | 'virtual-machine';
 
 /** A file of the upstream. One of the digests is there, at least. */
 export interface OfferedFile {

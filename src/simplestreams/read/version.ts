@@ -1,26 +1,11 @@
 import { HeadwaterError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
+import { type ItemType, imageTypeOf, isUnified, knownFtypes } from '../../model/item-types.ts';
 import { mapping, text, type Untyped } from './fields.ts';
-import type { ImageType, OfferedDelta, OfferedFile, OfferedRoot, OfferedVersion, Skips } from './offered.ts';
+import type { OfferedDelta, OfferedFile, OfferedRoot, OfferedVersion, Skips } from './offered.ts';
 import { upstreamPath } from './path.ts';
 import { serialFromUpstream } from './serial.ts';
-
-/** What clients boot from, the one they prefer first, and where its fingerprint stands on the metadata item. */
-const rootTypes: Record<string, { type: ImageType; fingerprints: string[] }> = {
-  squashfs: { type: 'container', fingerprints: ['combined_squashfs_sha256'] },
-  'root.tar.xz': { type: 'container', fingerprints: ['combined_rootxz_sha256', 'combined_sha256'] },
-  'disk-kvm.img': { type: 'virtual-machine', fingerprints: ['combined_disk-kvm-img_sha256'] },
-  'uefi1.img': { type: 'virtual-machine', fingerprints: ['combined_uefi1-img_sha256'] },
-  'disk1.img': { type: 'virtual-machine', fingerprints: ['combined_disk1-img_sha256'] },
-};
-
-/** Of one file under two names, the first that is there is taken. */
-const metadataTypes = ['lxd.tar.xz', 'incus.tar.xz'];
-const unifiedTypes = ['lxd_combined.tar.gz', 'incus_combined.tar.gz'];
-
-/** Clients take deltas of disks from the wrong base, so only these are of use. */
-const deltaType = 'squashfs.vcdiff';
 
 /** An item, with what its document says of it. */
 interface Entry {
@@ -63,12 +48,18 @@ export function readVersion(
   const filesOf = (ftype: string) =>
     (byType.get(ftype) ?? []).flatMap((entry) => attempt(() => [{ file: readFile(entry, ftype), entry }]));
 
-  const metadata = metadataTypes.flatMap(filesOf)[0];
+  /** Of one thing under several ftypes, the one that is there and that clients prefer is taken. */
+  const firstOf = (type: ItemType) =>
+    knownFtypes.filter((known) => known.type === type).flatMap(({ ftype }) => filesOf(ftype))[0];
+
+  const metadata = firstOf('metadata');
   const roots: OfferedRoot[] = [];
-  for (const [ftype, { type, fingerprints }] of Object.entries(rootTypes)) {
+  for (const { ftype, type: itemType, fingerprintFields = [] } of knownFtypes) {
+    const type = imageTypeOf(itemType);
+    if (type === undefined || isUnified(itemType)) continue;
     const root = filesOf(ftype)[0];
     if (root === undefined || metadata === undefined) continue;
-    const said = fingerprints.map((field) => metadata.entry.fields[field]).find(isDigest);
+    const said = fingerprintFields.map((field) => metadata.entry.fields[field]).find(isDigest);
     roots.push({
       ...root.file,
       type,
@@ -76,7 +67,7 @@ export function readVersion(
       ...(said === undefined ? {} : { fingerprint: parseDigest(said) }),
     });
   }
-  const unified = unifiedTypes.flatMap(filesOf)[0];
+  const unified = firstOf('combined');
   // A split image needs no unified one beside it: clients prefer it, and it can share files with other versions.
   if (unified !== undefined && roots.length === 0) roots.push(unifiedRoot(unified));
   if (roots.length === 0) {
@@ -87,8 +78,9 @@ export function readVersion(
     return undefined;
   }
   const [label] = attempt(() => [text(fields, 'label', where)]);
+  // Clients take deltas of disks from the wrong base: only those of squashfs are of use.
   const deltas = options.deltas
-    ? filesOf(deltaType).flatMap((found) => attempt(() => delta(found, serial, options.serials)))
+    ? filesOf('squashfs.vcdiff').flatMap((found) => attempt(() => delta(found, serial, options.serials)))
     : [];
   return {
     name,

@@ -1,16 +1,10 @@
 import { defined } from '../../model/defined.ts';
-import type { Item, ItemType, ProductWithVersions, Version } from '../../model/versions.ts';
-import { faces, imagePath, streamPath } from './paths.ts';
+import { factsOf, publishedNames } from '../../model/item-types.ts';
+import type { Item, ProductWithVersions, Version } from '../../model/versions.ts';
+import { imagePath, streamPath } from './paths.ts';
 
 // Clients decode documents into fixed types, and one field of the wrong type makes them refuse the whole remote:
 // everything here is text but `size`, which is an integer.
-
-/** Where clients look for an image's fingerprint on the metadata item, by the root's ftype. */
-const fingerprintFields: Partial<Record<ItemType, string>> = {
-  squashfs: 'combined_squashfs_sha256',
-  'root.tar.xz': 'combined_rootxz_sha256',
-  'disk-kvm.img': 'combined_disk-kvm-img_sha256',
-};
 
 /**
  * A product as it stands in a products document: `"name":{…}`. A version that is not its newest and has aliases pinned
@@ -62,8 +56,10 @@ function renderEntry(
 function renderVersion(product: ProductWithVersions, version: Version) {
   const fingerprints: Record<string, string> = {};
   for (const { type, fingerprint } of version.items) {
-    const field = fingerprintFields[type];
-    if (field !== undefined && fingerprint !== undefined) fingerprints[field] = fingerprint;
+    if (fingerprint === undefined) continue;
+    for (const { fingerprintFields: [field] = [] } of factsOf(type).published) {
+      if (field !== undefined) fingerprints[field] = fingerprint;
+    }
   }
   // A delta from a version that clients do not see is of no use to them.
   const isListed = ({ deltaBase }: Item) =>
@@ -71,7 +67,7 @@ function renderVersion(product: ProductWithVersions, version: Version) {
     (deltaBase !== version.serial && product.versions.some(({ serial }) => serial === deltaBase));
   const listed = version.items.filter(isListed);
   const items = listed.flatMap((item: Item) =>
-    faces(item).map(({ ftype, file }) => [
+    publishedNames(item).map(({ ftype, file }) => [
       ftype,
       {
         ftype,
