@@ -87,6 +87,11 @@ export class Catalog {
     return await this.#database.damage();
   }
 
+  /** Damage that {@link damage} or any use of the catalog has found, and what to do. */
+  get knownDamage(): string | undefined {
+    return this.#database.knownDamage;
+  }
+
   /** How much there is: the sizes that `/metrics` shows. */
   async size(): Promise<{ products: number; versions: number; blobs: number; bytes: number }> {
     const count = async (table: 'products' | 'versions') => {

@@ -29,6 +29,8 @@ function advice(code: string | undefined): string | undefined {
       return `permission denied (${code}): give the user that runs Headwater access to it`;
     case 'EROFS':
       return 'the file system is mounted read-only (EROFS): mount it for writing';
+    case 'EXDEV':
+      return 'it is on another file system or mount than the rest of the data directory (EXDEV): mount the data directory as a whole';
     case 'EIO':
       return 'the disk failed (EIO): look into the system log and check the disk';
     case 'ENOTDIR':

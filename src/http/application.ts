@@ -4,6 +4,7 @@ import Koa, { type Context, type Middleware } from 'koa';
 import type { Access } from '../access/access.ts';
 import type { Products } from '../catalog/products/products.ts';
 import { HeadwaterError } from '../errors.ts';
+import { defined } from '../model/defined.ts';
 import type { Metrics } from '../ops/metrics.ts';
 import type { DocumentsHandler } from './documents/documents-handler.ts';
 import { findImageFile, type ImageBytes, sendImageFile } from './documents/image-files.ts';
@@ -94,7 +95,10 @@ async function readRequest(parts: ApplicationParts, context: Context): Promise<b
     if (path === '/readyz') {
       const problem = await parts.readiness.problem('write' in context.query ? 'write' : 'read');
       context.status = problem === undefined ? 200 : 503;
-      context.body = problem === undefined ? { status: 'ready' } : { status: 'unavailable', problem };
+      context.body =
+        problem === undefined
+          ? { status: 'ready', ...defined({ warning: parts.readiness.warning }) }
+          : { status: 'unavailable', problem };
       return true;
     }
     if (path === '/metrics') {

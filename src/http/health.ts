@@ -11,17 +11,27 @@ export class Readiness {
   readonly #store: BlobStore;
   readonly #documents: Documents;
   readonly #reserve: Reserve;
+  readonly #damage: () => string | undefined;
   readonly #last = new Map<Purpose, { at: number; problem: Promise<string | undefined> }>();
 
-  constructor(store: BlobStore, documents: Documents, reserve: Reserve) {
+  /** @param damage what is known to be damaged in the catalog */
+  constructor(store: BlobStore, documents: Documents, reserve: Reserve, damage: () => string | undefined) {
     this.#store = store;
     this.#documents = documents;
     this.#reserve = reserve;
+    this.#damage = damage;
+  }
+
+  /** What an operator must look at although images can be served. */
+  get warning(): string | undefined {
+    return this.#damage();
   }
 
   /** Why the server is not ready, in words; undefined when it is. */
   async problem(purpose: Purpose): Promise<string | undefined> {
     if (this.#documents.revision < 0) return 'the documents are not rendered yet';
+    // What is recorded in a damaged catalog is lost when a backup takes its place.
+    if (purpose === 'write' && this.warning !== undefined) return this.warning;
     const now = performance.now();
     let last = this.#last.get(purpose);
     if (last === undefined || now - last.at > checkedFor) {

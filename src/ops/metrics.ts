@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { messageOf } from '../errors.ts';
 import { type MirrorSample, mirrorGauges } from './mirror-metrics.ts';
 
 /** What a request was, for its metrics. */
@@ -32,10 +33,14 @@ export class Metrics {
   readonly #rendering: Histogram;
   readonly #refused: Counter;
 
-  /** @param sources asked when the metrics are read */
+  /**
+   * @param sources asked when the metrics are read; what cannot be asked is left out (`NaN`)
+   * @param sources.onRead told why the sources could not be asked; undefined when they could
+   */
   constructor(sources: {
     catalogSize: () => Promise<{ products: number; versions: number; blobs: number; bytes: number }>;
     mirrors: () => Promise<MirrorSample[]>;
+    onRead: (problem: string | undefined) => void;
   }) {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
@@ -87,9 +92,18 @@ export class Metrics {
     for (const { gauge } of gauges) this.#registry.registerMetric(gauge);
     const showMirrors = mirrorGauges(this.#registry);
     this.#refreshGauges = async () => {
-      const size = await sources.catalogSize();
-      for (const { what, gauge } of gauges) gauge.set(size[what]);
-      showMirrors(await sources.mirrors());
+      let size: Record<(typeof gauges)[number]['what'], number> | undefined;
+      let mirrors: MirrorSample[] = [];
+      try {
+        size = await sources.catalogSize();
+        mirrors = await sources.mirrors();
+        sources.onRead(undefined);
+      } catch (error) {
+        // The metrics that say what is wrong are needed most now.
+        sources.onRead(messageOf(error));
+      }
+      for (const { what, gauge } of gauges) gauge.set(size?.[what] ?? Number.NaN);
+      showMirrors(mirrors);
     };
   }
 

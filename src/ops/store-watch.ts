@@ -2,11 +2,12 @@ import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { StoppedSweep } from '../catalog/storage.ts';
 import { HeadwaterError, messageOf } from '../errors.ts';
+import { Condition } from './condition.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { asideSize, tidyAside } from './set-aside.ts';
 import { renewInterval, type StoreLease } from './store-lease.ts';
-import { confirmOwnership, type Ownership } from './store-owner.ts';
+import { confirmOwnership, type Ownership, ownershipOf } from './store-owner.ts';
 
 interface WatchParts {
   catalog: Catalog;
@@ -16,8 +17,9 @@ interface WatchParts {
 }
 
 /**
- * What a running server knows of its blob store as a whole: whether its catalog owns the store, what is set aside, and
- * whether a sweep waits for a decision. Renews the store's records and says what is wrong, in the log and the metrics.
+ * The health of a running server's catalog and blob store: whether the catalog is damaged and owns the store, whether the
+ * store can be read and written, what is set aside, and whether a sweep waits for a decision. Renews the store's records
+ * and reports what is wrong in the log and the metrics.
  */
 export class StoreWatch {
   readonly #parts: WatchParts;
@@ -28,13 +30,35 @@ export class StoreWatch {
   #stopped: StoppedSweep | undefined;
   #timer: NodeJS.Timeout | undefined;
   #running = Promise.resolve();
-  /** What is wrong with the catalog itself. */
-  #damage: string | undefined;
-  /** What was said last, so that it is said once. */
+  readonly #damaged: Condition;
+  readonly #unreadable: Condition;
+  readonly #unwritable: Condition;
+  readonly #outdated: Condition;
+  /** What was said last of the ownership, so that it is said once. */
   #said = '';
 
   constructor(parts: WatchParts) {
     this.#parts = parts;
+    this.#damaged = new Condition(parts.log, {
+      level: 'error',
+      begins: 'the catalog is damaged: nothing is removed from the blob store',
+      ends: 'a check of the catalog found no damage any more',
+    });
+    this.#unreadable = new Condition(parts.log, {
+      level: 'error',
+      begins: 'the blob store cannot be read',
+      ends: 'the blob store can be read again',
+    });
+    this.#unwritable = new Condition(parts.log, {
+      level: 'error',
+      begins: 'the blob store cannot be written: publishing fails, and nothing is removed',
+      ends: 'the blob store can be written again',
+    });
+    this.#outdated = new Condition(parts.log, {
+      level: 'warn',
+      begins: 'cannot renew the records in the blob store; the server tries again every minute',
+      ends: 'the records in the blob store are renewed again',
+    });
   }
 
   /**
@@ -54,14 +78,19 @@ export class StoreWatch {
 
   /** Whether bytes may be taken out of the store. */
   get mayRemove(): boolean {
-    return this.#ownership?.owned === true && this.#rival === undefined && this.#damage === undefined;
+    return this.#ownership?.owned === true && this.problem === undefined;
   }
 
-  /** Looks at every page of the catalog: a damaged one says that too much is garbage. */
+  /** What, besides a wrong owner, keeps bytes from being taken out of the store. */
+  get problem(): string | undefined {
+    const rival = this.#rival === undefined ? undefined : rivalMessage(this.#rival);
+    return this.#parts.catalog.knownDamage ?? this.#unreadable.reason ?? this.#unwritable.reason ?? rival;
+  }
+
+  /** Reads every page of the catalog: in a damaged one too much looks like garbage. */
   async checkCatalog(): Promise<void> {
-    const { catalog, log } = this.#parts;
-    this.#damage = await catalog.damage();
-    if (this.#damage !== undefined) log.error(this.#damage);
+    await this.#parts.catalog.damage();
+    this.#noteDamage();
   }
 
   /** Takes over what a collection found out. */
@@ -87,8 +116,18 @@ export class StoreWatch {
     );
     metrics.watch(
       'headwater_catalog_damaged',
-      '1 when the last check of the catalog found damage, else 0.',
-      () => (this.#damage === undefined ? 0 : 1),
+      '1 when the last check of the catalog, or any use of it since then, found damage, else 0.',
+      () => (this.#parts.catalog.knownDamage === undefined ? 0 : 1),
+    );
+    metrics.watch(
+      'headwater_store_readable',
+      '1 when the blob store could be read at the last look, once a minute, else 0.',
+      () => (this.#unreadable.reason === undefined ? 1 : 0),
+    );
+    metrics.watch(
+      'headwater_store_writable',
+      '1 when the blob store could be written at the last look, once a minute, else 0.',
+      () => ((this.#unreadable.reason ?? this.#unwritable.reason) === undefined ? 1 : 0),
     );
     metrics.watch('headwater_store_set_aside_blobs', 'Blobs that are set aside.', () => this.#aside.blobs);
     metrics.watch('headwater_store_set_aside_bytes', 'Bytes that are set aside.', () => this.#aside.bytes);
@@ -104,19 +143,36 @@ export class StoreWatch {
     clearInterval(this.#timer);
     await this.#running;
     await this.#renew();
-    await this.#parts.lease.release().catch((error: unknown) => this.#warn(error));
+    await this.#parts.lease
+      .release()
+      .catch((error: unknown) =>
+        this.#parts.log.warn(
+          { error: messageOf(error) },
+          'cannot give up the lease on the blob store: a server with another catalog has to wait for three minutes',
+        ),
+      );
   }
 
   async #renew(): Promise<void> {
     const { catalog, store, lease } = this.#parts;
+    this.#noteDamage();
+    this.#unreadable.set(await problemOf(store.check('read')));
+    if (this.#unreadable.reason !== undefined) return;
+    this.#unwritable.set(await problemOf(store.check('write')));
+    const isWritable = this.#unwritable.reason === undefined;
     try {
-      this.#rival = await lease.renew();
-      this.#ownership = await confirmOwnership(catalog, store);
+      if (isWritable) this.#rival = await lease.renew();
+      this.#ownership = await (isWritable ? confirmOwnership : ownershipOf)(catalog, store);
       this.#stopped ??= await catalog.storage.stoppedSweep();
+      this.#outdated.set(undefined);
       this.#say();
     } catch (error) {
-      this.#warn(error);
+      this.#outdated.set(messageOf(error));
     }
+  }
+
+  #noteDamage(): void {
+    this.#damaged.set(this.#parts.catalog.knownDamage);
   }
 
   /** After a restore: the server must not take what is set aside for lost. */
@@ -127,7 +183,10 @@ export class StoreWatch {
       if (returned > 0) log.info({ returned }, 'blobs that were set aside are back: the catalog names them');
       this.#aside = await asideSize(store);
     } catch (error) {
-      this.#warn(error);
+      log.warn(
+        { error: messageOf(error) },
+        'cannot bring back blobs that were set aside; a later round tries again',
+      );
     }
   }
 
@@ -135,7 +194,7 @@ export class StoreWatch {
     const { log } = this.#parts;
     const problem =
       this.#rival !== undefined
-        ? `a server on ${this.#rival} with another catalog uses the blob store: stop one of the two`
+        ? rivalMessage(this.#rival)
         : this.#ownership?.owned === false
           ? this.#ownership.message
           : '';
@@ -149,9 +208,19 @@ export class StoreWatch {
     if (this.#rival !== undefined) return 'two-servers';
     return this.#ownership?.owned === false ? this.#ownership.obstacle : 'none';
   }
+}
 
-  #warn(error: unknown): void {
-    const message = "the store's records could not be renewed; the next round tries again";
-    this.#parts.log.warn({ error: messageOf(error) }, message);
-  }
+function rivalMessage(host: string): string {
+  return `a server on ${host} with another catalog uses the blob store: stop one of the two`;
+}
+
+/** Why a check failed; undefined when it did not. A full store is none of these problems: removing helps. */
+async function problemOf(check: Promise<void>): Promise<string | undefined> {
+  return await check.then(
+    () => undefined,
+    (error: Error) => {
+      const isFull = error.cause instanceof HeadwaterError && error.cause.kind === 'no-space';
+      return isFull ? undefined : error.message;
+    },
+  );
 }

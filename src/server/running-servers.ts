@@ -23,7 +23,7 @@ const ending = '.json';
 
 /**
  * Records that this process serves a data directory.
- * @param onProblem told when the record cannot be written: the server works without it
+ * @param onProblem told when the record cannot be written or removed: the server works without it
  * @returns removes the record
  */
 export async function recordServer(
@@ -58,7 +58,7 @@ async function writeRecord(
   timer.unref();
   return async () => {
     clearInterval(timer);
-    await rm(file, { force: true });
+    await rm(file, { force: true }).catch(onProblem);
   };
 }
 

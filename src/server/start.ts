@@ -30,6 +30,7 @@ import { MirrorService } from '../mirror/service.ts';
 import { defined } from '../model/defined.ts';
 import { machineAddresses, reachableAddresses } from '../net/addresses.ts';
 import { OwnAddresses } from '../net/own-addresses.ts';
+import { Condition } from '../ops/condition.ts';
 import { ReserveKeeper } from '../ops/keep-reserve.ts';
 import { createLogger, type Logger } from '../ops/log.ts';
 import { Metrics } from '../ops/metrics.ts';
@@ -89,7 +90,9 @@ export async function startServer(
   const onStoreError: OnStoreError = (operation, kind, error) => {
     metrics.observeStoreError(operation, kind);
     const level = kind === 'damaged' ? 'error' : 'warn';
-    log[level]({ operation, kind, error: messageOf(error) }, 'the blob store failed');
+    // What checks find, the watch reports once.
+    if (operation !== 'check')
+      log[level]({ operation, kind, error: messageOf(error) }, 'the blob store failed');
   };
   // A wrong path ends the start before it makes anything.
   if (typeof config.tls === 'object') await readCertificate(config.tls);
@@ -107,7 +110,16 @@ export async function startServer(
     mayEvict: () => watch.mayRemove,
   });
   const imageBytes = { ...observeListed(onDemand, onStoreError), presign: onDemand.presign };
-  const metrics = new Metrics({ catalogSize: () => catalog.size(), mirrors: () => mirrors.statuses() });
+  const unmeasured = new Condition(log, {
+    level: 'warn',
+    begins: 'the catalog cannot be read for the metrics',
+    ends: 'the catalog can be read for the metrics again',
+  });
+  const metrics = new Metrics({
+    catalogSize: () => catalog.size(),
+    mirrors: () => mirrors.statuses(),
+    onRead: (problem) => unmeasured.set(problem),
+  });
   watch.showIn(metrics);
   metrics.watch(
     'headwater_examinations_running',
@@ -201,7 +213,7 @@ export async function startServer(
     documents: handler,
     products: catalog.products,
     images: imageBytes,
-    readiness: new Readiness(store, documents, catalog.reserve),
+    readiness: new Readiness(store, documents, catalog.reserve, () => catalog.knownDamage),
     metrics,
     api: createApi({
       catalog,
@@ -290,7 +302,7 @@ export async function startServer(
     (error) =>
       log.warn(
         { error: messageOf(error) },
-        'other commands may not find this server: its record was not written',
+        'the record of this server was not written or removed: other commands may not find the server, or ask one that has ended',
       ),
   );
   log.info({ address: config.listen.address, port }, 'listening');

@@ -1,6 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { run } from './command.ts';
 import { demand } from './needs.ts';
 
@@ -30,6 +30,27 @@ export async function mountXfs(): Promise<Mounted> {
   // The mount keeps the file, nameless.
   await rm(image);
   return mounted(path);
+}
+
+/** A directory mounted over itself, read-only. @returns undoes it */
+export async function mountReadOnly(path: string): Promise<() => Promise<void>> {
+  await run('mount', ['--bind', path, path]);
+  await run('mount', ['-o', 'remount,bind,ro', path]);
+  return async () => void (await run('umount', [path]));
+}
+
+/** An ext4 file system, which the kernel mounts read-only when it finds an error: `fail` reports one. */
+export async function mountExt4(): Promise<Mounted & { fail: () => Promise<void> }> {
+  demand('mkfs.ext4');
+  const path = await mkdtemp(join(tmpdir(), 'headwater-mount-'));
+  const image = `${path}.image`;
+  await run('truncate', ['--size=256M', image]);
+  await run('mkfs.ext4', ['-q', '-E', 'lazy_itable_init=0', image]);
+  await run('mount', ['-o', 'loop,errors=remount-ro', image, path]);
+  await rm(image);
+  const device = (await run('findmnt', ['-n', '-o', 'SOURCE', path])).trim();
+  const fail = () => writeFile(`/sys/fs/ext4/${basename(device)}/trigger_fs_error`, 'error of a test');
+  return { ...mounted(path), fail };
 }
 
 function mounted(path: string): Mounted {

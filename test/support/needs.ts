@@ -21,6 +21,7 @@ const packages = {
   gpg: 'gnupg',
   'incus-simplestreams': 'incus-extra',
   ip: 'iproute2',
+  'mkfs.ext4': 'e2fsprogs',
   'mkfs.xfs': 'xfsprogs',
   mksquashfs: 'squashfs-tools',
   nginx: 'nginx-light',

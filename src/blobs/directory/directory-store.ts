@@ -1,8 +1,7 @@
 import type { Stats } from 'node:fs';
-import { chmod, type FileHandle, open, readFile, rename, stat } from 'node:fs/promises';
+import { chmod, type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
-import { outcomeOf, resultOf } from '../../async/outcome.ts';
 import { codeOf, HeadwaterError } from '../../errors.ts';
 import { diskError } from '../../files/file-error.ts';
 import { FileRange } from '../../files/file-range.ts';
@@ -25,6 +24,7 @@ import { assertSize } from '../damaged-blob.ts';
 import { Incoming } from '../incoming.ts';
 import { adoptFile } from './adopt-file.ts';
 import { AsideDirectory } from './aside-directory.ts';
+import { type BlobMove, BlobMoves } from './blob-moves.ts';
 import { Directories } from './directories.ts';
 import { GroupSync } from './group-sync.ts';
 import { RecentlyWritten } from './recently-written.ts';
@@ -45,6 +45,7 @@ export class DirectoryStore implements BlobStore {
   readonly #directories: Directories;
   readonly #sync: GroupSync;
   readonly #aside: AsideDirectory;
+  readonly #moves: BlobMoves;
   readonly #written = new RecentlyWritten();
   /** When the directory was last seen to be there, by the clock of `performance`. */
   #rootSeenAt = Number.NEGATIVE_INFINITY;
@@ -55,6 +56,7 @@ export class DirectoryStore implements BlobStore {
     this.#staging = join(this.#root, 'staging');
     this.#sync = new GroupSync(this.#staging);
     this.#directories = new Directories(this.#root, (path) => this.#sync.sync([path]));
+    this.#moves = new BlobMoves(this.#staging, this.#directories, this.#sync);
     this.#aside = new AsideDirectory(this.#root, this.#directories, (paths) => this.#sync.sync(paths));
   }
 
@@ -68,10 +70,13 @@ export class DirectoryStore implements BlobStore {
     }
     await this.#directories.make(resolve(this.#root, blobRoot));
     await this.#directories.make(this.#staging);
-    for (const { name } of await entriesOf(this.#staging)) {
-      const path = join(this.#staging, name);
-      const found = await statOf(path);
-      if (found !== undefined && (await isAbandoned(name, found.mtime))) await removeFile(path);
+    // Those in the directory of the blobs are left from checks.
+    for (const directory of [this.#staging, blobs]) {
+      for (const { name } of await entriesOf(directory)) {
+        const path = join(directory, name);
+        const found = await statOf(path);
+        if (found !== undefined && (await isAbandoned(name, found.mtime))) await removeFile(path);
+      }
     }
   }
 
@@ -118,7 +123,7 @@ export class DirectoryStore implements BlobStore {
   async adopt(path: string, digest: Digest): Promise<boolean> {
     return await adoptFile(path, this.#staging, async (staged, size) => {
       // One that is there stays: it may have bytes of its own, which nobody else can change.
-      if (!(await this.#renew(digest, size))) await this.#place([{ path: staged, digest }]);
+      if (!(await this.#renew(digest, size))) await this.#moves.place([this.#move(staged, digest)]);
     });
   }
 
@@ -129,7 +134,8 @@ export class DirectoryStore implements BlobStore {
       paths: [...left],
       keep: async (files) => {
         await this.#sync.sync(files.map(({ path }) => path));
-        await this.#place(files, (path) => left.delete(path));
+        const moves = files.map(({ path, digest }) => this.#move(path, digest));
+        await this.#moves.place(moves, (path) => left.delete(path));
       },
       discard: async () => {
         for (const path of left) await removeFile(path);
@@ -170,17 +176,7 @@ export class DirectoryStore implements BlobStore {
   }
 
   async writeRecord(record: StoreRecord, text: string): Promise<void> {
-    const path = join(this.#root, recordKeys[record]);
-    const staged = await StagedFile.create(this.#staging);
-    try {
-      await staged.write(Buffer.from(text));
-      await staged.finish((file) => this.#sync.sync([file]));
-      await this.#move(staged.path, path);
-      staged.moved();
-    } finally {
-      await staged.discard();
-    }
-    await this.#sync.sync([this.#root]);
+    await this.#moves.replace(join(this.#root, recordKeys[record]), Buffer.from(text));
   }
 
   async *list(): AsyncIterable<BlobStat> {
@@ -199,13 +195,7 @@ export class DirectoryStore implements BlobStore {
     try {
       await this.#checkRoot();
       if (purpose === 'read') return;
-      const staged = await StagedFile.create(this.#staging);
-      try {
-        await staged.write(Buffer.from('ready?'));
-        await staged.finish((path) => this.#sync.sync([path]));
-      } finally {
-        await staged.discard();
-      }
+      await this.#moves.check(join(this.#root, blobRoot));
     } catch (error) {
       if (!(error instanceof HeadwaterError) || error.kind === 'unavailable') throw error;
       throw new HeadwaterError('unavailable', error.message, { cause: error });
@@ -224,7 +214,7 @@ export class DirectoryStore implements BlobStore {
       finished.catch(() => undefined);
       const digest = await promised;
       await finished;
-      await this.#place([{ path: staged.path, digest }], () => staged.moved());
+      await this.#moves.place([this.#move(staged.path, digest)], () => staged.moved());
     } finally {
       await staged.discard();
     }
@@ -232,6 +222,10 @@ export class DirectoryStore implements BlobStore {
 
   #path(digest: Digest): string {
     return join(this.#root, blobKey(digest));
+  }
+
+  #move(from: string, digest: Digest): BlobMove {
+    return { from, to: this.#path(digest), onNew: () => this.#written.add(digest) };
   }
 
   async #openBlob(digest: Digest, path: string): Promise<FileHandle> {
@@ -252,43 +246,6 @@ export class DirectoryStore implements BlobStore {
       throw diskError(error, path, 'read');
     });
     this.#rootSeenAt = performance.now();
-  }
-
-  /**
-   * Gives staged files, which the disk has whole, the names of their blobs. One that is there is replaced by the same bytes.
-   * @param onMoved called when a staged name is gone
-   */
-  async #place(
-    files: readonly { path: string; digest: Digest }[],
-    onMoved?: (path: string) => void,
-  ): Promise<void> {
-    const moves = files.map(({ path, digest }) => ({ digest, from: path, to: this.#path(digest) }));
-    const directories = [...new Set(moves.map(({ to }) => dirname(to)))];
-    await Promise.all(directories.map((directory) => this.#directories.make(directory)));
-    // When one fails the others come to their end first: what is left is removed then.
-    const moved = await Promise.all(
-      moves.map(({ digest, from, to }) =>
-        outcomeOf(async () => {
-          const isNew = (await statOf(to)) === undefined;
-          await this.#move(from, to);
-          if (isNew) this.#written.add(digest);
-          onMoved?.(from);
-        }),
-      ),
-    );
-    moved.forEach(resultOf);
-    await this.#sync.sync(directories);
-  }
-
-  async #move(from: string, to: string): Promise<void> {
-    await rename(from, to).catch(async (error: unknown) => {
-      if (codeOf(error) !== 'ENOENT') throw diskError(error, to, 'written');
-      // Somebody tidied empty directories away.
-      await this.#directories.remake(dirname(to));
-      await rename(from, to).catch((failure: unknown) => {
-        throw diskError(failure, to, 'written');
-      });
-    });
   }
 
   /** Renews a blob of `size` bytes (of any size when undefined); returns whether there is one. */

@@ -1,34 +1,94 @@
-import { codeOf, HeadwaterError } from '../../errors.ts';
+import { randomUUID } from 'node:crypto';
+import { closeSync, openSync, unlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { codeOf, HeadwaterError, messageOf } from '../../errors.ts';
 
-/**
- * What the database failed with, as users know it (https://www.sqlite.org/rescode.html).
- * @param seconds how long a statement waits for another process
- */
-export function explainFailure(error: unknown, seconds: number): unknown {
-  const code = codeOf(error) ?? '';
-  if (!code.startsWith('SQLITE_')) return error;
-  // The second one: there is no room for the index of the write-ahead log.
-  if (code === 'SQLITE_FULL' || code === 'SQLITE_IOERR_SHMSIZE') {
-    const message =
-      'the catalog cannot grow: the disk of the data directory is full: free some space, then try again';
-    return new HeadwaterError('no-space', message, { cause: error });
+/** What the statements of a database failed with, in words for users (https://www.sqlite.org/rescode.html). */
+export class DatabaseFailures {
+  /** What is damaged and what to do, once a check or a statement has found it. */
+  damage: string | undefined;
+  readonly #file: string;
+  readonly #seconds: number;
+
+  /**
+   * @param file the database
+   * @param seconds how long a statement waits for another process
+   */
+  constructor(file: string, seconds: number) {
+    this.#file = file;
+    this.#seconds = seconds;
   }
-  const message = messageFor(code, seconds);
-  return message === undefined ? error : new HeadwaterError('unavailable', message, { cause: error });
+
+  /** @returns a HeadwaterError that says what to do, or the error itself when it is no failure of the database */
+  readonly explain = (error: unknown): unknown => {
+    const code = codeOf(error) ?? '';
+    if (!code.startsWith('SQLITE_')) return error;
+    // The second one: there is no room for the index of the write-ahead log.
+    if (code === 'SQLITE_FULL' || code === 'SQLITE_IOERR_SHMSIZE') {
+      const message =
+        'the catalog cannot grow: the disk of the data directory is full: free some space, then try again';
+      return new HeadwaterError('no-space', message, { cause: error });
+    }
+    const message = messageFor(code, this.#file, this.#seconds);
+    if (message === undefined) return error;
+    if (damageCodes.test(code)) this.damage ??= message;
+    return new HeadwaterError('unavailable', message, { cause: error });
+  };
+
+  /** As {@link explain}, for what kept the database from being opened. */
+  explainOpening(error: unknown): HeadwaterError {
+    const known = this.explain(error);
+    if (known instanceof HeadwaterError) return known;
+    const code = codeOf(error) ?? '';
+    const advice =
+      code === 'EROFS'
+        ? ': its file system is mounted read-only: mount it for writing'
+        : /^(EACCES|EPERM)$/.test(code)
+          ? ': give the user that runs Headwater write access to its directory'
+          : '';
+    const message = `cannot open the catalog ${this.#file}: ${messageOf(error)}${advice}`;
+    return new HeadwaterError('unavailable', message, { cause: error });
+  }
 }
 
-function messageFor(code: string, seconds: number): string | undefined {
+const damageCodes = /^SQLITE_(CORRUPT|NOTADB|FORMAT)/;
+
+function messageFor(code: string, file: string, seconds: number): string | undefined {
   if (code.startsWith('SQLITE_BUSY')) {
     return `another process has kept the catalog for more than ${seconds} s: try again`;
   }
-  if (/^SQLITE_(CORRUPT|NOTADB|FORMAT)/.test(code)) return `${damaged} (${code}): ${repair}`;
+  if (damageCodes.test(code)) return `${damaged} (${code}): ${repair}`;
   if (/^SQLITE_(IOERR|PROTOCOL)/.test(code)) {
+    if (writeObstacle(file) === 'EROFS') return readOnly(file, code);
     return `the files of the catalog cannot be read or written (${code}): either the disk failed, or catalog.db-wal or catalog.db-shm was removed while a server or command used the catalog. Look at the system log, and stop the server and start it again: it writes what it knows into catalog.db. If that does not help, restore a backup of catalog.db`;
   }
+  if (code === 'SQLITE_READONLY_DBMOVED') {
+    return `${file} was moved or removed while it was open (${code}): put it back, then restart the server`;
+  }
   if (/^SQLITE_(READONLY|CANTOPEN|PERM|AUTH)/.test(code)) {
-    return `the files of the catalog cannot be opened for writing (${code}): give the user that runs Headwater access to the data directory and to catalog.db, catalog.db-wal and catalog.db-shm in it`;
+    if (writeObstacle(file) === 'EROFS') return readOnly(file, code);
+    return `the catalog cannot be opened for writing (${code}): give the user that runs Headwater write access to ${dirname(file)} and to catalog.db, catalog.db-wal and catalog.db-shm in it`;
   }
   return undefined;
+}
+
+/**
+ * Why no file can be made beside the database, by the system's name of the error; undefined when one can. SQLite does not
+ * tell, and some file systems that have failed still say that they can be written.
+ */
+function writeObstacle(file: string): string | undefined {
+  const probe = `${file}-${randomUUID()}`;
+  try {
+    closeSync(openSync(probe, 'wx', 0o600));
+    unlinkSync(probe);
+    return undefined;
+  } catch (error) {
+    return codeOf(error);
+  }
+}
+
+function readOnly(file: string, code: string): string {
+  return `the data directory ${dirname(file)} is on a file system that is mounted read-only (${code}): mount it for writing, then try again. A file system that fails is mounted read-only by the system: look at the system log`;
 }
 
 const damaged = 'the catalog is damaged';

@@ -1,9 +1,9 @@
 import { dirname } from 'node:path';
 import { DEFAULT_MIGRATION_TABLE, Kysely, Migrator, SqliteDialect, sql, type Transaction } from 'kysely';
-import { codeOf, HeadwaterError, messageOf } from '../../errors.ts';
+import { HeadwaterError } from '../../errors.ts';
 import { type Permit, unlimited } from '../../model/rights.ts';
 import { type Actor, type AuditEvent, noteChanges } from './audit-record.ts';
-import { describeDamage, explainFailure } from './database-failure.ts';
+import { DatabaseFailures, describeDamage } from './database-failure.ts';
 import { ExplainingDialect } from './explaining-dialect.ts';
 import { ChangeQueue } from './group-commit.ts';
 import { makeDirectoryOf } from './make-durable.ts';
@@ -34,6 +34,7 @@ interface Connections {
   reader: Connection;
   writer: Connection;
   reserve: Reserve;
+  failures: DatabaseFailures;
 }
 
 /**
@@ -48,6 +49,7 @@ export class Database {
   readonly #changes: ChangeQueue;
   readonly #reader: Connection;
   readonly #writer: Connection;
+  readonly #failures: DatabaseFailures;
   readonly #actor: Actor;
 
   private constructor(connections: Connections, actor: Actor) {
@@ -57,6 +59,7 @@ export class Database {
     this.#changes = connections.changes;
     this.#reader = connections.reader;
     this.#writer = connections.writer;
+    this.#failures = connections.failures;
     this.#actor = actor;
   }
 
@@ -72,6 +75,7 @@ export class Database {
 
   static async #open(file: string, reserve: Reserve): Promise<Database> {
     let database: Database | undefined;
+    const failures = new DatabaseFailures(file, busyTimeout / 1000);
     try {
       makeDirectoryOf(file);
       makePrivate(file);
@@ -81,25 +85,18 @@ export class Database {
       const connections = {
         writes,
         changes: new ChangeQueue(writes, () => writer.sync()),
-        reads: new Kysely<Tables>({ dialect: new ExplainingDialect({ database: reader }, explain) }),
+        reads: new Kysely<Tables>({ dialect: new ExplainingDialect({ database: reader }, failures.explain) }),
         reader,
         writer,
         reserve,
+        failures,
       };
       database = new Database(connections, { who: 'headwater', from: 'this machine' });
       await database.#migrate();
       return database;
     } catch (error) {
       await database?.close();
-      const known = explain(error);
-      if (known instanceof HeadwaterError) throw known;
-      const isDenied = /^(EACCES|EPERM|EROFS|SQLITE_(CANTOPEN|READONLY|PERM)\w*)$/.test(codeOf(error) ?? '');
-      const advice = isDenied ? ': give the user that runs Headwater write access to its directory' : '';
-      throw new HeadwaterError(
-        'unavailable',
-        `catalog ${file}: cannot be opened: ${messageOf(error)}${advice}`,
-        { cause: error },
-      );
+      throw failures.explainOpening(error);
     }
   }
 
@@ -113,6 +110,7 @@ export class Database {
         reader: this.#reader,
         writer: this.#writer,
         reserve: this.reserve,
+        failures: this.#failures,
       },
       actor,
     );
@@ -148,7 +146,7 @@ export class Database {
       work(transaction, revision, (...events) => noteChanges(transaction, this.#actor, events), permit),
     );
     return await changing.catch((error: unknown) => {
-      throw explain(error);
+      throw this.#failures.explain(error);
     });
   }
 
@@ -161,11 +159,23 @@ export class Database {
   }
 
   /**
-   * Looks at every page of the database, one table after the other, so that others have their turn in between.
+   * Reads every page of the database from the file, one table after the other, so that others have their turn in between.
    * @returns what is damaged and what to do; undefined when nothing is
    */
   async damage(): Promise<string | undefined> {
+    this.#failures.damage = await this.#check();
+    return this.#failures.damage;
+  }
+
+  /** What the last check found, or a statement since then ran into. */
+  get knownDamage(): string | undefined {
+    return this.#failures.damage;
+  }
+
+  async #check(): Promise<string | undefined> {
     try {
+      // Pages that this process has in memory are no sign of what the file has.
+      this.#reader.dropCache();
       for (const table of this.#reader.tables()) {
         await new Promise((resolve) => setImmediate(resolve));
         const found = this.#reader.quickCheck(table);
@@ -173,7 +183,7 @@ export class Database {
       }
       return undefined;
     } catch (error) {
-      const known = explain(error);
+      const known = this.#failures.explain(error);
       if (known instanceof HeadwaterError) return known.message;
       throw error;
     }
@@ -225,8 +235,4 @@ async function isUpToDate(db: Kysely<Tables>): Promise<boolean> {
   const { rows } = await sql<{ name: string }>`select name from ${table}`.execute(db);
   const made = new Set(rows.map(({ name }) => name));
   return Object.keys(migrations).every((name) => made.has(name));
-}
-
-function explain(error: unknown): unknown {
-  return explainFailure(error, busyTimeout / 1000);
 }

@@ -116,6 +116,11 @@ export class Connection {
     return (this.prepare('PRAGMA data_version').get() as { data_version: number }).data_version;
   }
 
+  /** Gives up the pages in memory, so that they are read from the file again. */
+  dropCache(): void {
+    this.prepare('PRAGMA shrink_memory').run();
+  }
+
   /** The names of all tables. */
   tables(): string[] {
     const rows = this.prepare("select name from sqlite_master where type = 'table'").all() as {

@@ -48,6 +48,18 @@ test('pages that are damaged are found, and the server does not start on them', 
   await expect(startServer(config)).rejects.toMatchObject({ kind: 'unavailable', message: told });
 });
 
+test('damage that came after a check is found by the next one, although the whole pages are still in memory', async () => {
+  const file = join(await filled(), 'catalog.db');
+  const catalog = await openCatalog(file);
+  expect(await catalog.damage()).toBeUndefined();
+  await damage(file);
+  let versions = 0;
+  for await (const product of catalog.products.each()) versions += product.versions.length;
+  expect(versions).toBe(336);
+  expect(await catalog.damage()).toContain('the catalog is damaged');
+  expect(catalog.knownDamage).toContain('restore a backup');
+});
+
 test('a file that is no catalog is told as what it is', async () => {
   const directory = await scratchDirectory();
   const handle = await open(join(directory, 'catalog.db'), 'w');
