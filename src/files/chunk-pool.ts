@@ -4,10 +4,13 @@
  */
 export const chunkLifetime = 4 * 1024 * 1024;
 
-/** The most bytes that a store reads at once. With 64 KiB, the default of streams, serving takes two to three times as long (measured). */
-const chunkSize = 512 * 1024;
-/** The fewest, when very many readers hold chunks. */
-const leastChunk = 16 * 1024;
+/**
+ * The fewest bytes that a store reads at once, when very many readers hold chunks. TLS keeps a copy in buffers of 16 KiB: with
+ * its overhead and the headers of the response, a chunk of 16 KiB would need two.
+ */
+const leastChunk = 15.5 * 1024;
+/** The most. With 64 KiB, the default of streams, serving takes two to three times as long (measured). */
+const chunkSize = 32 * leastChunk;
 
 /**
  * How many bytes all readers together may hold in chunks of more than the least size. A download holds two chunks, one
@@ -34,6 +37,11 @@ const collected = new FinalizationRegistry((size: number) => {
 /** How many bytes may be read at once or ahead now, so that all readers together stay within the budget. */
 export function readAllowance(most = chunkSize): number {
   return Math.max(leastChunk, Math.min(most, Math.floor((budget - heldBytes) / share)));
+}
+
+/** Whether readers may read a chunk before it is asked for: not when so much is held that chunks have the least size. */
+export function mayReadAhead(): boolean {
+  return readAllowance() > leastChunk;
 }
 
 /** Counts bytes that a reader holds, or no longer holds, elsewhere than in a chunk from here. */
@@ -72,7 +80,7 @@ export function recycle(bytes: Uint8Array): void {
   else sameSize.push(memory);
 }
 
-/** The size of a chunk: the smallest power of two that has all wanted bytes, or the largest that is allowed. */
+/** The size of a chunk: the least one, doubled until it has all wanted bytes or is the largest that is allowed. */
 function chunkFor(wanted: number, allowed: number): number {
   let size = leastChunk;
   while (size < wanted && size * 2 <= allowed) size *= 2;

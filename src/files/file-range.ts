@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { HeadwaterError } from '../errors.ts';
-import { recycle, takeChunk } from './chunk-pool.ts';
+import { mayReadAhead, recycle, takeChunk } from './chunk-pool.ts';
 import { diskError } from './file-error.ts';
 
 /**
@@ -17,10 +17,12 @@ export class FileRange extends Readable {
   #offset: number;
   /** The chunk that was read last. */
   #last: Buffer | undefined;
+  /** The chunk after it, when it is read before it is asked for. */
+  #ahead: Promise<Buffer> | undefined;
 
   constructor(handle: FileHandle, path: string, range: { start: number; stop: number }) {
-    // One chunk is read ahead, whatever its size.
-    super({ highWaterMark: 1 });
+    // Reading ahead is decided here, chunk by chunk.
+    super({ highWaterMark: 0 });
     this.#handle = handle;
     this.#path = path;
     this.#offset = range.start;
@@ -28,12 +30,13 @@ export class FileRange extends Readable {
   }
 
   override _read(): void {
-    this.#readChunk().catch((error: unknown) => this.destroy(error as Error));
+    this.#pushChunk().catch((error: unknown) => this.destroy(error as Error));
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     // Nobody has the chunk that waits to be read.
     if (this.#last !== undefined && this.readableLength === this.#last.length) recycle(this.#last);
+    this.#ahead?.then(recycle, ignore);
     // Waits for a read that is under way.
     this.#handle.close().then(
       () => done(error),
@@ -41,29 +44,43 @@ export class FileRange extends Readable {
     );
   }
 
-  async #readChunk(): Promise<void> {
-    const left = this.#stop - this.#offset;
-    if (left === 0) {
+  async #pushChunk(): Promise<void> {
+    if (this.#offset === this.#stop) {
       this.push(null);
       return;
     }
-    const buffer = takeChunk(left);
+    const reading = this.#ahead ?? this.#readChunk();
+    this.#ahead = undefined;
+    const chunk = await reading;
+    if (this.destroyed) {
+      recycle(chunk);
+      return;
+    }
+    this.#offset += chunk.length;
+    if (this.#offset < this.#stop && mayReadAhead()) {
+      this.#ahead = this.#readChunk();
+      // Whoever asks for the chunk gets the error.
+      this.#ahead.catch(ignore);
+    }
+    this.#last = chunk;
+    this.push(chunk);
+    if (this.#offset === this.#stop) this.push(null);
+  }
+
+  async #readChunk(): Promise<Buffer> {
+    const buffer = takeChunk(this.#stop - this.#offset);
     const { bytesRead } = await this.#handle
       .read(buffer, 0, buffer.length, this.#offset)
       .catch((error: unknown) => {
         recycle(buffer);
         throw diskError(error, this.#path, 'read');
       });
-    if (this.destroyed) {
-      recycle(buffer);
-      return;
-    }
     if (bytesRead === 0) {
+      recycle(buffer);
       throw new HeadwaterError('unavailable', `${this.#path}: became shorter while it was read`);
     }
-    this.#offset += bytesRead;
-    this.#last = buffer.subarray(0, bytesRead);
-    this.push(this.#last);
-    if (this.#offset === this.#stop) this.push(null);
+    return buffer.subarray(0, bytesRead);
   }
 }
+
+function ignore(): void {}

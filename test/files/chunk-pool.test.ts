@@ -1,20 +1,25 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { countHeld, readAllowance, recycle, takeChunk } from '../../src/files/chunk-pool.ts';
+import { countHeld, mayReadAhead, readAllowance, recycle, takeChunk } from '../../src/files/chunk-pool.ts';
 
 const kibibyte = 1024;
+/** The sizes of chunks, in bytes. */
+const least = 15.5 * kibibyte;
+const largest = 496 * kibibyte;
 
 test('a few readers have large chunks, a thousand stay within the budget with small ones', () => {
   const few = [takeChunk(2 ** 30), takeChunk(2 ** 30)];
-  expect(few.map(({ length }) => length)).toEqual([512 * kibibyte, 512 * kibibyte]);
+  expect(few.map(({ length }) => length)).toEqual([largest, largest]);
   const many = Array.from({ length: 2000 }, () => takeChunk(2 ** 30));
   const all = [...few, ...many];
   const total = all.reduce((sum, { length }) => sum + length, 0);
-  expect(Math.min(...all.map(({ length }) => length))).toBe(16 * kibibyte);
+  expect(Math.min(...all.map(({ length }) => length))).toBe(least);
+  expect(mayReadAhead()).toBe(false);
   // The budget, and the least chunk for each.
-  expect(total).toBeLessThanOrEqual((32 * 1024 + 2000 * 16) * kibibyte);
+  expect(total).toBeLessThanOrEqual(32 * 1024 * kibibyte + 2000 * least);
   for (const chunk of all) recycle(chunk);
-  expect(readAllowance()).toBe(512 * kibibyte);
+  expect(mayReadAhead()).toBe(true);
+  expect(readAllowance()).toBe(largest);
 });
 
 test('no more is read than is wanted, and memory comes back once', () => {
@@ -28,7 +33,7 @@ test('no more is read than is wanted, and memory comes back once', () => {
         recycle(chunk);
         recycle(chunk);
       }
-      expect(readAllowance()).toBe(512 * kibibyte);
+      expect(readAllowance()).toBe(largest);
     }),
   );
 });

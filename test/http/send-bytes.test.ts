@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { createServer, get, type IncomingMessage } from 'node:http';
+import { createServer, get, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -100,4 +100,23 @@ test('bytes that fail break the connection, and the failure is told', async () =
   const { port, failures } = await serve(async () => ({ bytes: Readable.from(failing()), length: 1000 }));
   await expect(download(port, '/', 0)).rejects.toThrow('aborted');
   expect(failures).toMatchObject([{ message: 'the disk is gone' }]);
+});
+
+test('bytes are read when the client has taken those before, however much a response may buffer', async () => {
+  const waiting: number[] = [];
+  async function* chunks(response: ServerResponse) {
+    for (let count = 0; count < 50; count++) {
+      waiting.push(response.writableLength);
+      yield Buffer.alloc(2 ** 20);
+    }
+  }
+  const server = createServer({ highWaterMark: 2 ** 30 }, (_, response) => {
+    response.writeHead(200, { 'Content-Length': 50 * 2 ** 20 });
+    void sendBytes(response, chunks(response));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  await download((server.address() as AddressInfo).port, '/', 0);
+  // The headers may still be on their way.
+  expect(waiting.slice(1)).toEqual(Array.from({ length: 49 }, () => 0));
 });
