@@ -2,6 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { Catalog } from '../src/catalog/catalog.ts';
+import { commandLineActor } from '../src/cli/backend/command-line-actor.ts';
 import { BenchServer } from './bench-server.ts';
 import { benchDirectory } from './fixtures.ts';
 import { type Line, limit, median, note, peakMemory, print } from './measure.ts';
@@ -26,7 +27,7 @@ async function measure(count: number): Promise<Line[]> {
     await server.stop();
   }
   const server = await BenchServer.start(data);
-  const catalog = await Catalog.open(join(data, 'catalog.db'));
+  const catalog = (await Catalog.open(join(data, 'catalog.db'))).by(commandLineActor());
   const delays = [];
   try {
     for (let round = 0; round < 15; round++) delays.push(await publishAndSee(server, catalog, round));

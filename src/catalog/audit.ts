@@ -3,7 +3,7 @@ import type { Actor, AuditEvent } from './database/audit-record.ts';
 import type { Database } from './database/database.ts';
 import type { Tables } from './database/tables.ts';
 
-export interface AuditEntry extends AuditEvent, Actor {
+export interface AuditEntry extends AuditEvent, Omit<Actor, 'permit'> {
   /** Grows with each entry. */
   id: number;
   at: Date;
@@ -49,9 +49,7 @@ export class Audit {
       .limit(1)
       .executeTakeFirst();
     if (first === undefined) return;
-    await this.#database.change(async (transaction) => {
-      await transaction.deleteFrom('audit').where('id', '<=', first.id).execute();
-    });
+    await this.#database.note((db) => db.deleteFrom('audit').where('id', '<=', first.id).execute());
   }
 }
 

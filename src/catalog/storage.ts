@@ -48,16 +48,16 @@ export class Storage {
    * @returns it, with the catalog's revision that has it
    */
   async issueMark(...events: AuditEvent[]): Promise<{ mark: string; revision: number }> {
-    return await this.#database.change(async (transaction, revision, note) => {
+    return await this.#database.change(async (change) => {
       const mark = randomUUID();
-      const { marks } = await transaction.selectFrom('storage').select('marks').executeTakeFirstOrThrow();
+      const { marks } = await change.db.selectFrom('storage').select('marks').executeTakeFirstOrThrow();
       const issued = [mark, ...(JSON.parse(marks) as string[])].slice(0, most);
-      await transaction
+      await change.db
         .updateTable('storage')
         .set({ marks: JSON.stringify(issued) })
         .execute();
-      if (events.length > 0) await note(...events);
-      return { mark, revision };
+      if (events.length > 0) await change.audit(...events);
+      return { mark, revision: await change.revision() };
     });
   }
 
@@ -72,8 +72,8 @@ export class Storage {
 
   async noteSweep(stopped: StoppedSweep | undefined): Promise<void> {
     if (stopped === undefined && (await this.stoppedSweep()) === undefined) return;
-    await this.#database.change(async (transaction) => {
-      await transaction
+    await this.#database.change(async (change) => {
+      await change.db
         .updateTable('storage')
         .set({ stopped_sweep: stopped === undefined ? null : JSON.stringify(stopped) })
         .execute();

@@ -173,12 +173,23 @@ export interface Permit {
   uploader?: string;
 }
 
-/** For those whom nobody limits: the commands on this machine, and Headwater itself. */
+/** Every right, for the commands on this machine and for Headwater itself. */
 export const unlimited: Permit = {
   may: () => Promise.resolve(true),
   demand: () => Promise.resolve(),
   maySee: () => Promise.resolve(true),
   mayUse: () => Promise.resolve(true),
+};
+
+/** No right at all, for a catalog that nobody was named for: a caller that forgets to name the actor is refused. */
+export const noRights: Permit = {
+  may: () => Promise.resolve(false),
+  demand: (action) =>
+    Promise.reject(
+      new HeadwaterError('forbidden', `the right to ${action} is needed, and nobody was named who has it`),
+    ),
+  maySee: () => Promise.resolve(false),
+  mayUse: () => Promise.resolve(false),
 };
 
 /** Whether a pattern is of a name: `*` stands for any characters, slashes and colons too, `?` for one. */

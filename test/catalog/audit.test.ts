@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { hashOf } from '../../src/catalog/identities/tokens.ts';
 import type { PushDraft } from '../../src/catalog/images/pushed.ts';
+import { unlimited } from '../../src/model/rights.ts';
 import { draft, pushDraft, scratchCatalog, stored } from '../support/catalog.ts';
 
-const actor = { who: 'client:laptop', from: '192.0.2.1' };
+const actor = { who: 'client:laptop', from: '192.0.2.1', permit: unlimited };
 const family = { os: 'debian', release: 'bookworm', variant: 'default' };
 
 describe('the audit log', () => {

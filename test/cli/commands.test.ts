@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Catalog } from '../../src/catalog/catalog.ts';
 import type { VersionView } from '../../src/cli/view/version-view.ts';
-import { draft, sha256, stored } from '../support/catalog.ts';
+import { draft, sha256, stored, testActor } from '../support/catalog.ts';
 import { headwater } from './command-line.ts';
 
 let directory: string;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'headwater-commands-'));
-  const catalog = await Catalog.open(join(directory, 'catalog.db'));
+  const catalog = (await Catalog.open(join(directory, 'catalog.db'))).by(testActor);
   const details = {
     osTitle: 'Debian',
     releaseTitle: '12',

@@ -5,13 +5,13 @@ import type { MirrorParts } from '../../src/mirror/run/open-upstream.ts';
 import type { ProductWithVersions } from '../../src/model/versions.ts';
 import type { ImageRules } from '../../src/publish/judge.ts';
 import { openWorkspace } from '../../src/server/workspace.ts';
-import { scratchDirectory } from '../support/catalog.ts';
+import { asTestActor, scratchDirectory } from '../support/catalog.ts';
 
 /** A data directory for mirrors, which goes when the test is over. */
 export async function mirrorParts(dataDir?: string, imageRules: ImageRules = {}): Promise<MirrorParts> {
   const overrides = { dataDir: dataDir ?? (await scratchDirectory()), imageRules };
   const config = loadConfig({ env: {}, overrides });
-  const workspace = await openWorkspace(config);
+  const workspace = asTestActor(await openWorkspace(config));
   onTestFinished(() => workspace.close());
   return { ...workspace, dataDir: config.dataDir };
 }

@@ -6,7 +6,7 @@ import type { Digest } from '../../src/model/digest.ts';
 import { collectGarbage } from '../../src/ops/garbage-collection.ts';
 import { tidyAside } from '../../src/ops/set-aside.ts';
 import { adoptStore, confirmOwnership } from '../../src/ops/store-owner.ts';
-import { draft, stored } from '../support/catalog.ts';
+import { draft, stored, testActor } from '../support/catalog.ts';
 import type { MemoryStore } from '../support/memory-store.ts';
 
 const hour = 3_600_000;
@@ -27,7 +27,7 @@ export class World {
   }
 
   async catalog(): Promise<Catalog> {
-    this.#catalog ??= await Catalog.open(this.#file);
+    this.#catalog ??= (await Catalog.open(this.#file)).by(testActor);
     return this.#catalog;
   }
 

@@ -8,7 +8,7 @@ import { publish } from '../../src/publish/publisher.ts';
 import { push } from '../../src/publish/push.ts';
 import { openWorkspace, type Workspace } from '../../src/server/workspace.ts';
 import { amd64, file, folder, packTar, program, symlink } from '../image/fixtures.ts';
-import { scratchDirectory } from '../support/catalog.ts';
+import { asTestActor, scratchDirectory, testActor } from '../support/catalog.ts';
 
 const warnings: string[] = [];
 /** Who sent the images of {@link warnings}. */
@@ -18,12 +18,11 @@ async function workspace(rules: ImageRules = {}): Promise<Workspace> {
   const overrides = { dataDir: await scratchDirectory(), imageRules: rules };
   warnings.length = 0;
   senders.length = 0;
-  const opened = await openWorkspace(loadConfig({ env: {}, overrides }), {
-    onWarning: (warning, client) => {
-      warnings.push(warning);
-      senders.push(client);
-    },
-  });
+  const onWarning = (warning: string, client: string) => {
+    warnings.push(warning);
+    senders.push(client);
+  };
+  const opened = asTestActor(await openWorkspace(loadConfig({ env: {}, overrides }), { onWarning }));
   onTestFinished(() => opened.close());
   return opened;
 }
@@ -109,7 +108,7 @@ test.each([
   ['pushed', pushBytes],
 ])('who sent an image that breaks a rule is told when it is %s', async (_, take) => {
   const opened = await workspace({ 'templates-link': 'warn' });
-  const destination = opened.destination.by({ who: 'client:laptop', from: '192.0.2.1' });
+  const destination = opened.destination.by({ ...testActor, who: 'client:laptop' });
   await take({ ...opened, destination }, await reaching());
   expect(senders).toEqual(['client:laptop']);
 });

@@ -11,7 +11,7 @@ import { parseDigest } from '../../src/model/digest.ts';
 import { publish } from '../../src/publish/publisher.ts';
 import type { PublishRequest, SourceFile } from '../../src/publish/request.ts';
 import { openWorkspace, type Workspace } from '../../src/server/workspace.ts';
-import { scratchDirectory } from '../support/catalog.ts';
+import { asTestActor, scratchDirectory } from '../support/catalog.ts';
 import { run } from '../support/command.ts';
 import { demand } from '../support/needs.ts';
 import { makeSmallImage, type SmallImage } from '../support/small-images.ts';
@@ -27,7 +27,7 @@ beforeAll(async () => {
 
 async function workspace(observe?: (store: BlobStore) => BlobStore): Promise<Workspace> {
   const config = loadConfig({ env: {}, overrides: { dataDir: await scratchDirectory() } });
-  const opened = await openWorkspace(config, observe === undefined ? {} : { observe });
+  const opened = asTestActor(await openWorkspace(config, observe === undefined ? {} : { observe }));
   onTestFinished(() => opened.close());
   return opened;
 }
@@ -375,7 +375,7 @@ describe('bad input gets its own error and changes nothing', () => {
     await run('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', directory]);
     onTestFinished(async () => void (await run('umount', ['-l', directory])));
     const config = loadConfig({ env: {}, overrides: { dataDir: directory } });
-    const opened = await openWorkspace(config);
+    const opened = asTestActor(await openWorkspace(config));
     try {
       const before = await state(opened);
       const failing = publish(opened.destination, { files: disk(large.metadata, large.root) });

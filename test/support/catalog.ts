@@ -4,8 +4,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { Catalog } from '../../src/catalog/catalog.ts';
+import type { Actor } from '../../src/catalog/database/audit-record.ts';
 import type { PushDraft } from '../../src/catalog/images/pushed.ts';
+import { unlimited } from '../../src/model/rights.ts';
 import type { VersionDraft } from '../../src/model/versions.ts';
+import type { Workspace } from '../../src/server/workspace.ts';
+
+/** Who makes the changes of tests. */
+export const testActor: Actor = { who: 'local:test', from: 'command line', permit: unlimited };
+
+/** The same workspace, in which tests make changes without limits. */
+export function asTestActor(workspace: Workspace): Workspace {
+  const { catalog, destination } = workspace;
+  return { ...workspace, catalog: catalog.by(testActor), destination: destination.by(testActor) };
+}
 
 /** A directory that goes when the test is over. */
 export async function scratchDirectory(): Promise<string> {
@@ -19,11 +31,11 @@ export async function scratchCatalog(): Promise<Catalog> {
   return await openCatalog(join(await scratchDirectory(), 'catalog.db'));
 }
 
-/** A catalog on disk, closed when the test is over. */
+/** A catalog on disk that may be changed without limits, closed when the test is over. */
 export async function openCatalog(file: string): Promise<Catalog> {
   const catalog = await Catalog.open(file);
   onTestFinished(() => catalog.close());
-  return catalog;
+  return catalog.by(testActor);
 }
 
 /** Says that every blob is in the store. */

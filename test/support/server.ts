@@ -7,7 +7,7 @@ import { publish } from '../../src/publish/publisher.ts';
 import type { Published, PublishRequest } from '../../src/publish/request.ts';
 import { type RunningServer, startServer } from '../../src/server/start.ts';
 import { openWorkspace, type Workspace } from '../../src/server/workspace.ts';
-import { scratchDirectory } from './catalog.ts';
+import { asTestActor, scratchDirectory } from './catalog.ts';
 
 /** A server in this process, on a port and a data directory of its own. */
 export class TestServer {
@@ -41,7 +41,7 @@ export class TestServer {
       },
     });
     const server = await startServer(config, { mirrors });
-    const workspace = await openWorkspace(config);
+    const workspace = asTestActor(await openWorkspace(config));
     const agent = new Agent({ connect: { rejectUnauthorized: false } });
     const self = new TestServer(config, server, workspace, agent);
     onTestFinished(async () => {

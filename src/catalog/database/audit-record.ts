@@ -8,11 +8,11 @@ export interface Actor {
   who: string;
   /** An IP address, or `command line`. */
   from: string;
-  /** What they may do; everything when left out. */
-  permit?: Permit;
+  /** What they may do. */
+  permit: Permit;
 }
 
-/** A change, as it is remembered. */
+/** A change, as the audit log has it. */
 export interface AuditEvent {
   /** What was done: `version.publish`, `alias.set`, `token.create`, … */
   action: string;
@@ -27,9 +27,9 @@ export function warningsOf({ warnings = [] }: { warnings?: string[] }): { warnin
   return warnings.length === 0 ? {} : { warnings };
 }
 
-/** Part of a transaction: remembers changes in the transaction that makes them. */
-export async function noteChanges(
-  transaction: Transaction<Tables>,
+/** Writes events into the audit log, in the transaction that makes the change. */
+export async function recordEvents(
+  db: Transaction<Tables>,
   actor: Actor,
   events: readonly AuditEvent[],
 ): Promise<void> {
@@ -47,5 +47,5 @@ export async function noteChanges(
     insert into audit (at, who, origin, action, subject, details)
     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
     from json_each(${JSON.stringify(rows)})
-  `.execute(transaction);
+  `.execute(db);
 }

@@ -32,19 +32,26 @@ export class Changes {
   }
 
   /**
-   * Calls `listener` soon after each commit of anybody, in this process or another.
+   * Calls `listener` soon after each change with a revision, of this process or another. Commits without one, such as
+   * notes of when a token was last used, change nothing that is rendered.
    * @param interval milliseconds between looks; one look costs microseconds
    * @returns stops watching
    */
   watch(interval: number, listener: () => void): () => void {
-    let seen = this.#database.dataVersion();
+    let seen = this.#look();
     const timer = setInterval(() => {
-      const now = this.#database.dataVersion();
-      if (now === seen) return;
-      seen = now;
-      listener();
+      // Cheaper than reading the revision, which mostly is the same.
+      if (this.#database.dataVersion() === seen.dataVersion) return;
+      const before = seen;
+      seen = this.#look();
+      if (seen.revision !== before.revision) listener();
     }, interval);
     timer.unref();
     return () => clearInterval(timer);
+  }
+
+  #look(): { dataVersion: number; revision: number } {
+    const dataVersion = this.#database.dataVersion();
+    return { dataVersion, revision: this.#database.revision() };
   }
 }

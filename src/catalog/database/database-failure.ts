@@ -99,3 +99,12 @@ const repair =
 export function describeDamage(found: string): string {
   return `${damaged} (${found}): ${repair}`;
 }
+
+/**
+ * Whether the database itself failed: a full disk or a locked file is the failure of everybody in a transaction, and may
+ * have ended it (https://www.sqlite.org/lang_transaction.html, section 3.1).
+ */
+export function isDatabaseFailure(failure: unknown): boolean {
+  const code = codeOf(failure) ?? '';
+  return code.startsWith('SQLITE_') && !code.startsWith('SQLITE_CONSTRAINT');
+}

@@ -1,8 +1,10 @@
 import { dirname } from 'node:path';
-import { DEFAULT_MIGRATION_TABLE, Kysely, Migrator, SqliteDialect, sql, type Transaction } from 'kysely';
+import { DEFAULT_MIGRATION_TABLE, Kysely, Migrator, SqliteDialect, sql } from 'kysely';
+import { BackgroundTasks } from '../../async/background-tasks.ts';
 import { HeadwaterError } from '../../errors.ts';
-import { type Permit, unlimited } from '../../model/rights.ts';
-import { type Actor, type AuditEvent, noteChanges } from './audit-record.ts';
+import { noRights, type Permit } from '../../model/rights.ts';
+import type { Actor } from './audit-record.ts';
+import { Change } from './change.ts';
 import { DatabaseFailures, describeDamage } from './database-failure.ts';
 import { ExplainingDialect } from './explaining-dialect.ts';
 import { ChangeQueue } from './group-commit.ts';
@@ -16,17 +18,6 @@ import type { Tables } from './tables.ts';
 /** How long a statement waits for another process's transaction, in milliseconds. */
 const busyTimeout = 10_000;
 
-/** Writes changes into the audit log, in the transaction that makes them. */
-export type Note = (...events: AuditEvent[]) => Promise<void>;
-
-/** Part of a change. */
-type Work<Result> = (
-  transaction: Transaction<Tables>,
-  revision: number,
-  note: Note,
-  permit: Permit,
-) => Promise<Result>;
-
 interface Connections {
   reads: Kysely<Tables>;
   writes: Kysely<Tables>;
@@ -35,6 +26,8 @@ interface Connections {
   writer: Connection;
   reserve: Reserve;
   failures: DatabaseFailures;
+  /** Notes that are being written. */
+  notes: BackgroundTasks;
 }
 
 /**
@@ -42,24 +35,11 @@ interface Connections {
  * blob store, for another process) holds up no reader.
  */
 export class Database {
-  readonly reads: Kysely<Tables>;
-  /** Space for changes on a full disk. */
-  readonly reserve: Reserve;
-  readonly #writes: Kysely<Tables>;
-  readonly #changes: ChangeQueue;
-  readonly #reader: Connection;
-  readonly #writer: Connection;
-  readonly #failures: DatabaseFailures;
+  readonly #connections: Connections;
   readonly #actor: Actor;
 
   private constructor(connections: Connections, actor: Actor) {
-    this.reads = connections.reads;
-    this.reserve = connections.reserve;
-    this.#writes = connections.writes;
-    this.#changes = connections.changes;
-    this.#reader = connections.reader;
-    this.#writer = connections.writer;
-    this.#failures = connections.failures;
+    this.#connections = connections;
     this.#actor = actor;
   }
 
@@ -90,8 +70,10 @@ export class Database {
         writer,
         reserve,
         failures,
+        // Failures are for those who note.
+        notes: new BackgroundTasks(() => undefined),
       };
-      database = new Database(connections, { who: 'headwater', from: 'this machine' });
+      database = new Database(connections, { who: 'headwater', from: 'this machine', permit: noRights });
       await database.#migrate();
       return database;
     } catch (error) {
@@ -100,53 +82,64 @@ export class Database {
     }
   }
 
-  /** The same database, in whose audit log `actor` makes the changes. */
+  /** The same database, changed by `actor`, with the actor's rights and in the actor's name. */
   by(actor: Actor): Database {
-    return new Database(
-      {
-        reads: this.reads,
-        writes: this.#writes,
-        changes: this.#changes,
-        reader: this.#reader,
-        writer: this.#writer,
-        reserve: this.reserve,
-        failures: this.#failures,
-      },
-      actor,
-    );
+    return new Database(this.#connections, actor);
   }
 
-  /**
-   * Changes the catalog in one transaction, all or nothing; changes that come at the same moment share it. It takes the
-   * next revision first, which makes writers, in this process and in others, wait for one another; nothing is visible to
-   * others before the end. On a full disk it uses the reserve.
-   * @param work is given `note`, which writes what it changes into the audit log, and `permit`, which knows what the
-   * actor may do
-   * @returns what `work` returns
-   * @throws HeadwaterError `unavailable` when another process holds the catalog, `no-space`; what `work` throws
-   */
-  async change<Result>(work: Work<Result>): Promise<Result> {
-    return await this.reserve.spend(() => this.#make(work));
+  /** The connection for reading. */
+  get reads(): Kysely<Tables> {
+    return this.#connections.reads;
   }
 
-  /** Like {@link change}, for what records images or blobs: on a full disk it is refused and does not use the reserve. */
-  async grow<Result>(work: Work<Result>): Promise<Result> {
-    await this.reserve.assertWhole();
-    return await this.#make(work);
+  /** Space for changes on a full disk. */
+  get reserve(): Reserve {
+    return this.#connections.reserve;
   }
 
   /** What the actor may do. */
   get permit(): Permit {
-    return this.#actor.permit ?? unlimited;
+    return this.#actor.permit;
   }
 
-  async #make<Result>(work: Work<Result>): Promise<Result> {
-    const { permit } = this;
-    const changing = this.#changes.make((transaction, revision) =>
-      work(transaction, revision, (...events) => noteChanges(transaction, this.#actor, events), permit),
-    );
-    return await changing.catch((error: unknown) => {
-      throw this.#failures.explain(error);
+  /**
+   * Changes the catalog in one transaction, all or nothing; changes that come at the same moment share it. Writers, in
+   * this process and in others, wait for one another from its first statement on; nothing is visible to others before
+   * the end. On a full disk it uses the reserve.
+   * @returns the result of `work`
+   * @throws HeadwaterError `unavailable` when another process holds the catalog, `no-space`; whatever `work` throws
+   */
+  async change<Result>(work: (change: Change) => Promise<Result>): Promise<Result> {
+    return await this.reserve.spend(() => this.#make(work));
+  }
+
+  /** Like {@link change}, for what records images or blobs: on a full disk it is refused and does not use the reserve. */
+  async grow<Result>(work: (change: Change) => Promise<Result>): Promise<Result> {
+    await this.reserve.assertWhole();
+    return await this.#make(work);
+  }
+
+  /**
+   * Writes down a fact that no document shows and that needs no order among changes, such as when a token was last used:
+   * it takes no revision, waits for no disk, and may be lost in a power failure.
+   * @param work one statement, or several of which each stands for itself
+   * @throws as {@link change} does
+   */
+  async note<Result>(work: (db: Kysely<Tables>) => Promise<Result>): Promise<Result> {
+    const { writes, notes } = this.#connections;
+    const noting = this.reserve.spend(() => this.#explained(work(writes)));
+    notes.add(noting.then(() => undefined));
+    return await noting;
+  }
+
+  async #make<Result>(work: (change: Change) => Promise<Result>): Promise<Result> {
+    const { changes } = this.#connections;
+    return await this.#explained(changes.make((transaction) => work(new Change(transaction, this.#actor))));
+  }
+
+  async #explained<Result>(work: Promise<Result>): Promise<Result> {
+    return await work.catch((error: unknown) => {
+      throw this.#connections.failures.explain(error);
     });
   }
 
@@ -155,7 +148,12 @@ export class Database {
    * since (https://www.sqlite.org/pragma.html#pragma_data_version). Costs microseconds.
    */
   dataVersion(): number {
-    return this.#reader.dataVersion();
+    return this.#connections.reader.dataVersion();
+  }
+
+  /** The revision of the last change that was committed. Costs microseconds. */
+  revision(): number {
+    return this.#connections.reader.revision();
   }
 
   /**
@@ -163,44 +161,46 @@ export class Database {
    * @returns what is damaged and what to do; undefined when nothing is
    */
   async damage(): Promise<string | undefined> {
-    this.#failures.damage = await this.#check();
-    return this.#failures.damage;
+    this.#connections.failures.damage = await this.#check();
+    return this.#connections.failures.damage;
   }
 
   /** What the last check found, or a statement since then ran into. */
   get knownDamage(): string | undefined {
-    return this.#failures.damage;
+    return this.#connections.failures.damage;
   }
 
   async #check(): Promise<string | undefined> {
     try {
       // Pages that this process has in memory are no sign of what the file has.
-      this.#reader.dropCache();
-      for (const table of this.#reader.tables()) {
+      this.#connections.reader.dropCache();
+      for (const table of this.#connections.reader.tables()) {
         await new Promise((resolve) => setImmediate(resolve));
-        const found = this.#reader.quickCheck(table);
+        const found = this.#connections.reader.quickCheck(table);
         if (found !== undefined) return describeDamage(found);
       }
       return undefined;
     } catch (error) {
-      const known = this.#failures.explain(error);
+      const known = this.#connections.failures.explain(error);
       if (known instanceof HeadwaterError) return known.message;
       throw error;
     }
   }
 
   async close(): Promise<void> {
-    await this.#changes.drained();
-    await this.reads.destroy();
-    await this.#writes.destroy();
+    const { changes, notes, reads, writes, reader, writer } = this.#connections;
+    await changes.drained();
+    await notes.done();
+    await reads.destroy();
+    await writes.destroy();
     // Kysely closes only what it has used.
-    this.#reader.close();
-    await this.#writer.closed;
+    reader.close();
+    await writer.closed;
   }
 
   /** Brings the schema up to date. Of several processes that find it old, one does it and the others wait. */
   async #migrate(): Promise<void> {
-    await this.#writes.connection().execute(async (db) => {
+    await this.#connections.writes.connection().execute(async (db) => {
       // Whoever has nothing to do need not wait for writers, nor for the migrator, which looks at the whole schema.
       if (await isUpToDate(db)) return;
       const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } });

@@ -121,6 +121,12 @@ export class Connection {
     this.prepare('PRAGMA shrink_memory').run();
   }
 
+  /** The catalog's revision. */
+  revision(): number {
+    const row = this.prepare('select value from revision where id = 1').get() as { value: number };
+    return row.value;
+  }
+
   /** The names of all tables. */
   tables(): string[] {
     const rows = this.prepare("select name from sqlite_master where type = 'table'").all() as {

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import type { Kysely, Selectable, Transaction } from 'kysely';
+import type { Kysely, Selectable } from 'kysely';
 import { HeadwaterError } from '../../errors.ts';
 import { type Rights, toColumns, toRights } from '../../model/rights.ts';
+import type { Change } from '../database/change.ts';
 import type { Tables } from '../database/tables.ts';
 
 // Clients as their rows tell them, and parts of transactions that trust them.
@@ -27,11 +28,11 @@ export interface NewClient extends Rights {
 
 /** @throws HeadwaterError `forbidden` when the secret is none of a token in force to join with */
 export async function findJoinToken(
-  database: Kysely<Tables> | Transaction<Tables>,
+  db: Kysely<Tables>,
   secretHash: string,
   now: Date,
 ): Promise<Selectable<Tables['tokens']>> {
-  const token = await database
+  const token = await db
     .selectFrom('tokens')
     .selectAll()
     .where('hash', '=', secretHash)
@@ -46,12 +47,12 @@ export async function findJoinToken(
   );
 }
 
-/** Part of a transaction: another client that has a name, or had it until it was revoked. */
+/** Another client that has a name, or had it until it was revoked. */
 export async function findOther(
-  transaction: Transaction<Tables>,
+  db: Kysely<Tables>,
   { name, fingerprint }: Pick<NewClient, 'name' | 'fingerprint'>,
 ) {
-  return await transaction
+  return await db
     .selectFrom('clients')
     .select('revoked_at')
     .where('name', '=', name)
@@ -61,15 +62,15 @@ export async function findOther(
 }
 
 /**
- * Part of a transaction: refuses a name that another client has, or had. The audit log, quotas and images that have no
+ * Refuses a name that another client has, or had. The audit log, quotas and images that have no
  * name yet know clients by their names.
  * @throws HeadwaterError `conflict`
  */
 export async function assertNameIsFree(
-  transaction: Transaction<Tables>,
+  db: Kysely<Tables>,
   draft: Pick<NewClient, 'name' | 'fingerprint'>,
 ): Promise<void> {
-  const other = await findOther(transaction, draft);
+  const other = await findOther(db, draft);
   if (other === undefined) return;
   throw new HeadwaterError(
     'conflict',
@@ -78,15 +79,15 @@ export async function assertNameIsFree(
   );
 }
 
-/** Part of a transaction: trusts a certificate, or gives another name and rights to one that is trusted. */
-export async function trust(transaction: Transaction<Tables>, draft: NewClient, now: Date): Promise<Client> {
-  await transaction
+/** Trusts a certificate, or gives another name and rights to one that is trusted. */
+export async function trust(change: Change, draft: NewClient, now: Date): Promise<Client> {
+  await change.db
     .deleteFrom('clients')
     .where('fingerprint', '=', draft.fingerprint)
     .where('name', '=', draft.name)
     .execute();
   // A name that it had stays its own.
-  await transaction
+  await change.db
     .updateTable('clients')
     .set({ revoked_at: now.getTime() })
     .where('fingerprint', '=', draft.fingerprint)
@@ -102,7 +103,7 @@ export async function trust(transaction: Transaction<Tables>, draft: NewClient, 
     last_used_at: null,
     revoked_at: null,
   };
-  await transaction.insertInto('clients').values(row).execute();
+  await change.db.insertInto('clients').values(row).execute();
   return toClient(row);
 }
 

@@ -45,17 +45,17 @@ export class Clients {
   ): Promise<Client> {
     // Guesses are refused by reading alone: nobody waits for them who has something to change.
     await findJoinToken(this.#database.reads, secretHash, now);
-    return await this.#database.change(async (transaction, _revision, note) => {
-      const token = await findJoinToken(transaction, secretHash, now);
-      await transaction
+    return await this.#database.change(async (change) => {
+      const token = await findJoinToken(change.db, secretHash, now);
+      await change.db
         .updateTable('tokens')
         .set({ revoked_at: now.getTime(), last_used_at: now.getTime() })
         .where('id', '=', token.id)
         .execute();
       const draft = { name: token.name, ...certificate, ...toRights(token) };
-      await assertNameIsFree(transaction, draft);
-      const client = await trust(transaction, draft, now);
-      await note({
+      await assertNameIsFree(change.db, draft);
+      const client = await trust(change, draft, now);
+      await change.audit({
         action: 'client.join',
         subject: client.name,
         details: {
@@ -76,8 +76,8 @@ export class Clients {
    */
   async add(draft: NewClient, now = new Date()): Promise<Client> {
     const wanted = parseHolder('client', draft.name);
-    return await this.#database.change(async (transaction, _revision, note) => {
-      const known = await transaction
+    return await this.#database.change(async (change) => {
+      const known = await change.db
         .selectFrom('clients')
         .selectAll()
         .where('fingerprint', '=', draft.fingerprint)
@@ -90,10 +90,10 @@ export class Clients {
           'not authorized: the certificate of this client was revoked: ask for a join token',
         );
       }
-      const isFree = (await findOther(transaction, { ...draft, name: wanted })) === undefined;
+      const isFree = (await findOther(change.db, { ...draft, name: wanted })) === undefined;
       const name = isFree ? wanted : `${wanted.slice(0, 80)}-${draft.fingerprint.slice(0, 12)}`;
-      const client = await trust(transaction, { ...draft, name }, now);
-      await note({
+      const client = await trust(change, { ...draft, name }, now);
+      await change.audit({
         action: 'client.join',
         subject: client.name,
         details: { fingerprint: client.fingerprint, by: 'shared secret', ...rightsOf(draft) },
@@ -108,9 +108,9 @@ export class Clients {
    * @throws HeadwaterError `not-found`
    */
   async revoke(reference: string, now = new Date()): Promise<void> {
-    await this.#database.change(async (transaction, _revision, note) => {
+    await this.#database.change(async (change) => {
       const byFingerprint = /^[0-9a-f]{12,64}$/i.test(reference);
-      const found = await transaction
+      const found = await change.db
         .selectFrom('clients')
         .select(['id', 'name', 'fingerprint'])
         .where('revoked_at', 'is', null)
@@ -129,12 +129,12 @@ export class Clients {
       if (found.length > 1) {
         throw new HeadwaterError('conflict', `${reference} names ${found.length} clients: use the id of one`);
       }
-      await transaction
+      await change.db
         .updateTable('clients')
         .set({ revoked_at: now.getTime() })
         .where('id', '=', client.id)
         .execute();
-      await note({
+      await change.audit({
         action: 'client.revoke',
         subject: client.name,
         details: { fingerprint: client.fingerprint },
@@ -147,8 +147,8 @@ export class Clients {
     const row = await this.#find(fingerprint);
     if (row === undefined) return undefined;
     if (row.last_used_at === null || now.getTime() - row.last_used_at > lastUsedPrecision) {
-      await this.#database.change(async (transaction) => {
-        await transaction
+      await this.#database.note(async (db) => {
+        await db
           .updateTable('clients')
           .set({ last_used_at: now.getTime() })
           .where('id', '=', row.id)

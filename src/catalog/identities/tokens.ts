@@ -56,8 +56,8 @@ export class Tokens {
       last_used_at: null,
       revoked_at: null,
     };
-    await this.#database.change(async (transaction, _revision, note) => {
-      const taken = await transaction
+    await this.#database.change(async (change) => {
+      const taken = await change.db
         .selectFrom('tokens')
         .select('id')
         .where('name', '=', options.name)
@@ -72,8 +72,8 @@ export class Tokens {
           `a token named ${options.name} exists: revoke it first, or choose another name`,
         );
       }
-      await transaction.insertInto('tokens').values(row).execute();
-      await note({
+      await change.db.insertInto('tokens').values(row).execute();
+      await change.audit({
         action: 'token.create',
         subject: row.name,
         details: { id, purpose: row.purpose, ...toRights(row) },
@@ -100,8 +100,8 @@ export class Tokens {
    * @throws HeadwaterError `not-found`
    */
   async revoke(idOrName: string, now = new Date()): Promise<void> {
-    await this.#database.change(async (transaction, _revision, note) => {
-      const revoked = await transaction
+    await this.#database.change(async (change) => {
+      const revoked = await change.db
         .updateTable('tokens')
         .set({ revoked_at: now.getTime() })
         .where((where) => where.or([where('id', '=', idOrName), where('name', '=', idOrName)]))
@@ -112,7 +112,7 @@ export class Tokens {
         throw new HeadwaterError('not-found', `there is no token ${idOrName} in force`);
       }
       for (const { id, name } of revoked) {
-        await note({ action: 'token.revoke', subject: name, details: { id } });
+        await change.audit({ action: 'token.revoke', subject: name, details: { id } });
       }
     });
   }
@@ -127,8 +127,8 @@ export class Tokens {
       .executeTakeFirst();
     if (row === undefined || !isInForce(row, now)) return undefined;
     if (row.last_used_at === null || now.getTime() - row.last_used_at > lastUsedPrecision) {
-      await this.#database.change(async (transaction) => {
-        await transaction
+      await this.#database.note(async (db) => {
+        await db
           .updateTable('tokens')
           .set({ last_used_at: now.getTime() })
           .where('id', '=', row.id)

@@ -1,8 +1,6 @@
-import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../../errors.ts';
-import type { Permit } from '../../model/rights.ts';
+import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
-import type { Tables } from '../database/tables.ts';
 import { familyStreams, findAlias, removeAlias, touchFamily } from '../products/alias-rows.ts';
 import { ownTarget } from '../products/ownership.ts';
 import { pointAlias } from './pushed-aliases.ts';
@@ -27,15 +25,15 @@ export class ImageAliases {
     place: VersionPlace,
     now = new Date(),
   ): Promise<void> {
-    await this.#database.change(async (transaction, revision, note, permit) => {
-      const version = await findPlaced(transaction, place);
-      await permit.demand('publish', { stream: version.stream, names: [alias.name] });
-      await permit.demand('publish', await ownTarget(transaction, version));
-      if (!alias.mayMove && (await findAlias(transaction, alias.name)) !== undefined) {
+    await this.#database.change(async (change) => {
+      const version = await findPlaced(change.db, place);
+      await change.permit.demand('publish', { stream: version.stream, names: [alias.name] });
+      await change.permit.demand('publish', await ownTarget(change.db, version));
+      if (!alias.mayMove && (await findAlias(change.db, alias.name)) !== undefined) {
         throw new HeadwaterError('conflict', `Alias "${alias.name}" already exists`);
       }
-      const { name, serial } = await pointAlias(transaction, alias, version, { revision, now, permit });
-      await note({ action: 'alias.set', subject: alias.name, details: { product: name, serial } });
+      const { name, serial } = await pointAlias(change, alias, version, now);
+      await change.audit({ action: 'alias.set', subject: alias.name, details: { product: name, serial } });
     });
   }
 
@@ -45,14 +43,14 @@ export class ImageAliases {
    * @throws HeadwaterError `not-found`, `forbidden`
    */
   async remove(name: string, now = new Date()): Promise<void> {
-    await this.#database.change(async (transaction, _revision, note, permit) => {
-      await demandAlias(transaction, name, permit);
-      await transaction
+    await this.#database.change(async (change) => {
+      await demandAlias(change, name);
+      await change.db
         .updateTable('aliases')
         .set({ removed_at: now.getTime() })
         .where('name', '=', name)
         .execute();
-      await note({ action: 'alias.remove', subject: name });
+      await change.audit({ action: 'alias.remove', subject: name });
     });
   }
 
@@ -61,16 +59,16 @@ export class ImageAliases {
    * @throws HeadwaterError `not-found`; `forbidden`; `conflict` when the new name is there already
    */
   async rename(name: string, newName: string): Promise<void> {
-    await this.#database.change(async (transaction, revision, note, permit) => {
-      const { current, streams } = await demandAlias(transaction, name, permit);
-      for (const stream of streams) await permit.demand('publish', { stream, names: [newName] });
-      if ((await findAlias(transaction, newName)) !== undefined) {
+    await this.#database.change(async (change) => {
+      const { current, streams } = await demandAlias(change, name);
+      for (const stream of streams) await change.permit.demand('publish', { stream, names: [newName] });
+      if ((await findAlias(change.db, newName)) !== undefined) {
         throw new HeadwaterError('conflict', `Alias "${newName}" already exists`);
       }
-      await removeAlias(transaction, newName, revision);
-      await transaction.updateTable('aliases').set({ name: newName }).where('name', '=', name).execute();
-      await touchFamily(transaction, current, revision);
-      await note({ action: 'alias.rename', subject: name, details: { name: newName } });
+      await removeAlias(change, newName);
+      await change.db.updateTable('aliases').set({ name: newName }).where('name', '=', name).execute();
+      await touchFamily(change, current);
+      await change.audit({ action: 'alias.rename', subject: name, details: { name: newName } });
     });
   }
 
@@ -83,23 +81,23 @@ export class ImageAliases {
       .limit(1)
       .executeTakeFirst();
     if (some === undefined) return 0;
-    return await this.#database.change(async (transaction, revision) => {
-      const gone = await transaction
+    return await this.#database.change(async (change) => {
+      const gone = await change.db
         .deleteFrom('aliases')
         .where('removed_at', '<', before.getTime())
         .returningAll()
         .execute();
-      for (const alias of gone) await touchFamily(transaction, alias, revision);
+      for (const alias of gone) await touchFamily(change, alias);
       return gone.length;
     });
   }
 }
 
 /** An alias that the actor may change, and the streams of what it leads to. */
-async function demandAlias(transaction: Transaction<Tables>, name: string, permit: Permit) {
-  const current = await findAlias(transaction, name);
+async function demandAlias(change: Change, name: string) {
+  const current = await findAlias(change.db, name);
   if (current === undefined) throw new HeadwaterError('not-found', 'Alias not found');
-  const streams = await familyStreams(transaction, current);
-  for (const stream of streams) await permit.demand('publish', { stream, names: [name] });
+  const streams = await familyStreams(change.db, current);
+  for (const stream of streams) await change.permit.demand('publish', { stream, names: [name] });
   return { current, streams };
 }

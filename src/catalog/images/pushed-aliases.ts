@@ -1,7 +1,7 @@
-import type { Transaction } from 'kysely';
+import type { Kysely } from 'kysely';
 import { HeadwaterError } from '../../errors.ts';
 import { type Family, familyOf } from '../../model/names.ts';
-import type { Permit } from '../../model/rights.ts';
+import type { Change } from '../database/change.ts';
 import type { Tables } from '../database/tables.ts';
 import { findAlias, removeAlias, sameFamily, touchFamily } from '../products/alias-rows.ts';
 import { followers } from '../products/ownership.ts';
@@ -9,7 +9,7 @@ import { isUnnamed, releaseOfAlias } from '../products/product-of-alias.ts';
 import { assertSameOwner } from '../products/visible-names.ts';
 import { isNewest, type PlacedVersion, rehome } from './pushed-versions.ts';
 
-// Parts of transactions that make an alias lead to a pushed image, or to any other.
+// What a change does to make an alias lead to a pushed image, or to any other.
 
 /** How many names for the product of one alias are tried: one more than how often it can have been renamed away. */
 const mostVariants = 1000;
@@ -18,12 +18,8 @@ const mostVariants = 1000;
  * The family whose newest version a pushed alias follows: the one that it leads to, else the one that is named
  * after it, unless that came to be another alias's own when this one was renamed: then the next of its variants.
  */
-export async function familyOfAlias(
-  transaction: Transaction<Tables>,
-  name: string,
-  stream: string,
-): Promise<Family> {
-  const current = await transaction
+export async function familyOfAlias(db: Kysely<Tables>, name: string, stream: string): Promise<Family> {
+  const current = await db
     .selectFrom('aliases')
     .selectAll()
     .where('name', '=', name)
@@ -33,7 +29,7 @@ export async function familyOfAlias(
   const release = releaseOfAlias(name);
   for (let count = 1; count <= mostVariants; count++) {
     const family = { os: stream, release, variant: count === 1 ? 'default' : String(count) };
-    if (!(await isTaken(transaction, family, name))) return family;
+    if (!(await isTaken(db, family, name))) return family;
   }
   throw new HeadwaterError('conflict', `alias ${name} was renamed too often: choose another name`);
 }
@@ -46,22 +42,22 @@ export async function familyOfAlias(
  * @throws HeadwaterError `conflict` when the alias leads to what another owner has
  */
 export async function pointAlias(
-  transaction: Transaction<Tables>,
+  change: Change,
   alias: { name: string; description?: string },
   version: PlacedVersion,
-  options: { revision: number; now: Date; permit: Permit },
+  now: Date,
 ): Promise<PlacedVersion> {
   const { name } = alias;
-  const current = await findAlias(transaction, name);
-  await assertSameOwner(transaction, name, { owner: version.owner, permit: options.permit });
+  const current = await findAlias(change.db, name);
+  await assertSameOwner(change, name, version.owner);
   let target = version;
-  const own = await familyOfAlias(transaction, name, version.stream);
-  if (isUnnamed(version) && !(await isTaken(transaction, version, name))) {
-    target = await rehome(transaction, version, own, options);
+  const own = await familyOfAlias(change.db, name, version.stream);
+  if (isUnnamed(version) && !(await isTaken(change.db, version, name))) {
+    target = await rehome(change, version, own, now);
   }
-  const follows = sameFamily(target, own) && (await isNewest(transaction, target));
-  await removeAlias(transaction, name, options.revision);
-  await transaction
+  const follows = sameFamily(target, own) && (await isNewest(change.db, target));
+  await removeAlias(change, name);
+  await change.db
     .insertInto('aliases')
     .values({
       name,
@@ -70,11 +66,11 @@ export async function pointAlias(
       version_id: follows ? null : target.id,
     })
     .execute();
-  await touchFamily(transaction, target, options.revision);
+  await touchFamily(change, target);
   return target;
 }
 
 /** Whether a family is what another alias follows, or did a moment ago. */
-async function isTaken(transaction: Transaction<Tables>, family: Family, name: string): Promise<boolean> {
-  return (await followers(transaction, family)).some((follower) => follower !== name);
+async function isTaken(db: Kysely<Tables>, family: Family, name: string): Promise<boolean> {
+  return (await followers(db, family)).some((follower) => follower !== name);
 }

@@ -1,8 +1,7 @@
-import type { Transaction } from 'kysely';
+import type { Kysely } from 'kysely';
 import { HeadwaterError } from '../../errors.ts';
 import { familyOf } from '../../model/names.ts';
-import type { Permit } from '../../model/rights.ts';
-import type { Note } from '../database/database.ts';
+import type { Change } from '../database/change.ts';
 import type { Tables } from '../database/tables.ts';
 import { ownTarget, pushOwner } from '../products/ownership.ts';
 import {
@@ -14,23 +13,22 @@ import {
   type VersionPlace,
 } from './pushed-versions.ts';
 
-// Parts of transactions that change pushed images.
+// What changes of pushed images have in common.
 
 /**
  * A version that shall be replaced, with the aliases that lead to it: first those that follow its product, after which
  * that is named.
  */
 export async function findReplaced(
-  transaction: Transaction<Tables>,
+  change: Change,
   place: VersionPlace,
-  permit: Permit,
 ): Promise<{ version: PlacedVersion; aliases: { name: string; description: string }[] }> {
-  const version = await findPlaced(transaction, place);
-  await permit.demand('publish', await ownTarget(transaction, version));
-  if (!(await isNewest(transaction, version))) {
+  const version = await findPlaced(change.db, place);
+  await change.permit.demand('publish', await ownTarget(change.db, version));
+  if (!(await isNewest(change.db, version))) {
     throw new HeadwaterError('conflict', `${place.product} ${place.serial} has a newer version by now`);
   }
-  const rows = await transaction
+  const rows = await change.db
     .selectFrom('aliases')
     .select(['name', 'description', 'version_id'])
     .where(({ and }) => and(familyOf(version)))
@@ -45,8 +43,8 @@ export async function findReplaced(
   };
 }
 
-export async function fingerprintsOf(transaction: Transaction<Tables>, versionId: number): Promise<string[]> {
-  const rows = await transaction
+export async function fingerprintsOf(db: Kysely<Tables>, versionId: number): Promise<string[]> {
+  const rows = await db
     .selectFrom('items')
     .select('fingerprint')
     .where('version_id', '=', versionId)
@@ -56,14 +54,13 @@ export async function fingerprintsOf(transaction: Transaction<Tables>, versionId
 
 /** The version that has a draft's image already and that the actor may change. @param productId only of that product */
 export async function findOwn(
-  transaction: Transaction<Tables>,
+  change: Change,
   { stream, fingerprint }: { stream: string; fingerprint: string },
-  permit: Permit,
   productId: number | undefined,
 ): Promise<PlacedVersion | undefined> {
-  for (const version of await findImages(transaction, { stream, fingerprint, owner: pushOwner(stream) })) {
+  for (const version of await findImages(change.db, { stream, fingerprint, owner: pushOwner(stream) })) {
     if (productId !== undefined && version.product_id !== productId) continue;
-    if (await permit.may('publish', await ownTarget(transaction, version))) return version;
+    if (await change.permit.may('publish', await ownTarget(change.db, version))) return version;
   }
   return undefined;
 }
@@ -74,12 +71,12 @@ export function subjectOf({ name, serial }: PlacedVersion): string {
 
 /** Removes what is beyond the newest `keep` versions of a version's product, but for those that aliases are pinned to. */
 export async function prune(
-  transaction: Transaction<Tables>,
+  change: Change,
   { product_id, name }: PlacedVersion,
   keep: number,
-  options: { revision: number; now: Date; note: Note },
+  now: Date,
 ): Promise<void> {
-  const live = await transaction
+  const live = await change.db
     .selectFrom('versions')
     .select(['id', 'product_id', 'serial'])
     .where('product_id', '=', product_id)
@@ -87,16 +84,16 @@ export async function prune(
     .orderBy('serial', 'desc')
     .execute();
   for (const version of live.slice(keep)) {
-    const pin = await transaction
+    const pin = await change.db
       .selectFrom('aliases')
       .select('name')
       .where('version_id', '=', version.id)
       .where('removed_at', 'is', null)
       .executeTakeFirst();
     if (pin !== undefined) continue;
-    const [fingerprint] = await fingerprintsOf(transaction, version.id);
-    await retire(transaction, version, options);
-    await options.note({
+    const [fingerprint] = await fingerprintsOf(change.db, version.id);
+    await retire(change, version, now);
+    await change.audit({
       action: 'image.prune',
       subject: `${name} ${version.serial}`,
       details: { fingerprint, keep },

@@ -1,13 +1,13 @@
-import type { Transaction } from 'kysely';
+import type { Kysely } from 'kysely';
 import { HeadwaterError } from '../../errors.ts';
 import { type Family, productName, serialAfter, serialOf } from '../../model/names.ts';
-import type { Permit } from '../../model/rights.ts';
+import type { Change } from '../database/change.ts';
 import type { Tables } from '../database/tables.ts';
 import { followers, ownNames } from '../products/ownership.ts';
 import { toItem } from '../products/product-rows.ts';
 import { claimProduct, insertVersion } from '../products/version-rows.ts';
 
-// Parts of transactions that make, move and find versions of pushed images.
+// How changes find, make and move versions of pushed images.
 
 /** A version by its place. */
 export interface VersionPlace {
@@ -24,10 +24,10 @@ export type PlacedVersion = Awaited<ReturnType<ReturnType<typeof placed>['execut
  * @throws HeadwaterError `not-found`
  */
 export async function findPlaced(
-  transaction: Transaction<Tables>,
+  db: Kysely<Tables>,
   { product, serial }: VersionPlace,
 ): Promise<PlacedVersion> {
-  const row = await placed(transaction)
+  const row = await placed(db)
     .where('products.name', '=', product)
     .where('versions.serial', '=', serial)
     .executeTakeFirst();
@@ -37,10 +37,10 @@ export async function findPlaced(
 
 /** The versions of a stream that have an image of this fingerprint and were not removed, the latest first. */
 export async function findImages(
-  transaction: Transaction<Tables>,
+  db: Kysely<Tables>,
   image: { fingerprint: string; stream: string; owner: string },
 ): Promise<PlacedVersion[]> {
-  return await placed(transaction)
+  return await placed(db)
     .innerJoin('items', 'items.version_id', 'versions.id')
     .where('items.fingerprint', '=', image.fingerprint)
     .where('products.stream', '=', image.stream)
@@ -50,8 +50,8 @@ export async function findImages(
 }
 
 /** Whether a version is the newest of its product. */
-export async function isNewest(transaction: Transaction<Tables>, version: PlacedVersion): Promise<boolean> {
-  const newer = await transaction
+export async function isNewest(db: Kysely<Tables>, version: PlacedVersion): Promise<boolean> {
+  const newer = await db
     .selectFrom('versions')
     .select('id')
     .where('product_id', '=', version.product_id)
@@ -62,8 +62,8 @@ export async function isNewest(transaction: Transaction<Tables>, version: Placed
 }
 
 /** Whether a product is in the documents: then what is said of it is not taken from a hidden version. */
-export async function isShown(transaction: Transaction<Tables>, productId: number): Promise<boolean> {
-  const shown = await transaction
+export async function isShown(db: Kysely<Tables>, productId: number): Promise<boolean> {
+  const shown = await db
     .selectFrom('versions')
     .select('id')
     .where('product_id', '=', productId)
@@ -75,12 +75,8 @@ export async function isShown(transaction: Transaction<Tables>, productId: numbe
 }
 
 /** The serial of a version that is pushed now: the present minute, or the one after the product's last. */
-export async function nextSerial(
-  transaction: Transaction<Tables>,
-  productId: number,
-  now: Date,
-): Promise<string> {
-  const { last } = await transaction
+export async function nextSerial(db: Kysely<Tables>, productId: number, now: Date): Promise<string> {
+  const { last } = await db
     .selectFrom('versions')
     .select((expression) => expression.fn.max<string | null>('serial').as('last'))
     .where('product_id', '=', productId)
@@ -96,49 +92,49 @@ export async function nextSerial(
  * @returns the version in its new place
  */
 export async function rehome(
-  transaction: Transaction<Tables>,
+  change: Change,
   version: PlacedVersion,
   family: Family,
-  options: { revision: number; now: Date; permit: Permit },
+  now: Date,
 ): Promise<PlacedVersion> {
   const key = { ...family, architecture: version.architecture };
   const { stream, owner } = version;
   const details = { osTitle: version.os_title, releaseTitle: version.release_title, requirements: {} };
-  const product = await claimProduct(transaction, { product: key, stream, owner, details }, options.permit);
-  const describes = version.hidden === 0 || !(await isShown(transaction, product.id));
-  const items = await transaction
+  const product = await claimProduct(change, { product: key, stream, owner, details });
+  const describes = version.hidden === 0 || !(await isShown(change.db, product.id));
+  const items = await change.db
     .selectFrom('items')
     .selectAll()
     .where('version_id', '=', version.id)
     .execute();
-  const serial = await nextSerial(transaction, product.id, options.now);
+  const serial = await nextSerial(change.db, product.id, now);
   const { label, hidden } = version;
   const id = await insertVersion(
-    transaction,
+    change,
     product.id,
     { serial, label, items: items.map(toItem), hidden: hidden === 1 },
     new Date(version.published_at),
   );
-  const pushed = await transaction
+  const pushed = await change.db
     .selectFrom('pushed')
     .selectAll()
     .where('version_id', '=', version.id)
     .executeTakeFirst();
   if (pushed !== undefined) {
-    await transaction
+    await change.db
       .insertInto('pushed')
       .values({ ...pushed, version_id: id })
       .execute();
   }
-  await transaction
+  await change.db
     .updateTable('aliases')
     .set({ ...family, version_id: id })
     .where('version_id', '=', version.id)
     .execute();
-  await transaction
+  await change.db
     .updateTable('products')
     .set({
-      revision: options.revision,
+      revision: await change.revision(),
       ...(describes
         ? {
             os_title: version.os_title,
@@ -151,51 +147,55 @@ export async function rehome(
     })
     .where('id', '=', product.id)
     .execute();
-  await retire(transaction, version, options);
-  return await findPlaced(transaction, { product: productName(key), serial });
+  await retire(change, version, now);
+  return await findPlaced(change.db, { product: productName(key), serial });
 }
 
 /** Takes a version out of the documents, with the aliases that are pinned to it. @returns those aliases */
 export async function retire(
-  transaction: Transaction<Tables>,
+  change: Change,
   version: { id: number; product_id: number },
-  { revision, now }: { revision: number; now: Date },
+  now: Date,
 ): Promise<string[]> {
-  await transaction
+  await change.db
     .updateTable('versions')
     .set({ removed_at: now.getTime() })
     .where('id', '=', version.id)
     .execute();
-  const pins = await transaction
+  const pins = await change.db
     .deleteFrom('aliases')
     .where('version_id', '=', version.id)
     .returning('name')
     .execute();
-  await transaction.updateTable('products').set({ revision }).where('id', '=', version.product_id).execute();
+  await change.db
+    .updateTable('products')
+    .set({ revision: await change.revision() })
+    .where('id', '=', version.product_id)
+    .execute();
   return pins.map(({ name }) => name);
 }
 
 /**
- * Part of a transaction: refuses to list an image for everybody that another version lists already, in any stream that the
+ * Refuses to list an image for everybody that another version lists already, in any stream that the
  * actor may see: others must not show by a refusal that they have it.
  * Clients of simplestreams refuse an image that is listed twice ("More than one match").
- * @param options.versionId the version that shall be listed, when it exists
+ * @param versionId the version that shall be listed, when it exists
  * @throws HeadwaterError `conflict`, naming the other one
  */
 export async function assertListedOnce(
-  transaction: Transaction<Tables>,
+  change: Change,
   fingerprints: string[],
-  { versionId = -1, permit }: { versionId?: number | undefined; permit: Permit },
+  versionId = -1,
 ): Promise<void> {
-  const others = await placed(transaction)
+  const others = await placed(change.db)
     .innerJoin('items', 'items.version_id', 'versions.id')
     .where('items.fingerprint', 'in', fingerprints)
     .where('versions.hidden', '=', 0)
     .where('versions.id', '!=', versionId)
     .execute();
   for (const other of others) {
-    const names = ownNames(other, await followers(transaction, other));
-    if (!(await permit.maySee({ stream: other.stream, names }, true))) continue;
+    const names = ownNames(other, await followers(change.db, other));
+    if (!(await change.permit.maySee({ stream: other.stream, names }, true))) continue;
     throw new HeadwaterError(
       'conflict',
       `the image is public already, as ${other.name} ${other.serial} in the stream ${other.stream}: ` +
@@ -204,8 +204,8 @@ export async function assertListedOnce(
   }
 }
 
-function placed(transaction: Transaction<Tables>) {
-  return transaction
+function placed(db: Kysely<Tables>) {
+  return db
     .selectFrom('versions')
     .innerJoin('products', 'products.id', 'versions.product_id')
     .select(['versions.id', 'versions.product_id', 'versions.serial', 'versions.label'])

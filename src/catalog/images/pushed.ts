@@ -1,11 +1,9 @@
-import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../../errors.ts';
 import { familyOf, productName } from '../../model/names.ts';
-import type { Permit } from '../../model/rights.ts';
 import type { Item, ProductDetails } from '../../model/versions.ts';
 import { warningsOf } from '../database/audit-record.ts';
+import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
-import type { Tables } from '../database/tables.ts';
 import { touchFamily } from '../products/alias-rows.ts';
 import { ownTarget, pushOwner } from '../products/ownership.ts';
 import { unnamedFamily } from '../products/product-of-alias.ts';
@@ -71,45 +69,40 @@ export class Pushed {
     options: { assertStored: AssertStored; quotas: Quotas; keep?: number; now?: Date },
   ): Promise<PushOutcome> {
     const { now = new Date() } = options;
-    return await this.#database.grow(async (transaction, revision, note, permit) => {
+    return await this.#database.grow(async (change) => {
       const { replaces } = asked;
-      const replaced = replaces === undefined ? undefined : await findReplaced(transaction, replaces, permit);
+      const replaced = replaces === undefined ? undefined : await findReplaced(change, replaces);
       const draft = replaced === undefined ? asked : { ...asked, aliases: replaced.aliases };
       const { stream, fingerprint } = draft;
       const names = draft.aliases.map(({ name }) => name);
-      await permit.demand('publish', { stream, isNamedByCaller: true });
+      await change.permit.demand('publish', { stream, isNamedByCaller: true });
       for (const name of names)
-        await permit.demand('publish', { stream, names: [name], isNamedByCaller: true });
-      const known = await findOwn(transaction, draft, permit, replaced?.version.product_id);
+        await change.permit.demand('publish', { stream, names: [name], isNamedByCaller: true });
+      const known = await findOwn(change, draft, replaced?.version.product_id);
       const isMadePublic = known?.hidden === 1 && !draft.hidden;
-      if (!draft.hidden && known?.hidden !== 0)
-        await assertListedOnce(transaction, [fingerprint], { versionId: known?.id, permit });
+      if (!draft.hidden && known?.hidden !== 0) await assertListedOnce(change, [fingerprint], known?.id);
       if (isMadePublic) {
-        await transaction.updateTable('versions').set({ hidden: 0 }).where('id', '=', known.id).execute();
-        await touchFamily(transaction, known, revision);
+        await change.db.updateTable('versions').set({ hidden: 0 }).where('id', '=', known.id).execute();
+        await touchFamily(change, known);
       }
       const { updateSource } = draft.pushed;
       if (known !== undefined && updateSource !== undefined) {
-        await transaction
+        await change.db
           .updateTable('pushed')
           .set({ auto_update: 1, update_source: JSON.stringify(updateSource) })
           .where('version_id', '=', known.id)
           .execute();
       }
       let version =
-        known ??
-        (await findPlaced(
-          transaction,
-          await this.#add(transaction, draft, { ...options, revision, now, permit }),
-        ));
+        known ?? (await findPlaced(change.db, await this.#add(change, draft, { ...options, now })));
       for (const alias of draft.aliases) {
-        version = await pointAlias(transaction, alias, version, { revision, now, permit });
+        version = await pointAlias(change, alias, version, now);
       }
       // Without a name there is no product that it could be a newer version of.
       if (replaced?.aliases.length === 0 && replaced.version.id !== version.id)
-        await retire(transaction, replaced.version, { revision, now });
+        await retire(change, replaced.version, now);
       const place = { product: version.name, serial: version.serial };
-      await note({
+      await change.audit({
         action: 'image.push',
         subject: subjectOf(version),
         details: {
@@ -121,8 +114,7 @@ export class Pushed {
           ...warningsOf(draft),
         },
       });
-      if (options.keep !== undefined)
-        await prune(transaction, version, options.keep, { revision, now, note });
+      if (options.keep !== undefined) await prune(change, version, options.keep, now);
       return { ...place, outcome: known === undefined ? 'created' : 'unchanged' };
     });
   }
@@ -134,15 +126,15 @@ export class Pushed {
 
   /**
    * Changes what is said of a pushed image.
-   * @param change is given what is said of it now, and gives what shall be; nothing can come between the two
+   * @param edit is given what is said of it now, and gives what shall be; nothing can come between the two
    * @throws HeadwaterError `not-found`; `conflict` for an image that was published, not pushed, and for one that shall be
    * public and is so in another stream already
    */
-  async edit(place: VersionPlace, change: (current: Editable) => Editable): Promise<void> {
-    await this.#database.change(async (transaction, revision, note, permit) => {
-      const version = await findPlaced(transaction, place);
-      await permit.demand('publish', await ownTarget(transaction, version));
-      const row = await transaction
+  async edit(place: VersionPlace, edit: (current: Editable) => Editable): Promise<void> {
+    await this.#database.change(async (change) => {
+      const version = await findPlaced(change.db, place);
+      await change.permit.demand('publish', await ownTarget(change.db, version));
+      const row = await change.db
         .selectFrom('pushed')
         .selectAll()
         .where('version_id', '=', version.id)
@@ -154,27 +146,20 @@ export class Pushed {
         );
       }
       const before = { pushed: toDetails(row), hidden: version.hidden === 1 };
-      const after = change(before);
+      const after = edit(before);
       const { pushed, hidden } = after;
       if (!hidden && version.hidden === 1) {
-        await assertListedOnce(transaction, await fingerprintsOf(transaction, version.id), {
-          versionId: version.id,
-          permit,
-        });
+        await assertListedOnce(change, await fingerprintsOf(change.db, version.id), version.id);
       }
-      await transaction
-        .updateTable('pushed')
-        .set(toRow(pushed))
-        .where('version_id', '=', version.id)
-        .execute();
-      await transaction
+      await change.db.updateTable('pushed').set(toRow(pushed)).where('version_id', '=', version.id).execute();
+      await change.db
         .updateTable('versions')
         .set({ hidden: hidden ? 1 : 0 })
         .where('id', '=', version.id)
         .execute();
-      await touchFamily(transaction, version, revision);
-      const fingerprint = (await fingerprintsOf(transaction, version.id))[0] ?? '';
-      await note({
+      await touchFamily(change, version);
+      const fingerprint = (await fingerprintsOf(change.db, version.id))[0] ?? '';
+      await change.audit({
         action: 'image.edit',
         subject: subjectOf(version),
         details: { fingerprint, ...differences(before, after) },
@@ -187,13 +172,13 @@ export class Pushed {
    * @throws HeadwaterError `not-found`
    */
   async remove(place: VersionPlace, now = new Date()): Promise<void> {
-    await this.#database.change(async (transaction, revision, note, permit) => {
-      const version = await findPlaced(transaction, place);
-      await permit.demand('remove', await ownTarget(transaction, version));
-      const leads = await isNewest(transaction, version);
-      const fingerprint = (await fingerprintsOf(transaction, version.id))[0] ?? '';
-      const aliases = await retire(transaction, version, { revision, now });
-      const sibling = await transaction
+    await this.#database.change(async (change) => {
+      const version = await findPlaced(change.db, place);
+      await change.permit.demand('remove', await ownTarget(change.db, version));
+      const leads = await isNewest(change.db, version);
+      const fingerprint = (await fingerprintsOf(change.db, version.id))[0] ?? '';
+      const aliases = await retire(change, version, now);
+      const sibling = await change.db
         .selectFrom('versions')
         .innerJoin('products', 'products.id', 'versions.product_id')
         .select('versions.id')
@@ -204,7 +189,7 @@ export class Pushed {
         .where('versions.removed_at', 'is', null)
         .executeTakeFirst();
       if (leads && sibling === undefined) {
-        const gone = await transaction
+        const gone = await change.db
           .deleteFrom('aliases')
           .where(({ and }) => and(familyOf(version)))
           .where('version_id', 'is', null)
@@ -212,7 +197,7 @@ export class Pushed {
           .execute();
         aliases.push(...gone.map(({ name }) => name));
       }
-      await note({
+      await change.audit({
         action: 'image.delete',
         subject: subjectOf(version),
         details: { fingerprint, aliases: aliases.sort() },
@@ -221,34 +206,28 @@ export class Pushed {
   }
 
   async #add(
-    transaction: Transaction<Tables>,
+    change: Change,
     draft: PushDraft,
-    {
-      assertStored,
-      quotas,
-      revision,
-      now,
-      permit,
-    }: { assertStored: AssertStored; quotas: Quotas; revision: number; now: Date; permit: Permit },
+    { assertStored, quotas, now }: { assertStored: AssertStored; quotas: Quotas; now: Date },
   ): Promise<VersionPlace> {
     const { stream, items, pushed } = draft;
     const bytes = items.reduce((sum, { size }) => sum + size, 0);
-    await assertWithin(transaction, quotas, { stream, pushedBy: pushed.pushedBy, permit }, bytes);
+    await assertWithin(change, quotas, { stream, pushedBy: pushed.pushedBy }, bytes);
     for (const item of items) await assertStored(item, false);
     const [first] = draft.aliases;
     const family =
       first === undefined
         ? unnamedFamily(stream, draft.fingerprint)
-        : await familyOfAlias(transaction, first.name, stream);
+        : await familyOfAlias(change.db, first.name, stream);
     const product = { ...family, architecture: draft.architecture };
-    const { id } = await claimProduct(transaction, { ...draft, product, owner: pushOwner(stream) }, permit);
-    await (draft.hidden && (await isShown(transaction, id))
-      ? touchFamily(transaction, family, revision)
-      : describeProducts(transaction, new Map([[id, draft.details]]), revision));
-    const serial = await nextSerial(transaction, id, now);
+    const { id } = await claimProduct(change, { ...draft, product, owner: pushOwner(stream) });
+    await (draft.hidden && (await isShown(change.db, id))
+      ? touchFamily(change, family)
+      : describeProducts(change, new Map([[id, draft.details]])));
+    const serial = await nextSerial(change.db, id, now);
     const { hidden } = draft;
-    const version = await insertVersion(transaction, id, { serial, label: 'release', items, hidden }, now);
-    await transaction
+    const version = await insertVersion(change, id, { serial, label: 'release', items, hidden }, now);
+    await change.db
       .insertInto('pushed')
       .values({ version_id: version, bytes, pushed_by: pushed.pushedBy, ...toRow(pushed) })
       .execute();

@@ -1,6 +1,7 @@
-import type { Kysely, Transaction } from 'kysely';
+import type { Kysely } from 'kysely';
 import { LimitError } from '../../errors.ts';
 import type { Permit } from '../../model/rights.ts';
+import type { Change } from '../database/change.ts';
 import type { Tables } from '../database/tables.ts';
 
 /** How many bytes of pushed images there may be. */
@@ -29,16 +30,12 @@ export interface Allowance {
 
 /**
  * How many bytes may still be pushed.
- * @param database the catalog, or a transaction
+ * @param db the catalog, or the transaction of a change
  */
-export async function allowance(
-  database: Kysely<Tables> | Transaction<Tables>,
-  quotas: Quotas,
-  scope: QuotaScope,
-): Promise<Allowance> {
+export async function allowance(db: Kysely<Tables>, quotas: Quotas, scope: QuotaScope): Promise<Allowance> {
   const rooms: Allowance[] = [];
   if (quotas.stream !== undefined) {
-    const used = await sum(database, 'products.stream', scope.stream);
+    const used = await sum(db, 'products.stream', scope.stream);
     // How much there is of images that somebody may not read is not told either.
     const mayKnow = await scope.permit.may('read', { stream: scope.stream, names: [] });
     rooms.push({
@@ -48,7 +45,7 @@ export async function allowance(
     });
   }
   if (quotas.entry !== undefined) {
-    const used = await sum(database, 'pushed.pushed_by', scope.pushedBy);
+    const used = await sum(db, 'pushed.pushed_by', scope.pushedBy);
     rooms.push({
       limit: 'entryQuota',
       bytes: quotas.entry - used,
@@ -60,16 +57,16 @@ export async function allowance(
 }
 
 /**
- * Part of a transaction: refuses what does not fit.
+ * Refuses what does not fit.
  * @throws LimitError `too-large`
  */
 export async function assertWithin(
-  transaction: Transaction<Tables>,
+  change: Change,
   quotas: Quotas,
-  scope: QuotaScope,
+  scope: Omit<QuotaScope, 'permit'>,
   bytes: number,
 ): Promise<void> {
-  const left = await allowance(transaction, quotas, scope);
+  const left = await allowance(change.db, quotas, { ...scope, permit: change.permit });
   if (bytes > left.bytes) throw overQuota(left);
 }
 

@@ -1,5 +1,6 @@
-import type { Selectable, Transaction } from 'kysely';
+import type { Selectable } from 'kysely';
 import { defined } from '../../model/defined.ts';
+import type { Change } from '../database/change.ts';
 import type { Tables } from '../database/tables.ts';
 
 /**
@@ -31,21 +32,21 @@ const recordsKept = 200;
 export const successes = ['success', 'unchanged'] as const satisfies RunOutcome[];
 
 /**
- * Part of a transaction: records that a run began, and forgets old ones.
+ * Records that a run began, and forgets old ones.
  * @returns its id, and whether it goes on where one was interrupted
  */
 export async function insertRun(
-  transaction: Transaction<Tables>,
+  change: Change,
   { mirror, cause, now }: { mirror: string; cause: string; now: Date },
 ): Promise<{ id: number; resumes: boolean }> {
-  const before = await transaction
+  const before = await change.db
     .selectFrom('mirror_runs')
     .select('outcome')
     .where('mirror', '=', mirror)
     .orderBy('id', 'desc')
     .limit(1)
     .executeTakeFirst();
-  const { id } = await transaction
+  const { id } = await change.db
     .insertInto('mirror_runs')
     .values({
       mirror,
@@ -58,7 +59,7 @@ export async function insertRun(
     })
     .returning('id')
     .executeTakeFirstOrThrow();
-  await transaction
+  await change.db
     .deleteFrom('mirror_runs')
     .where('mirror', '=', mirror)
     .where('id', 'not in', (select) =>

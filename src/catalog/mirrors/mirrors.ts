@@ -1,4 +1,4 @@
-import type { Selectable } from 'kysely';
+import type { Kysely, Selectable } from 'kysely';
 import type { Database } from '../database/database.ts';
 import type { Tables } from '../database/tables.ts';
 import { insertRun, type RunOutcome, type RunRecord, successes, toRecord } from './mirror-run-rows.ts';
@@ -29,8 +29,8 @@ export class Mirrors {
     options: { deadHolder?: string; now?: Date } = {},
   ): Promise<Lease | undefined> {
     const now = (options.now ?? new Date()).getTime();
-    return await this.#database.change(async (transaction) => {
-      const row = await transaction
+    return await this.#database.change(async (change) => {
+      const row = await change.db
         .selectFrom('mirrors')
         .selectAll()
         .where('name', '=', mirror)
@@ -44,12 +44,12 @@ export class Mirrors {
         return current;
       }
       const values = { lease_holder: lease.holder, lease_expires_at: lease.expiresAt.getTime() };
-      await transaction
+      await change.db
         .insertInto('mirrors')
         .values({ name: mirror, state: null, next_run_at: null, ...values })
         .onConflict((conflict) => conflict.column('name').doUpdateSet(values))
         .execute();
-      await transaction
+      await change.db
         .updateTable('mirror_runs')
         .set({ finished_at: now, outcome: 'interrupted', error: 'its process ended before it did' })
         .where('mirror', '=', mirror)
@@ -61,8 +61,8 @@ export class Mirrors {
 
   /** Moves the expiry of a lease. @returns false when somebody else has it by now */
   async renew(mirror: string, lease: Lease): Promise<boolean> {
-    return await this.#database.change(async (transaction) => {
-      const { numUpdatedRows } = await transaction
+    return await this.#database.note(async (db) => {
+      const { numUpdatedRows } = await db
         .updateTable('mirrors')
         .set({ lease_expires_at: lease.expiresAt.getTime() })
         .where('name', '=', mirror)
@@ -73,8 +73,8 @@ export class Mirrors {
   }
 
   async release(mirror: string, holder: string): Promise<void> {
-    await this.#database.change(async (transaction) => {
-      await transaction
+    await this.#database.change(async (change) => {
+      await change.db
         .updateTable('mirrors')
         .set({ lease_holder: null, lease_expires_at: null })
         .where('name', '=', mirror)
@@ -96,7 +96,7 @@ export class Mirrors {
 
   async setState(mirror: string, state: unknown): Promise<void> {
     const values = { state: state === undefined ? null : JSON.stringify(state) };
-    await this.#put(mirror, values);
+    await this.#database.change((change) => put(change.db, mirror, values));
   }
 
   async nextRun(mirror: string): Promise<Date | undefined> {
@@ -105,12 +105,13 @@ export class Mirrors {
   }
 
   async setNextRun(mirror: string, at: Date | undefined): Promise<void> {
-    await this.#put(mirror, { next_run_at: at?.getTime() ?? null });
+    const values = { next_run_at: at?.getTime() ?? null };
+    await this.#database.note((db) => put(db, mirror, values));
   }
 
   /** Records that a run began. @returns its id, and whether it goes on where one was interrupted */
   async begin(mirror: string, cause: string, now = new Date()): Promise<{ id: number; resumes: boolean }> {
-    return await this.#database.change((transaction) => insertRun(transaction, { mirror, cause, now }));
+    return await this.#database.change((change) => insertRun(change, { mirror, cause, now }));
   }
 
   /** Records how a run ended, unless that was done for it. */
@@ -119,8 +120,8 @@ export class Mirrors {
     result: { outcome: RunOutcome; report: unknown; error?: string },
     now = new Date(),
   ): Promise<void> {
-    await this.#database.change(async (transaction) => {
-      await transaction
+    await this.#database.change(async (change) => {
+      await change.db
         .updateTable('mirror_runs')
         .set({
           finished_at: now.getTime(),
@@ -178,26 +179,20 @@ export class Mirrors {
       .where('name', '=', mirror)
       .executeTakeFirst();
   }
+}
 
-  async #put(
-    mirror: string,
-    values: { state: string | null } | { next_run_at: number | null },
-  ): Promise<void> {
-    await this.#database.change(async (transaction) => {
-      await transaction
-        .insertInto('mirrors')
-        .values({
-          name: mirror,
-          state: null,
-          next_run_at: null,
-          lease_holder: null,
-          lease_expires_at: null,
-          ...values,
-        })
-        .onConflict((conflict) => conflict.column('name').doUpdateSet(values))
-        .execute();
-    });
-  }
+/** Writes columns of a mirror's row, which is made where there is none. */
+async function put(
+  db: Kysely<Tables>,
+  name: string,
+  values: { state: string | null } | { next_run_at: number | null },
+): Promise<void> {
+  const none = { state: null, next_run_at: null, lease_holder: null, lease_expires_at: null };
+  await db
+    .insertInto('mirrors')
+    .values({ name, ...none, ...values })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet(values))
+    .execute();
 }
 
 function leaseOf(row: Selectable<Tables['mirrors']>): Lease | undefined {

@@ -1,45 +1,37 @@
-import type { Transaction } from 'kysely';
+import type { Kysely } from 'kysely';
 import { type Family, familyOf } from '../../model/names.ts';
+import type { Change } from '../database/change.ts';
 import type { Tables } from '../database/tables.ts';
 
-// Parts of transactions that look at aliases and the families that they lead to, and change them.
+// What a change reads and writes of aliases, and of the families that they lead to.
 
 /**
- * Part of a transaction: gives an alias to a family unless another one has it.
+ * Gives an alias to a family unless another one has it.
  * @returns whether another one has it
  */
-export async function giveAlias(
-  transaction: Transaction<Tables>,
-  name: string,
-  family: Family,
-  revision: number,
-): Promise<boolean> {
-  const current = await findAlias(transaction, name);
+export async function giveAlias(change: Change, name: string, family: Family): Promise<boolean> {
+  const current = await findAlias(change.db, name);
   if (current !== undefined) return !sameFamily(current, family);
-  await removeAlias(transaction, name, revision);
+  await removeAlias(change, name);
   const { os, release, variant } = family;
-  await transaction.insertInto('aliases').values({ name, os, release, variant }).execute();
-  await touchFamily(transaction, family, revision);
+  await change.db.insertInto('aliases').values({ name, os, release, variant }).execute();
+  await touchFamily(change, family);
   return false;
 }
 
-/** Part of a transaction: removes an alias, also one that only lingers. */
-export async function removeAlias(
-  transaction: Transaction<Tables>,
-  name: string,
-  revision: number,
-): Promise<void> {
-  const removed = await transaction
+/** Removes an alias, also one that only lingers. */
+export async function removeAlias(change: Change, name: string): Promise<void> {
+  const removed = await change.db
     .deleteFrom('aliases')
     .where('name', '=', name)
     .returningAll()
     .executeTakeFirst();
-  if (removed !== undefined) await touchFamily(transaction, removed, revision);
+  if (removed !== undefined) await touchFamily(change, removed);
 }
 
-/** Part of a transaction: removes the aliases of a family none of whose products has a version any more. */
-export async function removeEmptyAliases(transaction: Transaction<Tables>, family: Family): Promise<void> {
-  const left = await transaction
+/** Removes the aliases of a family none of whose products has a version any more. */
+export async function removeEmptyAliases(change: Change, family: Family): Promise<void> {
+  const left = await change.db
     .selectFrom('versions')
     .innerJoin('products', 'products.id', 'versions.product_id')
     .select('versions.id')
@@ -50,15 +42,15 @@ export async function removeEmptyAliases(transaction: Transaction<Tables>, famil
     .limit(1)
     .executeTakeFirst();
   if (left !== undefined) return;
-  await transaction
+  await change.db
     .deleteFrom('aliases')
     .where(({ and }) => and(familyOf(family)))
     .execute();
 }
 
-/** Part of a transaction: an alias that is there, not one that was removed and only lingers in the documents. */
-export async function findAlias(transaction: Transaction<Tables>, name: string) {
-  return await transaction
+/** An alias that is there, not one that was removed and only lingers in the documents. */
+export async function findAlias(db: Kysely<Tables>, name: string) {
+  return await db
     .selectFrom('aliases')
     .selectAll()
     .where('name', '=', name)
@@ -66,12 +58,9 @@ export async function findAlias(transaction: Transaction<Tables>, name: string) 
     .executeTakeFirst();
 }
 
-/** Part of a transaction: who owns the products of a family; undefined when it has none. */
-export async function familyOwner(
-  transaction: Transaction<Tables>,
-  family: Family,
-): Promise<string | undefined> {
-  const row = await transaction
+/** Who owns the products of a family; undefined when it has none. */
+export async function familyOwner(db: Kysely<Tables>, family: Family): Promise<string | undefined> {
+  const row = await db
     .selectFrom('products')
     .select('owner')
     .where(({ and }) => and(familyOf(family)))
@@ -80,9 +69,9 @@ export async function familyOwner(
   return row?.owner;
 }
 
-/** Part of a transaction: the streams of the products of a family. */
-export async function familyStreams(transaction: Transaction<Tables>, family: Family): Promise<string[]> {
-  const rows = await transaction
+/** The streams of the products of a family. */
+export async function familyStreams(db: Kysely<Tables>, family: Family): Promise<string[]> {
+  const rows = await db
     .selectFrom('products')
     .select('stream')
     .distinct()
@@ -91,15 +80,11 @@ export async function familyStreams(transaction: Transaction<Tables>, family: Fa
   return rows.map(({ stream }) => stream);
 }
 
-/** Part of a transaction: has the documents rendered anew, of every product of a family. */
-export async function touchFamily(
-  transaction: Transaction<Tables>,
-  family: Family,
-  revision: number,
-): Promise<void> {
-  await transaction
+/** Has documents render every product of a family again. */
+export async function touchFamily(change: Change, family: Family): Promise<void> {
+  await change.db
     .updateTable('products')
-    .set({ revision })
+    .set({ revision: await change.revision() })
     .where(({ and }) => and(familyOf(family)))
     .execute();
 }

@@ -95,25 +95,25 @@ export class Aliases {
    * of another owner; `forbidden`
    */
   async set(name: string, family: Family): Promise<void> {
-    await this.#database.change(async (transaction, revision, note, permit) => {
-      const target = await familyOwner(transaction, family);
+    await this.#database.change(async (change) => {
+      const target = await familyOwner(change.db, family);
       if (target === undefined) {
         throw new HeadwaterError('not-found', `there is no product ${describeFamily(family)}`);
       }
-      for (const wanted of await aliasTargets(transaction, name, family)) {
-        await permit.demand('publish', wanted);
+      for (const wanted of await aliasTargets(change.db, name, family)) {
+        await change.permit.demand('publish', wanted);
       }
-      const current = await findAlias(transaction, name);
-      if (current !== undefined && !(await maySeeFamily(transaction, current, permit))) {
+      const current = await findAlias(change.db, name);
+      if (current !== undefined && !(await maySeeFamily(change, current))) {
         throw new HeadwaterError('conflict', takenMessage(name));
       }
-      for (const stream of current === undefined ? [] : await familyStreams(transaction, current)) {
-        await permit.demand('publish', { stream, names: [name] });
+      for (const stream of current === undefined ? [] : await familyStreams(change.db, current)) {
+        await change.permit.demand('publish', { stream, names: [name] });
       }
-      await assertSameOwner(transaction, name, { owner: target, permit });
-      await removeAlias(transaction, name, revision);
-      await giveAlias(transaction, name, family, revision);
-      await note({
+      await assertSameOwner(change, name, target);
+      await removeAlias(change, name);
+      await giveAlias(change, name, family);
+      await change.audit({
         action: 'alias.set',
         subject: name,
         details: {
@@ -161,22 +161,22 @@ export class Aliases {
       return leads !== undefined && owners.get(describeFamily(leads)) === owner;
     });
     if (moves.length + gone.length === 0) return { changed: 0, withheld };
-    await this.#database.change(async (transaction, revision, note) => {
+    await this.#database.change(async (change) => {
       for (const alias of gone) {
-        await removeAlias(transaction, alias, revision);
-        await note({ action: 'alias.unset', subject: alias });
+        await removeAlias(change, alias);
+        await change.audit({ action: 'alias.unset', subject: alias });
       }
       for (const [alias, family] of moves) {
         // Somebody else may have taken it since.
-        const leads = await findAlias(transaction, alias);
-        const other = leads === undefined ? owner : ((await familyOwner(transaction, leads)) ?? owner);
+        const leads = await findAlias(change.db, alias);
+        const other = leads === undefined ? owner : ((await familyOwner(change.db, leads)) ?? owner);
         if (other !== owner) {
           withheld.push({ alias, owner: other });
           continue;
         }
-        await removeAlias(transaction, alias, revision);
-        await giveAlias(transaction, alias, family, revision);
-        await note({ action: 'alias.set', subject: alias, details: { to: describeFamily(family) } });
+        await removeAlias(change, alias);
+        await giveAlias(change, alias, family);
+        await change.audit({ action: 'alias.set', subject: alias, details: { to: describeFamily(family) } });
       }
     });
     return { changed: moves.length + gone.length, withheld };
@@ -184,16 +184,16 @@ export class Aliases {
 
   /** @throws HeadwaterError `not-found`, `forbidden` */
   async unset(name: string): Promise<void> {
-    await this.#database.change(async (transaction, revision, note, permit) => {
-      const current = await findAlias(transaction, name);
-      if (current === undefined || !(await maySeeFamily(transaction, current, permit))) {
+    await this.#database.change(async (change) => {
+      const current = await findAlias(change.db, name);
+      if (current === undefined || !(await maySeeFamily(change, current))) {
         throw new HeadwaterError('not-found', `there is no alias ${name}`);
       }
-      for (const stream of await familyStreams(transaction, current)) {
-        await permit.demand('publish', { stream, names: [name] });
+      for (const stream of await familyStreams(change.db, current)) {
+        await change.permit.demand('publish', { stream, names: [name] });
       }
-      await removeAlias(transaction, name, revision);
-      await note({ action: 'alias.unset', subject: name });
+      await removeAlias(change, name);
+      await change.audit({ action: 'alias.unset', subject: name });
     });
   }
 }

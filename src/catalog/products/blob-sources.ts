@@ -1,6 +1,5 @@
-import type { Transaction } from 'kysely';
+import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
-import type { Tables } from '../database/tables.ts';
 import { forgetBlob } from './blobs.ts';
 
 /** Where a blob that is listed, and perhaps not held, can be had. */
@@ -36,10 +35,10 @@ export class Sources {
 
   /** Remembers sources, before the versions that name their blobs are published. */
   async record(sources: Source[], now = new Date()): Promise<void> {
-    await this.#database.grow(async (transaction) => {
+    await this.#database.grow(async (change) => {
       for (let at = 0; at < sources.length; at += batchSize) {
         const rows = sources.slice(at, at + batchSize);
-        await transaction
+        await change.db
           .insertInto('sources')
           .values(rows.map((source) => ({ ...source, recorded_at: now.getTime(), asked_at: null })))
           .onConflict((conflict) =>
@@ -75,27 +74,23 @@ export class Sources {
 
   /** What one mirror could fetch is fetched by another from now on. */
   async handOver(mirror: string, to: string): Promise<void> {
-    await this.#database.change(async (transaction) => {
-      await transaction
+    await this.#database.change(async (change) => {
+      await change.db
         .deleteFrom('sources')
         .where('mirror', '=', mirror)
         .where('digest', 'in', (select) =>
           select.selectFrom('sources').select('digest').where('mirror', '=', to),
         )
         .execute();
-      await transaction.updateTable('sources').set({ mirror: to }).where('mirror', '=', mirror).execute();
+      await change.db.updateTable('sources').set({ mirror: to }).where('mirror', '=', mirror).execute();
     });
   }
 
   /** Notes that a client asked for a blob; one without a source is not noted. */
   async noteAsked(digest: string, now = new Date()): Promise<void> {
     if ((await this.find(digest)).length === 0) return;
-    await this.#database.change(async (transaction) => {
-      await transaction
-        .updateTable('sources')
-        .set({ asked_at: now.getTime() })
-        .where('digest', '=', digest)
-        .execute();
+    await this.#database.note(async (db) => {
+      await db.updateTable('sources').set({ asked_at: now.getTime() }).where('digest', '=', digest).execute();
     });
   }
 
@@ -138,8 +133,8 @@ export class Sources {
    * @returns false, and nothing is removed, when somebody else came to name the blob
    */
   async evict(digest: string, owner: string, removeBytes: () => Promise<void>): Promise<boolean> {
-    return await this.#database.change(async (transaction) => {
-      const other = await transaction
+    return await this.#database.change(async (change) => {
+      const other = await change.db
         .selectFrom('items')
         .innerJoin('versions', 'versions.id', 'items.version_id')
         .innerJoin('products', 'products.id', 'versions.product_id')
@@ -149,7 +144,7 @@ export class Sources {
         .limit(1)
         .executeTakeFirst();
       if (other !== undefined) return false;
-      await forgetBlob(transaction, digest);
+      await forgetBlob(change, digest);
       await removeBytes();
       return true;
     });
@@ -157,8 +152,8 @@ export class Sources {
 }
 
 /** Forgets sources of blobs that no version names, unless they were recorded after `before`: their version follows. */
-export async function forgetSources(transaction: Transaction<Tables>, before: Date): Promise<void> {
-  await transaction
+export async function forgetSources(change: Change, before: Date): Promise<void> {
+  await change.db
     .deleteFrom('sources')
     .where('recorded_at', '<', before.getTime())
     .where('digest', 'not in', (select) => select.selectFrom('items').select('digest'))

@@ -1,6 +1,6 @@
-import { sql, type Transaction } from 'kysely';
+import { sql } from 'kysely';
+import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
-import type { Tables } from '../database/tables.ts';
 import { completeProducts } from './product-rows.ts';
 
 /** What the catalog remembers of a blob, so that nobody has to look inside it twice. */
@@ -66,9 +66,9 @@ export class Blobs {
    * @returns false, and nothing is done, when the catalog knows it
    */
   async whileUnknown(digest: string, work: () => Promise<void>): Promise<boolean> {
-    return await this.#database.change(async (transaction) => {
+    return await this.#database.change(async (change) => {
       for (const table of ['items', 'blobs'] as const) {
-        const known = await transaction
+        const known = await change.db
           .selectFrom(table)
           .select('digest')
           .where('digest', '=', digest)
@@ -87,9 +87,10 @@ export class Blobs {
    * @returns the digests of those that were known before
    */
   async record(blobs: readonly BlobFound[], now = new Date()): Promise<Set<string>> {
-    return await this.#database.grow(async (transaction, _revision, _note, { uploader }) => {
-      const known = await insertBlobs(transaction, blobs, now);
-      if (uploader !== undefined) await insertUploads(transaction, blobs, uploader);
+    return await this.#database.grow(async (change) => {
+      const { uploader } = change.permit;
+      const known = await insertBlobs(change, blobs, now);
+      if (uploader !== undefined) await insertUploads(change, blobs, uploader);
       return known;
     });
   }
@@ -99,8 +100,8 @@ export class Blobs {
    * @returns false when it was collected meanwhile
    */
   async touch(digest: string, now = new Date()): Promise<boolean> {
-    return await this.#database.grow(async (transaction) => {
-      const { numUpdatedRows } = await transaction
+    return await this.#database.grow(async (change) => {
+      const { numUpdatedRows } = await change.db
         .updateTable('blobs')
         .set({ used_at: now.getTime() })
         .where('digest', '=', digest)
@@ -175,9 +176,7 @@ export class Blobs {
   }
 
   async recordFingerprint(metadata: string, root: string, fingerprint: string): Promise<void> {
-    await this.#database.grow((transaction) =>
-      insertFingerprints(transaction, [{ metadata, root, fingerprint }]),
-    );
+    await this.#database.grow((change) => insertFingerprints(change, [{ metadata, root, fingerprint }]));
   }
 
   /** Blobs that no version names and that were last used before `before`. */
@@ -199,33 +198,29 @@ export class Blobs {
    * @returns false, and nothing is removed, when the blob was named or used again
    */
   async collect(digest: string, before: Date, removeBytes: () => Promise<void>): Promise<boolean> {
-    return await this.#database.change(async (transaction) => {
-      const named = await transaction
+    return await this.#database.change(async (change) => {
+      const named = await change.db
         .selectFrom('items')
         .select('digest')
         .where('digest', '=', digest)
         .limit(1)
         .executeTakeFirst();
-      const used = await transaction
+      const used = await change.db
         .selectFrom('blobs')
         .select('digest')
         .where('digest', '=', digest)
         .where('used_at', '>=', before.getTime())
         .executeTakeFirst();
       if (named !== undefined || used !== undefined) return false;
-      await forgetBlob(transaction, digest);
+      await forgetBlob(change, digest);
       await removeBytes();
       return true;
     });
   }
 }
 
-/** Part of a transaction: records blobs. @returns the digests of those that were known before */
-async function insertBlobs(
-  transaction: Transaction<Tables>,
-  blobs: readonly BlobFound[],
-  now: Date,
-): Promise<Set<string>> {
+/** Records blobs. @returns the digests of those that were known before */
+async function insertBlobs(change: Change, blobs: readonly BlobFound[], now: Date): Promise<Set<string>> {
   // One text for any number of them, which is prepared once.
   const rows = JSON.stringify(
     blobs.map(({ digest, size, content }) => [digest, size, content, now.getTime()]),
@@ -235,7 +230,7 @@ async function insertBlobs(
     select value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(${rows}) where true
     on conflict (digest) do nothing
     returning digest
-  `.execute(transaction);
+  `.execute(change.db);
   const known = new Set(blobs.map(({ digest }) => digest));
   for (const { digest } of added) known.delete(digest);
   if (known.size > 0) {
@@ -245,29 +240,25 @@ async function insertBlobs(
     await sql`
       update blobs set content = again.value ->> 1, used_at = ${now.getTime()}
       from json_each(${again}) as again where digest = again.value ->> 0
-    `.execute(transaction);
+    `.execute(change.db);
   }
   const fingerprints = blobs.flatMap(({ digest, fingerprint }) =>
     fingerprint === undefined ? [] : [{ ...fingerprint, root: digest }],
   );
-  if (fingerprints.length > 0) await insertFingerprints(transaction, fingerprints);
+  if (fingerprints.length > 0) await insertFingerprints(change, fingerprints);
   return known;
 }
 
-async function insertUploads(
-  transaction: Transaction<Tables>,
-  blobs: readonly BlobFound[],
-  uploader: string,
-): Promise<void> {
+async function insertUploads(change: Change, blobs: readonly BlobFound[], uploader: string): Promise<void> {
   const digests = JSON.stringify(blobs.map(({ digest }) => digest));
   await sql`
     insert into blob_uploads (digest, uploader) select value, ${uploader} from json_each(${digests}) where true
     on conflict do nothing
-  `.execute(transaction);
+  `.execute(change.db);
 }
 
 async function insertFingerprints(
-  transaction: Transaction<Tables>,
+  change: Change,
   fingerprints: { metadata: string; root: string; fingerprint: string }[],
 ): Promise<void> {
   const rows = JSON.stringify(
@@ -277,14 +268,14 @@ async function insertFingerprints(
     insert into fingerprints (metadata, root, fingerprint)
     select value ->> 0, value ->> 1, value ->> 2 from json_each(${rows}) where true
     on conflict do nothing
-  `.execute(transaction);
+  `.execute(change.db);
 }
 
 /** Forgets that a blob is in the store, who uploaded it, and the fingerprints it is part of. */
-export async function forgetBlob(transaction: Transaction<Tables>, digest: string): Promise<void> {
-  await transaction.deleteFrom('blobs').where('digest', '=', digest).execute();
-  await transaction.deleteFrom('blob_uploads').where('digest', '=', digest).execute();
-  await transaction
+export async function forgetBlob(change: Change, digest: string): Promise<void> {
+  await change.db.deleteFrom('blobs').where('digest', '=', digest).execute();
+  await change.db.deleteFrom('blob_uploads').where('digest', '=', digest).execute();
+  await change.db
     .deleteFrom('fingerprints')
     .where((where) => where.or([where('metadata', '=', digest), where('root', '=', digest)]))
     .execute();

@@ -1,8 +1,8 @@
-import { sql, type Transaction } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { type Family, productName } from '../../model/names.ts';
 import type { VersionDraft } from '../../model/versions.ts';
 import { type AuditEvent, warningsOf } from '../database/audit-record.ts';
-import type { Note } from '../database/database.ts';
+import type { Change } from '../database/change.ts';
 import type { Tables } from '../database/tables.ts';
 import { sameFamily } from './alias-rows.ts';
 import { describeProducts } from './version-rows.ts';
@@ -22,18 +22,18 @@ interface Placed<One extends Publication = Publication> {
 }
 
 /**
- * Part of a transaction: which of some publications only add a version to a product that is there, has its aliases, and
+ * Which of some publications only add a version to a product that is there, has its aliases, and
  * is the publisher's. They can be made before all the others: those have nothing to do with what comes behind them.
  */
 export async function plainOnes<One extends Publication>(
-  transaction: Transaction<Tables>,
+  db: Kysely<Tables>,
   publications: readonly One[],
 ): Promise<Placed<One>[]> {
   const named = publications.map((one) => ({ one, name: productName(one.draft.product) }));
-  const products = await productsNamed(transaction, [...new Set(named.map(({ name }) => name))]);
-  const families = await familiesOf(transaction, [...new Set(publications.flatMap(aliasesOf))]);
+  const products = await productsNamed(db, [...new Set(named.map(({ name }) => name))]);
+  const families = await familiesOf(db, [...new Set(publications.flatMap(aliasesOf))]);
   const taken = await serialsTaken(
-    transaction,
+    db,
     named.flatMap(({ one, name }) => {
       const product = products.get(name);
       return product === undefined ? [] : [{ one, productId: product.id }];
@@ -64,12 +64,8 @@ export async function plainOnes<One extends Publication>(
   return plain;
 }
 
-/** Part of a transaction: adds versions that {@link plainOnes} has found, all of them with a few statements. */
-export async function addVersions(
-  transaction: Transaction<Tables>,
-  placed: readonly Placed[],
-  { revision, note }: { revision: number; note: Note },
-): Promise<void> {
+/** Adds versions that {@link plainOnes} has found, all of them with a few statements. */
+export async function addVersions(change: Change, placed: readonly Placed[]): Promise<void> {
   const versions = placed.map(({ productId, one: { draft, now } }) => [
     productId,
     draft.serial,
@@ -81,7 +77,7 @@ export async function addVersions(
     insert into versions (product_id, serial, label, published_at, upstream_name, removed_at, hidden)
     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, null, 0 from json_each(${JSON.stringify(versions)})
     returning id, product_id as "productId", serial
-  `.execute(transaction);
+  `.execute(change.db);
   const ids = new Map(added.rows.map(({ id, productId, serial }) => [serialKey(productId, serial), id]));
   const items = placed.flatMap(({ productId, one: { draft } }) =>
     draft.items.map(({ file, type, digest, size, fingerprint, deltaBase }) => [
@@ -98,11 +94,11 @@ export async function addVersions(
     insert into items (version_id, file, type, digest, size, fingerprint, delta_base)
     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
     from json_each(${JSON.stringify(items)})
-  `.execute(transaction);
+  `.execute(change.db);
   // Of several versions of a product the last one has the last word, as if they came one after the other.
   const last = new Map(placed.map(({ productId, one }) => [productId, one.draft.details]));
-  await describeProducts(transaction, last, revision);
-  await note(...placed.map(({ one }) => published(one.draft)));
+  await describeProducts(change, last);
+  await change.audit(...placed.map(({ one }) => published(one.draft)));
 }
 
 /** The record of a publish in the audit log. */
@@ -115,45 +111,39 @@ export function published(draft: VersionDraft): AuditEvent {
   };
 }
 
-/** Part of a transaction: those of some digests that are remembered as blobs of the store. */
-export async function recordedDigests(
-  transaction: Transaction<Tables>,
-  digests: readonly string[],
-): Promise<Set<string>> {
+/** Those of some digests that are remembered as blobs of the store. */
+export async function recordedDigests(db: Kysely<Tables>, digests: readonly string[]): Promise<Set<string>> {
   const { rows } = await sql<{ digest: string }>`
     select digest from blobs where digest in (select value from json_each(${JSON.stringify(digests)}))
-  `.execute(transaction);
+  `.execute(db);
   return new Set(rows.map(({ digest }) => digest));
 }
 
-async function productsNamed(transaction: Transaction<Tables>, names: string[]) {
+async function productsNamed(db: Kysely<Tables>, names: string[]) {
   const { rows } = await sql<{ id: number; name: string; stream: string; owner: string }>`
     select id, name, stream, owner from products
     where name in (select value from json_each(${JSON.stringify(names)}))
-  `.execute(transaction);
+  `.execute(db);
   return new Map(rows.map((row) => [row.name, row]));
 }
 
 /** Which families aliases lead to, those that do. */
-async function familiesOf(transaction: Transaction<Tables>, aliases: string[]): Promise<Map<string, Family>> {
+async function familiesOf(db: Kysely<Tables>, aliases: string[]): Promise<Map<string, Family>> {
   const { rows } = await sql<Family & { name: string }>`
     select name, os, release, variant from aliases
     where name in (select value from json_each(${JSON.stringify(aliases)})) and removed_at is null
-  `.execute(transaction);
+  `.execute(db);
   return new Map(rows.map((row) => [row.name, row]));
 }
 
 /** Which of the versions are there, also those that were removed. */
-async function serialsTaken(
-  transaction: Transaction<Tables>,
-  placed: readonly Placed[],
-): Promise<Set<string>> {
+async function serialsTaken(db: Kysely<Tables>, placed: readonly Placed[]): Promise<Set<string>> {
   const keys = placed.map(({ productId, one }) => [productId, one.draft.serial]);
   const { rows } = await sql<{ productId: number; serial: string }>`
     select product_id as "productId", serial
     from json_each(${JSON.stringify(keys)})
     join versions on product_id = value ->> 0 and serial = value ->> 1
-  `.execute(transaction);
+  `.execute(db);
   return new Set(rows.map(({ productId, serial }) => serialKey(productId, serial)));
 }
 

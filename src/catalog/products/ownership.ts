@@ -1,4 +1,4 @@
-import type { Transaction } from 'kysely';
+import type { Kysely } from 'kysely';
 import { type Family, familyOf, impliedAliases, type ProductKey, productName } from '../../model/names.ts';
 import type { Target } from '../../model/rights.ts';
 import type { Tables } from '../database/tables.ts';
@@ -31,23 +31,23 @@ export function ownNames(product: ProductKey & { owner: string }, following: rea
   return alias === undefined ? [name] : [name, alias];
 }
 
-/** Part of a transaction: what a right to change a version is a right to. */
+/** What a right to change a version is a right to. */
 export async function ownTarget(
-  transaction: Transaction<Tables>,
+  db: Kysely<Tables>,
   version: ProductKey & { id: number; stream: string; owner: string },
 ): Promise<Target> {
-  const pushed = await transaction
+  const pushed = await db
     .selectFrom('pushed')
     .select('pushed_by')
     .where('version_id', '=', version.id)
     .executeTakeFirst();
-  const names = ownNames(version, await followers(transaction, version));
+  const names = ownNames(version, await followers(db, version));
   return targetOf({ stream: version.stream, names, pushedBy: pushed?.pushed_by });
 }
 
-/** Part of a transaction: the aliases that follow a family, also one that was removed a moment ago, to be set anew. */
-export async function followers(transaction: Transaction<Tables>, family: Family): Promise<string[]> {
-  const rows = await transaction
+/** The aliases that follow a family, also one that was removed a moment ago, to be set anew. */
+export async function followers(db: Kysely<Tables>, family: Family): Promise<string[]> {
+  const rows = await db
     .selectFrom('aliases')
     .select('name')
     .where(({ and }) => and(familyOf(family)))
@@ -57,20 +57,16 @@ export async function followers(transaction: Transaction<Tables>, family: Family
 }
 
 /**
- * Part of a transaction: what it takes to make an alias follow a family: the alias, and where images are pushed, whose
+ * What it takes to make an alias follow a family: the alias, and where images are pushed, whose
  * products are known by the aliases that follow them, the products too.
  */
-export async function aliasTargets(
-  transaction: Transaction<Tables>,
-  name: string,
-  family: Family,
-): Promise<Target[]> {
-  const products = await transaction
+export async function aliasTargets(db: Kysely<Tables>, name: string, family: Family): Promise<Target[]> {
+  const products = await db
     .selectFrom('products')
     .select(['os', 'release', 'architecture', 'variant', 'stream', 'owner'])
     .where(({ and }) => and(familyOf(family)))
     .execute();
-  const following = await followers(transaction, family);
+  const following = await followers(db, family);
   return products.flatMap((product) => {
     const { stream } = product;
     const alias: Target = { stream, names: [name] };

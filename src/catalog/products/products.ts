@@ -150,13 +150,13 @@ export class Products {
 
   /** Gives the products of an owner to another one. @returns how many */
   async handOver(owner: string, to: string): Promise<number> {
-    return await this.#database.change(async (transaction, _revision, note) => {
-      const { numUpdatedRows } = await transaction
+    return await this.#database.change(async (change) => {
+      const { numUpdatedRows } = await change.db
         .updateTable('products')
         .set({ owner: to })
         .where('owner', '=', owner)
         .executeTakeFirst();
-      await note({ action: 'product.hand-over', subject: owner, details: { to } });
+      await change.audit({ action: 'product.hand-over', subject: owner, details: { to } });
       return Number(numUpdatedRows);
     });
   }
@@ -166,15 +166,16 @@ export class Products {
    * @returns how many were in another one
    */
   async move(owner: string, stream: string): Promise<number> {
-    return await this.#database.change(async (transaction, revision, note) => {
-      const moved = await transaction
+    return await this.#database.change(async (change) => {
+      const moved = await change.db
         .updateTable('products')
-        .set({ stream, revision })
+        .set({ stream, revision: await change.revision() })
         .where('owner', '=', owner)
         .where('stream', '!=', stream)
         .executeTakeFirst();
       const count = Number(moved.numUpdatedRows);
-      if (count > 0) await note({ action: 'product.move', subject: owner, details: { stream, count } });
+      if (count > 0)
+        await change.audit({ action: 'product.move', subject: owner, details: { stream, count } });
       return count;
     });
   }

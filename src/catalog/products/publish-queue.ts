@@ -1,13 +1,12 @@
-import type { Transaction } from 'kysely';
 import { Batcher } from '../../async/batcher.ts';
 import type { Outcome } from '../../async/outcome.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { productName } from '../../model/names.ts';
 import type { Permit } from '../../model/rights.ts';
 import type { Item, VersionDraft } from '../../model/versions.ts';
-import type { Database, Note } from '../database/database.ts';
-import { apart, isDatabaseFailure } from '../database/group-commit.ts';
-import type { Tables } from '../database/tables.ts';
+import type { Change } from '../database/change.ts';
+import type { Database } from '../database/database.ts';
+import { isDatabaseFailure } from '../database/database-failure.ts';
 import { giveAlias } from './alias-rows.ts';
 import { addVersions, type Publication, plainOnes, published, recordedDigests } from './bulk-publish.ts';
 import { ownNames } from './ownership.ts';
@@ -35,22 +34,13 @@ interface Request extends Publication {
   assertStored: AssertStored;
 }
 
-interface ChangeParts {
-  revision: number;
-  note: Note;
-  permit: Permit;
-}
-
 /** Publishes versions (`Versions.publish`), those together in one change that come while one waits for its turn. */
 export class PublishQueue {
   readonly #batcher: Batcher<Request, PublishOutcome>;
 
   constructor(database: Database) {
     this.#batcher = new Batcher(
-      (take) =>
-        database.grow((transaction, revision, note, permit) =>
-          publishAll(transaction, take(), { revision, note, permit }),
-        ),
+      (take) => database.grow((change) => publishAll(change, take())),
       // A mirror run that publishes many small versions goes on to do so.
       { linger: { afterRequests: 4, milliseconds: 10 } },
     );
@@ -62,28 +52,24 @@ export class PublishQueue {
 }
 
 /**
- * Part of a transaction: publishes versions, each all or nothing by itself. Those that only add a version to what is there
+ * Publishes versions, each all or nothing by itself. Those that only add a version to what is there
  * are added together.
  */
-async function publishAll(
-  transaction: Transaction<Tables>,
-  group: readonly Request[],
-  parts: ChangeParts,
-): Promise<Outcome<PublishOutcome>[]> {
+async function publishAll(change: Change, group: readonly Request[]): Promise<Outcome<PublishOutcome>[]> {
   const recorded = await recordedDigests(
-    transaction,
+    change.db,
     group.flatMap(({ draft }) => draft.items.map(({ digest }) => digest)),
   );
   const [only] = group;
   // One that is alone takes the change with it when it fails.
   if (group.length === 1 && only !== undefined) {
-    return [{ result: await publishOne(transaction, only, { ...parts, recorded }) }];
+    return [{ result: await publishOne(change, only, recorded) }];
   }
   const made = new Map<Request, Outcome<PublishOutcome>>();
   const fit = [];
-  for (const placed of await plainOnes(transaction, group)) {
+  for (const placed of await plainOnes(change.db, group)) {
     try {
-      await demandPublish(placed.one.draft, parts.permit);
+      await demandPublish(placed.one.draft, change.permit);
       await assertAllStored(placed.one, recorded);
       fit.push(placed);
       made.set(placed.one, { result: { outcome: 'created', withheldAliases: [] } });
@@ -92,51 +78,45 @@ async function publishAll(
       made.set(placed.one, { error });
     }
   }
-  if (fit.length > 0) await addVersions(transaction, fit, parts);
+  if (fit.length > 0) await addVersions(change, fit);
   const outcomes: Outcome<PublishOutcome>[] = [];
   for (const one of group) {
-    outcomes.push(
-      made.get(one) ?? (await apart(transaction, () => publishOne(transaction, one, { ...parts, recorded }))),
-    );
+    outcomes.push(made.get(one) ?? (await change.attempt(() => publishOne(change, one, recorded))));
   }
   return outcomes;
 }
 
 async function publishOne(
-  transaction: Transaction<Tables>,
+  change: Change,
   one: Request,
-  { revision, note, permit, recorded }: ChangeParts & { recorded: ReadonlySet<string> },
+  recorded: ReadonlySet<string>,
 ): Promise<PublishOutcome> {
   const { implied, now } = one;
-  await demandPublish(one.draft, permit);
-  const product = await claimProduct(transaction, one.draft, permit);
-  const serial = await serialFor(transaction, product.id, one.draft);
+  await demandPublish(one.draft, change.permit);
+  const product = await claimProduct(change, one.draft);
+  const serial = await serialFor(change.db, product.id, one.draft);
   const draft = { ...one.draft, serial };
   const renamed = serial === one.draft.serial ? {} : { serial };
-  const existing = await findVersion(transaction, product.id, draft.serial);
+  const existing = await findVersion(change.db, product.id, draft.serial);
   if (existing !== undefined) {
     assertSameFiles(draft, existing.items);
     if (existing.removed_at === null) return { outcome: 'unchanged', ...renamed, withheldAliases: [] };
   }
-  for (const alias of draft.aliases) await assertFree(transaction, alias, draft.product, permit);
+  for (const alias of draft.aliases) await assertFree(change, alias, draft.product);
   await assertAllStored(one, recorded);
 
   const withheldAliases = [];
   for (const alias of new Set([...draft.aliases, ...implied])) {
-    const isTaken = await giveAlias(transaction, alias, draft.product, revision);
-    if (isTaken) withheldAliases.push({ alias, owner: await describeAliasFor(transaction, alias, permit) });
+    const isTaken = await giveAlias(change, alias, draft.product);
+    if (isTaken) withheldAliases.push({ alias, owner: await describeAliasFor(change, alias) });
   }
-  await describeProducts(transaction, new Map([[product.id, draft.details]]), revision);
+  await describeProducts(change, new Map([[product.id, draft.details]]));
   if (existing !== undefined) {
-    await transaction
-      .updateTable('versions')
-      .set({ removed_at: null })
-      .where('id', '=', existing.id)
-      .execute();
+    await change.db.updateTable('versions').set({ removed_at: null }).where('id', '=', existing.id).execute();
   } else {
-    await insertVersion(transaction, product.id, draft, now);
+    await insertVersion(change, product.id, draft, now);
   }
-  await note(published(draft));
+  await change.audit(published(draft));
   return { outcome: 'created', ...renamed, withheldAliases };
 }
 

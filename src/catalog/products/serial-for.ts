@@ -1,20 +1,20 @@
-import type { Transaction } from 'kysely';
+import type { Kysely } from 'kysely';
 import { serialAfter } from '../../model/names.ts';
 import type { Item, VersionDraft } from '../../model/versions.ts';
 import type { Tables } from '../database/tables.ts';
 import { findVersion } from './version-rows.ts';
 
 /**
- * Part of a transaction: the serial that a version gets. One that somebody gave stays. A derived one is that of a version
+ * The serial that a version gets. One that somebody gave stays. A derived one is that of a version
  * with the same files, where there is one, or else the first that is free from the draft's on.
  */
 export async function serialFor(
-  transaction: Transaction<Tables>,
+  db: Kysely<Tables>,
   productId: number,
   draft: Pick<VersionDraft, 'serial' | 'serialIsDerived' | 'items'>,
 ): Promise<string> {
   if (draft.serialIsDerived !== true) return draft.serial;
-  const alike = await transaction
+  const alike = await db
     .selectFrom('versions')
     .innerJoin('items', 'items.version_id', 'versions.id')
     .select(['versions.serial', 'versions.removed_at'])
@@ -30,10 +30,10 @@ export async function serialFor(
   // What was removed a moment ago comes back; what is shown goes before it.
   const ordered = [...alike.filter((row) => row.removed_at === null), ...alike];
   for (const { serial } of ordered) {
-    const version = await findVersion(transaction, productId, serial);
+    const version = await findVersion(db, productId, serial);
     if (version !== undefined && haveSameFiles(draft.items, version.items)) return serial;
   }
-  const rows = await transaction
+  const rows = await db
     .selectFrom('versions')
     .select('serial')
     .where('product_id', '=', productId)

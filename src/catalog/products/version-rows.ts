@@ -1,8 +1,8 @@
-import { sql, type Transaction } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { HeadwaterError } from '../../errors.ts';
 import { productName } from '../../model/names.ts';
-import type { Permit } from '../../model/rights.ts';
 import type { ProductDetails, VersionDraft } from '../../model/versions.ts';
+import type { Change } from '../database/change.ts';
 import type { Tables } from '../database/tables.ts';
 import { toItem } from './product-rows.ts';
 import { maySeeFamily } from './visible-names.ts';
@@ -11,22 +11,18 @@ import { maySeeFamily } from './visible-names.ts';
 type ProductDraft = Pick<VersionDraft, 'product' | 'stream' | 'owner' | 'details'>;
 
 /**
- * Part of a transaction: the product that a version is for, made where there is none.
+ * The product that a version is for, made where there is none.
  * @throws HeadwaterError `conflict` when it belongs to another stream or owner, which is named where the actor may see it
  */
-export async function claimProduct(
-  transaction: Transaction<Tables>,
-  draft: ProductDraft,
-  permit: Permit,
-): Promise<{ id: number }> {
+export async function claimProduct(change: Change, draft: ProductDraft): Promise<{ id: number }> {
   const name = productName(draft.product);
-  const row = await transaction
+  const row = await change.db
     .selectFrom('products')
     .select(['id', 'stream', 'owner'])
     .where('name', '=', name)
     .executeTakeFirst();
   if (row === undefined) {
-    return await transaction
+    return await change.db
       .insertInto('products')
       .values({
         name,
@@ -43,7 +39,7 @@ export async function claimProduct(
       .executeTakeFirstOrThrow();
   }
   const isOther = row.stream !== draft.stream || row.owner !== draft.owner;
-  if (isOther && !(await maySeeFamily(transaction, draft.product, permit))) {
+  if (isOther && !(await maySeeFamily(change, draft.product))) {
     throw new HeadwaterError(
       'conflict',
       `product ${name} cannot be published here: publish under another os, release or variant`,
@@ -64,24 +60,23 @@ export async function claimProduct(
   return row;
 }
 
-/** Part of a transaction: a version with its items, also one that was removed. */
-export async function findVersion(transaction: Transaction<Tables>, productId: number, serial: string) {
-  const row = await transaction
+/** A version with its items, also one that was removed. */
+export async function findVersion(db: Kysely<Tables>, productId: number, serial: string) {
+  const row = await db
     .selectFrom('versions')
     .select(['id', 'removed_at'])
     .where('product_id', '=', productId)
     .where('serial', '=', serial)
     .executeTakeFirst();
   if (row === undefined) return undefined;
-  const items = await transaction.selectFrom('items').selectAll().where('version_id', '=', row.id).execute();
+  const items = await db.selectFrom('items').selectAll().where('version_id', '=', row.id).execute();
   return { ...row, items: items.map(toItem) };
 }
 
-/** Part of a transaction: what is said of products after a publish, by their ids. */
+/** What is said of products after a publish, by their ids. */
 export async function describeProducts(
-  transaction: Transaction<Tables>,
+  change: Change,
   products: ReadonlyMap<number, ProductDetails>,
-  revision: number,
 ): Promise<void> {
   const rows = [...products].map(([id, details]) => ({ id, columns: detailColumns(details) }));
   const [first] = rows;
@@ -90,9 +85,9 @@ export async function describeProducts(
     (column) => sql`${sql.ref(column)} = row.value -> 'columns' ->> ${sql.lit(column)}`,
   );
   await sql`
-    update products set ${sql.join(said)}, revision = ${revision}
+    update products set ${sql.join(said)}, revision = ${await change.revision()}
     from json_each(${JSON.stringify(rows)}) as row where products.id = row.value ->> 'id'
-  `.execute(transaction);
+  `.execute(change.db);
 }
 
 /** What is said of a product, as its row keeps it. */
@@ -106,14 +101,14 @@ export function detailColumns(details: ProductDetails) {
   };
 }
 
-/** Part of a transaction: a new version of a product. @returns its id */
+/** A new version of a product. @returns its id */
 export async function insertVersion(
-  transaction: Transaction<Tables>,
+  change: Change,
   productId: number,
   draft: Pick<VersionDraft, 'serial' | 'upstreamName' | 'label' | 'items'> & { hidden?: boolean },
   now: Date,
 ): Promise<number> {
-  const { id } = await transaction
+  const { id } = await change.db
     .insertInto('versions')
     .values({
       product_id: productId,
@@ -126,7 +121,7 @@ export async function insertVersion(
     })
     .returning('id')
     .executeTakeFirstOrThrow();
-  await transaction
+  await change.db
     .insertInto('items')
     .values(
       draft.items.map((item) => ({

@@ -1,8 +1,7 @@
-import type { Transaction } from 'kysely';
 import { HeadwaterError } from '../../errors.ts';
 import type { ProductDetails, VersionDraft } from '../../model/versions.ts';
+import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
-import type { Tables } from '../database/tables.ts';
 import { removeEmptyAliases } from './alias-rows.ts';
 import { forgetSources } from './blob-sources.ts';
 import { ownTarget } from './ownership.ts';
@@ -42,10 +41,10 @@ export class Versions {
    * @returns false when it is not the owner's
    */
   async redescribe(product: string, owner: string, details: ProductDetails): Promise<boolean> {
-    return await this.#database.change(async (transaction, revision) => {
-      const { numUpdatedRows } = await transaction
+    return await this.#database.change(async (change) => {
+      const { numUpdatedRows } = await change.db
         .updateTable('products')
-        .set({ ...detailColumns(details), revision })
+        .set({ ...detailColumns(details), revision: await change.revision() })
         .where('name', '=', product)
         .where('owner', '=', owner)
         .executeTakeFirst();
@@ -65,8 +64,8 @@ export class Versions {
     now = new Date(),
     options: { withAliases?: boolean } = {},
   ): Promise<void> {
-    await this.#database.change(async (transaction, revision, note, permit) => {
-      const row = await transaction
+    await this.#database.change(async (change) => {
+      const row = await change.db
         .selectFrom('versions')
         .innerJoin('products', 'products.id', 'versions.product_id')
         .select(['versions.id', 'versions.product_id', 'products.stream', 'products.owner'])
@@ -78,16 +77,20 @@ export class Versions {
       if (row === undefined) {
         throw new HeadwaterError('not-found', `product ${product} has no version ${serial}`);
       }
-      await permit.demand('remove', await ownTarget(transaction, row));
-      await transaction
+      await change.permit.demand('remove', await ownTarget(change.db, row));
+      await change.db
         .updateTable('versions')
         .set({ removed_at: now.getTime() })
         .where('id', '=', row.id)
         .execute();
-      await transaction.deleteFrom('aliases').where('version_id', '=', row.id).execute();
-      if (options.withAliases === true) await removeEmptyAliases(transaction, row);
-      await transaction.updateTable('products').set({ revision }).where('id', '=', row.product_id).execute();
-      await note({ action: 'version.remove', subject: `${product}@${serial}` });
+      await change.db.deleteFrom('aliases').where('version_id', '=', row.id).execute();
+      if (options.withAliases === true) await removeEmptyAliases(change, row);
+      await change.db
+        .updateTable('products')
+        .set({ revision: await change.revision() })
+        .where('id', '=', row.product_id)
+        .execute();
+      await change.audit({ action: 'version.remove', subject: `${product}@${serial}` });
     });
   }
 
@@ -114,8 +117,8 @@ export class Versions {
 
   /** Takes deltas of a version out of the documents: clients do without. */
   async removeDeltas(product: string, serial: string, digests: string[]): Promise<void> {
-    await this.#database.change(async (transaction, revision) => {
-      await transaction
+    await this.#database.change(async (change) => {
+      await change.db
         .deleteFrom('items')
         .where('delta_base', 'is not', null)
         .where('digest', 'in', digests)
@@ -128,7 +131,11 @@ export class Versions {
             .where('versions.serial', '=', serial),
         )
         .execute();
-      await transaction.updateTable('products').set({ revision }).where('name', '=', product).execute();
+      await change.db
+        .updateTable('products')
+        .set({ revision: await change.revision() })
+        .where('name', '=', product)
+        .execute();
     });
   }
 
@@ -137,19 +144,19 @@ export class Versions {
    * @returns how many versions
    */
   async forget(before: Date): Promise<number> {
-    return await this.#database.change(async (transaction) => {
-      const { numDeletedRows } = await transaction
+    return await this.#database.change(async (change) => {
+      const { numDeletedRows } = await change.db
         .deleteFrom('versions')
         .where('removed_at', '<', before.getTime())
         .executeTakeFirst();
-      await forgetSources(transaction, before);
+      await forgetSources(change, before);
       if (numDeletedRows === 0n) return 0;
-      await forgetDeltas(transaction);
-      await transaction
+      await forgetDeltas(change);
+      await change.db
         .deleteFrom('products')
         .where('id', 'not in', (select) => select.selectFrom('versions').select('product_id'))
         .execute();
-      await transaction
+      await change.db
         .deleteFrom('aliases')
         .where(({ not, exists, selectFrom }) =>
           not(
@@ -169,8 +176,8 @@ export class Versions {
 }
 
 /** Forgets the deltas whose base is gone: nobody can use them any more. */
-async function forgetDeltas(transaction: Transaction<Tables>): Promise<void> {
-  await transaction
+async function forgetDeltas(change: Change): Promise<void> {
+  await change.db
     .deleteFrom('items')
     .where('delta_base', 'is not', null)
     .where(({ not, exists, selectFrom }) =>

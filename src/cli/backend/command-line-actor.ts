@@ -1,9 +1,10 @@
 import { userInfo } from 'node:os';
 import type { Actor } from '../../catalog/database/audit-record.ts';
+import { unlimited } from '../../model/rights.ts';
 
-/** Who works here, for the audit log. */
+/** The user of the command line, who may do everything. */
 export function commandLineActor(): Actor {
-  return { who: `local:${userName()}`, from: 'command line' };
+  return { who: `local:${userName()}`, from: 'command line', permit: unlimited };
 }
 
 function userName(): string {

@@ -5,6 +5,7 @@ import { ownerOf } from '../../catalog/products/mirror-owner.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { HeadwaterError, messageOf } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
+import { unlimited } from '../../model/rights.ts';
 import type { Progress } from '../../publish/request.ts';
 import { isSmall } from '../download/expected-file.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -48,7 +49,7 @@ export async function runMirror(
   options: RunOptions,
 ): Promise<RunResult & { error?: unknown }> {
   // The audit log says that the mirror did it.
-  const actor = { who: ownerOf(definition.name), from: 'this machine' };
+  const actor = { who: ownerOf(definition.name), from: 'this machine', permit: unlimited };
   const parts = {
     ...workspace,
     catalog: workspace.catalog.by(actor),

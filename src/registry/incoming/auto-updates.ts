@@ -5,6 +5,7 @@ import type { UpdateSource } from '../../catalog/images/pushed-details.ts';
 import type { SearchResult, SingleImages } from '../../mirror/single-images.ts';
 import type { KnownDocuments } from '../../mirror/upstream/documents.ts';
 import { parseArchitecture } from '../../model/architecture.ts';
+import { unlimited } from '../../model/rights.ts';
 import { compareVersionNames } from '../../simplestreams/read/serial.ts';
 import type { ImageServers } from './image-servers.ts';
 import type { Receiver } from './receiver.ts';
@@ -127,7 +128,7 @@ export class AutoUpdates {
         const { alias } = image.pushed.updateSource;
         const what = { product: image.product.name, server, alias };
         try {
-          const actor = { who: 'auto-update', from: 'this machine' };
+          const actor = { who: 'auto-update', from: 'this machine', permit: unlimited };
           if (await this.#update(image, results[index], upstream, { actor, signal }))
             this.#hooks.onUpdated(what);
         } catch (error) {

@@ -5,12 +5,12 @@ import { Catalog } from '../../../src/catalog/catalog.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { startServer } from '../../../src/server/start.ts';
 import { headwater } from '../../cli/command-line.ts';
-import { draft, openCatalog, scratchDirectory, stored } from '../../support/catalog.ts';
+import { draft, openCatalog, scratchDirectory, stored, testActor } from '../../support/catalog.ts';
 
 /** A data directory whose catalog has some hundred pages. */
 async function filled(): Promise<string> {
   const directory = await scratchDirectory();
-  const catalog = await Catalog.open(join(directory, 'catalog.db'));
+  const catalog = (await Catalog.open(join(directory, 'catalog.db'))).by(testActor);
   for (let month = 1; month <= 12; month++) {
     const serials = Array.from({ length: 28 }, (_, day) => `2026${two(month)}${two(day + 1)}_0000`);
     await Promise.all(serials.map((serial) => catalog.versions.publish(draft({ serial }), [], stored)));

@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { Catalog } from '../../../src/catalog/catalog.ts';
 import { Reserve } from '../../../src/catalog/database/reserve.ts';
 import { HeadwaterError } from '../../../src/errors.ts';
-import { draft, openCatalog, scratchDirectory, stored } from '../../support/catalog.ts';
+import { draft, openCatalog, scratchDirectory, stored, testActor } from '../../support/catalog.ts';
 import { mountMemory } from '../../support/mount.ts';
 import { rootIsMissing } from '../../support/needs.ts';
 
@@ -48,7 +48,7 @@ test.skipIf(rootIsMissing())(
     const disk = await mountMemory('24m');
     onTestFinished(() => disk.unmount());
     const file = join(disk.path, 'catalog.db');
-    const catalog = await Catalog.open(file);
+    const catalog = (await Catalog.open(file)).by(testActor);
     const { product } = draft();
     const name = `${product.os}:${product.release}:${product.architecture}:${product.variant}`;
     await catalog.versions.publish(draft({ serial: '20260101_0000' }), [], stored);

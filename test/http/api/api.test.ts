@@ -166,9 +166,9 @@ test('products are listed a page at a time', async () => {
   await upload(server, token);
   await publishVersion(server, token);
   for (const variant of ['b', 'c']) {
-    const { draft, stored } = await import('../../support/catalog.ts');
+    const { draft, stored, testActor } = await import('../../support/catalog.ts');
     const product = { os: 'debian', release: 'bookworm', architecture: 'amd64', variant };
-    await server.workspace.catalog.versions.publish(draft({ product }), [], stored);
+    await server.workspace.catalog.by(testActor).versions.publish(draft({ product }), [], stored);
   }
   const names: string[] = [];
   let after = '';

@@ -5,7 +5,7 @@ import { errorAnswer } from '../../../src/http/api/answers.ts';
 import { describeApi, operations } from '../../../src/http/api/openapi.ts';
 import { answersOf } from '../../../src/http/api/openapi-operation.ts';
 import { definition } from '../../mirror/workspace.ts';
-import { draft, stored } from '../../support/catalog.ts';
+import { draft, stored, testActor } from '../../support/catalog.ts';
 import { TestServer } from '../../support/server.ts';
 import { makeSmallImage } from '../../support/small-images.ts';
 
@@ -111,7 +111,9 @@ test('what every operation answers is as the document describes it', async () =>
   );
   await call('PUT /aliases/{alias}', 404, ['web/app'], json({ os: 'a', release: 'b', variant: 'c' }));
   await call('PUT /aliases/{alias}', 422, ['a,b'], json({ os: 'a', release: 'b', variant: 'c' }));
-  await catalog.versions.publish(draft({ os: 'other', owner: 'mirror:up', aliases: ['theirs'] }), [], stored);
+  await catalog
+    .by(testActor)
+    .versions.publish(draft({ os: 'other', owner: 'mirror:up', aliases: ['theirs'] }), [], stored);
   await call(
     'PUT /aliases/{alias}',
     409,

@@ -1,13 +1,13 @@
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { draft, stored } from '../../support/catalog.ts';
+import { draft, stored, testActor } from '../../support/catalog.ts';
 import { TestServer } from '../../support/server.ts';
 
 const target = '/streams/v1/images.json';
 
 async function serverWithProduct(): Promise<TestServer> {
   const server = await TestServer.start();
-  await server.workspace.catalog.versions.publish(draft(), ['debian/bookworm'], stored);
+  await server.workspace.catalog.by(testActor).versions.publish(draft(), ['debian/bookworm'], stored);
   await expect.poll(async () => (await server.request(target)).status, { timeout: 5000 }).toBe(200);
   return server;
 }

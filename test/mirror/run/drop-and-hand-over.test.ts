@@ -2,12 +2,13 @@ import { expect, test } from 'vitest';
 import { dropMirror, handOver } from '../../../src/mirror/run/drop-and-hand-over.ts';
 import { HeldLease } from '../../../src/mirror/run/lease.ts';
 import { runMirror } from '../../../src/mirror/run/run.ts';
+import { unlimited } from '../../../src/model/rights.ts';
 import { TestUpstream } from '../test-upstream.ts';
 import { definition, find, held, mirrorParts } from '../workspace.ts';
 
 const bookworm = 'debian:bookworm:amd64:default';
 const manual = { cause: 'manual' as const };
-const actor = { who: 'local:test', from: 'command line' };
+const actor = { who: 'local:test', from: 'command line', permit: unlimited };
 
 test('the versions of a mirror are handed over to another one, which continues with them', async () => {
   const upstream = await TestUpstream.start();

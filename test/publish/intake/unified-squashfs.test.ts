@@ -8,12 +8,11 @@ import { push } from '../../../src/publish/push.ts';
 import { openWorkspace, type Workspace } from '../../../src/server/workspace.ts';
 import { amd64, program } from '../../image/fixtures.ts';
 import { tool } from '../../image/tools.ts';
-import { scratchDirectory } from '../../support/catalog.ts';
+import { asTestActor, scratchDirectory } from '../../support/catalog.ts';
 
 async function workspace(): Promise<Workspace> {
-  const opened = await openWorkspace(
-    loadConfig({ env: {}, overrides: { dataDir: await scratchDirectory() } }),
-  );
+  const config = loadConfig({ env: {}, overrides: { dataDir: await scratchDirectory() } });
+  const opened = asTestActor(await openWorkspace(config));
   onTestFinished(() => opened.close());
   return opened;
 }
