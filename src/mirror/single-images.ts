@@ -8,7 +8,7 @@ import { defined } from '../model/defined.ts';
 import type { ArrivingFile } from '../publish/push.ts';
 import { type FoundImage, ImageSearch, type WantedImage } from '../simplestreams/read/image-search.ts';
 import { type OfferedFile, Skips } from '../simplestreams/read/offered.ts';
-import { readProducts } from '../simplestreams/read/products-document.ts';
+import { readOffer } from '../simplestreams/read/offered-document.ts';
 import { Selection } from './plan/selection.ts';
 import { openDownloader } from './run/open-upstream.ts';
 import { type KnownDocuments, UpstreamDocuments } from './upstream/documents.ts';
@@ -87,7 +87,7 @@ export class SingleImages {
     try {
       for await (const { path, bytes } of this.#documents.read()) {
         try {
-          const { offered } = readProducts(bytes, path, { ...reading, select: new Selection([{}]).apply });
+          const { offered } = readOffer(bytes, path, { ...reading, select: new Selection([{}]).apply });
           read += 1;
           for (const search of searches) search.look(offered);
         } catch (error) {

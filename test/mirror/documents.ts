@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { SelectRule } from '../../src/config/mirror-schema.ts';
 import { Selection } from '../../src/mirror/plan/selection.ts';
 import { type OfferedProduct, Skips } from '../../src/simplestreams/read/offered.ts';
-import { readProducts, type Totals } from '../../src/simplestreams/read/products-document.ts';
+import { readOffer, type Totals } from '../../src/simplestreams/read/offered-document.ts';
 
 /** A products document, as little of one as a test needs. */
 export function document(products: Record<string, unknown>, more: Record<string, unknown> = {}) {
@@ -52,7 +52,7 @@ export function offeredBy(
   const skips = new Skips();
   const { variant = 'default', deltas = true } = options;
   const bytes = Buffer.from(JSON.stringify(content));
-  const { offered, totals } = readProducts(bytes, 'images.json', {
+  const { offered, totals } = readOffer(bytes, 'images.json', {
     select: selection.apply,
     skips,
     variant,

@@ -2,8 +2,8 @@ import { HeadwaterError } from '../../errors.ts';
 import { kernelName, parseArchitecture } from '../../model/architecture.ts';
 import type { Untyped } from '../../simplestreams/read/fields.ts';
 import type { OfferedRoot, OfferedVersion } from '../../simplestreams/read/offered.ts';
+import type { Surroundings, VersionFilter } from '../../simplestreams/read/offered-document.ts';
 import { plainPath } from '../../simplestreams/read/path.ts';
-import type { Surroundings, VersionFilter } from '../../simplestreams/read/products-document.ts';
 
 /** A rule of a definition: the patterns of each key that it names. */
 export interface SelectRule {

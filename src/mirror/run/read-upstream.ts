@@ -7,7 +7,7 @@ import type { ProductWithVersions } from '../../model/versions.ts';
 import type { Untyped } from '../../simplestreams/read/fields.ts';
 import { dateOf, type IndexEntry } from '../../simplestreams/read/index-document.ts';
 import { type OfferedProduct, type Skipped, Skips } from '../../simplestreams/read/offered.ts';
-import { readProducts, type Totals } from '../../simplestreams/read/products-document.ts';
+import { readOffer, type Totals } from '../../simplestreams/read/offered-document.ts';
 import { type HeldProduct, makePlan, type Plan } from '../plan/plan.ts';
 import type { Terms } from '../plan/retention.ts';
 import { Selection } from '../plan/selection.ts';
@@ -58,7 +58,7 @@ async function survey(
   let read = 0;
   for await (const { path, bytes, expected } of documents.read()) {
     try {
-      const found = readProducts(bytes, path, { select: selection.apply, variant, deltas, skips, held });
+      const found = readOffer(bytes, path, { select: selection.apply, variant, deltas, skips, held });
       read += 1;
       offered.push(...found.offered);
       unnamed.push(...found.unnamed);

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { Family } from '../../catalog/products/aliases.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { HeadwaterError, messageOf } from '../../errors.ts';
-import type { Totals } from '../../simplestreams/read/products-document.ts';
+import type { Totals } from '../../simplestreams/read/offered-document.ts';
 import type { KnownDocuments } from '../upstream/documents.ts';
 
 /** What a run leaves for the next one. */

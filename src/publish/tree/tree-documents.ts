@@ -8,7 +8,10 @@ import { type Digest, parseDigest } from '../../model/digest.ts';
 import { knownFtypes } from '../../model/item-types.ts';
 import { type ProductKey, parseSerial } from '../../model/names.ts';
 import { mapping, text, type Untyped } from '../../simplestreams/read/fields.ts';
-import { type DocumentDetails, readDetails, readProductKey } from '../../simplestreams/read/product.ts';
+import { readIndexEntries } from '../../simplestreams/read/index-document.ts';
+import { type DocumentDetails, readDetails } from '../../simplestreams/read/product.ts';
+import { type ListedVersion, readProducts } from '../../simplestreams/read/products-document.ts';
+import { type ListedItem, readFile, readVersion } from '../../simplestreams/read/version.ts';
 import type { Candidate } from './build-files.ts';
 import type { TreeFailure } from './tree-walk.ts';
 
@@ -70,27 +73,28 @@ export async function readTreeDocuments(root: string): Promise<TreeDocuments> {
     if ((await follow(path)) === undefined) return;
     const within = await realpath(root);
     documents.paths.push(path);
-    const index = await readJson(path, within);
-    const named = new Set<string>();
-    for (const [name, value] of Object.entries(mapping(index['index'], `${path}: index`))) {
-      const where = `${path}: index.${shown(name)}`;
-      const entry = mapping(value, where);
-      if (text(entry, 'datatype', where) === 'image-downloads') named.add(pathOf(entry, where));
-    }
-    for (const document of [...named].map((name) => join(root, name))) {
+    const { entries, unusable } = readIndexEntries(readJson(await readText(path, within), path), path, {
+      readPath: treePath,
+      emptyToo: true,
+    });
+    for (const error of unusable) documents.failures.push({ path, error });
+    for (const document of entries.map((entry) => join(root, entry.path))) {
       documents.paths.push(document);
       await attempt(document, async () =>
-        readProducts(await readJson(document, within), document, documents),
+        readVersions(await readText(document, within), document, documents),
       );
     }
   });
   return documents;
 }
 
-async function readJson(path: string, within: string): Promise<Untyped> {
+async function readText(path: string, within: string): Promise<string> {
   const target = await follow(path);
   if (target !== undefined && !isWithin(target.path, within)) throw badLink(path, leadsOut(within));
-  const content = await readSmallFile(path, largestDocument);
+  return await readSmallFile(path, largestDocument);
+}
+
+function readJson(content: string, path: string): Untyped {
   try {
     return mapping(JSON.parse(content), path);
   } catch (error) {
@@ -99,67 +103,63 @@ async function readJson(path: string, within: string): Promise<Untyped> {
   }
 }
 
-function readProducts(document: Untyped, path: string, documents: TreeDocuments): void {
-  for (const [name, value] of Object.entries(mapping(document['products'], `${path}: products`))) {
-    const where = `${path}: ${shown(name)}`;
-    const failed = (error: unknown, at: string) =>
-      documents.failures.push({ path: at, error: fileFailure(at, error) });
+/** Reads the versions of a document; what is wrong in one of them, or in a product, is a failure of that one. */
+function readVersions(content: string, path: string, documents: TreeDocuments): void {
+  const versions: DocumentVersion[] = [];
+  const failures: TreeFailure[] = [];
+  const attempt = (where: string, action: () => void): void => {
     try {
-      const fields = mapping(value, where);
-      const product = readProductKey(name, fields, where);
-      const details = readDetails(fields, product, where);
-      const versions = Object.entries(mapping(fields['versions'], `${where}.versions`));
-      for (const [versionName, version] of versions.sort(([a], [b]) => (a < b ? -1 : 1))) {
-        const at = `${where} ${shown(versionName)}`;
-        try {
-          documents.versions.push({ path: at, product, details, ...readVersion(versionName, version, at) });
-        } catch (error) {
-          failed(error, at);
-        }
-      }
+      action();
     } catch (error) {
-      failed(error, where);
+      failures.push({ path: where, error: fileFailure(where, error) });
     }
+  };
+  const { products } = readProducts(Buffer.from(content), path, { osFromName: true });
+  for (const product of products(({ where }, error) => failures.push({ path: where, error }))) {
+    attempt(product.where, () => {
+      const details = readDetails(product.fields, product.key, product.where);
+      for (const listed of product.versions.toSorted((one, other) => (one.name < other.name ? -1 : 1))) {
+        attempt(listed.where, () => {
+          versions.push({ path: listed.where, product: product.key, details, ...readFiles(listed) });
+        });
+      }
+    });
   }
+  documents.versions.push(...versions);
+  documents.failures.push(...failures);
 }
 
-function readVersion(
-  name: string,
-  value: unknown,
-  where: string,
-): Pick<DocumentVersion, 'serial' | 'label' | 'files' | 'deltas'> {
-  const fields = mapping(value, where);
-  const label = text(fields, 'label', where);
-  const files: DocumentFile[] = [];
-  let deltas = false;
-  for (const [key, item] of Object.entries(mapping(fields['items'], `${where}.items`))) {
-    const at = `${where}.items.${shown(key)}`;
-    const entry = mapping(item, at);
-    const ftype = text(entry, 'ftype', at) ?? '';
-    deltas ||= ftype.endsWith('.vcdiff');
-    const rank = knownFtypes.findIndex((known) => known.ftype === ftype);
-    const role = knownFtypes[rank]?.type;
-    if (role === undefined || role === 'squashfs.vcdiff') continue;
-    files.push({ ...readFile(entry, at), role, rank });
-  }
-  return { serial: serialAt(name, where), ...defined({ label }), files, deltas };
+function readFiles(listed: ListedVersion): Pick<DocumentVersion, 'serial' | 'label' | 'files' | 'deltas'> {
+  const { label, items } = readVersion(listed, (error) => {
+    throw error;
+  });
+  return {
+    serial: serialAt(listed),
+    ...defined({ label }),
+    files: items.flatMap(readCandidate),
+    deltas: items.some(({ ftype }) => ftype.endsWith('.vcdiff')),
+  };
 }
 
-function readFile(entry: Untyped, where: string): Pick<DocumentFile, 'name' | 'digest' | 'size'> {
-  const size = entry['size'];
-  if (size !== undefined && !(Number.isSafeInteger(size) && Number(size) >= 0)) {
-    throw new HeadwaterError('invalid', `${where}.size: expected a number of bytes`);
-  }
-  const name = pathOf(entry, where);
+/** The file of an item that a version may be made of. */
+function readCandidate(item: ListedItem): DocumentFile[] {
+  const { ftype, type, where } = item;
+  if (type === undefined || type === 'squashfs.vcdiff') return [];
+  const { path, size } = readFile(item, treePath);
+  const digest = digestAt(item.fields, where);
+  const rank = knownFtypes.findIndex((known) => known.ftype === ftype);
+  return [{ name: path, digest, ...defined({ size }), role: type, rank }];
+}
+
+function digestAt(fields: Untyped, where: string): Digest {
   try {
-    const digest = parseDigest(text(entry, 'sha256', where) ?? '');
-    return { name, digest, ...(size === undefined ? {} : { size: Number(size) }) };
+    return parseDigest(text(fields, 'sha256', where) ?? '');
   } catch (error) {
     throw new HeadwaterError('invalid', `${where}.sha256: ${messageOf(error)}`, { cause: error });
   }
 }
 
-function serialAt(name: string, where: string): string {
+function serialAt({ name, where }: ListedVersion): string {
   try {
     return parseSerial(name);
   } catch (error) {
@@ -168,19 +168,13 @@ function serialAt(name: string, where: string): string {
 }
 
 /** A path below the tree. Clients join it to the server's address, so a leading slash changes nothing. */
-function pathOf(entry: Untyped, where: string): string {
-  const path = text(entry, 'path', where) ?? '';
+function treePath(path: string, where: string): string {
   const parts = path.split('/').filter((part) => part !== '' && part !== '.');
   if (parts.length === 0 || parts.includes('..') || /[\0-\x1f]/.test(path)) {
     throw new HeadwaterError(
       'invalid',
-      `${where}.path: ${JSON.stringify(path)}: expected a path inside the tree, without ".."`,
+      `${where}: ${JSON.stringify(path)}: expected a path inside the tree, without ".."`,
     );
   }
   return parts.join('/');
-}
-
-/** A key of a document in a message: quoted when it is none that a builder would write. */
-function shown(key: string): string {
-  return /^[\w.:+~-]{1,200}$/.test(key) ? key : JSON.stringify(key.slice(0, 200));
 }

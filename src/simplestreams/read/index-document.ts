@@ -1,7 +1,8 @@
 import { HeadwaterError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
-import { list, mapping, text } from './fields.ts';
+import { list, mapping, text, type Untyped } from './fields.ts';
 import { upstreamPath } from './path.ts';
+import { shown } from './products-document.ts';
 
 /** A products document that an index names. */
 export interface IndexEntry {
@@ -30,11 +31,26 @@ export function readIndex(document: unknown, where: string): Index {
   if (text(top, 'format', where) !== 'index:1.0') {
     throw new HeadwaterError('invalid', `${where}: its format is not index:1.0`);
   }
+  return readIndexEntries(top, where, { readPath: upstreamPath, emptyToo: false });
+}
+
+interface EntryOptions {
+  /** Checks a path, and gives it without what changes nothing. */
+  readPath: (path: string, where: string) => string;
+  /** Whether entries that name no products count. */
+  emptyToo: boolean;
+}
+
+/**
+ * Reads which products documents of images an index names.
+ * @throws HeadwaterError `invalid` when it is no index
+ */
+export function readIndexEntries(index: Untyped, where: string, options: EntryOptions): Index {
   const entries = new Map<string, IndexEntry>();
   const unusable: HeadwaterError[] = [];
-  for (const [name, value] of Object.entries(mapping(top['index'], `${where}: index`))) {
+  for (const [name, value] of Object.entries(mapping(index['index'], `${where}: index`))) {
     try {
-      const entry = readEntry(value, `${where}: index.${name}`);
+      const entry = readEntry(value, `${where}: index.${shown(name)}`, options);
       if (entry !== undefined) entries.set(entry.path, entry);
     } catch (error) {
       if (!(error instanceof HeadwaterError)) throw error;
@@ -45,14 +61,14 @@ export function readIndex(document: unknown, where: string): Index {
 }
 
 /** @returns undefined when it has no images. @throws HeadwaterError `invalid` */
-function readEntry(value: unknown, where: string): IndexEntry | undefined {
+function readEntry(value: unknown, where: string, options: EntryOptions): IndexEntry | undefined {
   const fields = mapping(value, where);
   if (fields['datatype'] !== 'image-downloads') return undefined;
   const products = list(fields['products'], `${where}.products`).filter(
     (product) => typeof product === 'string',
   );
-  if (products.length === 0) return undefined;
-  const path = upstreamPath(text(fields, 'path', where) ?? '', `${where}.path`);
+  if (products.length === 0 && !options.emptyToo) return undefined;
+  const path = options.readPath(text(fields, 'path', where) ?? '', `${where}.path`);
   const updated = dateOf(fields['updated']);
   return { path, products, ...defined({ updated }) };
 }

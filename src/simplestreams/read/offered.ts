@@ -2,21 +2,13 @@ import type { Digest } from '../../model/digest.ts';
 import type { ImageType } from '../../model/item-types.ts';
 import type { ProductKey } from '../../model/names.ts';
 import type { DocumentDetails } from './product.ts';
+import type { ListedFile } from './version.ts';
 
 // What an upstream offers, as far as it can be used here: the result of reading its documents.
 
-/** A file of the upstream. One of the digests is there, at least. */
-export interface OfferedFile {
-  ftype: string;
-  /** Below the upstream's base, checked (`upstream-path.ts`). */
-  path: string;
-  /** Bytes. */
+/** A file of the upstream, below its base (`path.ts`). One of the digests is there, at least. */
+export interface OfferedFile extends ListedFile {
   size: number;
-  sha256?: Digest;
-  /** In hexadecimal; only where there is no sha256. */
-  sha512?: string;
-  /** In hexadecimal; only where there is nothing better. */
-  md5?: string;
 }
 
 /** A file that holds a root: together with the version's metadata, or by itself, it is an image. */

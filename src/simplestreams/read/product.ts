@@ -67,36 +67,54 @@ export function readDetails(
   };
 }
 
+/** How the key of a product is read. */
+export interface KeyOptions {
+  /** Given to products that have none; `default` when left out. */
+  variant?: string;
+  /**
+   * Take the os from the product's name where its field is text for people (`Ubuntu Core`). Otherwise the words of the field
+   * are joined: mirrors have named products so, and must not rename them.
+   */
+  osFromName?: boolean;
+}
+
 /**
- * Reads which product a simplestreams document means. Its fields say so; `os` may be a name for people to read
- * (`Ubuntu Core`), and some tools write no variant: then the product's name says it, where it has four parts.
+ * Reads which product a simplestreams document means. Its fields say so; where they do not, the product's name counts if it
+ * is made of the same parts as ours.
  * @throws HeadwaterError `invalid`, naming the field
  */
-export function readProductKey(name: string, fields: Untyped, where: string): ProductKey {
+export function readProductKey(
+  name: string,
+  fields: Untyped,
+  where: string,
+  { variant: otherwise = 'default', osFromName = false }: KeyOptions = {},
+): ProductKey {
   const parts = name.split(':');
-  const fromName = parts.length === 4 ? { os: parts[0], variant: parts[3] } : {};
-  const os = text(fields, 'distro', where) ?? text(fields, 'os', where);
-  const variant = text(fields, 'variant', where) ?? fromName.variant ?? 'default';
+  const release = text(fields, 'release', where) ?? '';
+  const architecture = text(fields, 'arch', where) ?? '';
+  const isOurs = parts.length === 4 && parts[1] === release && parts[2] === architecture;
+  const [nameOs, , , nameVariant] = isOurs ? parts : [];
+  const os = text(fields, 'distro', where) ?? text(fields, 'os', where) ?? nameOs ?? '';
+  const variant = text(fields, 'variant', where) ?? nameVariant ?? otherwise;
   try {
     return {
-      os: parseOs(os, fromName.os),
-      release: parseNamePart('release', text(fields, 'release', where) ?? ''),
-      architecture: parseArchitecture(text(fields, 'arch', where) ?? ''),
-      variant: parseNamePart('variant', variant),
+      os: parseNamePart('os', osFromName && isText(os) ? (nameOs ?? joined(os)) : joined(os)),
+      release: parseNamePart('release', joined(release)),
+      architecture: parseArchitecture(architecture),
+      variant: parseNamePart('variant', joined(variant)),
     };
   } catch (error) {
-    if (messageOf(error).startsWith(where)) throw error;
     throw new HeadwaterError('invalid', `${where}: ${messageOf(error)}`, { cause: error });
   }
 }
 
-function parseOs(said: string | undefined, fromName: string | undefined): string {
-  try {
-    return parseNamePart('os', said ?? fromName ?? '');
-  } catch (error) {
-    if (fromName === undefined) throw error;
-    return parseNamePart('os', fromName);
-  }
+/** Whether people read it: no name has blanks. */
+function isText(os: string): boolean {
+  return os.includes(' ');
+}
+
+function joined(words: string): string {
+  return words.trim().replaceAll(/ +/g, '-');
 }
 
 /** The aliases beside those that every product has anyway. Clients split them at commas. */

@@ -68,7 +68,8 @@ function renderVersion(product: ProductWithVersions, version: Version) {
   const listed = version.items.filter(isListed);
   const items = listed.flatMap((item: Item) =>
     publishedNames(item).map(({ ftype, file }) => [
-      ftype,
+      // Clients ignore the name of an entry, but there may be deltas from several versions.
+      item.deltaBase === undefined ? ftype : file,
       {
         ftype,
         path: imagePath(product, version.serial, file),

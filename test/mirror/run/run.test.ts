@@ -590,7 +590,7 @@ test('deltas come along while their base is here', async () => {
         { versions: Record<string, { items: Record<string, { delta_base?: string }> }> }
       >;
     };
-    return products[bookworm]?.versions['20260102_0000']?.items['squashfs.vcdiff']?.delta_base;
+    return products[bookworm]?.versions['20260102_0000']?.items['delta.20260101_0000.vcdiff']?.delta_base;
   };
   await expect.poll(announced).toBe('20260101_0000');
   await parts.catalog.versions.remove(bookworm, '20260101_0000');

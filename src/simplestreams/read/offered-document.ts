@@ -1,0 +1,137 @@
+import { HeadwaterError } from '../../errors.ts';
+import { type ProductKey, productName, readSerial } from '../../model/names.ts';
+import { text, type Untyped } from './fields.ts';
+import type { OfferedProduct, OfferedVersion, Skips } from './offered.ts';
+import { readOfferedVersion } from './offered-version.ts';
+import { readDetails } from './product.ts';
+import { type ListedProduct, readProducts } from './products-document.ts';
+import { assignSerials, type HeldName, isVersionName, knownSerials, serialFromUpstream } from './serial.ts';
+
+/** What a document says around a version. */
+export interface Surroundings {
+  /** The document's own fields. */
+  top: Untyped;
+  product: Untyped;
+  key: ProductKey;
+}
+
+/** Decides what of a version is taken: the version with fewer files perhaps, or undefined for none of it. */
+export type VersionFilter = (
+  around: Surroundings,
+  versionFields: Untyped,
+  version: OfferedVersion,
+) => OfferedVersion | undefined;
+
+/** How the products document of an upstream is read. */
+interface ReadingOptions {
+  select: VersionFilter;
+  /** Given to products that have none. */
+  variant: string;
+  deltas: boolean;
+  skips: Skips;
+  /** Which versions of a product are here, by its name here: their serials stay. */
+  held?: (product: string) => readonly HeldName[];
+}
+
+/** What a products document has, selected or not. */
+export interface Totals {
+  products: number;
+  /** Those that can be used. */
+  versions: number;
+}
+
+/** What an upstream's products document offers. */
+export interface Offer {
+  /** The products of which something is selected. */
+  offered: OfferedProduct[];
+  totals: Totals;
+  /** Products of which something is selected and nothing can be taken, for what its versions are called. */
+  unnamed: string[];
+  /** The document's own fields. */
+  fields: Untyped;
+  /** Of its products, usable or not. */
+  names: Set<string>;
+}
+
+/**
+ * Reads a products document of an upstream, as tolerantly as clients do: what cannot be used is skipped and counted,
+ * and everything else is taken.
+ * @param bytes the document, as JSON
+ * @param where what messages call it
+ * @throws HeadwaterError `invalid` when it is no products document at all
+ */
+export function readOffer(bytes: Uint8Array, where: string, options: ReadingOptions): Offer {
+  const { fields, products } = readProducts(bytes, where, { variant: options.variant });
+  if (text(fields, 'format', where) !== 'products:1.0') {
+    throw new HeadwaterError('invalid', `${where}: its format is not products:1.0`);
+  }
+  const offer: Offer = {
+    offered: [],
+    totals: { products: 0, versions: 0 },
+    unnamed: [],
+    fields,
+    names: new Set(),
+  };
+  const listed = products(({ name }, error) => {
+    offer.names.add(name);
+    options.skips.add('the product is not understood', error.message);
+  });
+  for (const product of listed) {
+    offer.names.add(product.name);
+    const taken = readOfferedProduct(product, offer, options);
+    if (taken !== undefined) offer.offered.push(taken);
+  }
+  return offer;
+}
+
+function readOfferedProduct(
+  { name, key, fields, where, versions }: ListedProduct,
+  offer: Offer,
+  options: ReadingOptions,
+): OfferedProduct | undefined {
+  const { said, warnings } = readDetails(fields, key, where, { lenient: true });
+  for (const warning of warnings) options.skips.add('a field of a product is left out', warning);
+  const product: OfferedProduct = { name, key, details: said, versions: [] };
+  offer.totals.products += 1;
+  const names = versions.map((version) => version.name).filter(isVersionName);
+  const serials = assignSerials(names, knownSerials(options.held?.(productName(key)) ?? [], names));
+  let isUnnamed = false;
+  for (const listed of versions) {
+    const serial = serials.get(listed.name);
+    if (serial === undefined) options.skips.add(unnamedReason(listed.name), listed.where);
+    try {
+      const read = readOfferedVersion(listed, serial ?? '', { ...options, serials });
+      if (read === undefined) continue;
+      if (serial !== undefined) offer.totals.versions += 1;
+      const around = { top: offer.fields, product: fields, key };
+      const selected = options.select(around, read.content.fields, read.version);
+      if (selected === undefined) continue;
+      if (serial === undefined) isUnnamed = true;
+      else product.versions.push(labelled(selected));
+    } catch (error) {
+      if (!(error instanceof HeadwaterError)) throw error;
+      options.skips.add('the version is not understood', error.message);
+    }
+  }
+  product.versions.sort((one, other) => (one.serial < other.serial ? -1 : 1));
+  if (product.versions.length > 0) return product;
+  if (isUnnamed) offer.unnamed.push(name);
+  return undefined;
+}
+
+function unnamedReason(name: string): string {
+  return isVersionName(name)
+    ? 'there is no free minute between the serials of its neighbours'
+    : "the version's name has no date and time";
+}
+
+/** A version whose name says more than its serial has the name for a label, where the upstream gives it none. */
+function labelled(version: OfferedVersion): OfferedVersion {
+  const { name, serial, label } = version;
+  const isExact = serialFromUpstream(name) === serial && !saysSeconds(name);
+  return label !== undefined || isExact ? version : { ...version, label: name };
+}
+
+function saysSeconds(name: string): boolean {
+  return (readSerial(name)?.second ?? 0) > 0;
+}
