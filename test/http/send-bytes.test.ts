@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { DirectoryStore } from '../../src/blobs/directory/directory-store.ts';
-import { openBlob } from '../../src/http/blob-body.ts';
+import { type BlobBody, openBlob } from '../../src/http/blob-body.ts';
 import { sendBytes } from '../../src/http/send-bytes.ts';
 import { parseDigest } from '../../src/model/digest.ts';
 import { scratchDirectory } from '../support/catalog.ts';
@@ -13,15 +13,13 @@ import { scratchDirectory } from '../support/catalog.ts';
 const hash = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
 /** A server that answers every request with what `open` gives; failures end in `failures`. */
-async function serve(
-  open: (target: string) => Promise<{ bytes: AsyncIterable<Uint8Array>; length: number }>,
-) {
+async function serve(open: (target: string) => Promise<BlobBody>) {
   const failures: unknown[] = [];
   const server = createServer((request, response) => {
     void open(request.url ?? '')
-      .then(async ({ bytes, length }) => {
-        response.writeHead(200, { 'Content-Length': length });
-        await sendBytes(response, bytes);
+      .then(async (body) => {
+        response.writeHead(200, { 'Content-Length': body.length });
+        await sendBytes(response, [body]);
       })
       .catch((error: unknown) => failures.push(error));
   });
@@ -83,10 +81,7 @@ test('downloads at once, fast, slow and left half way, each get their own bytes'
 test('bytes that end early break the connection, and are an error', async () => {
   const digest = parseDigest(hash(Buffer.alloc(100)));
   const store = { read: async () => Readable.from([Buffer.alloc(100)]) };
-  const { port, failures } = await serve(async () => ({
-    bytes: (await openBlob(store, { digest, size: 1000 })).bytes,
-    length: 1000,
-  }));
+  const { port, failures } = await serve(() => openBlob(store, { digest, size: 1000 }));
   await expect(download(port, '/', 0)).rejects.toThrow('aborted');
   expect(failures).toMatchObject([{ message: 'a blob ended after 100 of 1000 bytes' }]);
 });
@@ -112,7 +107,8 @@ test('bytes are read when the client has taken those before, however much a resp
   }
   const server = createServer({ highWaterMark: 2 ** 30 }, (_, response) => {
     response.writeHead(200, { 'Content-Length': 50 * 2 ** 20 });
-    void sendBytes(response, chunks(response));
+    const bytes = Readable.from(chunks(response), { objectMode: false, highWaterMark: 0 });
+    void sendBytes(response, [{ bytes, length: 50 * 2 ** 20 }]);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());

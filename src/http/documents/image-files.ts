@@ -102,11 +102,7 @@ export async function sendImageFile(
   // Awaited before any header is sent: a store that is down is a 503, never a 200 cut short.
   const body = await openBlob(options.images, { ...image, ...defined({ range }) });
   context.respond = false;
-  try {
-    await sendBytes(context.res, body.bytes);
-  } finally {
-    body.close();
-  }
+  await sendBytes(context.res, [body]);
 }
 
 function wantedRange(

@@ -54,38 +54,21 @@ export async function sendExport(
 async function send(context: Context, pieces: Piece[], imageBytes: Pick<BlobStore, 'read'>): Promise<void> {
   // Who left while the image was looked up needs no bytes.
   if (context.res.destroyed) return;
-  const opened: BlobBody[] = [];
+  const body: (Uint8Array | BlobBody)[] = [];
   try {
-    const bytes = [];
-    for (const piece of pieces) {
-      if ('text' in piece) {
-        bytes.push([piece.text]);
-        continue;
-      }
-      const blob = await openBlob(imageBytes, piece);
-      opened.push(blob);
-      bytes.push(blob.bytes);
-    }
-    context.status = 200;
-    context.length = pieces.reduce(
-      (sum, piece) => sum + ('text' in piece ? piece.text.length : piece.size),
-      0,
-    );
-    context.respond = false;
-    await sendBytes(context.res, joined(bytes));
-  } finally {
-    for (const blob of opened) blob.close();
+    for (const piece of pieces) body.push('text' in piece ? piece.text : await openBlob(imageBytes, piece));
+  } catch (error) {
+    for (const part of body) if (!(part instanceof Uint8Array)) part.bytes.destroy();
+    throw error;
   }
+  context.status = 200;
+  context.length = body.reduce((sum, { length }) => sum + length, 0);
+  context.respond = false;
+  await sendBytes(context.res, body);
 }
 
 function text(characters: string): Piece {
   return { text: Buffer.from(characters) };
-}
-
-async function* joined(
-  pieces: (Iterable<Uint8Array> | AsyncIterable<Uint8Array>)[],
-): AsyncGenerator<Uint8Array> {
-  for (const piece of pieces) yield* piece;
 }
 
 async function contentOf(catalog: Catalog, { digest }: ImageItem): Promise<Content | undefined> {

@@ -1,0 +1,100 @@
+import type { ServerResponse } from 'node:http';
+import { recycle } from '../files/chunk-pool.ts';
+import type { BlobBody } from './blob-body.ts';
+
+/** A client that takes longer for a chunk is slow, in milliseconds. */
+const slowAfter = 1000;
+/**
+ * Bytes that a slow client is sent at once. The system reports only of a whole piece that it was taken, and a client that
+ * takes nothing for long is disconnected.
+ */
+const slowPiece = 16 * 1024;
+
+/**
+ * Sends one blob, each piece when the client has taken the one before. A download has thousands of chunks and a server
+ * thousands of downloads: an async iterator would make some dozen objects for each chunk.
+ */
+export class BlobTransfer {
+  readonly #response: ServerResponse;
+  readonly #body: BlobBody;
+  #settle: { resolve: (open: boolean) => void; reject: (error: unknown) => void } | undefined;
+  /** The chunk that is being written. */
+  #chunk: Uint8Array | undefined;
+  /** How much of the chunk was written. */
+  #offset = 0;
+  /** When its first piece was written, by the clock of `performance`. */
+  #since = 0;
+  #isSlow = false;
+  #sent = 0;
+  #ended = false;
+
+  constructor(response: ServerResponse, body: BlobBody) {
+    this.#response = response;
+    this.#body = body;
+  }
+
+  /**
+   * @returns whether the response can take more; false when the client has left
+   * @throws what the bytes failed with, also when there are fewer than announced
+   */
+  async run(): Promise<boolean> {
+    const { bytes } = this.#body;
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#settle = { resolve, reject };
+        this.#response.on('close', this.#left);
+        bytes.on('readable', this.#next).on('end', this.#end).on('close', this.#end).on('error', reject);
+        if (this.#response.destroyed) resolve(false);
+        else if (bytes.destroyed) reject(bytes.errored ?? this.#tooFew());
+      });
+    } finally {
+      this.#response.off('close', this.#left);
+      bytes.off('readable', this.#next).off('end', this.#end).off('close', this.#end);
+    }
+  }
+
+  readonly #left = () => this.#settle?.resolve(false);
+
+  readonly #next = () => {
+    if (this.#chunk !== undefined) return;
+    const chunk = this.#body.bytes.read() as Uint8Array | null;
+    if (chunk === null) return;
+    this.#chunk = chunk;
+    this.#offset = 0;
+    this.#since = performance.now();
+    this.#write(chunk);
+  };
+
+  #write(chunk: Uint8Array): void {
+    const start = this.#offset;
+    this.#offset = this.#isSlow ? Math.min(chunk.length, start + slowPiece) : chunk.length;
+    this.#response.write(chunk.subarray(start, this.#offset), this.#written);
+  }
+
+  readonly #written = () => {
+    const chunk = this.#chunk;
+    if (chunk === undefined) return;
+    if (this.#offset < chunk.length && !this.#response.destroyed) {
+      this.#write(chunk);
+      return;
+    }
+    this.#sent += chunk.length;
+    this.#isSlow = performance.now() - this.#since > slowAfter;
+    this.#chunk = undefined;
+    recycle(chunk);
+    if (this.#response.destroyed) return;
+    if (this.#ended) this.#end();
+    else this.#next();
+  };
+
+  readonly #end = () => {
+    this.#ended = true;
+    if (this.#chunk !== undefined) return;
+    if (this.#sent === this.#body.length) this.#settle?.resolve(true);
+    else this.#settle?.reject(this.#tooFew());
+  };
+
+  #tooFew(): Error {
+    return new Error(`a blob ended after ${this.#sent} of ${this.#body.length} bytes`);
+  }
+}
