@@ -68,7 +68,7 @@ describe.each([
   });
 
   test('a client that takes nothing for the timeout is disconnected, logged and counted', async () => {
-    const server = await ChildServer.start(['limits.sendTimeout=1s', 'log.format=json']);
+    const server = await ChildServer.start(['limits.sendTimeout=4s', 'log.format=json']);
     await server.publish(24_000_000);
     await expect.poll(async () => (await server.request(imagePath)).status, polled).toBe(200);
     const before = server.descriptors;
