@@ -4,7 +4,8 @@ import { HeadwaterError } from '../errors.ts';
 import type { MirrorParts } from './run/open-upstream.ts';
 import { type OrphanedMirror, orphanedMirrors } from './run/orphans.ts';
 import type { RunResult } from './run/report.ts';
-import { type Cause, runMirror } from './run/run.ts';
+import { runMirror } from './run/run.ts';
+import type { Cause } from './run/run-options.ts';
 import { Schedule } from './schedule.ts';
 import { type MirrorStatus, mirrorStatus } from './status.ts';
 

@@ -2,9 +2,9 @@ import type { Mirrors } from '../../catalog/mirrors/mirrors.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { isAbandoned, stagedName } from '../../files/process-name.ts';
 
-/** How long a lease lasts that nobody renews, and how often it is renewed, in milliseconds. */
+/** How long a lease lasts that is not renewed, and how often a run renews it, in milliseconds. */
 const leaseTime = 60_000;
-const renewInterval = 15_000;
+const usualRenewInterval = 15_000;
 
 /** The right to run a mirror, which one process has at a time. */
 export class HeldLease {
@@ -12,11 +12,13 @@ export class HeldLease {
   readonly #mirror: string;
   readonly #holder: string;
   readonly #lost = new AbortController();
+  readonly #renewInterval: number;
   readonly #timer: NodeJS.Timeout;
   /** When it was last sure to be ours, by the clock that `expiresAt` means. */
   #renewedAt = Date.now();
 
-  private constructor(mirrors: Mirrors, mirror: string, holder: string) {
+  private constructor(mirrors: Mirrors, mirror: string, holder: string, renewInterval: number) {
+    this.#renewInterval = renewInterval;
     this.#mirrors = mirrors;
     this.#mirror = mirror;
     this.#holder = holder;
@@ -25,10 +27,15 @@ export class HeldLease {
   }
 
   /**
-   * Takes the lease. That of a process of this machine that has ended is free at once, any other when it expires.
+   * Takes the lease. A lease of a process of this machine that has ended is free at once, any other when it expires.
+   * @param renewInterval milliseconds between renewals
    * @throws HeadwaterError `conflict` while another run has it
    */
-  static async take(mirrors: Mirrors, mirror: string): Promise<HeldLease> {
+  static async take(
+    mirrors: Mirrors,
+    mirror: string,
+    renewInterval = usualRenewInterval,
+  ): Promise<HeldLease> {
     const holder = await stagedName();
     const current = await mirrors.lease(mirror);
     const isDead = current !== undefined && (await isAbandoned(current.holder, new Date()));
@@ -37,7 +44,7 @@ export class HeldLease {
       { holder, expiresAt: new Date(Date.now() + leaseTime) },
       isDead ? { deadHolder: current.holder } : {},
     );
-    if (other === undefined) return new HeldLease(mirrors, mirror, holder);
+    if (other === undefined) return new HeldLease(mirrors, mirror, holder, renewInterval);
     throw new HeadwaterError(
       'conflict',
       `mirror ${mirror} is running already: wait for that run, or stop it ("headwater mirror status ${mirror}" shows it)`,
@@ -55,7 +62,7 @@ export class HeldLease {
    * @throws HeadwaterError `conflict` when somebody else has it
    */
   async assertHeld(): Promise<void> {
-    if (Date.now() - this.#renewedAt > 2 * renewInterval) await this.#renew();
+    if (Date.now() - this.#renewedAt > 2 * this.#renewInterval) await this.#renew();
     this.#lost.signal.throwIfAborted();
   }
 

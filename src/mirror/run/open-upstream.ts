@@ -33,7 +33,7 @@ export interface OpenUpstream {
 export async function openUpstream(
   definition: MirrorDefinition,
   parts: MirrorParts,
-  options: { signal?: AbortSignal; onRetry?: (reason: string) => void; mayBeStored?: boolean },
+  options: DownloaderOptions & { mayBeStored?: boolean },
 ): Promise<OpenUpstream> {
   const downloader = await openDownloader(definition, options);
   const { keyring } = definition;

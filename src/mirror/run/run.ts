@@ -6,7 +6,6 @@ import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { HeadwaterError, messageOf } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import { unlimited } from '../../model/rights.ts';
-import type { Progress } from '../../publish/request.ts';
 import { isSmall } from '../download/expected-file.ts';
 import type { Plan } from '../plan/plan.ts';
 import { retiredSerials } from '../plan/retention.ts';
@@ -17,26 +16,12 @@ import { publishListed } from './publish-listed.ts';
 import { assertNotShrunk, type Survey, surveyAndPlan } from './read-upstream.ts';
 import { followUpstream } from './reconcile.ts';
 import { addWarning, emptyReport, type RunReport, type RunResult } from './report.ts';
+import type { RunOptions } from './run-options.ts';
 import { definitionMark, type MirrorState } from './state.ts';
 import { storedDigests } from './stored-digests.ts';
 
 /** How many batches of versions are added at once, beside as many as there are connections: what they wait for is the disk. */
 const moreAtOnce = 2;
-
-/** Why a mirror runs. */
-export type Cause = 'schedule' | 'catch-up' | 'manual';
-
-export interface RunOptions {
-  cause: Cause;
-  /** Read everything anew, and do without `maxShrink`. */
-  force?: boolean;
-  signal?: AbortSignal;
-  /** Told what will be done, before it is. */
-  onPlan?: (plan: Plan) => void;
-  progress?: Progress;
-  /** Told why a request is made once more. */
-  onRetry?: (reason: string) => void;
-}
 
 /**
  * Runs a mirror: brings here what its upstream offers and its definition selects. Every run is recorded.
@@ -56,7 +41,7 @@ export async function runMirror(
     destination: workspace.destination.by(actor),
   };
   const { mirrors } = parts.catalog;
-  const lease = await HeldLease.take(mirrors, definition.name);
+  const lease = await HeldLease.take(mirrors, definition.name, options.times?.renewInterval);
   const startedAt = new Date();
   const report = emptyReport();
   try {
@@ -132,6 +117,7 @@ class Run {
     const before = (await this.#parts.catalog.mirrors.state(definition.name)) as MirrorState | undefined;
     const upstream = await openUpstream(definition, this.#parts, {
       ...this.#options,
+      ...this.#options.times,
       mayBeStored: this.#options.resumes,
     });
     try {

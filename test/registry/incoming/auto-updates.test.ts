@@ -1,8 +1,10 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { Access } from '../../../src/access/access.ts';
+import { parseDigest } from '../../../src/model/digest.ts';
 import { AutoUpdates } from '../../../src/registry/incoming/auto-updates.ts';
 import { ImageServers } from '../../../src/registry/incoming/image-servers.ts';
 import { Receiver } from '../../../src/registry/incoming/receiver.ts';
+import { openWorkspace } from '../../../src/server/workspace.ts';
 import { TestUpstream } from '../../mirror/test-upstream.ts';
 import { ended, makeImage, upload } from '../../support/push-images.ts';
 import { RegistryClient } from '../../support/registry-client.ts';
@@ -37,7 +39,10 @@ async function setting(registry: { keep?: number; refreshEvery?: string } = {}):
 }
 
 /** What keeps the images of a server up to date, beside the one that the server has itself. */
-function updatesOf({ workspace, config }: TestServer, failures: string[]): AutoUpdates {
+function updatesOf(
+  { workspace, config }: Pick<TestServer, 'workspace' | 'config'>,
+  failures: string[],
+): AutoUpdates {
   const { catalog, store, destination } = workspace;
   const policy = { ...config.registry, quotas: {}, uploadLimit: 2 ** 30 };
   const access = new Access(catalog, () => true);
@@ -220,6 +225,36 @@ test('what somebody pushes to the alias while the successor is fetched stays, an
   expect(await targetOf(client, 'base')).toBe(image.fingerprint);
   await updates.round();
   expect([updates.failing, failures.length]).toEqual([0, 1]);
+});
+
+test('two servers over one catalog make one version of a newer image, and the one that comes second says so', async () => {
+  const test = await setting();
+  const { client, upstream, updates, failures, server } = test;
+  await copy(test, 'base');
+  await upstream.offer(product, second, { size: 200_000 });
+  // Slow enough for both to fetch at the same time.
+  upstream.pace = 100;
+  const workspace = await openWorkspace(server.config);
+  onTestFinished(() => workspace.close());
+  const others = updatesOf({ workspace, config: server.config }, failures);
+  await Promise.all([updates.round(), others.round()]);
+  expect(failures).toEqual([expect.stringContaining('has a newer version by now')]);
+  expect(updates.failing + others.failing).toBe(1);
+  expect(await targetOf(client, 'base')).toBe(fingerprintOf(upstream, second));
+  const { catalog } = server.workspace;
+  const versions = async () => {
+    const [image] = await catalog.images.byAlias('base');
+    return (await catalog.products.find(image?.product.name ?? ''))?.versions ?? [];
+  };
+  expect(await versions()).toHaveLength(2);
+  // What the second one fetched is the same blobs: they stay, and nothing else does.
+  const digests = (await versions()).flatMap(({ items }) => items.map(({ digest }) => digest));
+  expect([...(await catalog.blobs.digests())].sort()).toEqual(digests.sort());
+  for (const digest of digests) expect(await workspace.store.stat(parseDigest(digest))).toBeDefined();
+
+  await Promise.all([updates.round(), others.round()]);
+  expect([updates.failing, others.failing, failures.length]).toEqual([0, 0, 1]);
+  expect(await versions()).toHaveLength(2);
 });
 
 test('failures are told, change nothing, and end when the upstream is well again', async () => {

@@ -1,0 +1,25 @@
+import type { Progress } from '../../publish/request.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { DownloaderOptions } from '../upstream/downloader.ts';
+
+/** Why a mirror runs. */
+export type Cause = 'schedule' | 'catch-up' | 'manual';
+
+export interface RunOptions {
+  cause: Cause;
+  /** Read all documents again, and ignore `maxShrink`. */
+  force?: boolean;
+  signal?: AbortSignal;
+  /** Called with the plan before it is carried out. */
+  onPlan?: (plan: Plan) => void;
+  progress?: Progress;
+  /** Called with the reason when a request is repeated. */
+  onRetry?: (reason: string) => void;
+  times?: RunTimes;
+}
+
+/** How long a run waits; tests shorten it. */
+interface RunTimes extends Pick<DownloaderOptions, 'idle' | 'backoff'> {
+  /** Milliseconds between renewals of the lease. */
+  renewInterval?: number;
+}
