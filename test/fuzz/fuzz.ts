@@ -1,23 +1,26 @@
-import { HeadwaterError, messageOf } from '../../src/errors.ts';
-import { Intake } from '../../src/publish/intake/intake.ts';
+import type { Outcome } from '../../src/async/outcome.ts';
+import { messageOf } from '../../src/errors.ts';
+import { memoryHeadLength } from '../../src/image/compression/memory-needed.ts';
 import { LostThread } from '../../src/publish/intake/intake-thread.ts';
-import { makeCorpus } from './corpus.ts';
-import { mutate, randomFrom } from './mutate.ts';
+import { makeCorpus, type Seed } from './corpus.ts';
+import { mutate, pick, randomFrom } from './mutate.ts';
+import { mutateText } from './texts.ts';
+import { isDefect, type Trial, type Way, Ways } from './ways.ts';
 
 interface FuzzOptions {
   /** Mutants. */
   count: number;
   /** Of the first mutant; each one after it has the next number. */
   seed: number;
-  /** Where the threads may write. */
+  /** Where files may be written. */
   directory: string;
   log: (text: string) => void;
 }
 
 export interface FuzzResult {
   count: number;
-  accepted: number;
-  refused: number;
+  accepted: Record<Way, number>;
+  refused: Record<Way, number>;
   /** What went wrong, with the seed that repeats it. */
   findings: string[];
   /** Bytes of resident memory that the process gained after the first tenth. */
@@ -27,42 +30,83 @@ export interface FuzzResult {
 
 const batch = 64;
 
-/** Has mutants of small image files of every kind examined in worker threads, which are ended when they hang. */
+/** Mutants after which the log says how far it is. */
+const progressStep = 10_000;
+
+/** Of the seeds that take long, all but one of so many are left out. */
+const slowShare = 32;
+
+/** Has mutants of image files of every kind examined in every way, with a limit on the time of each. */
 export async function fuzz({ count, seed, directory, log }: FuzzOptions): Promise<FuzzResult> {
-  const { seeds, missing } = await makeCorpus();
+  const { seeds, machines, missing } = await makeCorpus();
   for (const sentence of missing) log(sentence);
-  const intake = new Intake({ count: 4, memory: 2 ** 29, timeout: 10_000, directory });
-  const result: FuzzResult = { count: 0, accepted: 0, refused: 0, findings: [], growth: 0, missing };
+  const examining = new Ways(directory);
+  const none: Record<Way, number> = { whole: 0, streamed: 0, spooled: 0, split: 0, text: 0 };
+  const result: FuzzResult = {
+    ...{ count: 0, accepted: { ...none }, refused: { ...none } },
+    ...{ findings: [], growth: 0, missing },
+  };
   let before: number | undefined;
   try {
     while (result.count < count) {
-      const numbers = Array.from(
-        { length: Math.min(batch, count - result.count) },
-        (_, at) => seed + result.count + at,
+      const trials = Array.from({ length: Math.min(batch, count - result.count) }, (_, at) =>
+        trialOf(seed + result.count + at, { seeds, machines }),
       );
-      const mutants = numbers.map((number) => {
-        const random = randomFrom(number);
-        const original = seeds[Math.floor(random() * seeds.length)];
-        if (original === undefined) throw new Error('there are no files to mutate');
-        return { number, name: original.name, bytes: mutate(original.bytes, random) };
-      });
-      const outcomes = await intake.take(mutants, 'fuzz');
-      for (const [at, outcome] of outcomes.entries()) {
-        if (!('error' in outcome)) result.accepted += 1;
-        else if (outcome.error instanceof HeadwaterError && !(outcome.error instanceof LostThread))
-          result.refused += 1;
+      const outcomes = await examining.run(trials);
+      for (const [at, trial] of trials.entries()) {
+        let outcome = outcomes[at];
+        // A machine that is busy with something else may starve a thread: only what hangs again, alone, hangs.
+        if (isLost(outcome)) [outcome] = await examining.run([trial]);
+        const verdict = verdictOf(outcome);
+        if (verdict === 'accepted' || verdict === 'refused') result[verdict][trial.way] += 1;
         else {
-          const finding = `${mutants[at]?.name}, --seed ${mutants[at]?.number} --count 1: ${messageOf(outcome.error)}`;
+          const finding = `${trial.name}, ${trial.way}, --seed ${trial.number} --count 1: ${verdict.defect}`;
           log(finding);
           result.findings.push(finding);
         }
       }
-      result.count += mutants.length;
+      result.count += trials.length;
+      if (result.count % progressStep < trials.length) log(`${result.count} of ${count} mutants`);
       if (result.count >= count / 10) before ??= process.memoryUsage.rss();
     }
   } finally {
-    await intake.close();
+    await examining.close();
   }
   result.growth = process.memoryUsage.rss() - (before ?? 0);
   return result;
+}
+
+/** The mutant of a number: always the same. */
+function trialOf(number: number, { seeds, machines }: { seeds: Seed[]; machines: Seed[] }): Trial {
+  const random = randomFrom(number);
+  const way = wayOf(random());
+  if (way === 'text') return { number, name: 'metadata.yaml', way, bytes: Buffer.from(mutateText(random)) };
+  const from = way === 'split' ? machines : seeds;
+  let seed = pick(from, random);
+  while (isTooSmall(seed, way) || (seed.isSlow && random() > 1 / slowShare)) seed = pick(from, random);
+  const bytes = mutate(seed.bytes, random);
+  return { number, name: seed.name, way: isTooSmall({ bytes }, way) ? 'whole' : way, bytes };
+}
+
+/** The smallest files are examined as a whole, whatever way they come. */
+function isTooSmall({ bytes }: { bytes: Uint8Array }, way: Way): boolean {
+  return (way === 'streamed' || way === 'spooled') && bytes.length < memoryHeadLength;
+}
+
+/** Those that may cost the start of a thread are few. */
+function wayOf(share: number): Way {
+  if (share < 0.01) return 'split';
+  if (share < 0.03) return 'streamed';
+  if (share < 0.05) return 'spooled';
+  return share < 0.4 ? 'text' : 'whole';
+}
+
+function isLost(outcome: Outcome<unknown> | undefined): boolean {
+  return outcome !== undefined && 'error' in outcome && outcome.error instanceof LostThread;
+}
+
+function verdictOf(outcome: Outcome<unknown> | undefined): 'accepted' | 'refused' | { defect: string } {
+  if (outcome === undefined) return { defect: 'nothing became of it' };
+  if (isDefect(outcome)) return { defect: messageOf(outcome.error) };
+  return 'error' in outcome ? 'refused' : 'accepted';
 }
