@@ -55,10 +55,16 @@ export class BenchServer {
 
   async stop(): Promise<void> {
     await this.#dispatcher.close();
-    const ended = new Promise((resolve) => this.child.once('exit', resolve));
-    this.child.kill('SIGTERM');
-    await ended;
+    await endChild(this.child);
   }
+}
+
+/** Ends a process, or finds that it has ended by itself: then it emits `exit` no more. */
+export async function endChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  await ended;
 }
 
 async function assertFree(port: number): Promise<void> {

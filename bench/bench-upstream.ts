@@ -8,6 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { request } from 'undici';
 import { packTar } from '../src/image/tar/tar-pack.ts';
 import { run } from '../test/support/command.ts';
+import { endChild } from './bench-server.ts';
 import { benchDirectory } from './fixtures.ts';
 
 /** Which images an upstream has: versions of products, each with metadata of 1 KiB and a root. */
@@ -69,9 +70,7 @@ export class BenchUpstream {
   }
 
   async stop(): Promise<void> {
-    const ended = new Promise((resolve) => this.#nginx.once('exit', resolve));
-    this.#nginx.kill('SIGTERM');
-    await ended;
+    await endChild(this.#nginx);
   }
 }
 

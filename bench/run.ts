@@ -16,6 +16,20 @@ const benches: Record<string, () => Promise<void>> = {
 /** Those that run for so long that they are only run when asked for, with their minutes as an argument. */
 const longBenches: Record<string, (minutes: number) => Promise<void>> = { soak: benchSoak };
 
+let isFinished = false;
+process.once('exit', () => {
+  if (isFinished) return;
+  console.error('the benchmark ended before it was finished: its figures are incomplete');
+  // Also where nothing was left to wait for, which is no error to Node.js.
+  process.exitCode ||= 1;
+});
+for (const [signal, number] of Object.entries({ SIGHUP: 1, SIGINT: 2, SIGTERM: 15 })) {
+  process.once(signal, () => {
+    console.error(`ended by ${signal}`);
+    process.exit(128 + number);
+  });
+}
+
 const [first = '', minutes = '60'] = process.argv.slice(2);
 const longBench = longBenches[first];
 if (longBench === undefined) {
@@ -26,6 +40,7 @@ if (longBench === undefined) {
 } else {
   await longBench(Number(minutes));
 }
+isFinished = true;
 
 async function runBenches(wanted: string[]): Promise<void> {
   const unknown = wanted.filter((name) => !(name in benches));

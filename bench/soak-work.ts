@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { generate } from 'selfsigned';
 import { Agent } from 'undici';
+import { codeOf } from '../src/errors.ts';
 import { program } from '../test/e2e/headwater.ts';
 import { attempt, run } from '../test/support/command.ts';
 
@@ -17,14 +17,18 @@ export interface SoakTarget {
   /** Secret of a token that may do everything. */
   token: string;
   signal: AbortSignal;
+  /** Counts requests whose connection broke: on a busy machine the server cuts off clients that look too slow. */
+  broken: { count: number };
 }
 
 /** What each of many downloads at once asks for: more than the buffers of the system hold. */
 const burstRange = 'bytes=0-16777215';
+/** What connections fail with that were cut off. */
+const connectionCodes = /^(ECONNRESET|EPIPE|UND_ERR_(SOCKET|HEADERS_TIMEOUT|BODY_TIMEOUT|CONNECT_TIMEOUT))$/;
 /** Handshakes that are made at the same time. */
 const handshakes = 50;
 
-/** Does something again and again until the soak ends, and counts it. A failure ends the soak. */
+/** Does something again and again until the soak ends, and counts it. A failure ends the soak, unless a connection broke. */
 export async function repeat(
   target: SoakTarget,
   pause: number,
@@ -32,8 +36,13 @@ export async function repeat(
 ): Promise<number> {
   let done = 0;
   while (!target.signal.aborted) {
-    await work(done);
-    done++;
+    try {
+      await work(done);
+      done++;
+    } catch (error) {
+      if (!connectionCodes.test(codeOf(error) ?? '')) throw error;
+      target.broken.count++;
+    }
     await sleep(pause, undefined, { signal: target.signal }).catch(() => undefined);
   }
   return done;
@@ -173,18 +182,18 @@ export class SoakPusher {
 
 /** Downloads a file once, from an address of the loopback network. */
 export async function download(target: SoakTarget, path: string, from: string): Promise<void> {
-  await readToEnd(await request(target, path, from));
+  await readToEnd(target, await request(target, path, from));
 }
 
 /** @throws Error when the answer is not the file: a soak without downloads would prove nothing */
-async function readToEnd(socket: TLSSocket): Promise<void> {
+async function readToEnd(target: SoakTarget, socket: TLSSocket): Promise<void> {
   let head = '';
   socket.on('data', (chunk: Buffer) => {
     if (head.length < 12) head += chunk.toString('latin1', 0, 12);
   });
   socket.resume();
-  if (!socket.closed) await once(socket, 'close');
-  // None at all: the connection broke, or the soak ended.
+  await closed(socket);
+  if (head === '' || socket.errored !== null) target.broken.count++;
   if (head !== '' && !/^HTTP\/1\.1 20[06]/.test(head))
     throw new Error(`a download was answered with ${head}`);
 }
@@ -218,7 +227,7 @@ export async function burst(
   await Promise.all(
     sockets.map(async (socket, index) => {
       if (index % 2 === 0) socket.destroy();
-      else await readToEnd(socket);
+      else await readToEnd(target, socket);
     }),
   );
 }
@@ -238,8 +247,14 @@ async function request(
   socket.once('secureConnect', () => {
     socket.write(`GET ${path} HTTP/1.1\r\nHost: soak\r\nConnection: close\r\nRange: ${range}\r\n\r\n`);
   });
-  await Promise.race([once(socket, 'secureConnect'), once(socket, 'close')]);
+  const connected = new Promise((resolve) => socket.once('secureConnect', resolve));
+  await Promise.race([connected, closed(socket)]);
   return socket;
+}
+
+/** Resolves when a connection is closed, also when it broke: `once` of Node.js would reject then. */
+async function closed(socket: TLSSocket): Promise<void> {
+  if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
 }
 
 function metadataYaml(release: string, os = 'soak'): string {

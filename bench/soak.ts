@@ -56,7 +56,8 @@ export async function benchSoak(minutes: number): Promise<void> {
   const settings = [`mirrorDir=${join(directory, 'mirrors')}`, 'gracePeriod=1m', 'log.level=silent'];
   const server = await BenchServer.start(data, settings, 18447, await mallocSettings());
   const ending = new AbortController();
-  const target: SoakTarget = { url: server.url, data, directory, token, signal: ending.signal };
+  const broken = { count: 0 };
+  const target: SoakTarget = { url: server.url, data, directory, token, signal: ending.signal, broken };
   try {
     const path = '/images/download/r1/amd64/default/20260101_0000/rootfs.squashfs';
     await Promise.all(Array.from({ length: 20 }, () => download(target, path, '127.0.0.2')));
@@ -99,6 +100,7 @@ export async function benchSoak(minutes: number): Promise<void> {
         downloads.reduce((sum, count) => sum + count, 0),
       ),
       note(`times ${downloadsAtOnce} downloads at once`, '', bursts),
+      note('connections that broke', '', broken.count),
       note('memory, idle', 'MiB', idle),
       note('memory, peak', 'MiB', peak),
       note('memory, after', 'MiB', after),
@@ -141,7 +143,9 @@ async function settled(server: BenchServer): Promise<number> {
 }
 
 function memory({ child }: BenchServer): number {
-  if (child.exitCode !== null) throw new Error(`the server ended with exit code ${child.exitCode}`);
+  if (child.exitCode !== null || child.signalCode !== null) {
+    throw new Error(`the server ended with ${child.signalCode ?? `exit code ${child.exitCode}`}`);
+  }
   const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
 }
