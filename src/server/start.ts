@@ -35,6 +35,7 @@ import { ReserveKeeper } from '../ops/keep-reserve.ts';
 import { createLogger, type Logger } from '../ops/log.ts';
 import { Metrics } from '../ops/metrics.ts';
 import { StoreLease } from '../ops/store-lease.ts';
+import { storeReport } from '../ops/store-report.ts';
 import { StoreWatch } from '../ops/store-watch.ts';
 import { Uploads } from '../publish/resumable-uploads.ts';
 import { AutoUpdates } from '../registry/incoming/auto-updates.ts';
@@ -221,6 +222,7 @@ export async function startServer(
       uploads,
       mirrors,
       access,
+      storeReport: () => storeReport(workspace, watch.problem),
       pushedTo: config.registry.stream,
       configuredStreams: streamsOf(config, options.mirrors ?? []),
       joinToken: (token, secret) =>

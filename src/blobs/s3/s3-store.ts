@@ -170,7 +170,10 @@ export class S3Store implements BlobStore {
 
   async readRecord(record: StoreRecord): Promise<string | undefined> {
     const response = await this.#bucket.get(this.#settings.prefix + recordKeys[record]);
-    return response === undefined ? undefined : await textOf(response);
+    if (response === undefined) return undefined;
+    return await textOf(response).catch((error: unknown) => {
+      throw this.#client.explain(error);
+    });
   }
 
   async writeRecord(record: StoreRecord, text: string): Promise<void> {

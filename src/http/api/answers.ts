@@ -8,6 +8,7 @@ import type { MirrorStatus } from '../../mirror/status.ts';
 import { itemTypeNames } from '../../model/item-types.ts';
 import { actions } from '../../model/rights.ts';
 import type { Item, ProductWithVersions } from '../../model/versions.ts';
+import type { StoreReport } from '../../ops/store-report.ts';
 import type { Published } from '../../publish/request.ts';
 
 // The bodies that the API answers with: the OpenAPI document shows them, and a test holds real answers against them.
@@ -191,6 +192,35 @@ export const clientsAnswer = z.strictObject({
     }) satisfies z.ZodType<Json<Client>>,
   ),
 });
+
+const amount = z.strictObject({ blobs: z.int().nonnegative(), bytes });
+
+export const storageAnswer = z.strictObject({
+  owned: z
+    .boolean()
+    .meta({ description: 'Whether the catalog owns the store. If not, nothing is removed from it.' }),
+  problem: z
+    .string()
+    .nullable()
+    .meta({ description: 'What keeps blobs from being removed, and what to do.' }),
+  catalog: z.string(),
+  revision: z.int(),
+  owner: z
+    .strictObject({
+      catalog: z.string(),
+      revision: z.int(),
+      mark: z.string(),
+      at: time,
+      adoptedEmpty: z.boolean().exactOptional(),
+    })
+    .nullable()
+    .meta({ description: 'The owner according to the store.' }),
+  setAside: z.strictObject({ removed: amount, unknown: amount }),
+  stoppedSweep: z
+    .strictObject({ at: time, unknown: z.int(), blobs: z.int() })
+    .nullable()
+    .meta({ description: 'A sweep that found too many unknown blobs and waits for a decision.' }),
+}) satisfies z.ZodType<Json<StoreReport>>;
 
 export const auditAnswer = z.strictObject({
   entries: z.array(

@@ -12,6 +12,7 @@ import {
   productAnswer,
   productsAnswer,
   publishedAnswer,
+  storageAnswer,
   streamsAnswer,
   tokensAnswer,
 } from './answers.ts';
@@ -187,6 +188,12 @@ export const operations: Record<string, Operation> = {
     summary: 'Revokes a client.',
     action: 'admin',
     answers: { 204: 'Revoked.', 404: 'There is none in force.', 409: 'It names several.' },
+  },
+  'GET /storage': {
+    summary:
+      'The state of the blob store: its owner, what is set aside, and what keeps blobs from being removed.',
+    action: 'admin',
+    answers: { 200: { description: 'The state.', body: storageAnswer } },
   },
   'GET /audit': {
     summary: 'Who changed what, from where and when, the newest first, a page at a time.',

@@ -8,6 +8,7 @@ import { mirrorRoutes } from './mirrors.ts';
 import { describeApi } from './openapi.ts';
 import { productRoutes } from './products.ts';
 import type { ApiParts } from './services.ts';
+import { storageRoutes } from './storage.ts';
 import { tokenRoutes } from './tokens.ts';
 import { versionRoutes } from './versions.ts';
 
@@ -30,5 +31,6 @@ export function createApi(parts: ApiParts): Router {
   tokenRoutes(router, parts);
   clientRoutes(router, parts);
   auditRoutes(router, parts);
+  storageRoutes(router, parts);
   return router;
 }

@@ -172,6 +172,7 @@ test('what every operation answers is as the document describes it', async () =>
   await call('DELETE /clients/{client}', 204, ['one']);
   await call('DELETE /clients/{client}', 404, ['one']);
   await call('GET /clients', 200);
+  await call('GET /storage', 200);
   await call('GET /audit', 200, [], { query: '?limit=2' });
   await call('GET /audit', 422, [], { query: '?limit=none' });
   await call('DELETE /products/{product}/versions/{serial}', 204, [product, serial]);

@@ -147,6 +147,7 @@ export const routes: Record<string, Entry> = {
   'GET /api/v1/clients': administration(),
   'DELETE /api/v1/clients/:client': administration('/api/v1/clients/zqclientb'),
   'GET /api/v1/audit': administration(),
+  'GET /api/v1/storage': administration(),
 };
 /** What the application answers without a router. */
 export const fixed: Record<string, Entry> = {

@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
 import { HeadwaterError } from '../../../errors.ts';
+import type { StoreReport } from '../../../ops/store-report.ts';
 import { localConfig } from '../../backend/open-backend.ts';
 import { withStorage } from '../../backend/open-storage.ts';
-import { wantsJson } from '../../global-options.ts';
+import { targetOf, wantsJson } from '../../global-options.ts';
 import { addExamples } from '../../help.ts';
 import type { Output } from '../../view/output.ts';
-import { storageReport, storageText } from '../../view/storage-report.ts';
+import { storageText } from '../../view/storage-report.ts';
 
 export function addStorageCommand(program: Command, output: Output): void {
   const storage = program
@@ -23,11 +24,10 @@ function addStatus(storage: Command, output: Output): void {
     .command('status')
     .summary('show which catalog owns the store and what is set aside')
     .description(
-      'Show which catalog owns the blob store, whether anything keeps Headwater from removing blobs, and what is set aside. Exit code 5 when the catalog does not own the store or a sweep has stopped.',
+      'Show which catalog owns the blob store, whether anything keeps Headwater from removing blobs, and what is set aside. With --server, as the server reports it; the token must allow admin. Exit code 5 when something keeps Headwater from removing blobs or a sweep has stopped.',
     )
     .action(async () => {
-      const { config } = await localConfig(command, []);
-      const report = await withStorage(config, async (parts) => await storageReport(parts));
+      const report = await reportOf(command);
       if (wantsJson(command)) output.json(report);
       else output.line(storageText(report));
       if (report.problem !== null) throw new HeadwaterError('conflict', report.problem);
@@ -39,7 +39,32 @@ function addStatus(storage: Command, output: Output): void {
         );
       }
     });
-  addExamples(command, ['headwater storage status', 'headwater storage status --json']);
+  addExamples(command, [
+    'headwater storage status',
+    'headwater storage status --json',
+    'headwater storage status --server https://images.example.com:8443',
+  ]);
+}
+
+/** The report of a data directory, or of a server. */
+async function reportOf(command: Command): Promise<StoreReport> {
+  const target = targetOf(command);
+  if (target.kind === 'remote') {
+    const { ApiClient } = await import('../../backend/api-client.ts');
+    const client = await ApiClient.open(target);
+    try {
+      return await client.json<StoreReport>({ method: 'GET', path: 'storage' });
+    } finally {
+      await client.close();
+    }
+  }
+  return await localReport(command);
+}
+
+async function localReport(command: Command): Promise<StoreReport> {
+  const { config } = await localConfig(command, []);
+  const { storeReport } = await import('../../../ops/store-report.ts');
+  return await withStorage(config, async (parts) => await storeReport(parts));
 }
 
 function addAdopt(storage: Command, output: Output): void {
@@ -54,7 +79,8 @@ function addAdopt(storage: Command, output: Output): void {
       const { config } = await localConfig(command, []);
       await withStorage(config, async ({ catalog, store }) => {
         if (options.yes !== true) {
-          output.note(storageText(await storageReport({ catalog, store })));
+          const { storeReport } = await import('../../../ops/store-report.ts');
+          output.note(storageText(await storeReport({ catalog, store })));
           throw needsYes('adopt', 'the catalog would become the owner of the store');
         }
         const { adoptStore } = await import('../../../ops/store-owner.ts');
@@ -84,7 +110,8 @@ function addSweep(storage: Command, output: Output): void {
         const ownership = await confirmOwnership(catalog, store);
         if (!ownership.owned) throw new HeadwaterError('conflict', ownership.message);
         if (options.yes !== true) {
-          output.note(storageText(await storageReport({ catalog, store })));
+          const { storeReport } = await import('../../../ops/store-report.ts');
+          output.note(storageText(await storeReport({ catalog, store })));
           throw needsYes('sweep', 'blobs that the catalog does not know would be set aside');
         }
         const before = new Date(Date.now() - config.gracePeriod);

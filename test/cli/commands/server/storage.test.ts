@@ -2,6 +2,7 @@ import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { scratchDirectory } from '../../../support/catalog.ts';
+import { TestServer } from '../../../support/server.ts';
 import { makeSmallImage } from '../../../support/small-images.ts';
 import { headwater } from '../../command-line.ts';
 
@@ -86,6 +87,28 @@ test('blobs that are gone are not made anew: the store is refused until it is ad
   expect(await publish()).toMatchObject({ code: 7, stderr: expect.stringContaining('storage adopt') });
   expect(await storage(data, 'adopt', '--yes')).toMatchObject({ code: 0 });
   expect(await publish()).toMatchObject({ code: 0 });
+});
+
+test('status of a server: for administrators, with what the server knows to be wrong', async () => {
+  const server = await TestServer.start({ tls: 'off' });
+  const status = async (token: string) =>
+    await headwater(['storage', 'status', '--json', '--server', server.url('', 'http'), '--token', token]);
+  expect(await status(await server.token(['read', 'publish', 'remove']))).toMatchObject({ code: 6 });
+  const admin = await server.token(['admin']);
+  const good = await status(admin);
+  expect(good).toMatchObject({ code: 0, stderr: '' });
+  expect(JSON.parse(good.stdout)).toMatchObject({
+    owned: true,
+    problem: null,
+    setAside: { removed: { blobs: 0, bytes: 0 } },
+  });
+  await server.workspace.store.writeRecord(
+    'owner',
+    JSON.stringify({ catalog: 'another', revision: 7, mark: 'x', at: '2026-01-01T00:00:00.000Z' }),
+  );
+  const bad = await status(admin);
+  expect(bad).toMatchObject({ code: 5, stderr: expect.stringContaining('headwater storage adopt') });
+  expect(JSON.parse(bad.stdout)).toMatchObject({ owned: false, owner: { catalog: 'another' } });
 });
 
 test('without data there is nothing to show, and none is made', async () => {

@@ -1,0 +1,46 @@
+import type { AsideReason, BlobStore } from '../blobs/blob-store.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { StoppedSweep } from '../catalog/storage.ts';
+import { emptinessOf, type OwnerRecord, ownershipOf } from './store-owner.ts';
+
+/** The state of a blob store, for people and scripts. */
+export interface StoreReport {
+  /** Whether the catalog owns the store. If not, nothing is removed from it. */
+  owned: boolean;
+  /** What keeps blobs from being removed, and what to do. */
+  problem: string | null;
+  catalog: string;
+  revision: number;
+  /** The owner according to the store. */
+  owner: OwnerRecord | null;
+  setAside: Record<AsideReason, { blobs: number; bytes: number }>;
+  stoppedSweep: StoppedSweep | null;
+}
+
+/**
+ * Looks at a store and its catalog. Changes nothing.
+ * @param known a problem that the caller knows of
+ * @throws HeadwaterError what the store failed with
+ */
+export async function storeReport(
+  { catalog, store }: { catalog: Catalog; store: BlobStore },
+  known?: string,
+): Promise<StoreReport> {
+  const ownership = await ownershipOf(catalog, store);
+  const problem = known ?? (await emptinessOf(catalog, store)) ?? catalog.knownDamage;
+  const { catalog: name, revision } = await catalog.storage.identity();
+  const setAside = { removed: { blobs: 0, bytes: 0 }, unknown: { blobs: 0, bytes: 0 } };
+  for await (const { reason, size } of store.aside()) {
+    setAside[reason].blobs += 1;
+    setAside[reason].bytes += size;
+  }
+  return {
+    owned: ownership.owned,
+    problem: problem ?? (ownership.owned ? null : ownership.message),
+    catalog: name,
+    revision,
+    owner: ownership.record ?? null,
+    setAside,
+    stoppedSweep: (await catalog.storage.stoppedSweep()) ?? null,
+  };
+}
