@@ -1,7 +1,7 @@
 import type { PushDraft, PushOutcome } from '../catalog/images/pushed.ts';
 import type { PushedDetails, UpdateSource } from '../catalog/images/pushed-details.ts';
 import type { VersionPlace } from '../catalog/images/pushed-versions.ts';
-import type { Quotas } from '../catalog/images/quotas.ts';
+import type { Quotas } from '../catalog/quotas.ts';
 import { HeadwaterError, LimitError } from '../errors.ts';
 import type { ImageMetadata } from '../image/content.ts';
 import { defined } from '../model/defined.ts';

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import { DirectoryStore } from '../blobs/directory/directory-store.ts';
 import { Catalog } from '../catalog/catalog.ts';
+import type { Quotas } from '../catalog/quotas.ts';
 import type { Config } from '../config/schema.ts';
 import { defined } from '../model/defined.ts';
 import { assertNotEmpty, confirmOwnership } from '../ops/store-owner.ts';
@@ -72,6 +73,7 @@ export async function openWorkspace(
       store,
       intake,
       imageRules: config.imageRules,
+      quotasOf: (stream) => quotasOf(config, stream),
       ...defined({ onWarning: options.onWarning }),
     }),
     examinations: () => intake.load,
@@ -90,6 +92,12 @@ export async function openWorkspace(
  */
 async function noteRevision(catalog: Catalog, store: BlobStore): Promise<void> {
   await confirmOwnership(catalog, store).catch(() => undefined);
+}
+
+/** What bounds the images of clients and tokens in a stream: `streamQuota` is of the stream for pushed images. */
+function quotasOf({ registry }: Config, stream: string): Quotas {
+  const { streamQuota, entryQuota } = registry;
+  return defined({ stream: stream === registry.stream ? streamQuota : undefined, entry: entryQuota });
 }
 
 async function createStore(config: Config): Promise<BlobStore> {

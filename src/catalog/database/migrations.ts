@@ -277,4 +277,16 @@ export const migrations: Record<string, Migration> = {
       await db.schema.alterTable('versions').addColumn('upstream_name', 'text').execute();
     },
   },
+  '0060_published_by': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema.alterTable('versions').addColumn('published_by', 'text').execute();
+      await db.schema.alterTable('versions').addColumn('bytes', 'integer').execute();
+      await db.schema
+        .createIndex('versions_published_by')
+        .on('versions')
+        .column('published_by')
+        .where('published_by', 'is not', null)
+        .execute();
+    },
+  },
 };

@@ -35,6 +35,10 @@ export interface Tables {
     removed_at: number | null;
     /** 1 when documents do not list it and only those who may read its stream may have it. */
     hidden: Generated<number>;
+    /** Whose quota it counts towards (`client:NAME` or `token:NAME`), when it was published through the management API. */
+    published_by: Generated<string | null>;
+    /** Of all its items; null when it counts towards no quota, or `pushed` has them. */
+    bytes: Generated<number | null>;
   };
   /** What is known of a version that a client pushed, beside what every version has. */
   pushed: {

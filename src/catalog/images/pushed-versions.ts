@@ -112,7 +112,7 @@ export async function rehome(
   const id = await insertVersion(
     change,
     product.id,
-    { serial, label, items: items.map(toItem), hidden: hidden === 1 },
+    { serial, label, items: items.map(toItem), hidden: hidden === 1, charge: version },
     new Date(version.published_at),
   );
   const pushed = await change.db
@@ -209,7 +209,7 @@ function placed(db: Kysely<Tables>) {
     .selectFrom('versions')
     .innerJoin('products', 'products.id', 'versions.product_id')
     .select(['versions.id', 'versions.product_id', 'versions.serial', 'versions.label'])
-    .select(['versions.hidden', 'versions.published_at'])
+    .select(['versions.hidden', 'versions.published_at', 'versions.published_by', 'versions.bytes'])
     .select(['products.name', 'products.os', 'products.release', 'products.variant', 'products.architecture'])
     .select(['products.stream', 'products.owner', 'products.os_title', 'products.release_title'])
     .select(['products.release_shown', 'products.support_eol', 'products.requirements'])

@@ -9,6 +9,7 @@ import { ownTarget, pushOwner } from '../products/ownership.ts';
 import { unnamedFamily } from '../products/product-of-alias.ts';
 import type { AssertStored } from '../products/publish-queue.ts';
 import { claimProduct, describeProducts, insertVersion } from '../products/version-rows.ts';
+import { type Allowance, allowance, assertWithin, type QuotaScope, type Quotas } from '../quotas.ts';
 import { familyOfAlias, pointAlias } from './pushed-aliases.ts';
 import { differences, type Editable, type PushedDetails, toDetails, toRow } from './pushed-details.ts';
 import { findOwn, findReplaced, fingerprintsOf, prune, subjectOf } from './pushed-rows.ts';
@@ -21,7 +22,6 @@ import {
   retire,
   type VersionPlace,
 } from './pushed-versions.ts';
-import { type Allowance, allowance, assertWithin, type QuotaScope, type Quotas } from './quotas.ts';
 
 /** A pushed image about to be recorded: all its blobs are in the store. */
 export interface PushDraft {

@@ -4,6 +4,7 @@ import type { VersionDraft } from '../../model/versions.ts';
 import { type AuditEvent, warningsOf } from '../database/audit-record.ts';
 import type { Change } from '../database/change.ts';
 import type { Tables } from '../database/tables.ts';
+import { publishedBy } from '../quotas.ts';
 import { sameFamily } from './alias-rows.ts';
 import { describeProducts } from './version-rows.ts';
 
@@ -66,16 +67,14 @@ export async function plainOnes<One extends Publication>(
 
 /** Adds versions that {@link plainOnes} has found, all of them with a few statements. */
 export async function addVersions(change: Change, placed: readonly Placed[]): Promise<void> {
-  const versions = placed.map(({ productId, one: { draft, now } }) => [
-    productId,
-    draft.serial,
-    draft.label,
-    now.getTime(),
-    draft.upstreamName ?? null,
-  ]);
+  const versions = placed.map(({ productId, one: { draft, now } }) => {
+    const { published_by, bytes } = publishedBy(change, draft.items);
+    const { serial, label, upstreamName = null } = draft;
+    return [productId, serial, label, now.getTime(), upstreamName, published_by, bytes];
+  });
   const added = await sql<{ id: number; productId: number; serial: string }>`
-    insert into versions (product_id, serial, label, published_at, upstream_name, removed_at, hidden)
-    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, null, 0 from json_each(${JSON.stringify(versions)})
+    insert into versions (product_id, serial, label, published_at, upstream_name, published_by, bytes, removed_at, hidden)
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, null, 0 from json_each(${JSON.stringify(versions)})
     returning id, product_id as "productId", serial
   `.execute(change.db);
   const ids = new Map(added.rows.map(({ id, productId, serial }) => [serialKey(productId, serial), id]));

@@ -7,6 +7,7 @@ import type { Item, VersionDraft } from '../../model/versions.ts';
 import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
 import { isDatabaseFailure } from '../database/database-failure.ts';
+import { chargeVersion, type Quotas } from '../quotas.ts';
 import { giveAlias } from './alias-rows.ts';
 import { addVersions, type Publication, plainOnes, published, recordedDigests } from './bulk-publish.ts';
 import { ownNames } from './ownership.ts';
@@ -32,6 +33,8 @@ export interface PublishOutcome {
 /** A version to be recorded, of which it is asked whether its blobs are there. */
 interface Request extends Publication {
   assertStored: AssertStored;
+  /** What bounds the versions that an identity publishes. */
+  quotas: Quotas;
 }
 
 /** Publishes versions (`Versions.publish`), those together in one change that come while one waits for its turn. */
@@ -67,7 +70,9 @@ async function publishAll(change: Change, group: readonly Request[]): Promise<Ou
   }
   const made = new Map<Request, Outcome<PublishOutcome>>();
   const fit = [];
-  for (const placed of await plainOnes(change.db, group)) {
+  // Where a quota may refuse one, each must see those before it.
+  const plain = group.some((one) => isBounded(change, one)) ? [] : await plainOnes(change.db, group);
+  for (const placed of plain) {
     try {
       await demandPublish(placed.one.draft, change.permit);
       await assertAllStored(placed.one, recorded);
@@ -103,6 +108,7 @@ async function publishOne(
     if (existing.removed_at === null) return { outcome: 'unchanged', ...renamed, withheldAliases: [] };
   }
   for (const alias of draft.aliases) await assertFree(change, alias, draft.product);
+  const charge = await chargeVersion(change, one.quotas, draft);
   await assertAllStored(one, recorded);
 
   const withheldAliases = [];
@@ -112,12 +118,21 @@ async function publishOne(
   }
   await describeProducts(change, new Map([[product.id, draft.details]]));
   if (existing !== undefined) {
-    await change.db.updateTable('versions').set({ removed_at: null }).where('id', '=', existing.id).execute();
+    await change.db
+      .updateTable('versions')
+      .set({ removed_at: null, ...charge })
+      .where('id', '=', existing.id)
+      .execute();
   } else {
-    await insertVersion(change, product.id, draft, now);
+    await insertVersion(change, product.id, { ...draft, charge }, now);
   }
   await change.audit(published(draft));
   return { outcome: 'created', ...renamed, withheldAliases };
+}
+
+/** Whether a quota may refuse a version. */
+function isBounded({ permit }: Change, { quotas }: Request): boolean {
+  return permit.uploader !== undefined && (quotas.stream !== undefined || quotas.entry !== undefined);
 }
 
 async function demandPublish(draft: VersionDraft, permit: Permit): Promise<void> {

@@ -4,6 +4,7 @@ import { productName } from '../../model/names.ts';
 import type { ProductDetails, VersionDraft } from '../../model/versions.ts';
 import type { Change } from '../database/change.ts';
 import type { Tables } from '../database/tables.ts';
+import type { PublishedBy } from '../quotas.ts';
 import { toItem } from './product-rows.ts';
 import { maySeeFamily } from './visible-names.ts';
 
@@ -105,7 +106,11 @@ export function detailColumns(details: ProductDetails) {
 export async function insertVersion(
   change: Change,
   productId: number,
-  draft: Pick<VersionDraft, 'serial' | 'upstreamName' | 'label' | 'items'> & { hidden?: boolean },
+  draft: Pick<VersionDraft, 'serial' | 'upstreamName' | 'label' | 'items'> & {
+    hidden?: boolean;
+    /** What it counts towards; nothing when left out. */
+    charge?: PublishedBy;
+  },
   now: Date,
 ): Promise<number> {
   const { id } = await change.db
@@ -118,6 +123,8 @@ export async function insertVersion(
       published_at: now.getTime(),
       removed_at: null,
       hidden: draft.hidden === true ? 1 : 0,
+      published_by: draft.charge?.published_by ?? null,
+      bytes: draft.charge?.bytes ?? null,
     })
     .returning('id')
     .executeTakeFirstOrThrow();

@@ -2,6 +2,7 @@ import { HeadwaterError } from '../../errors.ts';
 import type { ProductDetails, VersionDraft } from '../../model/versions.ts';
 import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
+import type { Quotas } from '../quotas.ts';
 import { removeEmptyAliases } from './alias-rows.ts';
 import { forgetSources } from './blob-sources.ts';
 import { ownTarget } from './ownership.ts';
@@ -24,16 +25,17 @@ export class Versions {
    * The same serial with the same files changes nothing and is `unchanged`, also when the version was removed and
    * is still fetchable: then it is back in the documents (`created`).
    * @param implied aliases that are left out, not refused, when another product has them
+   * @param options.quotas bound what an identity publishes; what this machine publishes counts towards none
    * @throws HeadwaterError `conflict`: the serial exists with other files, the product belongs to another stream or
-   * owner, or an alias leads to another product; `forbidden`; and whatever `assertStored` throws
+   * owner, or an alias leads to another product; `forbidden`; `too-large`; and whatever `assertStored` throws
    */
   async publish(
     draft: VersionDraft,
     implied: string[],
     assertStored: AssertStored,
-    now = new Date(),
+    { now = new Date(), quotas = {} }: { now?: Date; quotas?: Quotas } = {},
   ): Promise<PublishOutcome> {
-    return await this.#queue.publish({ draft, implied, assertStored, now });
+    return await this.#queue.publish({ draft, implied, assertStored, now, quotas });
   }
 
   /**

@@ -108,6 +108,7 @@ export const operations: Record<string, Operation> = {
       201: { description: 'Published.', body: publishedAnswer, headers: ['Location'] },
       404: 'A blob is not here.',
       409: 'The serial has other files, or the product or an alias belongs to another.',
+      413: 'The body is too large, or a quota is used up.',
       422: 'A field is wrong, or the files make no version.',
     },
   },

@@ -4,6 +4,7 @@ import type { Catalog } from '../../catalog/catalog.ts';
 import type { Actor } from '../../catalog/database/audit-record.ts';
 import type { PushDraft, PushOutcome } from '../../catalog/images/pushed.ts';
 import type { PublishOutcome } from '../../catalog/products/publish-queue.ts';
+import type { Quotas } from '../../catalog/quotas.ts';
 import { HeadwaterError, LimitError } from '../../errors.ts';
 import { openFile } from '../../files/open-file.ts';
 import type { Compression, Content } from '../../image/content.ts';
@@ -41,6 +42,8 @@ interface Parts {
   catalog: Catalog;
   store: BlobStore;
   intake: Intake;
+  /** What bounds the versions that identities publish in a stream; nothing when left out. */
+  quotasOf?: (stream: string) => Quotas;
   /** What becomes of images that lead out of themselves. */
   imageRules?: ImageRules;
   /** Told of images that break a rule that is set to `warn`, and who sent them. */
@@ -173,8 +176,11 @@ export class LocalDestination implements PushDestination {
   }
 
   async commit(draft: VersionDraft, implied: string[]): Promise<PublishOutcome> {
-    return await this.#catalog.versions.publish(draft, implied, (blob, isRecorded) =>
-      this.#assertStored(blob, isRecorded),
+    return await this.#catalog.versions.publish(
+      draft,
+      implied,
+      (blob, isRecorded) => this.#assertStored(blob, isRecorded),
+      { quotas: this.#parts.quotasOf?.(draft.stream) ?? {} },
     );
   }
 

@@ -1,7 +1,7 @@
 import { type Access, type Known, keyOf } from '../../access/access.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Actor } from '../../catalog/database/audit-record.ts';
-import { type Allowance, overQuota, type Quotas } from '../../catalog/images/quotas.ts';
+import { type Allowance, overQuota, type Quotas } from '../../catalog/quotas.ts';
 import { HeadwaterError, LimitError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import type { LocalDestination } from '../../publish/destination/local-destination.ts';

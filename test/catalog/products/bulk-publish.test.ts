@@ -32,7 +32,7 @@ async function publish(catalog: Catalog, one: Publication): Promise<unknown> {
     one.isStored ? Promise.resolve() : Promise.reject(new HeadwaterError('unavailable', 'not there'));
   const now = new Date('2026-02-01T00:00:00Z');
   return await catalog.versions
-    .publish(draftOf(one), one.implied, assertStored, now)
+    .publish(draftOf(one), one.implied, assertStored, { now })
     .catch((error: unknown) => messageOf(error));
 }
 

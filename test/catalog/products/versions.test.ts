@@ -86,7 +86,7 @@ test('a product of another stream or owner is not joined', async () => {
 
 test('a removed version leaves the documents but stays fetchable until it is forgotten', async () => {
   const catalog = await scratchCatalog();
-  await catalog.versions.publish(draft(), ['debian/bookworm'], stored, new Date(1000));
+  await catalog.versions.publish(draft(), ['debian/bookworm'], stored, { now: new Date(1000) });
   await catalog.versions.remove(name, '20260101_0000', new Date(2000));
   expect(await all(catalog.products.each())).toEqual([]);
   const key = draft().product;

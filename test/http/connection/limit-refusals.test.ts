@@ -46,6 +46,36 @@ test.each(['streamQuota', 'entryQuota'])(
   },
 );
 
+test.each([
+  ['streamQuota', 'pushed'],
+  ['entryQuota', 'images'],
+])(
+  'a publish over registry.%s through the API, into the stream %s, is counted once, with the token',
+  async (quota, stream) => {
+    const { server, metric, senders } = await start({ registry: { [quota]: '1KiB' } });
+    const token = await server.token(['publish']);
+    const image = await makeSmallImage();
+    const files = [];
+    for (const path of [image.metadata, image.root]) {
+      const body = await readFile(path);
+      expect((await server.request(blobPath(body), { method: 'PUT', token, body })).status).toBe(201);
+      files.push({ digest: blobPath(body).slice('/api/v1/blobs/'.length) });
+    }
+    const body = JSON.stringify({ files, stream });
+    const answer = await server.request('/api/v1/versions', { method: 'POST', token, body });
+    expect(answer.json()).toMatchObject({
+      error: { kind: 'too-large', message: expect.stringContaining('is 1024 bytes, of which 0 are used') },
+    });
+    expect(answer.status).toBe(413);
+    expect(await metric(quota)).toBe(1);
+    expect(senders()).toContainEqual(['127.0.0.1', expect.stringMatching(/^token:token /)]);
+    // On this machine there is no quota.
+    await server.publish({
+      files: [image.metadata, image.root].map((path) => ({ from: 'disk', name: path, path })),
+    });
+  },
+);
+
 test('too many wrong secrets, and a body that is too large, are counted', async () => {
   const { server, metric } = await start({}, [], { HEADWATER_JOIN_SECRET: 'a secret that is long enough' });
   const client = await RegistryClient.create(server);

@@ -1,14 +1,14 @@
 import type { Kysely } from 'kysely';
-import { LimitError } from '../../errors.ts';
-import type { Permit } from '../../model/rights.ts';
-import type { Change } from '../database/change.ts';
-import type { Tables } from '../database/tables.ts';
+import { LimitError } from '../errors.ts';
+import type { Permit } from '../model/rights.ts';
+import type { Change } from './database/change.ts';
+import type { Tables } from './database/tables.ts';
 
-/** How many bytes of pushed images there may be. */
+/** How many bytes there may be of images that clients pushed, or published through the management API. */
 export interface Quotas {
   /** In the stream. */
   stream?: number;
-  /** Pushed by one client or token. */
+  /** Of one client or token. */
   entry?: number;
 }
 
@@ -20,6 +20,35 @@ export interface QuotaScope {
   permit: Permit;
 }
 
+/** Who published a version and how large it is, as columns of `versions`. */
+export interface PublishedBy {
+  published_by: string | null;
+  bytes: number | null;
+}
+
+/**
+ * What a version that is published counts towards: nothing unless an identity publishes it.
+ * @throws LimitError `too-large` when it does not fit
+ */
+export async function chargeVersion(
+  change: Change,
+  quotas: Quotas,
+  { stream, items }: { stream: string; items: readonly { size: number }[] },
+): Promise<PublishedBy> {
+  const columns = publishedBy(change, items);
+  if (columns.published_by !== null) {
+    await assertWithin(change, quotas, { stream, pushedBy: columns.published_by }, columns.bytes ?? 0);
+  }
+  return columns;
+}
+
+/** As {@link chargeVersion}, where no quota has to be checked. */
+export function publishedBy(change: Change, items: readonly { size: number }[]): PublishedBy {
+  const { uploader } = change.permit;
+  if (uploader === undefined) return { published_by: null, bytes: null };
+  return { published_by: uploader, bytes: items.reduce((sum, { size }) => sum + size, 0) };
+}
+
 /** How many bytes there is room for, and which quota says so. */
 export interface Allowance {
   bytes: number;
@@ -29,13 +58,13 @@ export interface Allowance {
 }
 
 /**
- * How many bytes may still be pushed.
+ * How many bytes may still be pushed or published.
  * @param db the catalog, or the transaction of a change
  */
 export async function allowance(db: Kysely<Tables>, quotas: Quotas, scope: QuotaScope): Promise<Allowance> {
   const rooms: Allowance[] = [];
   if (quotas.stream !== undefined) {
-    const used = await sum(db, 'products.stream', scope.stream);
+    const used = await usedBytes(db, { stream: scope.stream });
     // How much there is of images that somebody may not read is not told either.
     const mayKnow = await scope.permit.may('read', { stream: scope.stream, names: [] });
     rooms.push({
@@ -45,7 +74,7 @@ export async function allowance(db: Kysely<Tables>, quotas: Quotas, scope: Quota
     });
   }
   if (quotas.entry !== undefined) {
-    const used = await sum(db, 'pushed.pushed_by', scope.pushedBy);
+    const used = await usedBytes(db, { pushedBy: scope.pushedBy });
     rooms.push({
       limit: 'entryQuota',
       bytes: quotas.entry - used,
@@ -70,7 +99,7 @@ export async function assertWithin(
   if (bytes > left.bytes) throw overQuota(left);
 }
 
-/** The error of a push that does not fit. */
+/** The error of an image that does not fit. */
 export function overQuota({ limit, reason }: Allowance): LimitError {
   return new LimitError(
     limit,
@@ -83,18 +112,27 @@ function quotaReason(whose: string, quota: number, used: number | undefined): st
   return `the quota of ${whose} is ${quota} bytes, ${used === undefined ? 'and it is used up' : `of which ${used} are used`}`;
 }
 
-async function sum(
-  database: Kysely<Tables>,
-  column: 'products.stream' | 'pushed.pushed_by',
-  value: string,
-): Promise<number> {
-  const { used } = await database
+/** The bytes of a stream, or of a client or token, that count towards quotas. */
+async function usedBytes(db: Kysely<Tables>, of: { stream: string } | { pushedBy: string }): Promise<number> {
+  const pushed = await db
     .selectFrom('pushed')
     .innerJoin('versions', 'versions.id', 'pushed.version_id')
     .innerJoin('products', 'products.id', 'versions.product_id')
     .select((expression) => expression.fn.sum<number | null>('pushed.bytes').as('used'))
-    .where(column, '=', value)
+    .where(({ eb }) =>
+      'stream' in of ? eb('products.stream', '=', of.stream) : eb('pushed.pushed_by', '=', of.pushedBy),
+    )
     .where('versions.removed_at', 'is', null)
     .executeTakeFirstOrThrow();
-  return used ?? 0;
+  const published = await db
+    .selectFrom('versions')
+    .innerJoin('products', 'products.id', 'versions.product_id')
+    .select((expression) => expression.fn.sum<number | null>('versions.bytes').as('used'))
+    .where('versions.published_by', 'is not', null)
+    .where(({ eb }) =>
+      'stream' in of ? eb('products.stream', '=', of.stream) : eb('versions.published_by', '=', of.pushedBy),
+    )
+    .where('versions.removed_at', 'is', null)
+    .executeTakeFirstOrThrow();
+  return (pushed.used ?? 0) + (published.used ?? 0);
 }
