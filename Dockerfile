@@ -1,9 +1,8 @@
 # docker build --tag headwater .
 # docker run --publish 8443:8443 --volume headwater:/var/lib/headwater headwater
-# docker exec CONTAINER headwater list        every command works beside the server
+# docker exec CONTAINER headwater list        every command works while the server runs
 
-# Puts the program together, with everything that takes: native modules need a compiler and Python where no binary is
-# ready for the platform.
+# Builds the program in an image with a compiler and Python: native modules need them if there is no binary for the platform.
 FROM node:20-bookworm AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
@@ -25,13 +24,13 @@ WORKDIR /opt/headwater
 COPY --from=build /src/package.json ./
 COPY --from=build /src/node_modules node_modules
 COPY --from=build /src/dist dist
-# Ready definitions of mirrors, disabled; HEADWATER_MIRROR_DIR names a directory of your own.
+# Example definitions of mirrors, all disabled. HEADWATER_MIRROR_DIR names a directory of your own.
 COPY mirrors mirrors
 RUN chmod 0755 dist/main.js
 
-# The program's own files belong to root; the service can write to its data and nowhere else.
+# Root owns the program's files; the service can write only to its data directory.
 USER headwater
-# MALLOC_…: memory that threads freed goes back to the system (config/headwater.service says how).
+# MALLOC_…: freed memory returns to the system; config/headwater.service explains how.
 ENV NODE_ENV=production \
     MALLOC_ARENA_MAX=1 \
     MALLOC_TRIM_THRESHOLD_=131072 \
@@ -39,10 +38,10 @@ ENV NODE_ENV=production \
     HEADWATER_DATA_DIR=/var/lib/headwater \
     HEADWATER_LOG_FORMAT=json
 VOLUME /var/lib/headwater
-# A configuration, when there is one, is mounted at /etc/headwater/headwater.yaml.
+# Mount a configuration, if you have one, at /etc/headwater/headwater.yaml.
 EXPOSE 8443
 
-# Asks where the configuration says that the server listens, environment and file alike.
+# The command asks the address on which the server listens.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 \
   CMD headwater health || exit 1
 

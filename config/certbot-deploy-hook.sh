@@ -1,9 +1,9 @@
 #!/bin/sh
-# Gives Headwater the certificate that certbot has renewed: installed as /etc/letsencrypt/renewal-hooks/deploy/headwater,
-# it is run as root with the directory of the new files in RENEWED_LINEAGE. The server notices and needs no restart.
-#   HEADWATER_LINEAGE    the one that is meant, where certbot keeps several certificates
-#   HEADWATER_TLS_DIR    where the copies go, as production.yaml names them
-#   HEADWATER_TLS_GROUP  who may read them
+# Copies a renewed certificate to Headwater. Install it as /etc/letsencrypt/renewal-hooks/deploy/headwater: certbot runs it
+# as root, with the directory of the new files in RENEWED_LINEAGE. The server reads the new files without a restart.
+#   HEADWATER_LINEAGE    the directory of the certificate to copy, if certbot manages several
+#   HEADWATER_TLS_DIR    the directory for the copies, as in production.yaml
+#   HEADWATER_TLS_GROUP  the group that may read them
 set -eu
 
 : "${RENEWED_LINEAGE:?expected the directory with fullchain.pem and privkey.pem, which certbot sets}"
@@ -13,7 +13,7 @@ group=${HEADWATER_TLS_GROUP:-headwater}
 
 [ "$lineage" = "$RENEWED_LINEAGE" ] || exit 0
 install -d -m 0750 -g "$group" "$directory"
-# Renamed into place, so that no half a file is ever read. Until both are there, the server keeps the pair it has.
+# Each file is renamed into place, so that the server never reads half a file. It uses the new pair when both files fit.
 for file in privkey.pem fullchain.pem; do
   install -m 0640 -g "$group" "$lineage/$file" "$directory/.$file.new"
   mv "$directory/.$file.new" "$directory/$file"
