@@ -1,22 +1,22 @@
-// The command reference and the manual page, made from the commands' own help.
+// Generates the command reference and the manual page from the help of the commands.
 import type { Argument, Command, Option } from 'commander';
 import { createProgram } from '../src/cli/program.ts';
 import { standardOutput } from '../src/cli/view/output.ts';
 import { version } from '../src/version.ts';
 
-/** What the help of single commands does not say. */
+/** Text that is not part of the help of a command. */
 const introduction = `\`--json\` prints results on standard output, and errors as a JSON object on standard error, after the line for people.
-A token belongs in the environment: others on the machine can see a command line.
+Put tokens in the environment: other users of the machine can see command lines.
 
 ## Names of versions
 
-REF is an alias, \`alias/architecture\` or \`os:release:architecture:variant\`; each means the newest version, or with
-\`@serial\` the one that is named. Six or more digits of a fingerprint name an image.
+REF is an alias, \`alias/architecture\` or \`os:release:architecture:variant\`: the newest version, or with \`@serial\` the version of
+that serial. Six or more digits of a fingerprint also identify a version.
 
 ## Filters
 
 A filter of \`list\` is \`key=value\` with one of the keys os, release, architecture, variant, stream, type, alias and serial, where
-\`*\` and \`?\` match anything; or a word, which is searched for everywhere. All filters must match.
+\`*\` and \`?\` match anything; or a word, which may occur anywhere. All filters must match.
 
 ## The audit log
 
@@ -29,7 +29,7 @@ known bytes made it so), and what an edit changed. Images that \`registry.keep\`
 | code | meaning |
 |---|---|
 | 0 | done |
-| 1 | a defect of Headwater; please report it, with the output |
+| 1 | a defect of Headwater; please report it with the output |
 | 2 | wrong usage |
 | 3 | a file, a name or a setting is invalid; or a permission, a certificate or a key must be changed first |
 | 4 | not found |
@@ -40,14 +40,14 @@ known bytes made it so), and what an edit changed. Images that \`registry.keep\`
 | 9 | cancelled by the other side |
 | 130, 143 | ended by SIGINT (Ctrl-C) or SIGTERM |`;
 
-/** A command that does something, such as `token create`. */
+/** A command without subcommands, such as `token create`. */
 interface Leaf {
-  /** With the program's name before it. */
+  /** The full name, with that of the program. */
   name: string;
   command: Command;
 }
 
-/** The generated files, by their paths in the repository. */
+/** The generated files by path. */
 export function referenceFiles(): Record<string, string> {
   const program = createProgram(standardOutput);
   return {
@@ -66,7 +66,7 @@ function markdown(program: Command): string {
   const parts = [
     '# Commands',
     '<!-- Made by `npm run docs` from the help of the commands. -->',
-    'Every command works on the data directory of this machine, also while a server uses it, or on a server (`--server`).',
+    'Commands work on the data directory of this machine, also while a server uses it, or on a server (`--server`).',
     leaves.map(({ name, command }) => `- [${name}](#${anchor(name)}): ${command.summary()}`).join('\n'),
     '## Options of every command',
     optionTable(program.options),
@@ -112,7 +112,7 @@ function table(rows: [string, string][]): string {
   return ['| | |', '|---|---|', ...lines].join('\n');
 }
 
-/** What is printed below a command's options. */
+/** The text below the options in the help of a command. */
 function after(command: Command): string {
   const written: string[] = [];
   command.configureOutput({ writeOut: (text) => written.push(text) });
@@ -143,7 +143,7 @@ function manualPage(program: Command): string {
     roff(program.usage()),
     '.SH DESCRIPTION',
     roff(
-      'Every command works on the data directory of this machine, also while a server uses it, or on a server (--server).',
+      'Commands work on the data directory of this machine, also while a server uses it, or on a server (--server).',
     ),
     '.SH OPTIONS OF EVERY COMMAND',
     ...program.options.flatMap(optionEntry),
@@ -161,9 +161,9 @@ function manualPage(program: Command): string {
     '.SH FILES',
     ...entry(
       './headwater.yaml, /etc/headwater/headwater.yaml',
-      'the configuration; the first that exists is read',
+      'the configuration; the first existing file is read',
     ),
-    ...entry('./data', 'the data directory, unless the configuration names another'),
+    ...entry('./data', 'the default data directory'),
     '.SH ENVIRONMENT',
     ...entry(
       'HEADWATER_…',
@@ -182,7 +182,7 @@ function entry(term: string, text: string): string[] {
   return ['.TP', `.B ${roff(term)}`, roff(text)];
 }
 
-/** Text as troff takes it: a line of its own, which is no request (groff_man(7)). */
+/** Text escaped for troff, as a line that is not a request (groff_man(7)). */
 function roff(text: string): string {
   const escaped = text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replaceAll('…', '...');
   return /^[.']/.test(escaped) ? `\\&${escaped}` : escaped;

@@ -1,6 +1,6 @@
 import { codeOf, type ErrorKind, HeadwaterError } from '../errors.ts';
 
-/** What the exit code says; docs/commands.md lists them for those who write scripts. */
+/** The exit code of each kind of error, as documented in docs/commands.md. */
 const codes: Record<ErrorKind, number> = {
   usage: 2,
   invalid: 3,
@@ -14,17 +14,17 @@ const codes: Record<ErrorKind, number> = {
   aborted: 9,
 };
 
-/** Why something is unavailable that stays so until somebody changes a permission, a certificate or a key. */
+/** Causes of `unavailable` that remain until a permission, a certificate or a key is changed. */
 const permanent =
   /^(EACCES|EPERM|EROFS|SQLITE_(READONLY|CANTOPEN|PERM|AUTH)\w*|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(VERIFY_LEAF_SIGNATURE|GET_ISSUER_CERT(_LOCALLY)?)|CERT_\w+|ERR_TLS_CERT_ALTNAME_INVALID|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch)$/;
 
-/** The exit code for anything that was thrown: 1 for a defect. */
+/** The exit code for a thrown value: 1 for a defect. */
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof HeadwaterError)) return 1;
   return error.kind === 'unavailable' && isPermanent(error) ? codes.invalid : codes[error.kind];
 }
 
-/** Whether another try at the same cannot succeed: scripts try again after exit code 7. */
+/** Whether a retry cannot succeed: scripts retry after exit code 7. */
 function isPermanent(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (permanent.test(codeOf(cause) ?? '')) return true;
@@ -33,5 +33,5 @@ function isPermanent(error: unknown): boolean {
   return false;
 }
 
-/** The exit code of a process that ends because of a signal, as shells count. */
+/** The exit codes of a process that a signal ended, as in shells. */
 export const signalExitCodes = { SIGINT: 130, SIGTERM: 143 } as const;

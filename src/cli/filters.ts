@@ -4,7 +4,7 @@ import type { VersionView } from './view/version-view.ts';
 
 type Test = (version: VersionView) => boolean;
 
-/** What a filter can ask for, and where its answer is. */
+/** The keys of filters, with their values of a version. */
 const fields: Record<string, (version: VersionView) => string[]> = {
   os: (version) => [version.os],
   release: (version) => [version.release],
@@ -16,14 +16,13 @@ const fields: Record<string, (version: VersionView) => string[]> = {
   serial: (version) => [version.serial],
 };
 
-/** Other names people try. */
+/** Accepted synonyms. */
 const synonyms: Record<string, string> = { arch: 'architecture', vm: 'virtual-machine' };
 
 /**
- * Reads filters as `list` takes them: `key=value`, where the value may hold `*` and `?`, or a word that is looked
- * for anywhere.
- * @returns tells whether a version passes all of them
- * @throws HeadwaterError `usage` for a key that is none
+ * Parses filters of `list`: `key=value`, where the value may contain `*` and `?`, or a word that may occur anywhere.
+ * @returns whether a version matches all of them
+ * @throws HeadwaterError `usage` for an unknown key
  */
 export function parseFilters(filters: readonly string[]): Test {
   const tests = filters.map(parseFilter);
@@ -45,7 +44,7 @@ function parseFilter(filter: string): Test {
   return (version) => field(version).some((text) => matches(text));
 }
 
-/** Values may be written as elsewhere: `arch=x86_64`, `type=vm`, `os=Debian`. */
+/** Values may have other spellings: `arch=x86_64`, `type=vm`, `os=Debian`. */
 function normalise(field: string, value: string): string {
   if (field === 'architecture' && !/[*?]/.test(value)) return parseArchitecture(value);
   if (field === 'type') return synonyms[value] ?? value;

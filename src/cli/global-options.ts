@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { HeadwaterError } from '../errors.ts';
 
-/** Options that every command takes, before or after its name. */
+/** Options that every command accepts, before or after its name. */
 interface GlobalOptions {
   config?: string;
   dataDir?: string;
@@ -17,28 +17,28 @@ export function addGlobalOptions(program: Command): void {
     .addOption(
       new Option(
         '--config <file>',
-        'the configuration (default: ./headwater.yaml, then /etc/headwater/headwater.yaml)',
+        'configuration file (default: ./headwater.yaml, then /etc/headwater/headwater.yaml)',
       ).env('HEADWATER_CONFIG'),
     )
     // Its variable is a setting like the others: config/layers.ts reads it.
-    .option('--data-dir <dir>', 'work on this data directory (env: HEADWATER_DATA_DIR)')
+    .option('--data-dir <dir>', 'use this data directory (env: HEADWATER_DATA_DIR)')
     .addOption(
-      new Option('--server <url>', 'work on a server instead of a data directory').env('HEADWATER_SERVER'),
+      new Option('--server <url>', 'use a server instead of a data directory').env('HEADWATER_SERVER'),
     )
-    .addOption(new Option('--token <token>', 'what the server lets you do').env('HEADWATER_TOKEN'))
-    .addOption(new Option('--ca <file>', 'trust the certificates in this PEM file too').env('HEADWATER_CA'))
-    .option('--insecure', "do not check the server's certificate")
-    .option('--json', 'print results as JSON, and errors too');
+    .addOption(new Option('--token <token>', 'token for the server').env('HEADWATER_TOKEN'))
+    .addOption(new Option('--ca <file>', 'also trust the certificates in this PEM file').env('HEADWATER_CA'))
+    .option('--insecure', "do not verify the server's certificate")
+    .option('--json', 'print results and errors as JSON');
 }
 
-/** Where a command shall work, and how. */
+/** Where a command works: a data directory or a server. */
 export type Target =
   | { kind: 'local'; config?: string; dataDir?: string }
   | { kind: 'remote'; server: string; token?: string; ca?: string; insecure: boolean };
 
 /**
- * What the global options mean. A flag wins over the environment: `--data-dir` and `--config` make a command work
- * locally even where HEADWATER_SERVER is set.
+ * The target of the global options. Flags override the environment: with `--data-dir` or `--config`, a command works
+ * locally even if HEADWATER_SERVER is set.
  * @throws HeadwaterError `usage` for flags that contradict each other
  */
 export function targetOf(command: Command): Target {
@@ -46,7 +46,7 @@ export function targetOf(command: Command): Target {
   const isFlag = (name: keyof GlobalOptions) => command.getOptionValueSourceWithGlobals(name) === 'cli';
   const localFlag = isFlag('dataDir') ? '--data-dir' : isFlag('config') ? '--config' : undefined;
   if (isFlag('server') && localFlag !== undefined) {
-    throw new HeadwaterError('usage', `--server and ${localFlag}: a command works on one of the two`);
+    throw new HeadwaterError('usage', `--server and ${localFlag} exclude each other`);
   }
   const remoteFlag = isFlag('insecure')
     ? '--insecure'
@@ -57,10 +57,7 @@ export function targetOf(command: Command): Target {
         : undefined;
   if (options.server === undefined || options.server === '' || localFlag !== undefined) {
     if (remoteFlag !== undefined) {
-      throw new HeadwaterError(
-        'usage',
-        `${remoteFlag} is for servers: name one with --server or HEADWATER_SERVER`,
-      );
+      throw new HeadwaterError('usage', `${remoteFlag} needs a server: use --server or HEADWATER_SERVER`);
     }
     return { kind: 'local', ...given(options, 'config', 'dataDir') };
   }
@@ -72,7 +69,7 @@ export function targetOf(command: Command): Target {
   };
 }
 
-/** Where `serve` and `config check`, which make no sense on a server, shall look for the configuration. */
+/** Where `serve`, `config check` and other commands that cannot use a server find the configuration. */
 export function localTargetOf(command: Command): Extract<Target, { kind: 'local' }> {
   if (command.getOptionValueSourceWithGlobals('server') === 'cli') {
     throw new HeadwaterError('usage', `--server: "${command.name()}" works on this machine only`);
@@ -89,7 +86,7 @@ function optionsOf(command: Command): GlobalOptions {
   return command.optsWithGlobals<GlobalOptions>();
 }
 
-/** Those of the options that were given; an empty variable is the same as none. */
+/** The given options; an empty environment variable counts as unset. */
 function given<Key extends 'config' | 'dataDir' | 'token' | 'ca'>(
   options: GlobalOptions,
   ...keys: Key[]

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { HeadwaterError } from '../errors.ts';
 import { suggest } from '../suggestion.ts';
 
-/** Puts examples, and where to read on, at the end of a command's help. */
+/** Adds examples, and a pointer to the global options, to the end of a command's help. */
 export function addExamples(command: Command, examples: readonly string[]): Command {
   const lines = examples.map((example) => `  ${example}`).join('\n');
   return command.addHelpText(
@@ -11,12 +11,12 @@ export function addExamples(command: Command, examples: readonly string[]): Comm
   );
 }
 
-/** For options that may be given several times. */
+/** Collects the values of a repeatable option. */
 export function collect(value: string, previous: string[] = []): string[] {
   return [...previous, value];
 }
 
-/** `help token create` prints what `token create --help` does. */
+/** `help token create` prints the same as `token create --help`. */
 export function addHelpCommand(program: Command): void {
   const help = program
     .command('help')
@@ -40,6 +40,6 @@ function unknownCommand(parent: Command, word: string): HeadwaterError {
     word,
     parent.commands.map((command) => command.name()),
   );
-  const advice = near === undefined ? '"headwater help" lists the commands' : `did you mean ${near}?`;
+  const advice = near === undefined ? 'see "headwater help"' : `did you mean ${near}?`;
   return new HeadwaterError('usage', `unknown command ${JSON.stringify(word)}: ${advice}`);
 }

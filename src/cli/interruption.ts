@@ -3,18 +3,18 @@ import { signalExitCodes } from './exit-codes.ts';
 
 type Signal = keyof typeof signalExitCodes;
 
-/** How long work may take to stop by itself after a signal, in milliseconds. */
-const patience = 3_000;
+/** The longest time for work to stop after a signal, in milliseconds. */
+const stopTimeout = 3_000;
 
 const controller = new AbortController();
 let received: Signal | undefined;
 
-/** Aborted at the first SIGINT or SIGTERM, once {@link stopOnSignals} was called. */
+/** Aborted at the first SIGINT or SIGTERM after {@link stopOnSignals} was called. */
 export const interruption: AbortSignal = controller.signal;
 
 /**
- * Lets SIGINT and SIGTERM stop the work in hand, so that it cleans up behind itself. When it has not stopped after
- * a while, or at a second signal, the process ends at once: what it leaves is cleaned up at the next start.
+ * Lets SIGINT and SIGTERM stop the current work, which then cleans up. If it has not stopped in time, or at a second
+ * signal, the process ends at once, and the next start cleans up.
  */
 export function stopOnSignals(): void {
   for (const signal of Object.keys(signalExitCodes) as Signal[]) {
@@ -22,17 +22,17 @@ export function stopOnSignals(): void {
       if (received !== undefined) process.exit(signalExitCodes[signal]);
       received = signal;
       controller.abort();
-      setTimeout(() => process.exit(signalExitCodes[signal]), patience).unref();
+      setTimeout(() => process.exit(signalExitCodes[signal]), stopTimeout).unref();
     });
   }
 }
 
-/** Called between pieces of work. @throws HeadwaterError `aborted` after a signal */
+/** To be called between steps of work. @throws HeadwaterError `aborted` after a signal */
 export function throwIfInterrupted(): void {
-  if (interruption.aborted) throw new HeadwaterError('aborted', 'interrupted: nothing more was published');
+  if (interruption.aborted) throw new HeadwaterError('aborted', 'interrupted; nothing more was published');
 }
 
-/** The exit code that a signal asks for, if there was one. */
+/** The exit code for the received signal, if any. */
 export function interruptionExitCode(): number | undefined {
   return received === undefined ? undefined : signalExitCodes[received];
 }

@@ -4,26 +4,26 @@ import { defined } from '../model/defined.ts';
 import type { PublishRequest } from '../publish/request.ts';
 import { type BuildDirectory, readBuildDirectory } from '../publish/tree/build-directory.ts';
 
-/** What flags say of a version. */
+/** The details of a version that flags can give. */
 export type PublishFlags = Omit<PublishRequest, 'files' | 'osTitle'>;
 
-/** The flag of a field, where it is not the field's name. */
+/** Flags whose name differs from the field's. */
 const flags: Partial<Record<keyof PublishRequest, string>> = {
   architecture: '--arch',
   aliases: '--alias',
   requirements: '--requirement',
-  // Only definitions beside the image have it.
+  // It has no flag: only a build definition gives it.
   osTitle: 'osTitle',
 };
 
-/** What messages call a field on the command line. */
+/** The name of a field in messages of the command line. */
 export function flagOf(field: keyof PublishRequest): string {
   return flags[field] ?? `--${field}`;
 }
 
 /**
- * What to publish: one version made of all files, or one version for each directory.
- * @throws HeadwaterError `usage` for files and directories at once, and what cannot be read
+ * The requests for the paths: one version of all files, or one version for each directory.
+ * @throws HeadwaterError `usage` for a mix of files and directories; `not-found` or `invalid` for an unreadable path
  */
 export async function readPublishRequests(paths: string[], flags: PublishFlags): Promise<BuildDirectory[]> {
   const kinds = await Promise.all(
@@ -41,7 +41,7 @@ export async function readPublishRequests(paths: string[], flags: PublishFlags):
   if (directories.length < paths.length) {
     throw new HeadwaterError(
       'usage',
-      'files and directories: publish either the files of one version, or directories',
+      'files and directories cannot be mixed: publish the files of one version, or directories',
     );
   }
   const { os, release, architecture, variant } = flags;
@@ -61,7 +61,7 @@ async function isDirectory(path: string): Promise<boolean> {
     return (await stat(path)).isDirectory();
   } catch (error) {
     if (codeOf(error) === 'ENOENT')
-      throw new HeadwaterError('not-found', `${path}: there is no such file or directory`);
+      throw new HeadwaterError('not-found', `${path}: no such file or directory`);
     throw new HeadwaterError('invalid', `${path}: cannot be read: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -1,7 +1,7 @@
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import type { Config } from '../config/schema.ts';
 
-/** The mirrors that a configuration names. @throws HeadwaterError `invalid`, with every mistake in them */
+/** The mirrors of a configuration. @throws HeadwaterError `invalid`, with every error in the definitions */
 export async function readMirrors(config: Config): Promise<MirrorDefinition[]> {
   const [{ loadMirrors }, { isSchedule }] = await Promise.all([
     import('../config/mirror-definitions.ts'),

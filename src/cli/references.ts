@@ -5,15 +5,15 @@ import type { ProductWithVersions } from '../model/versions.ts';
 import type { Backend } from './backend/backend.ts';
 import { type VersionView, viewsOf } from './view/version-view.ts';
 
-/** What a reference names. */
+/** The product and versions that a reference names. */
 export interface Referent {
   product: ProductWithVersions;
-  /** Of the product: all of them, oldest first, or the one that was named. */
+  /** All versions of the product, oldest first, or the one that was named. */
   versions: VersionView[];
 }
 
 /**
- * Looks up what a REF names: an alias, `alias/architecture`, `os:release:architecture:variant` (each with `@serial`
+ * Resolves a REF: an alias, `alias/architecture`, `os:release:architecture:variant` (each with `@serial`
  * for one version), or six or more digits of a fingerprint.
  * @returns at least one product, each with at least one version
  * @throws HeadwaterError `not-found`; `conflict` when a fingerprint is too short to tell images apart
@@ -56,7 +56,7 @@ async function findProducts(backend: Backend, name: string): Promise<ProductWith
   return (await backend.productsByAlias(alias)).filter((product) => product.architecture === wanted);
 }
 
-/** The product's name as the catalog writes it: lower case, and the architecture by its Debian name. */
+/** The name of a product as in the catalog: lower case, with the Debian name of the architecture. */
 function productNameOf(text: string): string {
   const [os = '', release = '', architecture = '', ...variant] = text.toLowerCase().split(':');
   return [os, release, architectureOf(architecture) ?? architecture, ...variant].join(':');
@@ -81,7 +81,7 @@ async function byFingerprint(backend: Backend, prefix: string): Promise<Referent
       `${prefix} begins the fingerprints of ${found.length} images: ${found
         .slice(0, 3)
         .map(({ fingerprint }) => fingerprint.slice(0, prefix.length + 6))
-        .join(', ')}${found.length > 3 ? ', …' : ''}; give more digits`,
+        .join(', ')}${found.length > 3 ? ', …' : ''}; use more digits`,
     );
   }
   const product = await backend.product(first.product);
@@ -94,6 +94,6 @@ async function byFingerprint(backend: Backend, prefix: string): Promise<Referent
 function unknown(reference: string): HeadwaterError {
   return new HeadwaterError(
     'not-found',
-    `nothing is called ${JSON.stringify(reference)}: give an alias, alias/architecture, os:release:architecture:variant (each with @serial for one version) or 6 or more digits of a fingerprint; "headwater list" shows what there is`,
+    `no image matches ${JSON.stringify(reference)}. Use an alias, alias/architecture, os:release:architecture:variant (each with @serial for one version), or 6 or more digits of a fingerprint; see "headwater list"`,
   );
 }

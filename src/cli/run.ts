@@ -28,7 +28,7 @@ export async function run(words: readonly string[]): Promise<number> {
   }
 }
 
-/** What is wrong with a command line, and whose help says how it is right. */
+/** A usage error that points to the help of the command in question. */
 function usageError(error: CommanderError, program: Command, words: readonly string[]): HeadwaterError {
   let command = program;
   const path = ['headwater'];
@@ -42,5 +42,5 @@ function usageError(error: CommanderError, program: Command, words: readonly str
     error.code === 'commander.help'
       ? 'missing command'
       : error.message.replace(/^error: /, '').replaceAll('\n', ' ');
-  return new HeadwaterError('usage', `${message} ("${path.join(' ')} --help" tells more)`);
+  return new HeadwaterError('usage', `${message}; see "${path.join(' ')} --help"`);
 }

@@ -19,7 +19,7 @@ export interface IndexOptions {
   output: Output;
 }
 
-/** What concerns everything that is still to come, not the version in hand. */
+/** Errors that would also fail the remaining versions. */
 const fatal: ReadonlySet<ErrorKind> = new Set([
   'usage',
   'unavailable',
@@ -29,11 +29,11 @@ const fatal: ReadonlySet<ErrorKind> = new Set([
   'aborted',
 ]);
 
-/** Publishes the versions of a tree, and says of each what became of it. */
+/** Publishes the versions of a tree, and reports the outcome of each. */
 export class TreeIndexer {
   readonly #backend: Backend;
   readonly #options: IndexOptions;
-  /** The product that was last asked about, with the serials of its versions: a tree comes product by product. */
+  /** The product of the last look-up, with the serials of its versions: a tree is read product by product. */
   #last: { product: string; serials: Set<string> } | undefined;
   readonly #count = { created: 0, unchanged: 0, known: 0, failed: 0 };
 
@@ -43,8 +43,8 @@ export class TreeIndexer {
   }
 
   /**
-   * Publishes what the tree holds now.
-   * @throws HeadwaterError `invalid` at the end when there are no versions, or some could not be taken; at once when none can
+   * Publishes the versions in the tree.
+   * @throws HeadwaterError `invalid` at the end if there are no versions or some failed; fatal errors at once
    */
   async index(directory: string): Promise<void> {
     for await (const found of findVersions(directory, { known: (...version) => this.#isKnown(...version) })) {
@@ -57,11 +57,11 @@ export class TreeIndexer {
     if (created + before + failed === 0) {
       throw new HeadwaterError(
         'invalid',
-        `no versions found under ${directory}: expected …/<os>/<release>/<architecture>/<variant>/<serial>/ with the files of each version, or a tree that incus-simplestreams made`,
+        `no versions found under ${directory}: expected …/<os>/<release>/<architecture>/<variant>/<serial>/ with the files of each version, or a tree of incus-simplestreams`,
       );
     }
     if (!this.#options.json) {
-      this.#options.output.note(`${created} published, ${before} published before, ${failed} failed`);
+      this.#options.output.note(`${created} published, ${before} already present, ${failed} failed`);
     }
     if (failed > 0) {
       throw new HeadwaterError(
@@ -71,7 +71,7 @@ export class TreeIndexer {
     }
   }
 
-  /** Publishes what the tree holds and what comes, until the signal is aborted. */
+  /** Publishes the versions in the tree and new ones, until the signal is aborted. */
   async watch(directory: string, signal: AbortSignal): Promise<void> {
     await watchTree(directory, {
       signal,

@@ -2,8 +2,8 @@ import { exitCodeOf } from './exit-codes.ts';
 import { reportError } from './view/output.ts';
 
 /**
- * Waits for the work of a process, and makes sure that the process does not end as if the work were done while it is not:
- * Node.js exits with 0 when nothing is left that could wake it, also while a promise is pending that nothing will settle.
+ * Waits for the work of a process, and reports an error if the process ends before the work: Node.js exits with 0 when
+ * nothing can wake it, even while a promise is pending that nothing will settle.
  * @param options.json whether errors are also reported as JSON
  */
 export async function untilSettled<Result>(

@@ -3,7 +3,7 @@ import { defined } from '../model/defined.ts';
 import { writeDuration, writeSize } from './quantities.ts';
 import type { Config, ConfigInput } from './schema.ts';
 
-/** The configuration as a file would hold it; keys to the store are left out. */
+/** The configuration in the form of a file, without the keys of the store. */
 export function effectiveSettings(config: Config): ConfigInput {
   const { storage } = config;
   return {

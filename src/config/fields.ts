@@ -2,17 +2,17 @@ import { isIP } from 'node:net';
 import * as z from 'zod';
 import { parseDuration, parseSize } from './quantities.ts';
 
-// What the values of settings look like. Every message completes the sentence "KEY: expected …".
+// Types of settings. Every message completes the sentence "KEY: expected …".
 
-/** How a setting that arrives as text (environment, flag) becomes a value, and what is done with it. */
+/** How text from the environment or a flag is parsed, and whether it is a path. */
 type Kind = 'text' | 'path' | 'whole' | 'boolean' | 'map';
 
 export function leaf<Schema extends z.ZodType>(kind: Kind, schema: Schema): Schema {
   return schema.meta({ kind });
 }
 
-export function whole(least: number, most: number, what = '') {
-  const error = `expected ${what}a whole number from ${least} to ${most}`;
+export function whole(least: number, most: number) {
+  const error = `expected a whole number from ${least} to ${most}`;
   return leaf('whole', z.int({ error }).min(least, { error }).max(most, { error }));
 }
 
@@ -56,7 +56,7 @@ export const duration = leaf(
     }),
 );
 
-/** Milliseconds; unlike a {@link duration}, also longer than a timer can count. */
+/** Milliseconds; unlike a {@link duration}, it may exceed the range of a timer. */
 export const age = leaf(
   'text',
   z
@@ -67,7 +67,7 @@ export const age = leaf(
     }),
 );
 
-/** Milliseconds; as {@link age}, and 0 for no time at all. */
+/** Milliseconds; like {@link age}, but 0 is allowed. */
 export const period = leaf(
   'text',
   z
@@ -80,7 +80,7 @@ export const period = leaf(
 
 /** The name of a stream. */
 export const streamName = text(
-  'the name of a stream: letters in lower case, digits and . _ + ~ -',
+  'the name of a stream: lower-case letters, digits and . _ + ~ -',
   (value) => /^[a-z0-9][a-z0-9._+~-]{0,63}$/.test(value) && !value.includes('..') && value !== 'index',
 );
 

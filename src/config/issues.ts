@@ -3,49 +3,48 @@ import { HeadwaterError } from '../errors.ts';
 import { suggest } from '../suggestion.ts';
 import { get, isTree, type Tree } from './tree.ts';
 
-/** Settings from one place. */
+/** Settings from one source. */
 export interface Layer {
   values: Tree;
-  /** What is wrong with the place itself, whatever the values. */
+  /** Problems of the source itself, independent of the values. */
   problems: string[];
-  /** What a message calls the place of a value: `headwater.yaml:3`, `HEADWATER_LISTEN_PORT`, `--set listen.port`. */
+  /** The origin of a value in messages: `headwater.yaml:3`, `HEADWATER_LISTEN_PORT`, `--set listen.port`. */
   origin(path: readonly PropertyKey[]): string;
 }
 
-/** What was checked, and where it came from. */
+/** The checked settings, and their sources. */
 interface Read {
   merged: unknown;
-  /** The uppermost first. */
+  /** In order of precedence. */
   layers: Layer[];
-  /** The keys that there are, for mistyped ones. */
+  /** All keys, for suggestions. */
   keys?: readonly string[];
 }
 
-/** One line for each thing that is wrong. */
+/** One line for each problem. */
 export function describeIssue(issue: z.core.$ZodIssue, read: Read, parents: PropertyKey[] = []): string[] {
   const path = [...parents, ...issue.path];
   const value = get(read.merged, path);
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
-      const whole = [...path, key].join('.');
-      const near = suggest(whole, read.keys ?? []);
+      const near = suggest([...path, key].join('.'), read.keys ?? []);
       const advice = near === undefined ? '' : `; did you mean ${near}?`;
-      return `${place([...path, key], read.layers)}: there is no such setting${advice}`;
+      return `${place([...path, key], read.layers)}: unknown setting${advice}`;
     });
   }
   if (issue.code === 'invalid_key') {
     return issue.issues.map(({ message }) => `${place(path, read.layers)}: ${message}`);
   }
-  // Of the ways to write `tls`, the one that was tried is the one with the same shape.
+  // For a union such as `tls`, report the issues of the alternative with the shape of the value.
   const nested = issue.code === 'invalid_union' && isTree(value) ? issue.errors.at(-1) : undefined;
   if (nested !== undefined && nested.length > 0) {
     return nested.flatMap((inner) => describeIssue(inner, read, path));
   }
-  const found = value === undefined ? 'it is missing' : `it is ${JSON.stringify(value)}`;
-  return [`${place(path, read.layers)}: ${issue.message}, but ${found}`];
+  const actual = value === undefined ? 'it is missing' : `it is ${JSON.stringify(value)}`;
+  return [`${place(path, read.layers)}: ${issue.message}, but ${actual}`];
 }
 
-/** Where a value comes from and its key: `headwater.yaml:3: listen.port`. */
+/** The origin of a value and its key: `headwater.yaml:3: listen.port`. */
 function place(path: PropertyKey[], layers: Layer[]): string {
   const parent = path.slice(0, -1);
   const layer =
@@ -62,6 +61,6 @@ export function invalid(problems: string[]): HeadwaterError {
   const message =
     problems.length === 1 && only !== undefined
       ? only
-      : `the configuration has ${problems.length} mistakes:\n${problems.map((problem) => `  ${problem}`).join('\n')}`;
+      : `the configuration has ${problems.length} errors:\n${problems.map((problem) => `  ${problem}`).join('\n')}`;
   return new HeadwaterError('invalid', message);
 }

@@ -7,7 +7,7 @@ import { findSetting, type Setting, settings } from './settings.ts';
 import { get, isTree, put, type Tree, withoutNulls } from './tree.ts';
 import { readYamlFile } from './yaml-file.ts';
 
-/** Variables that begin with `HEADWATER_` and are no settings: options of the command line, and secrets. */
+/** Variables with the prefix `HEADWATER_` that are not settings: options of the command line, and secrets. */
 const otherVariables = new Set([
   'HEADWATER_CONFIG',
   'HEADWATER_SERVER',
@@ -18,7 +18,7 @@ const otherVariables = new Set([
   'HEADWATER_S3_SECRET_KEY',
 ]);
 
-/** The credentials of mirrors (`mirror-definitions.ts`). */
+/** Credentials of mirrors (`mirror-definitions.ts`). */
 const mirrorVariable = /^HEADWATER_MIRROR_\w+_(USER|PASSWORD)$/;
 
 /**
@@ -32,8 +32,8 @@ export function fileLayer(file: string): Layer {
 }
 
 /**
- * The settings of the environment. Relative paths are relative to the current directory; an empty variable is the
- * same as none. Variables that mean nothing or contradict each other are problems.
+ * The settings of the environment. Relative paths are relative to the current directory; an empty variable counts as
+ * unset. Unknown and contradictory variables are problems.
  */
 export function environmentLayer(environment: NodeJS.ProcessEnv): Layer {
   const given = Object.entries(environment).filter(
@@ -48,15 +48,13 @@ export function environmentLayer(environment: NodeJS.ProcessEnv): Layer {
     else if (!otherVariables.has(name) && !mirrorVariable.test(name) && !isServiceLink(name, value)) {
       const near = suggest(withoutPrefix(name), [...byVariable.keys(), ...otherVariables].map(withoutPrefix));
       const advice =
-        near === undefined
-          ? 'config/headwater.yaml lists those there are'
-          : `did you mean HEADWATER_${near}?`;
-      problems.push(`${name}: no setting has this name; ${advice}`);
+        near === undefined ? 'config/headwater.yaml lists all settings' : `did you mean HEADWATER_${near}?`;
+      problems.push(`${name}: unknown setting; ${advice}`);
     }
   }
   for (const [{ key, variable }] of found) {
     const inner = found.find(([other]) => other.key.startsWith(`${key}.`));
-    if (inner) problems.push(`${variable} and ${inner[0].variable}: only one of the two can be set`);
+    if (inner) problems.push(`${variable} and ${inner[0].variable}: they exclude each other; set one`);
   }
 
   const values = Object.create(null) as Tree;
@@ -76,7 +74,7 @@ export function environmentLayer(environment: NodeJS.ProcessEnv): Layer {
   };
 }
 
-/** Settings given as flags. Relative paths are relative to the current directory. */
+/** Settings from flags. Relative paths are relative to the current directory. */
 export function flagLayer(overrides: Tree): Layer {
   const values = withoutNulls(overrides) as Tree;
   resolvePaths(values, process.cwd());
@@ -88,8 +86,8 @@ export function flagLayer(overrides: Tree): Layer {
 }
 
 /**
- * Turns what `--set KEY=VALUE` says into overrides.
- * @throws HeadwaterError `usage` where there is no `=`
+ * Parses `--set KEY=VALUE` flags into overrides.
+ * @throws HeadwaterError `usage` if there is no `=`
  */
 export function parseAssignments(assignments: readonly string[]): Tree {
   const overrides = Object.create(null) as Tree;
@@ -105,7 +103,7 @@ export function parseAssignments(assignments: readonly string[]): Tree {
 }
 
 /**
- * Kubernetes tells every container about a service named `headwater` in variables of its own
+ * Kubernetes describes a service named `headwater` to every container in variables of its own
  * (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
  */
 function isServiceLink(name: string, value: string): boolean {
@@ -115,7 +113,7 @@ function isServiceLink(name: string, value: string): boolean {
   );
 }
 
-/** A value from text. What cannot be read stays text: the schema then says what was expected. */
+/** Parses a value from text. Unparsable text is returned as it is: the schema then reports the expected value. */
 function fromText(setting: Setting, text: string, origin: string): unknown {
   if (setting.kind === 'whole') return /^\d{1,15}$/.test(text) ? Number(text) : text;
   if (setting.kind === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;
@@ -147,7 +145,7 @@ function resolvePaths(values: Tree, directory: string): void {
   }
 }
 
-/** What tells one variable from another. */
+/** The part of a variable's name that identifies it. */
 function withoutPrefix(variable: string): string {
   return variable.replace(/^HEADWATER_/, '');
 }

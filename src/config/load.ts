@@ -7,13 +7,13 @@ import { type Config, type ConfigInput, type S3Credentials, type S3Settings, sch
 import { settings as allSettings } from './settings.ts';
 import { lay, type Tree } from './tree.ts';
 
-/** Where settings come from: overrides (flags) win over the environment, that over the file, that over defaults. */
+/** The sources of settings: overrides (flags), the environment, the file, and the defaults, in order of precedence. */
 export interface ConfigSources {
   /** A YAML file; relative paths in it are relative to its own directory. */
   file?: string;
-  /** Settings given as flags; nothing in them is remembered as text, so types are those of the file. */
+  /** Settings from flags, with the types that they have in the file. */
   overrides?: Overrides;
-  /** `process.env`, or `{}` where the environment shall not count. */
+  /** `process.env`, or `{}` to ignore the environment. */
   env: NodeJS.ProcessEnv;
 }
 
@@ -24,14 +24,14 @@ export type Overrides = Partial<{
     : ConfigInput[Key];
 }>;
 
-/** The configuration file that is used when none is named, if there is one. */
+/** The default configuration file, if one exists. */
 export function findConfigFile(): string | undefined {
   return ['headwater.yaml', '/etc/headwater/headwater.yaml'].find((file) => existsSync(file));
 }
 
 /**
- * Reads and checks the configuration. Paths in the result are absolute, sizes are bytes, durations milliseconds.
- * @throws HeadwaterError `invalid`, with a line for every mistake: where it is, the key, what was expected
+ * Reads and checks the configuration. Paths in the result are absolute, sizes in bytes, durations in milliseconds.
+ * @throws HeadwaterError `invalid`, with a line for every error: its origin, the key, the expected value
  */
 export function loadConfig(sources: ConfigSources): Config {
   const layers: Layer[] = [];
@@ -56,7 +56,7 @@ export function loadConfig(sources: ConfigSources): Config {
   };
 }
 
-/** The keys are looked up when they are used, because a command that needs the catalog only can do without. */
+/** Credentials are read when they are used, because commands that use only the catalog do not need them. */
 function withCredentials(
   storage: S3Settings,
   environment: NodeJS.ProcessEnv,
@@ -69,7 +69,7 @@ function withCredentials(
   };
 }
 
-/** The secret that clients may join with: long enough that nobody guesses it. */
+/** The shared secret of clients, which must be too long to guess. */
 function joinSecret({ HEADWATER_JOIN_SECRET: secret }: NodeJS.ProcessEnv): { joinSecret?: string } {
   if (secret === undefined || secret === '') return {};
   if (secret.length >= 16) return { joinSecret: secret };
@@ -91,7 +91,7 @@ function readCredentials(environment: NodeJS.ProcessEnv): S3Credentials {
   if (!AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY) {
     throw new HeadwaterError(
       'invalid',
-      'storage.type is s3, but its keys are missing: set HEADWATER_S3_ACCESS_KEY and HEADWATER_S3_SECRET_KEY in the environment',
+      'storage.type is s3, but the keys are missing: set HEADWATER_S3_ACCESS_KEY and HEADWATER_S3_SECRET_KEY in the environment',
     );
   }
   return {

@@ -6,17 +6,16 @@ import { describeIssue, invalid } from './issues.ts';
 import { type MirrorDefinition, mirrorSchema } from './mirror-schema.ts';
 import { readYamlFile } from './yaml-file.ts';
 
-/** What the name of a mirror may hold: it is part of the owner of products, and of names of variables. */
 const extension = '.yaml';
+/** Allowed names of mirrors: a name is part of the owner of products, and of names of variables. */
 const namePattern = /^[a-z0-9][a-z0-9-]{0,63}$/;
 
 /**
- * Reads and checks the definitions of mirrors: each `*.yaml` of a directory, whose name is the mirror's. A directory
- * that does not exist holds none.
- * @param sources.env where credentials are: HEADWATER_MIRROR_<NAME>_USER and _PASSWORD
+ * Reads and checks the definitions of mirrors: each file `NAME.yaml` of a directory. A missing directory has none.
+ * @param sources.env contains the credentials: HEADWATER_MIRROR_<NAME>_USER and _PASSWORD
  * @param sources.isSchedule tells whether a text is a schedule
- * @returns in the order of their names
- * @throws HeadwaterError `invalid`, with a line for every mistake in any of them: file, line, key, what was expected
+ * @returns the definitions, sorted by name
+ * @throws HeadwaterError `invalid`, with a line for every error: file, line, key, expected value
  */
 export function loadMirrors(sources: {
   directory: string;
@@ -38,7 +37,7 @@ export function loadMirrors(sources: {
   return definitions;
 }
 
-/** Which variables hold the credentials of a mirror. */
+/** The names of the variables with the credentials of a mirror. */
 function credentialVariables(name: string): { user: string; password: string } {
   const prefix = `HEADWATER_MIRROR_${name.toUpperCase().replaceAll('-', '_')}`;
   return { user: `${prefix}_USER`, password: `${prefix}_PASSWORD` };
@@ -68,7 +67,7 @@ function readDefinition(
   if (!namePattern.test(name)) {
     throw new HeadwaterError(
       'invalid',
-      `${file}: the name of the file is that of the mirror: use letters in lower case, digits and -, at most 64`,
+      `${file}: the file name is the name of the mirror: use lower-case letters, digits and -, at most 64`,
     );
   }
   const layer = readYamlFile(file);
@@ -77,7 +76,7 @@ function readDefinition(
     const mistakes = result.error.issues.flatMap((issue) =>
       describeIssue(issue, { merged: layer.values, layers: [layer] }),
     );
-    // What is missing has no line.
+    // A missing key has no line.
     throw invalid(mistakes.map((mistake) => (mistake.startsWith(file) ? mistake : `${file}: ${mistake}`)));
   }
   const { keyring, ca, ...rest } = result.data;

@@ -5,14 +5,14 @@ import { address, checkTrust, redirects, trust } from './upstream-fields.ts';
 // The keys of a mirror's definition. The files in mirrors/ explain each of them.
 
 const pattern = text(
-  'a text to compare with, in which * and ? match anything, and which ! in front turns round',
+  'a pattern, in which * and ? match anything and a leading ! excludes',
   (value) => value.replace(/^!/, '') !== '',
 );
 const patterns = z
   .union([pattern, z.array(pattern).min(1)], { error: 'expected a pattern or a list of patterns' })
   .transform((value) => (typeof value === 'string' ? [value] : value));
 
-/** Which images a rule takes: those for which each of its keys matches. */
+/** A rule selects the images that match all its keys. */
 const rule = z.strictObject({
   os: patterns.exactOptional(),
   release: patterns.exactOptional(),
@@ -47,42 +47,42 @@ const timezone = text('a time zone such as Europe/Berlin, or UTC', (value) => {
   }
 });
 
-/** @param isSchedule tells whether a text is a schedule: the library that reads them belongs to the mirrors */
+/** @param isSchedule whether a text is a valid schedule: only the mirrors may import the library for that */
 export function mirrorSchema(isSchedule: (text: string) => boolean) {
   return z
     .strictObject({
       enabled: boolean.prefault(true),
       url: address,
-      /** Tried in their order where `url` does not give a file. */
+      /** Tried in this order when `url` fails. */
       fallback: z.array(address).prefault([]),
       redirects,
       ...trust,
       select: z
         .array(rule, { error: 'expected a list of rules' })
-        .min(1, { error: 'expected a rule at least; without the key everything is taken' })
+        .min(1, { error: 'expected at least one rule; to select everything, remove the key' })
         .prefault([{}]),
-      /** Given to products whose upstream has no variants. */
+      /** The variant of products whose upstream has no variants. */
       variant: text('the name of a variant, such as cloud', (value) =>
         /^[a-z0-9][a-z0-9._+~-]{0,63}$/.test(value),
       ).prefault('default'),
-      /** Take the deltas from versions that are held, too. */
+      /** Also copy the deltas from stored versions. */
       deltas: boolean.prefault(true),
       keep: z
         .strictObject({
-          /** The newest so many of a product. */
+          /** The number of versions of a product. */
           versions: whole(1, 10_000).exactOptional(),
-          /** Milliseconds since the moment that the serial names. */
+          /** Milliseconds since the time in the serial. */
           age: age.exactOptional(),
-          /** What happens to versions that the upstream removed. */
+          /** The fate of versions that the upstream removed. */
           removed: choice(['keep', 'retire']).prefault('keep'),
         })
         .prefault({ versions: 3 }),
       stream: streamName.prefault('images'),
       mode: choice(['scheduled', 'on-demand']).prefault('scheduled'),
-      /** What is held of a mirror on demand. */
+      /** The limits of stored files of a mirror on demand. */
       cache: z
         .strictObject({
-          /** Milliseconds since it was last asked for. */
+          /** Milliseconds since the last request for a file. */
           age: age.exactOptional(),
           /** Bytes. */
           size: size(1, 2 ** 53 - 1, 'of at least 1 byte').exactOptional(),
@@ -93,15 +93,15 @@ export function mirrorSchema(isSchedule: (text: string) => boolean) {
         isSchedule,
       ).exactOptional(),
       timezone: timezone.prefault('UTC'),
-      /** Milliseconds; each run starts later by a random part of it. */
+      /** Milliseconds; each run is delayed by a random part of it. */
       jitter: duration.prefault('0s'),
-      /** Files that are fetched at the same time. */
+      /** Files that are downloaded at the same time. */
       concurrency: whole(1, 64).prefault(6),
-      /** Bytes a second, of all files together. */
-      bandwidth: size(1024, 2 ** 53 - 1, 'of at least 1KiB, for a second').exactOptional(),
-      /** Percent of the products or versions that may be gone since the last run. */
+      /** Bytes per second, of all files together. */
+      bandwidth: size(1024, 2 ** 53 - 1, 'of at least 1KiB, per second').exactOptional(),
+      /** The percentage of products or versions that may have disappeared since the last run. */
       maxShrink: whole(0, 100).prefault(50),
-      /** Milliseconds since the last success after which the mirror is called stale. */
+      /** Milliseconds since the last success after which the mirror is stale. */
       maxAge: age.exactOptional(),
     })
     .superRefine((definition, context) => {
@@ -115,10 +115,10 @@ export function mirrorSchema(isSchedule: (text: string) => boolean) {
 
 type Keys = z.output<ReturnType<typeof mirrorSchema>>;
 
-/** A rule: the patterns of each key that it names. */
+/** A rule: patterns by key. */
 export type SelectRule = Keys['select'][number];
 
-/** A mirror, as its file defines it: sizes in bytes, durations in milliseconds, paths absolute. */
+/** The definition of a mirror: sizes in bytes, durations in milliseconds, paths absolute. */
 export interface MirrorDefinition extends Keys {
   /** The name of the file without `.yaml`. */
   name: string;

@@ -1,4 +1,4 @@
-// Sizes and durations as people write them.
+// Parses and formats sizes and durations.
 
 const sizeUnits: Record<string, number> = {
   b: 1,
@@ -20,7 +20,7 @@ const durationUnits: Record<string, number> = {
   d: 86_400_000,
 };
 
-/** Bytes of a size such as `64GiB`, `1.5 GB` or `4096`; undefined when it is none, or not a whole number of bytes. */
+/** Bytes of a size such as `64GiB`, `1.5 GB` or `4096`; undefined if it is invalid, or not a whole number of bytes. */
 export function parseSize(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?) ?([a-z]*)$/i.exec(text.trim());
   const [, digits = '', unit = ''] = match ?? [];
@@ -30,7 +30,7 @@ export function parseSize(text: string): number | undefined {
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
-/** Milliseconds of a duration such as `6h`, `30s` or `1h30m`; undefined when it is none. A unit is needed. */
+/** Milliseconds of a duration such as `6h`, `30s` or `1h30m`; undefined if it is invalid. A unit is required. */
 export function parseDuration(text: string): number | undefined {
   const compact = text.trim();
   if (!/^(\d+(ms|s|m|h|d))+$/.test(compact)) return undefined;
@@ -41,7 +41,7 @@ export function parseDuration(text: string): number | undefined {
   return Number.isSafeInteger(milliseconds) ? milliseconds : undefined;
 }
 
-/** A size as {@link parseSize} reads it, exactly: `64GiB`, `1500`. */
+/** Formats a size exactly, for {@link parseSize}: `64GiB`, `1500`. */
 export function writeSize(bytes: number): string {
   for (const unit of ['TiB', 'GiB', 'MiB', 'KiB']) {
     const factor = sizeUnits[unit.toLowerCase()] ?? 1;
@@ -50,7 +50,7 @@ export function writeSize(bytes: number): string {
   return String(bytes);
 }
 
-/** A duration as {@link parseDuration} reads it, exactly: `6h`, `1h30m`. */
+/** Formats a duration exactly, for {@link parseDuration}: `6h`, `1h30m`. */
 export function writeDuration(milliseconds: number): string {
   if (milliseconds === 0) return '0s';
   let rest = milliseconds;

@@ -23,20 +23,20 @@ const mebibyte = 2 ** 20;
 const tebibyte = 2 ** 40;
 
 const listen = z.strictObject({
-  /** `::` is every address of both families. */
+  /** `::` is every address, IPv4 and IPv6. */
   address: text('an IP address or a host name, such as :: or 192.0.2.1', isHost).prefault('::'),
-  /** 0 lets the system choose a free one. */
+  /** With 0, the system chooses a free port. */
   port: whole(0, 65_535).prefault(8443),
 });
 
 const certificateFiles = z.strictObject({
-  /** PEM: the certificate, then those that lead to its authority. */
+  /** PEM: the certificate, then the intermediate certificates. */
   certificate: path('a PEM file with the certificate'),
   /** PEM */
   key: path("a PEM file with the certificate's private key"),
 });
 
-/** Where blobs are kept. */
+/** Where blobs are stored. */
 const storage = z.discriminatedUnion(
   'type',
   [
@@ -53,18 +53,17 @@ const storage = z.discriminatedUnion(
       region: text('the name of a region, such as eu-central-1', (value) =>
         /^[\w-]+$/.test(value),
       ).exactOptional(),
-      /** Put before every key; ends with a slash where keys shall look like a directory's. */
-      prefix: text(
-        'what the keys of blobs begin with, such as headwater/, without a slash at its start',
-        (value) => /^(?!\/)[\w!.*'()/-]{1,512}$/.test(value),
+      /** Prefix of every key; it ends with a slash if keys should look like paths. */
+      prefix: text('a prefix for keys, such as headwater/, without a leading slash', (value) =>
+        /^(?!\/)[\w!.*'()/-]{1,512}$/.test(value),
       ).exactOptional(),
       /** https://endpoint/bucket/key rather than https://bucket.endpoint/key */
       pathStyle: boolean.prefault(true),
       /** Answer requests for image files with a redirect to a presigned link. */
       redirect: boolean.prefault(false),
-      /** Bytes; the limits are those of S3's multipart uploads. */
+      /** Bytes; the limits of multipart uploads in S3. */
       partSize: size(5 * mebibyte, 5 * 1024 * mebibyte, 'from 5MiB to 5GiB').prefault('8MiB'),
-      /** Parts of all uploads together that are sent at the same time. */
+      /** Parts that are sent at the same time, of all uploads together. */
       parallel: whole(1, 64).prefault(3),
       createBucket: boolean.prefault(false),
     }),
@@ -78,12 +77,12 @@ const streams = leaf(
     streamName,
     z.strictObject(
       {
-        /** Whether anyone may read it. A stream that is not listed is public. */
+        /** Whether reading requires no token. Streams that are not listed are public. */
         public: boolean,
       },
       { error: 'expected {public: true} or {public: false}' },
     ),
-    { error: 'expected streams by their names, such as {images: {public: true}}' },
+    { error: 'expected streams by name, such as {images: {public: true}}' },
   ),
 );
 
@@ -96,7 +95,7 @@ const networks = leaf(
 
 const ruleSetting = choice(['refuse', 'warn']).exactOptional();
 
-/** By the names of `image/image-rules.ts`. */
+/** The rules of `image/image-rules.ts`. */
 const imageRules = leaf(
   'map',
   z.strictObject(
@@ -111,17 +110,17 @@ const imageRules = leaf(
       'template-path': ruleSetting,
       'template-target': ruleSetting,
     },
-    { error: 'expected rules by their names, such as {templates-link: warn}' },
+    { error: 'expected rules by name, such as {templates-link: warn}' },
   ),
 );
 
 export const schema = z.strictObject({
   listen: listen.prefault({}),
-  /** Where clients reach the server, when that is not its own address; without a slash at its end. */
+  /** The URL of the server for clients, if it differs from its own address; without a trailing slash. */
   publicUrl: text('an address such as https://images.example.com', isWebAddress)
     .transform((value) => value.replace(/\/+$/, ''))
     .exactOptional(),
-  /** Proxies that are believed when they say where a request comes from (`X-Forwarded-For`). */
+  /** Proxies whose `X-Forwarded-For` is trusted. */
   trustedProxies: networks.prefault([]),
   tls: z
     .union([choice(['self-signed', 'off']), certificateFiles], {
@@ -130,49 +129,49 @@ export const schema = z.strictObject({
     .prefault('self-signed'),
   dataDir: path('a directory').prefault('./data'),
   storage: storage.prefault({ type: 'directory' }),
-  /** Where the definitions of mirrors are (`mirror-schema.ts`). */
+  /** The directory with the definitions of mirrors (`mirror-schema.ts`). */
   mirrorDir: path('a directory').prefault('./mirrors'),
   streams: streams.prefault({ images: { public: true } }),
-  /** Milliseconds that what left a document stays fetchable. */
+  /** Milliseconds for which removed versions stay fetchable. */
   gracePeriod: duration.prefault('6h'),
-  /** How blobs leave the store. */
+  /** How blobs are removed from the store. */
   collection: z
     .strictObject({
-      /** Milliseconds that blobs are set aside before they are removed: those that no version names any more, */
+      /** Milliseconds for which blobs of removed versions are set aside before they are deleted. */
       keepRemoved: period.prefault('1d'),
-      /** and those that the catalog never knew. */
+      /** The same for blobs that the catalog does not know. */
       keepUnknown: period.prefault('7d'),
-      /** Percent of the blobs that the catalog may not know; a sweep that finds more stops. */
+      /** The percentage of unknown blobs above which a sweep stops. */
       share: whole(0, 100).prefault(10),
     })
     .prefault({}),
-  /** What becomes of images that break a rule: they are refused unless it says `warn`. */
+  /** Images that break a rule are refused, or accepted with a warning if it is set to `warn`. */
   imageRules: imageRules.prefault({}),
   limits: z
     .strictObject({
       /** Bytes of one uploaded blob. */
       uploadSize: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').prefault('64GiB'),
-      /** Unfinished uploads of one token or client, their bytes, and milliseconds that they are kept. */
+      /** Unfinished uploads of one token or client: their number, their bytes, and milliseconds for which they are kept. */
       unfinishedUploads: whole(1, 10_000).prefault(64),
       unfinishedUploadBytes: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').prefault('128GiB'),
       unfinishedUploadAge: duration.prefault('12h'),
-      /** Entries of the audit log that are kept. */
+      /** The number of entries in the audit log. */
       auditEntries: whole(1000, 100_000_000).prefault(100_000),
-      /** Connections that are open, of all clients and of one address. */
+      /** Open connections, in total and of one address. */
       connections: whole(10, 1_000_000).prefault(10_000),
       connectionsPerAddress: whole(1, 1_000_000).prefault(2000),
-      /** Requests that are under way, of all clients and of one address. */
+      /** Active requests, in total and of one address. */
       requests: whole(10, 1_000_000).prefault(5000),
       requestsPerAddress: whole(1, 1_000_000).prefault(1500),
-      /** Milliseconds that a client may take nothing of its response. */
+      /** Milliseconds after which a client that reads nothing of its response is disconnected. */
       sendTimeout: duration
         .refine((value) => value >= 1000, { error: 'expected a duration of at least 1s' })
         .prefault('2m'),
-      /** Files that are looked into at the same time. */
+      /** Files that are examined at the same time. */
       examinations: whole(2, 1024).prefault(8),
-      /** Bytes of memory for that; one file may take half. */
+      /** Bytes of memory for examinations; one file may use half. */
       examinationMemory: size(64 * mebibyte, tebibyte, 'of at least 64MiB').prefault('512MiB'),
-      /** Milliseconds without progress after which looking into a file is given up. */
+      /** Milliseconds without progress after which an examination is aborted. */
       examinationTimeout: duration
         .refine((value) => value >= 1000, { error: 'expected a duration of at least 1s' })
         .prefault('1m'),
@@ -180,16 +179,16 @@ export const schema = z.strictObject({
     .prefault({}),
   registry: z
     .strictObject({
-      /** Where images go that clients push. */
+      /** The stream for pushed images. */
       stream: streamName.prefault('pushed'),
-      /** Versions that the product of an alias keeps. */
+      /** The number of versions that each alias keeps. */
       keep: whole(1, 1_000_000).prefault(10),
-      /** Bytes of pushed images: in a stream, and of one client or token. */
+      /** Bytes of pushed images: in a stream, and from one client or token. */
       streamQuota: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').exactOptional(),
       entryQuota: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').exactOptional(),
-      /** From where images may be pulled that clients have copied without --mode push. */
+      /** Servers from which images may be pulled when clients copy without --mode push. */
       pullFrom: networks.prefault([]),
-      /** Image servers (simplestreams) that clients may have copied from; what is below an address is meant, too. */
+      /** Image servers (simplestreams) from which clients may copy; each entry covers everything below its URL. */
       mirrorFrom: leaf(
         'map',
         z.array(allowedUpstream, {
@@ -197,13 +196,13 @@ export const schema = z.strictObject({
             'expected a list of image servers, such as [{url: https://images.example.com, keyring: FILE}]',
         }),
       ).prefault([]),
-      /** Milliseconds between looks at what images with auto-update are copied from. */
+      /** Milliseconds between checks for newer versions of images with auto-update. */
       refreshEvery: duration
         .refine((value) => value >= 1000, { error: 'expected a duration of at least 1s' })
         .prefault('6h'),
     })
     .prefault({}),
-  /** Milliseconds that requests have to end after the server was asked to stop. */
+  /** Milliseconds for which running requests may continue after SIGTERM. */
   shutdownTimeout: duration.prefault('30s'),
   log: z
     .strictObject({
@@ -214,7 +213,7 @@ export const schema = z.strictObject({
     .prefault({}),
 });
 
-/** Keys to an S3 store. They come from the environment only, never from a file. */
+/** Keys of an S3 store. They come from the environment only, never from a file. */
 export interface S3Credentials {
   accessKey: string;
   secretKey: string;
@@ -222,20 +221,20 @@ export interface S3Credentials {
 }
 
 type Settings = z.output<typeof schema>;
-/** Storage in a bucket, as the file says it. */
+/** Storage in a bucket, as in the file. */
 export type S3Settings = Extract<Settings['storage'], { type: 's3' }>;
 
 /**
  * The settings of a running Headwater: sizes in bytes, durations in milliseconds, paths absolute. `credentials` throws
- * a HeadwaterError `invalid` when the environment has none.
+ * a HeadwaterError `invalid` if the environment has none.
  */
 export type Config = Omit<Settings, 'storage'> & {
   storage: { type: 'directory' } | (S3Settings & { credentials: S3Credentials });
-  /** A secret that lets every client in that knows it. It comes from the environment only. */
+  /** A shared secret with which clients may join. It comes from the environment only. */
   joinSecret?: string;
 };
 
-/** The settings as a file holds them. */
+/** The settings as in a file. */
 export type ConfigInput = z.input<typeof schema>;
 
 function isNetwork(value: string): boolean {
@@ -243,7 +242,7 @@ function isNetwork(value: string): boolean {
   const bits = isIP(address) === 6 ? 128 : 32;
   return (
     isIP(address) !== 0 &&
-    // A zone (`fe80::1%eth0`) would be passed over, so that more is meant than was written.
+    // BlockList would ignore a zone (`fe80::1%eth0`), so that the entry would match more than was written.
     !address.includes('%') &&
     rest.length === 0 &&
     (prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits))

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { schema } from './schema.ts';
 
-/** One setting of the schema: a value, not a group of them. */
+/** One setting of the schema: a value, not a group. */
 export interface Setting {
   /** `['listen', 'port']` */
   path: string[];
@@ -12,7 +12,7 @@ export interface Setting {
   kind: 'text' | 'path' | 'whole' | 'boolean' | 'map';
 }
 
-/** Every setting once, in the order of the schema; those of all kinds of `tls` and `storage` are included. */
+/** Every setting once, in the order of the schema, including those of all kinds of `tls` and `storage`. */
 export const settings: readonly Setting[] = unique([...collect(schema, [])]);
 
 const byKey = new Map(settings.map((setting) => [setting.key, setting]));
@@ -43,7 +43,7 @@ function* collect(type: z.core.$ZodType, path: string[]): Generator<Setting> {
   } else if (type instanceof z.ZodLiteral) {
     yield { path, key: path.join('.'), variable: variableOf(path), kind: 'text' };
   } else {
-    throw new TypeError(`the schema of ${path.join('.')} is of a kind that no setting has`);
+    throw new TypeError(`unsupported schema type for ${path.join('.')}`);
   }
 }
 

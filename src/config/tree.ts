@@ -1,4 +1,4 @@
-// Layers of settings: nested objects without a prototype, so that a key such as `__proto__` is a key like any other.
+// Layers of settings: nested objects without a prototype, so that `__proto__` is an ordinary key.
 
 export type Tree = { [key: string]: unknown };
 
@@ -6,7 +6,7 @@ export function isTree(value: unknown): value is Tree {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A copy of `value` in which nothing is null: an empty entry of a YAML file is the same as none. */
+/** A copy of `value` without nulls: an empty entry of a YAML file counts as missing. */
 export function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutNulls);
   if (!isTree(value)) return value ?? undefined;
@@ -15,7 +15,7 @@ export function withoutNulls(value: unknown): unknown {
   return copy;
 }
 
-/** Puts a value at a path, making the objects on the way. */
+/** Sets a value at a path, and creates missing objects on the way. */
 export function put(tree: Tree, path: readonly string[], value: unknown): void {
   let place = tree;
   for (const name of path.slice(0, -1)) {
@@ -39,8 +39,8 @@ export function get(tree: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /**
- * Lays one layer over another: objects are merged, anything else is replaced. Of objects that name different types
- * (`storage`) only the upper one stays.
+ * Lays one layer over another: objects are merged, other values replaced. Objects with different `type` values
+ * (`storage`) are replaced, too.
  */
 export function lay(upper: unknown, lower: unknown): unknown {
   if (upper === undefined) return lower;

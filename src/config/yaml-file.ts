@@ -32,7 +32,7 @@ export function readYamlFile(file: string): Layer {
     values: content,
     problems: [],
     origin(path) {
-      // The nearest part of the path that the file has: a missing key belongs to the line of its group.
+      // The longest prefix of the path in the file: a missing key is reported at the line of its group.
       for (let length = path.length; length > 0; length -= 1) {
         const node = document.getIn(path.slice(0, length), true) as { range?: [number] } | undefined;
         if (node?.range) return at(node.range[0]);
@@ -46,8 +46,7 @@ function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    const reason =
-      codeOf(error) === 'ENOENT' ? 'there is no such file' : `cannot be read: ${messageOf(error)}`;
+    const reason = codeOf(error) === 'ENOENT' ? 'no such file' : `cannot be read: ${messageOf(error)}`;
     throw new HeadwaterError(codeOf(error) === 'ENOENT' ? 'not-found' : 'invalid', `${file}: ${reason}`, {
       cause: error,
     });

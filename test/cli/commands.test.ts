@@ -123,7 +123,7 @@ describe('show', () => {
 describe('alias', () => {
   test('set, list, unset', async () => {
     expect(await succeed('alias', 'set', 'stable', 'debian:bookworm:default')).toBe(
-      'stable leads to debian:bookworm:*:default\n',
+      'stable points to debian:bookworm:*:default\n',
     );
     expect(await json('alias', 'set', 'team/base', 'stable')).toEqual({
       alias: 'team/base',
@@ -132,7 +132,7 @@ describe('alias', () => {
       variant: 'default',
     });
     const lines = (await succeed('alias', 'list')).split('\n');
-    expect(lines[0]).toMatch(/^ALIAS +LEADS TO +ARCHITECTURES$/);
+    expect(lines[0]).toMatch(/^ALIAS +PRODUCT +ARCHITECTURES$/);
     expect(lines).toContain('stable           debian:bookworm:*:default  amd64');
     expect(await succeed('alias', 'set', 'stable', 'alpine:bookworm:arm64:default')).toContain(
       'alpine:bookworm:*',
@@ -153,7 +153,7 @@ describe('alias', () => {
   test.each([
     ['a,b', 'debian:bookworm:default', 3, 'alias "a,b"'],
     ['x', 'debian:trixie:default', 4, 'there is no product debian:trixie:*:default'],
-    ['x', 'nothing', 4, '"nothing" is no alias and no product'],
+    ['x', 'nothing', 4, 'no alias or product "nothing"'],
   ])('set %s %s ends with %d', async (name, product, expected, message) => {
     const { code, stderr } = await run('alias', 'set', name, product);
     expect(code).toBe(expected);
@@ -206,7 +206,7 @@ describe('remove', () => {
     const { code, stderr } = await run('remove', 'debian/bookworm');
     expect(code).toBe(5);
     expect(stderr).toBe(
-      'headwater: debian/bookworm names 2 versions: name one of these, or give --all-versions to remove all\n' +
+      'headwater: debian/bookworm names 2 versions: use one of these names, or --all-versions to remove all\n' +
         '  debian:bookworm:amd64:default@20260101_0000\n  debian:bookworm:amd64:default@20260201_0000\n',
     );
     expect(await json<object[]>('list', 'os=debian', '--all-versions')).toHaveLength(2);

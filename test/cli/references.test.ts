@@ -64,14 +64,14 @@ describe('a reference', () => {
   });
 
   test.each([
-    ['', 'nothing is called ""'],
-    ['debian', 'nothing is called "debian"'],
-    ['debian/bookworm/riscv64', 'nothing is called'],
-    ['debian/bookworm/pdp11', 'nothing is called'],
-    ['debian:bookworm:amd64', 'nothing is called'],
-    ['abcde', 'nothing is called'],
-    ['ffffffffffff', 'nothing is called'],
-    ['a@20260101_0000@b', 'nothing is called'],
+    ['', 'no image matches ""'],
+    ['debian', 'no image matches "debian"'],
+    ['debian/bookworm/riscv64', 'no image matches'],
+    ['debian/bookworm/pdp11', 'no image matches'],
+    ['debian:bookworm:amd64', 'no image matches'],
+    ['abcde', 'no image matches'],
+    ['ffffffffffff', 'no image matches'],
+    ['a@20260101_0000@b', 'no image matches'],
     ['debian/bookworm@', 'serial ""'],
     ['debian/bookworm@yesterday', 'serial "yesterday"'],
     [

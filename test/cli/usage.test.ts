@@ -17,7 +17,7 @@ const run = (line: string, env: Record<string, string> = {}) =>
 describe('a command line that is wrong ends with 2 and one line that says why', () => {
   test.each([
     ['lst', "unknown command 'lst' (Did you mean list?)"],
-    ['list --bogus', 'unknown option \'--bogus\' ("headwater list --help" tells more)'],
+    ['list --bogus', 'unknown option \'--bogus\'; see "headwater list --help"'],
     ['show', "missing required argument 'ref'"],
     ['show a b', 'too many arguments'],
     ['token creat x', "unknown command 'creat'"],
@@ -26,8 +26,8 @@ describe('a command line that is wrong ends with 2 and one line that says why', 
       'distro is not one of os, release, architecture, variant, stream, type, alias, serial',
     ],
     ['list --server nowhere', '--server nowhere: expected an address such as'],
-    ['list --server http://a --data-dir b', '--server and --data-dir: a command works on one of the two'],
-    ['list --token x', '--token is for servers'],
+    ['list --server http://a --data-dir b', '--server and --data-dir exclude each other'],
+    ['list --token x', '--token needs a server'],
     ['serve --server http://a', '--server: "serve" works on this machine only'],
     ['config check --set listen.port', '--set listen.port: expected KEY=VALUE'],
     ['token create x --allow everything', '"everything" is not one of read, publish, remove, admin'],
@@ -49,10 +49,10 @@ describe('a command line that is wrong ends with 2 and one line that says why', 
 
 describe('other errors', () => {
   test.each([
-    ['list', 4, 'holds no data of Headwater'],
-    ['remove debian/bookworm', 4, 'holds no data of Headwater'],
-    ['publish missing.tar.xz', 4, 'missing.tar.xz: there is no such file'],
-    ['list --config missing.yaml', 4, 'missing.yaml: there is no such file'],
+    ['list', 4, 'no Headwater data in '],
+    ['remove debian/bookworm', 4, 'no Headwater data in '],
+    ['publish missing.tar.xz', 4, 'missing.tar.xz: no such file or directory'],
+    ['list --config missing.yaml', 4, 'missing.yaml: no such file'],
     ['list --server http://127.0.0.1:1', 7, 'http://127.0.0.1:1: cannot be reached: connect ECONNREFUSED'],
     ['config check --set listen.port=x', 3, '--set listen.port: expected a whole number'],
     ['list arch=pdp11', 3, 'architecture "pdp11" is not known'],
@@ -104,10 +104,10 @@ describe('config check', () => {
     await writeFile(join(directory, 'bad.yaml'), 'lisen: 1\nlog: {level: loud}\n');
     const { code, stdout, stderr } = await run('config check --config bad.yaml', { HEADWATER_NONSENSE: '1' });
     expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
-    expect(stderr).toContain('headwater: the configuration has 3 mistakes:\n');
-    expect(stderr).toContain('\n  bad.yaml:1: lisen: there is no such setting\n');
+    expect(stderr).toContain('headwater: the configuration has 3 errors:\n');
+    expect(stderr).toContain('\n  bad.yaml:1: lisen: unknown setting\n');
     expect(stderr).toContain('\n  bad.yaml:2: log.level: expected one of trace, debug,');
-    expect(stderr).toContain('  HEADWATER_NONSENSE: no setting has this name');
+    expect(stderr).toContain('  HEADWATER_NONSENSE: unknown setting');
   });
 
   test('looks whether a certificate can be used', async () => {
@@ -129,7 +129,7 @@ describe('config check', () => {
     const flags = `config check --config /dev/null --set mirrorDir=${mirrors}`;
     const { code, stdout, stderr } = await run(flags);
     expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
-    expect(stderr).toContain('the configuration has 3 mistakes:\n');
+    expect(stderr).toContain('the configuration has 3 errors:\n');
     expect(stderr).toContain(`a.yaml: keyring ${mirrors}/none.gpg: cannot be read: ENOENT`);
     expect(stderr).toContain(`b.yaml: ca: ${mirrors}/ca.pem holds no certificates in PEM\n`);
     expect(stderr).toContain(`c.yaml: keyring ${mirrors}/ca.pem: holds no OpenPGP public keys`);

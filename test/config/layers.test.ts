@@ -153,7 +153,7 @@ test('a key that no setting has is refused by its path, wherever it is', () => {
         });
         writeFileSync(file, stringify(group === '' ? inner : { [group]: inner }));
         expect(() => loaded({ file, env: {} })).toThrow(
-          `${group === '' ? '' : `${group}.`}${key}: there is no such setting`,
+          `${group === '' ? '' : `${group}.`}${key}: unknown setting`,
         );
       },
     ),
@@ -164,7 +164,7 @@ test('a variable that no setting has is refused by its name', () => {
   fc.assert(
     fc.property(fc.stringMatching(/^[A-Z][A-Z_]{0,15}$/), (name) => {
       const variable = `HEADWATER_${name}_X`;
-      expect(() => loaded({ env: { [variable]: '1' } })).toThrow(`${variable}: no setting has this name`);
+      expect(() => loaded({ env: { [variable]: '1' } })).toThrow(`${variable}: unknown setting`);
     }),
   );
 });

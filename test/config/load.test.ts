@@ -180,12 +180,12 @@ describe('mistakes', () => {
     ].join('\n');
     expect(mistakes(yaml, { HEADWATER_LISTEN_ADDRESS: 'no host', HEADWATER_NONSENSE: '1' }).sort()).toEqual([
       'HEADWATER_LISTEN_ADDRESS: listen.address: expected an IP address or a host name, such as :: or 192.0.2.1, but it is "no host"',
-      'HEADWATER_NONSENSE: no setting has this name; config/headwater.yaml lists those there are',
+      'HEADWATER_NONSENSE: unknown setting; config/headwater.yaml lists all settings',
       'headwater.yaml:10: log.level: expected one of trace, debug, info, warn, error, silent, but it is "loud"',
-      'headwater.yaml:2: listen.prot: there is no such setting; did you mean listen.port?',
+      'headwater.yaml:2: listen.prot: unknown setting; did you mean listen.port?',
       'headwater.yaml:3: listen.port: expected a whole number from 0 to 65535, but it is "abc"',
       "headwater.yaml:4: tls.key: expected the path of a PEM file with the certificate's private key, but it is missing",
-      'headwater.yaml:6: streams.A b: expected the name of a stream: letters in lower case, digits and . _ + ~ -',
+      'headwater.yaml:6: streams.A b: expected the name of a stream: lower-case letters, digits and . _ + ~ -',
       'headwater.yaml:7: streams.ok.public: expected true or false, but it is missing',
       'headwater.yaml:8: gracePeriod: expected a duration with its unit, such as 30s, 6h or 1d12h, but it is 6',
       'headwater.yaml:9: limits.uploadSize: expected a size of at least 1 byte, such as 16MiB, but it is "lots"',
@@ -214,9 +214,9 @@ describe('mistakes', () => {
     ],
     [
       'storage: {type: s3, endpoint: https://a, bucket: abc, accessKey: x}',
-      'storage.accessKey: there is no such setting',
+      'storage.accessKey: unknown setting',
     ],
-    ['storage: {type: directory, bucket: abc}', 'storage.bucket: there is no such setting'],
+    ['storage: {type: directory, bucket: abc}', 'storage.bucket: unknown setting'],
     ['publicUrl: images.example.com', 'publicUrl: expected an address'],
     ['publicUrl: https://me:secret@example.com', 'publicUrl: expected an address'],
     ['trustedProxies: 10.0.0.1', 'trustedProxies: expected a list of addresses and networks'],
@@ -242,7 +242,7 @@ describe('mistakes', () => {
       'registry.mirrorFrom.0.url: expected an address',
     ],
     ['registry: {refreshEvery: 10ms}', 'registry.refreshEvery: expected a duration of at least 1s'],
-    ['__proto__: {a: 1}', '__proto__: there is no such setting'],
+    ['__proto__: {a: 1}', '__proto__: unknown setting'],
   ])('%s', (yaml, message) => {
     const found = mistakes(yaml);
     expect(found).toHaveLength(1);
@@ -251,7 +251,7 @@ describe('mistakes', () => {
 
   test('two variables that contradict each other', () => {
     const found = mistakes('', { HEADWATER_TLS: 'off', HEADWATER_TLS_KEY: 'k' });
-    expect(found).toContain('HEADWATER_TLS and HEADWATER_TLS_KEY: only one of the two can be set');
+    expect(found).toContain('HEADWATER_TLS and HEADWATER_TLS_KEY: they exclude each other; set one');
   });
 
   test('variables that Kubernetes sets for a service of the name headwater are no mistakes', () => {
@@ -262,7 +262,7 @@ describe('mistakes', () => {
       HEADWATER_PORT_8443_TCP_ADDR: '10.0.0.1',
     };
     expect(load('', service).listen.port).toBe(8443);
-    expect(mistakes('', { HEADWATER_PORT: '9443' })[0]).toContain('HEADWATER_PORT: no setting has this name');
+    expect(mistakes('', { HEADWATER_PORT: '9443' })[0]).toContain('HEADWATER_PORT: unknown setting');
   });
 
   test('a file that is no YAML, or not settings, is named with its line', () => {
@@ -282,13 +282,13 @@ describe('mistakes', () => {
 
   test('a file that is not there', () => {
     const missing = join(directory, 'missing.yaml');
-    expect(() => loadConfig({ file: missing, env: {} })).toThrow(`${missing}: there is no such file`);
+    expect(() => loadConfig({ file: missing, env: {} })).toThrow(`${missing}: no such file`);
   });
 
   test('a flag is named as it was given', () => {
     const overrides = parseAssignments(['listen.port=x', 'no.such=1']) as Overrides;
     expect(() => loadConfig({ overrides, env: {} })).toThrow(
-      /--set listen\.port: expected.*\n.*--set no: there is no such setting/,
+      /--set listen\.port: expected.*\n.*--set no: unknown setting/,
     );
     expect(() => parseAssignments(['listen.port'])).toThrow('expected KEY=VALUE');
   });

@@ -94,9 +94,9 @@ describe('a mistake names its file, line and key', () => {
       /a\.yaml.*keyring: expected a file of OpenPGP public keys, or "unsigned: true"/,
     ],
     [`${least}keyring: k`, /a\.yaml:2: unsigned: expected only one of keyring and unsigned/],
-    [`${least}unsigne: true`, /a\.yaml:3: unsigne: there is no such setting/],
-    [`${least}select: [{oss: debian}]`, /a\.yaml:3: select\.0\.oss: there is no such setting/],
-    [`${least}select: []`, /select: expected a rule at least/],
+    [`${least}unsigne: true`, /a\.yaml:3: unsigne: unknown setting/],
+    [`${least}select: [{oss: debian}]`, /a\.yaml:3: select\.0\.oss: unknown setting/],
+    [`${least}select: []`, /select: expected at least one rule/],
     [`${least}select: [{type: vm}]`, /select\.0\.type: expected container, virtual-machine/],
     [`${least}keep: {versions: 0}`, /keep\.versions: expected a whole number/],
     [`${least}keep: {age: 30}`, /keep\.age: expected a duration/],
@@ -124,7 +124,7 @@ describe('a mistake names its file, line and key', () => {
       'c.yaml': `${least}no: 1`,
     });
     await expect(failing).rejects.toThrow(
-      /3 mistakes[\s\S]*Bad Name\.yaml[\s\S]*a\.yaml:1: url[\s\S]*c\.yaml:3: no/,
+      /3 errors[\s\S]*Bad Name\.yaml[\s\S]*a\.yaml:1: url[\s\S]*c\.yaml:3: no/,
     );
   });
 });

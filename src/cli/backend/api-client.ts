@@ -5,7 +5,7 @@ import { codeOf, HeadwaterError, messageOf } from '../../errors.ts';
 import { version } from '../../version.ts';
 import { type ApiResponse, connectionError, responseError } from './api-errors.ts';
 
-/** Where the server is and what proves who calls. */
+/** The address of the server, and the credentials. */
 export interface ApiTarget {
   server: string;
   token?: string;
@@ -14,7 +14,7 @@ export interface ApiTarget {
   insecure: boolean;
 }
 
-/** An upload is answered once its bytes are durable, which may take the store a while. In milliseconds. */
+/** In milliseconds. The response to an upload comes when its bytes are durable, which may take the store a while. */
 const answerTimeout = 15 * 60_000;
 
 export interface ApiRequest {
@@ -40,7 +40,7 @@ export class ApiClient {
     this.#token = token;
   }
 
-  /** @throws HeadwaterError `usage` for an address that is none, or a file of certificates that cannot be read */
+  /** @throws HeadwaterError `usage` for an invalid address or an unreadable certificate file */
   static async open(target: ApiTarget): Promise<ApiClient> {
     const { server } = target;
     if (!/^https?:\/\//.test(server) || !URL.canParse(server)) {
@@ -62,14 +62,14 @@ export class ApiClient {
     );
   }
 
-  /** Where the server is, for messages. */
+  /** The address of the server, for messages. */
   get server(): string {
     return this.#base.origin;
   }
 
   /**
-   * Sends a request and reads the answer as JSON.
-   * @throws HeadwaterError of the kind that the server says, or `unavailable` when it cannot be reached
+   * Sends a request and parses the response as JSON.
+   * @throws HeadwaterError of the kind in the response, or `unavailable` if the server cannot be reached
    */
   async json<Body>(options: ApiRequest): Promise<Body> {
     const response = await this.send(options);
@@ -80,7 +80,7 @@ export class ApiClient {
     } catch (error) {
       throw new HeadwaterError(
         'unavailable',
-        `${this.server}: its answer is not JSON: is it a Headwater server?`,
+        `${this.server}: the response is not JSON; is this a Headwater server?`,
         {
           cause: error,
         },
@@ -89,8 +89,8 @@ export class ApiClient {
   }
 
   /**
-   * Sends a request and gives the answer whatever its status.
-   * @throws HeadwaterError `unavailable` when the server cannot be reached
+   * Sends a request and returns the response, whatever its status.
+   * @throws HeadwaterError `unavailable` if the server cannot be reached
    */
   async send({ method, path, query, headers, body, bytes }: ApiRequest): Promise<ApiResponse> {
     const url = new URL(path, this.#base);
@@ -127,8 +127,7 @@ async function readCertificates(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    const reason =
-      codeOf(error) === 'ENOENT' ? 'there is no such file' : `cannot be read: ${messageOf(error)}`;
+    const reason = codeOf(error) === 'ENOENT' ? 'no such file' : `cannot be read: ${messageOf(error)}`;
     throw new HeadwaterError('usage', `--ca ${file}: ${reason}`, { cause: error });
   }
 }

@@ -1,13 +1,13 @@
 import { codeOf, type ErrorKind, HeadwaterError, messageOf, quotable } from '../../errors.ts';
 
-/** An answer, read whole. */
+/** A response with its complete body. */
 export interface ApiResponse {
   status: number;
   headers: Record<string, string | string[] | undefined>;
   text: string;
 }
 
-/** What a certificate that is not trusted is called by Node.js. */
+/** Error codes of Node.js for an untrusted certificate. */
 const distrust = new Set([
   'DEPTH_ZERO_SELF_SIGNED_CERT',
   'SELF_SIGNED_CERT_IN_CHAIN',
@@ -15,7 +15,7 @@ const distrust = new Set([
   'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
 ]);
 
-/** Kinds for answers that are not Headwater's own: those of a proxy. */
+/** Kinds for responses that do not come from Headwater, but from a proxy. */
 const kinds: Record<number, ErrorKind> = {
   401: 'unauthorized',
   403: 'forbidden',
@@ -25,19 +25,19 @@ const kinds: Record<number, ErrorKind> = {
   507: 'no-space',
 };
 
-/** The kinds that a server may say. */
+/** The kinds that a response may contain. */
 const known = new Set<string>(
   'usage invalid not-found conflict unauthorized forbidden too-large no-space unavailable aborted internal'.split(
     ' ',
   ),
 );
 
-/** Characters of a server's message that are shown. */
+/** The longest part of a server's message that is shown, in characters. */
 const longestMessage = 8000;
 
-/** The server could not be reached, or left in the middle. */
+/** The server could not be reached, or the connection broke. */
 export class ConnectionError extends HeadwaterError {
-  /** Whether another attempt can end otherwise. */
+  /** Whether another attempt may succeed. */
   readonly transient: boolean;
 
   constructor(message: string, cause: unknown, transient: boolean) {
@@ -46,32 +46,32 @@ export class ConnectionError extends HeadwaterError {
   }
 }
 
-/** Says why a server could not be reached, and what to do. */
+/** The error for a server that could not be reached: why, and what to do. */
 export function connectionError(server: string, error: unknown): ConnectionError {
   const code = codeOf(error) ?? '';
   if (distrust.has(code)) {
     return new ConnectionError(
-      `${server}: its certificate is not trusted: name it with --ca FILE (a self-signed one is in the data directory of the server, tls/server.crt)`,
+      `${server}: the certificate is not trusted. Use --ca FILE (a self-signed certificate is in the data directory of the server, tls/server.crt)`,
       error,
       false,
     );
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID' || code === 'CERT_HAS_EXPIRED') {
     return new ConnectionError(
-      `${server}: its certificate cannot be used: ${messageOf(error)}: use an address that it names, or have it renewed`,
+      `${server}: the certificate is not valid: ${messageOf(error)}. Use an address that it names, or renew it`,
       error,
       false,
     );
   }
   if (code === 'ENOTFOUND') {
-    return new ConnectionError(`${server}: there is no host of that name`, error, false);
+    return new ConnectionError(`${server}: no such host`, error, false);
   }
-  // Where every address of a host failed, the reasons are inside.
+  // When every address of a host failed, the reasons are inside.
   const reason = error instanceof AggregateError ? (error.errors.map(messageOf)[0] ?? '') : messageOf(error);
   return new ConnectionError(`${server}: cannot be reached: ${reason}`, error, true);
 }
 
-/** What an answer that is no success says. */
+/** The error in a response without success. */
 export function responseError(server: string, { status, headers, text }: ApiResponse): HeadwaterError {
   const told = errorIn(text);
   if (told !== undefined && told.kind !== 'internal') return new HeadwaterError(told.kind, told.message);
@@ -82,14 +82,14 @@ export function responseError(server: string, { status, headers, text }: ApiResp
     return new HeadwaterError(
       'usage',
       address === 'null'
-        ? `${server}: redirects, but not to an address of a server`
-        : `${server}: redirects to ${address}: give that address with --server`,
+        ? `${server}: the server redirects to an invalid address`
+        : `${server}: the server redirects to ${address}. Use that address with --server`,
     );
   }
   const kind = kinds[status] ?? (status >= 500 ? 'unavailable' : 'invalid');
   return new HeadwaterError(
     kind,
-    `${server}: answered with status ${status}, and not as a Headwater server does`,
+    `${server}: status ${status}, and the response is not from a Headwater server`,
   );
 }
 
@@ -98,7 +98,7 @@ function errorIn(text: string): { kind: ErrorKind | 'internal'; message: string 
     const { error } = JSON.parse(text) as { error?: { kind?: unknown; message?: unknown } };
     if (typeof error?.kind !== 'string' || typeof error.message !== 'string') return undefined;
     if (!known.has(error.kind)) return undefined;
-    // Lines of their own are ours: a message lists several mistakes. Whoever answers may be no Headwater at all.
+    // Line breaks stay, because a message may list several mistakes. The rest is quoted: the server may not be Headwater.
     const message = error.message
       .slice(0, longestMessage)
       .split('\n')

@@ -6,11 +6,11 @@ import type { RightsRequest } from '../../model/rights.ts';
 import type { ProductWithVersions } from '../../model/versions.ts';
 import type { FieldNaming, Progress, Published, PublishRequest } from '../../publish/request.ts';
 
-/** What a token shall be, and allow. */
+/** A token to be created: its kind and rights. */
 export interface TokenRequest extends RightsRequest {
   name: string;
   purpose: 'api' | 'join';
-  /** Whether it may name a stream that does not exist. */
+  /** Whether it may name streams that do not exist yet. */
   createStream?: boolean;
   expiresAt?: Date;
 }
@@ -18,11 +18,11 @@ export interface TokenRequest extends RightsRequest {
 export interface CreatedToken {
   token: Token;
   secret: string;
-  /** What may keep clients from using it. */
+  /** Problems that may keep clients from using it. */
   warnings: string[];
 }
 
-/** Which entries of the audit log are wanted. */
+/** A query of the audit log. */
 export interface AuditRequest {
   since?: Date;
   who?: string;
@@ -30,7 +30,7 @@ export interface AuditRequest {
 }
 
 /**
- * What commands act on: a data directory (`local-backend.ts`) or a server (`remote-backend.ts`).
+ * The target of commands: a data directory (`local-backend.ts`) or a server (`remote-backend.ts`).
  * Errors are HeadwaterErrors.
  */
 export interface Backend {
@@ -40,7 +40,7 @@ export interface Backend {
   /** Products in the order of their names, with their versions, oldest first. */
   products(): AsyncIterable<ProductWithVersions>;
 
-  /** The products that an alias leads to, one for each architecture; none when there is no such alias. */
+  /** The products of an alias, one for each architecture; none if the alias does not exist. */
   productsByAlias(alias: string): Promise<ProductWithVersions[]>;
 
   product(name: string): Promise<ProductWithVersions | undefined>;
@@ -48,7 +48,7 @@ export interface Backend {
   /** The images whose fingerprint begins with these digits; no more than a hundred. */
   imagesByFingerprint(prefix: string): Promise<{ product: string; serial: string; fingerprint: string }[]>;
 
-  /** Takes a version out of the documents. */
+  /** Removes a version from the documents. */
   remove(product: string, serial: string): Promise<void>;
 
   aliases(): Promise<Alias[]>;
@@ -57,7 +57,7 @@ export interface Backend {
 
   /** @param options.all also those that ended more than 30 days ago */
   tokens(options: { all: boolean }): Promise<Token[]>;
-  /** @returns the token, with the secret that is never shown again; to join, the secret is what `remote add` takes */
+  /** @returns the token with its secret, which is not stored. The secret of a join token is the argument of `remote add`. */
   createToken(request: TokenRequest): Promise<CreatedToken>;
   revokeToken(idOrName: string): Promise<void>;
 

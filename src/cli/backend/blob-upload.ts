@@ -9,7 +9,7 @@ import { throwIfInterrupted } from '../interruption.ts';
 import type { ApiClient } from './api-client.ts';
 import { type ApiResponse, ConnectionError, responseError } from './api-errors.ts';
 
-/** Milliseconds to wait before each new attempt; an attempt that got further starts again at the first. */
+/** Milliseconds before each retry. An attempt that made progress starts again with the first. */
 const pauses = [500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000];
 
 /** How many bytes are read and sent at once. */
@@ -17,7 +17,7 @@ const chunkSize = 256 * 1024;
 
 type DiskFile = Extract<SourceFile, { from: 'disk' }>;
 
-/** SHA-256 of a local file. @throws HeadwaterError `invalid` when another one was announced */
+/** SHA-256 of a local file. @throws HeadwaterError `invalid` if it differs from the expected one */
 export async function hashFile(
   file: DiskFile,
   progress: Progress,
@@ -34,15 +34,15 @@ export async function hashFile(
   if (file.expectedDigest !== undefined && file.expectedDigest !== digest) {
     throw new HeadwaterError(
       'invalid',
-      `${file.name}: SHA-256 is ${digest}, but ${file.expectedDigest} was announced: the file is damaged or was replaced, fetch or build it again`,
+      `${file.name}: SHA-256 is ${digest}, but ${file.expectedDigest} was announced: the file is damaged or was replaced; download or build it again`,
     );
   }
   return { digest, size };
 }
 
 /**
- * Makes sure that a server has a blob: sends what it lacks of it, and goes on where it broke off.
- * @param metadata the metadata item that the file is a root of: the server computes the fingerprint as it comes
+ * Ensures that a server has a blob: sends the missing bytes, and resumes after an interruption.
+ * @param metadata the metadata item of which the file is a root: the server computes the fingerprint while it arrives
  */
 export async function uploadBlob(
   client: ApiClient,
@@ -61,7 +61,7 @@ export async function uploadBlob(
       return;
     } catch (error) {
       throwIfInterrupted();
-      // At first, a server that cannot be reached is an address that is wrong.
+      // If the first request fails, the address is probably wrong.
       const begun = here >= 0;
       if (!begun || !isTransient(error)) throw error;
       failures = here > furthest ? 0 : failures + 1;
@@ -73,7 +73,7 @@ export async function uploadBlob(
   }
 }
 
-/** Where an upload goes on; undefined when the server has the blob. */
+/** The offset at which an upload resumes; undefined if the server has the blob. */
 async function offsetOf(client: ApiClient, digest: Digest): Promise<number | undefined> {
   const response = await client.send({ method: 'HEAD', path: `blobs/sha256:${digest}` });
   if (response.status === 200) return undefined;
@@ -84,7 +84,7 @@ async function offsetOf(client: ApiClient, digest: Digest): Promise<number | und
   return offset;
 }
 
-/** An answer to HEAD has no body: what it would have said is asked for. */
+/** A response to HEAD has no body: another request gets the error message. */
 async function explained(client: ApiClient, digest: Digest, response: ApiResponse): Promise<HeadwaterError> {
   if (response.status === 401 || response.status === 403) {
     const told = await client.send({
@@ -134,7 +134,7 @@ async function send(
   if (response.status >= 300) throw responseError(client.server, response);
 }
 
-/** The bytes of a local file: that they cannot be read is not the server's fault. */
+/** The bytes of a local file. A failed read is reported as the file's error, not as the server's. */
 async function* readable(bytes: AsyncIterable<unknown>, name: string): AsyncGenerator<Uint8Array> {
   try {
     for await (const chunk of bytes) yield chunk as Uint8Array;
@@ -143,7 +143,7 @@ async function* readable(bytes: AsyncIterable<unknown>, name: string): AsyncGene
   }
 }
 
-/** Whether the same upload may go through later: a broken connection, a store that is down, another upload of it. */
+/** Whether the upload may succeed later: a broken connection, a store that is down, a concurrent upload. */
 function isTransient(error: unknown): boolean {
   if (error instanceof ConnectionError) return error.transient;
   return error instanceof HeadwaterError && ['unavailable', 'conflict', 'aborted'].includes(error.kind);

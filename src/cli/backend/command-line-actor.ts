@@ -2,7 +2,7 @@ import { userInfo } from 'node:os';
 import type { Actor } from '../../catalog/database/audit-record.ts';
 import { unlimited } from '../../model/rights.ts';
 
-/** The user of the command line, who may do everything. */
+/** The user of the command line, with all rights; the audit log shows the name. */
 export function commandLineActor(): Actor {
   return { who: `local:${userName()}`, from: 'command line', permit: unlimited };
 }
@@ -11,7 +11,7 @@ function userName(): string {
   try {
     return userInfo().username;
   } catch {
-    // In a container the user may have a number only.
+    // In a container, the user may have no name.
     return String(process.getuid?.());
   }
 }

@@ -4,7 +4,7 @@ import { codeOf, HeadwaterError } from '../../errors.ts';
 import { runningServers } from '../../server/running-servers.ts';
 import { connectionError } from './api-errors.ts';
 
-/** How long a probe may take, in milliseconds: less than those that run it wait. */
+/** The longest time for a probe, in milliseconds: shorter than the timeouts of supervisors. */
 const timeout = 4000;
 
 /** Where a server listens. */
@@ -13,12 +13,12 @@ type Place = Pick<Config, 'listen' | 'tls'>;
 type Probe = 'healthz' | 'readyz' | 'readyz?write';
 
 /**
- * Asks the server of a configuration, on this machine, whether it is well. It may have been started with other settings:
- * where one server runs on the data directory, that one is asked, and the others where the configuration's address does not
- * answer.
- * @param options.exactly ask at the address and port of the configuration, and nowhere else
- * @returns what was asked
- * @throws HeadwaterError `unavailable` when it is not, or cannot be reached; `invalid` when its port cannot be known
+ * Checks the health of the server on this machine. It may have been started with other settings than the configuration:
+ * if one server runs on the data directory, it is asked first; otherwise the address of the configuration is asked first,
+ * then the servers of the data directory.
+ * @param options.exactly ask only at the address and port of the configuration
+ * @returns the URL that answered
+ * @throws HeadwaterError `unavailable` if the server is not ready or cannot be reached; `invalid` if its port is unknown
  */
 export async function askHealth(
   config: Pick<Config, 'listen' | 'tls' | 'dataDir'>,
@@ -30,9 +30,12 @@ export async function askHealth(
   const places = running.length === 1 ? [...running, ...configured] : [...configured, ...running];
   const urls = new Set(places.map((place) => `${localUrl(place)}/${probe}`));
   if (urls.size === 0) {
-    throw new HeadwaterError('invalid', 'listen.port: with 0 the system chooses the port: name the real one');
+    throw new HeadwaterError(
+      'invalid',
+      'listen.port is 0, so the port is unknown: set the port of the server',
+    );
   }
-  // Whose certificate it is does not matter here: nothing secret is sent, and it may be for another name.
+  // The certificate is not verified: nothing secret is sent, and it may be for another name.
   const agent = new Agent({ connect: { rejectUnauthorized: false, timeout } });
   const signal = AbortSignal.timeout(timeout);
   const problems: HeadwaterError[] = [];
@@ -52,8 +55,8 @@ export async function askHealth(
 }
 
 /**
- * @returns why the server cannot be reached; undefined when it is well
- * @throws HeadwaterError `unavailable` when it answers that it is not well
+ * @returns why the server cannot be reached; undefined if it is ready
+ * @throws HeadwaterError `unavailable` if it answers that it is not ready
  */
 async function ask(url: string, agent: Agent, signal: AbortSignal): Promise<HeadwaterError | undefined> {
   let answer: { statusCode: number; text: string };
@@ -76,7 +79,7 @@ async function ask(url: string, agent: Agent, signal: AbortSignal): Promise<Head
   );
 }
 
-/** The servers of a data directory; none where another user owns the directory. */
+/** The servers of a data directory; none if another user owns the directory. */
 async function recorded(dataDir: string): Promise<Place[]> {
   try {
     return await runningServers(dataDir);
@@ -86,7 +89,7 @@ async function recorded(dataDir: string): Promise<Place[]> {
   }
 }
 
-/** A server that listens on every address is asked on the loopback one. */
+/** A server that listens on every address is asked on the loopback address. */
 function localUrl({ listen: { address, port }, tls }: Place): string {
   const everywhere: Record<string, string> = { '::': 'localhost', '0.0.0.0': '127.0.0.1' };
   const host = everywhere[address] ?? (address.includes(':') ? `[${address}]` : address);

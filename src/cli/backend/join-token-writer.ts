@@ -8,14 +8,14 @@ import { runningServers, type ServerRecord } from '../../server/running-servers.
 
 export interface JoinTokenWriter {
   write: (token: Pick<Token, 'name' | 'expiresAt'>, secret: string) => string;
-  /** What may keep clients from joining with the tokens. */
+  /** Problems that may keep clients from joining with the tokens. */
   warnings: string[];
 }
 
 /**
- * Writes join tokens as the server would that runs on the data directory: with its addresses and its certificate.
- * Where none runs, the configuration says where it will be.
- * @throws HeadwaterError `invalid` where clients cannot join
+ * Writes join tokens with the addresses and the certificate of the server that runs on the data directory. If none runs, the
+ * addresses come from the configuration.
+ * @throws HeadwaterError `invalid` if clients cannot join
  */
 export async function joinTokenWriter(config: Config): Promise<JoinTokenWriter> {
   const [newest, ...others] = await runningServers(config.dataDir);
@@ -28,14 +28,14 @@ export async function joinTokenWriter(config: Config): Promise<JoinTokenWriter> 
   }
   const fingerprint = await fingerprintOf(server, config.dataDir);
   const addresses = new Set(addressesOf(server));
-  // A token has the fingerprint of one certificate.
+  // A token contains the fingerprint of only one certificate.
   for (const other of others) {
     if ((await fingerprintOf(other, config.dataDir)) !== fingerprint) continue;
     for (const address of addressesOf(other)) addresses.add(address);
   }
   const write = (token: Pick<Token, 'name' | 'expiresAt'>, secret: string) =>
     encodeJoinToken(token, { secret, fingerprint, addresses: [...addresses] });
-  // Before anything is made: it may not be possible here.
+  // Fails here, before anything is created, if a token cannot be written.
   write({ name: '' }, '');
   const warnings =
     newest === undefined

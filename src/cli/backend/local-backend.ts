@@ -16,7 +16,7 @@ import type { Workspace } from '../../server/workspace.ts';
 import type { AuditRequest, Backend, CreatedToken, TokenRequest } from './backend.ts';
 import { commandLineActor } from './command-line-actor.ts';
 
-/** Works on a data directory, also while a server runs on it. The blob store is opened only when it is needed. */
+/** Works on a data directory, also while a server uses it. The blob store is opened only when it is needed. */
 export class LocalBackend implements Backend {
   readonly #config: Config;
   readonly #catalog: Catalog;
@@ -28,18 +28,18 @@ export class LocalBackend implements Backend {
   }
 
   /**
-   * @param options.create whether the data directory may be made
-   * @throws HeadwaterError `not-found` when there is none and it may not
+   * @param options.create whether a missing data directory is created
+   * @throws HeadwaterError `not-found` if it is missing and not created
    */
   static async open(config: Config, options: { create: boolean }): Promise<LocalBackend> {
     const file = join(config.dataDir, 'catalog.db');
     if (!options.create && !existsSync(file)) {
       throw new HeadwaterError(
         'not-found',
-        `${config.dataDir} holds no data of Headwater: name the data directory with --data-dir or --config, or a server with --server`,
+        `no Headwater data in ${config.dataDir}. Use --data-dir or --config, or --server for a remote server`,
       );
     }
-    // A wrong configuration is found before anything is made.
+    // A wrong configuration is reported before anything is created.
     if (!existsSync(file) && typeof config.tls === 'object') {
       const { readCertificate } = await import('../../http/connection/self-signed.ts');
       await readCertificate(config.tls);

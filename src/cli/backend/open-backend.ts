@@ -4,10 +4,10 @@ import { defined } from '../../model/defined.ts';
 import { localTargetOf, type Target, targetOf } from '../global-options.ts';
 import type { Backend } from './backend.ts';
 
-// Only the code that is needed is loaded: most of a command's time is its start.
+// Imports are lazy: most of a command's time is its start.
 
-/** What a command shall work with, and the file it comes from. */
-interface Found {
+/** The configuration of a command, and its file. */
+interface LoadedConfig {
   config: Config;
   file: string | undefined;
 }
@@ -15,7 +15,7 @@ interface Found {
 async function configFor(
   target: Extract<Target, { kind: 'local' }>,
   assignments: readonly string[] = [],
-): Promise<Found> {
+): Promise<LoadedConfig> {
   const { findConfigFile, loadConfig } = await import('../../config/load.ts');
   const file = target.config ?? findConfigFile();
   const overrides = {
@@ -29,13 +29,13 @@ async function configFor(
 }
 
 /** The configuration for `serve` and `config check`. */
-export async function localConfig(command: Command, assignments: readonly string[]): Promise<Found> {
+export async function localConfig(command: Command, assignments: readonly string[]): Promise<LoadedConfig> {
   return await configFor(localTargetOf(command), assignments);
 }
 
 /**
- * Opens what the global options name, does the work and closes it.
- * @param options.create whether a data directory may be made where there is none
+ * Opens the target of the global options, does the work and closes it.
+ * @param options.create whether a missing data directory is created
  */
 export async function withBackend<Result>(
   command: Command,

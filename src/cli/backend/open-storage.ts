@@ -6,16 +6,16 @@ import type { Config } from '../../config/schema.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { commandLineActor } from './command-line-actor.ts';
 
-/** What the commands about the blob store work on. */
+/** The catalog and the blob store, for the storage commands. */
 export interface StorageParts {
   catalog: Catalog;
   store: BlobStore;
 }
 
 /**
- * Opens the catalog and the blob store as they are, does the work and closes them: also a store that lost every blob, or
- * that belongs to another catalog.
- * @throws HeadwaterError `not-found` when there is no catalog
+ * Opens the catalog and the blob store without checks, does the work and closes them: also a store that lost every blob or
+ * belongs to another catalog.
+ * @throws HeadwaterError `not-found` if there is no catalog
  */
 export async function withStorage<Result>(
   config: Config,
@@ -24,7 +24,7 @@ export async function withStorage<Result>(
   if (!existsSync(join(config.dataDir, 'catalog.db'))) {
     throw new HeadwaterError(
       'not-found',
-      `no Headwater data in ${config.dataDir}. Name the data directory with --data-dir or --config`,
+      `no Headwater data in ${config.dataDir}. Use --data-dir or --config`,
     );
   }
   const { openWorkspace } = await import('../../server/workspace.ts');

@@ -12,13 +12,13 @@ import { ApiClient, type ApiTarget } from './api-client.ts';
 import type { AuditRequest, Backend, CreatedToken, TokenRequest } from './backend.ts';
 import { hashFile, uploadBlob } from './blob-upload.ts';
 
-/** The largest smallest file that may be the metadata of the others, in bytes. */
+/** The largest size, in bytes, at which the smallest file may be the metadata of the others. */
 const metadataLimit = 1024 * 1024;
 
-/** Entries of the audit log that are asked for at once: what the server gives at most. */
+/** Entries of the audit log in one request: the maximum of the server. */
 const auditPage = 500;
 
-/** Values as JSON has them: dates are text. */
+/** Values as in JSON: dates are text. */
 type Plain<Value> = { [Key in keyof Value]: Value[Key] extends Date | undefined ? string : Value[Key] };
 type PlainProduct = Omit<ProductWithVersions, 'versions'> & { versions: Plain<Version>[] };
 
@@ -34,13 +34,13 @@ export class RemoteBackend implements Backend {
     return new RemoteBackend(await ApiClient.open(target));
   }
 
-  /** Sends the blobs that the server lacks, then the version: the server finds out what the files are. */
+  /** Uploads the blobs that the server lacks, then publishes the version: the server detects the types of the files. */
   async publish(request: PublishRequest, progress: Progress, called?: FieldNaming): Promise<Published> {
     checkRequest(request, called);
     const { files, ...said } = request;
     const hashed = [];
     for (const file of files.filter(isLocal)) hashed.push({ ...file, ...(await hashFile(file, progress)) });
-    // The metadata first: the fingerprints of the others begin with its bytes.
+    // The metadata comes first: the fingerprints of the others begin with its bytes.
     hashed.sort((one, other) => one.size - other.size);
     const [smallest] = hashed;
     const metadata: Digest | undefined =

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { Config } from '../../config/schema.ts';
 
-/** What a started server says of itself. */
+/** The facts of a started server. */
 export interface Started {
   port: number;
   selfSigned: boolean;
@@ -10,7 +10,7 @@ export interface Started {
   fingerprint?: string;
 }
 
-/** Where clients reach the server. */
+/** The URL of the server for clients. */
 export function serverUrl(config: Config, port: number): string {
   if (config.publicUrl !== undefined) return config.publicUrl;
   const { address } = config.listen;
@@ -19,7 +19,7 @@ export function serverUrl(config: Config, port: number): string {
   return `${config.tls === 'off' ? 'http' : 'https'}://${host}:${port}`;
 }
 
-/** What a person needs to know once the server runs. */
+/** The text for people that the server prints after its start. */
 export function bannerText(
   config: Config,
   { port, selfSigned, certificatePath, fingerprint }: Started,
@@ -36,31 +36,31 @@ export function bannerText(
   if (url.startsWith('http:')) {
     lines.push(
       '',
-      'Clients demand https: put a proxy with a certificate in front and set publicUrl to its address.',
+      'Clients require https: put a proxy with a certificate in front, and set publicUrl to its address.',
     );
   }
   if (selfSigned && certificatePath !== undefined) lines.push('', ...trustText(certificatePath, fingerprint));
   return `${lines.join('\n')}\n`;
 }
 
-/** How clients that push come to be trusted: they join, over the protocol of LXD and Incus. */
+/** Clients that push must join, over the LXD protocol. */
 const joinText = [
-  'To push images to it, join it, with a token that lets one client in:',
+  'To let a client push images, create a join token:',
   '  headwater token create NAME --join    (prints the TOKEN)',
   '  lxc remote add ours TOKEN',
   '  incus remote add ours TOKEN',
 ];
 
-/** Neither client offers to trust a certificate of a simplestreams remote: a file has to be put in place. */
+/** No client offers to trust the certificate of a simplestreams remote: the user must install a file. */
 function trustText(certificate: string, fingerprint: string | undefined): string[] {
   return [
-    `Its certificate is self-signed: ${certificate}`,
+    `The certificate is self-signed: ${certificate}`,
     ...(fingerprint === undefined ? [] : [`  SHA-256 ${fingerprint}`]),
-    'To trust it for one user of lxc or incus, copy it to the client as',
+    'To trust it for one user of lxc or incus, copy it to the client as:',
     '  ~/.config/lxc/servercerts/headwater.crt               (lxc)',
     '  ~/snap/lxd/common/config/servercerts/headwater.crt    (lxc from the snap)',
     '  ~/.config/incus/servercerts/headwater.crt             (incus)',
-    'To trust it for everyone on a machine, copy it to /usr/local/share/ca-certificates/headwater.crt,',
-    'run update-ca-certificates and restart the lxd or incus daemon, which reads the store only at its start.',
+    'To trust it for all users of a machine, copy it to /usr/local/share/ca-certificates/headwater.crt,',
+    'run update-ca-certificates, and restart the LXD or Incus daemon.',
   ];
 }

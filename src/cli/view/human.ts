@@ -9,12 +9,12 @@ export function humanSize(bytes: number): string {
   return `${value.toFixed(1)} TiB`;
 }
 
-/** A moment for people, in UTC like the serials: `2026-01-31 05:24`. */
+/** A time for people, in UTC like the serials: `2026-01-31 05:24`. */
 export function humanTime(date: Date): string {
   return date.toISOString().slice(0, 16).replace('T', ' ');
 }
 
-/** A rest of time for people: `8s`, `3m20s`, `1h05m`. */
+/** A remaining time for people: `8s`, `3m20s`, `1h05m`. */
 export function humanDuration(seconds: number): string {
   if (!Number.isFinite(seconds)) return '-';
   const whole = Math.max(0, Math.round(seconds));

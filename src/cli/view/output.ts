@@ -1,13 +1,13 @@
 import { HeadwaterError, messageOf } from '../../errors.ts';
 import { exitCodeOf } from '../exit-codes.ts';
 
-/** Where a command writes: results to one stream, what a person may want to know besides to another. */
+/** The output of a command: results on one stream, notes for people on another. */
 export interface Output {
   /** A result for people or scripts. */
   line(text: string): void;
   /** A result for scripts, on one line or, when it is the only one, indented. */
   json(value: unknown, layout?: 'line' | 'indented'): void;
-  /** Something worth knowing that is no result. */
+  /** Information for people that is not a result. */
   note(text: string): void;
   warning(text: string): void;
 }
@@ -21,14 +21,14 @@ export const standardOutput: Output = {
   warning: (text) => void process.stderr.write(`headwater: warning: ${printable(text)}\n`),
 };
 
-/** A text without what a terminal would obey: much of what is printed was written by others. */
+/** A text without control characters: much of the printed text comes from outside. */
 export function printable(text: string): string {
   return text.replaceAll(/[^\P{Cc}\n\t]/gu, (control) => {
     return `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`;
   });
 }
 
-/** Reports what ended a command: a line for people and, when JSON was asked for, an object for scripts. */
+/** Reports the error of a command: a line for people and, with --json, an object for scripts. */
 export function reportError(error: unknown, options: { json: boolean }): void {
   const known = error instanceof HeadwaterError;
   const message = known ? error.message : `a defect of Headwater: ${messageOf(error).split('\n')[0]}`;

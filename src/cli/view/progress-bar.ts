@@ -3,10 +3,10 @@ import type { Progress } from '../../publish/request.ts';
 import { throwIfInterrupted } from '../interruption.ts';
 import { humanDuration, humanSize } from './human.ts';
 
-/** Over how many milliseconds the rate is measured. */
+/** The time over which the rate is measured, in milliseconds. */
 const rateWindow = 5_000;
 
-/** Smaller files, in bytes, are over before anyone could read it. */
+/** Smaller files, in bytes, finish before anyone could read the bar. */
 const leastSize = 4 * 1024 * 1024;
 
 interface Sample {
@@ -14,14 +14,14 @@ interface Sample {
   done: number;
 }
 
-/** Shows how far the file in hand has come: on a terminal only, and on stderr, so that it is never in the way. */
+/** Shows the progress of the current file, on stderr and only on a terminal. */
 export class ProgressBar {
   readonly #visible = process.stderr.isTTY === true;
   #bar: SingleBar | undefined;
   #file: string | undefined;
   #samples: Sample[] = [];
 
-  /** To be given to what works through files. Also lets a signal stop that work. */
+  /** Receives progress from code that reads files, and lets a signal interrupt it. */
   readonly report: Progress = ({ file, done, total }) => {
     throwIfInterrupted();
     if (!this.#visible || total === undefined || total < leastSize) return;
@@ -41,7 +41,7 @@ export class ProgressBar {
     });
   };
 
-  /** Takes the bar off the terminal. */
+  /** Removes the bar from the terminal. */
   close(): void {
     this.#bar?.stop();
     this.#bar = undefined;
@@ -67,7 +67,7 @@ export class ProgressBar {
       hideCursor: true,
       clearOnComplete: true,
       stopOnComplete: false,
-      // Signals are the business of interruption.ts.
+      // interruption.ts handles signals.
       gracefulExit: false,
     });
     this.#bar.start(total, 0, { done: humanSize(0), whole: humanSize(total), pace: '' });

@@ -6,8 +6,8 @@ export interface Column<Row> {
 }
 
 /**
- * A table as text: a line of titles, then a line for each row, columns two spaces apart. It is the same on a
- * terminal and in a pipe, and nothing is cut off.
+ * A table as text: a line of titles, then a line for each row, with two spaces between columns. It is the same on a
+ * terminal and in a pipe, and nothing is truncated.
  */
 export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
   const cells = [

@@ -11,7 +11,7 @@ export interface ImageView {
   size: number;
 }
 
-/** A version with what is said of its product: what `list --json` and `show --json` print. */
+/** A version with the details of its product, as `list --json` and `show --json` print it. */
 export interface VersionView {
   product: string;
   serial: string;
@@ -27,7 +27,7 @@ export interface VersionView {
   supportEol: string | null;
   requirements: Record<string, string>;
   aliases: string[];
-  /** Whether it is what aliases lead to. */
+  /** Whether aliases point to it. */
   newest: boolean;
   /** ISO 8601 */
   publishedAt: string;

@@ -137,13 +137,13 @@ describe('commands on a server', () => {
     const untrusting = await headwater(['list', '--server', url]);
     // No later try succeeds before somebody trusts it.
     expect(untrusting.code).toBe(3);
-    expect(untrusting.stderr).toContain('its certificate is not trusted: name it with --ca FILE');
+    expect(untrusting.stderr).toContain('the certificate is not trusted. Use --ca FILE');
     expect((await headwater(['list', '--server', url, '--insecure'])).code).toBe(0);
     expect((await headwater(['list', '--server', url, '--ca', certificate()])).code).toBe(0);
     const plain = await headwater(['list', '--server', url.replace('https:', 'http:')]);
     expect(plain).toMatchObject({
       code: 2,
-      stderr: `headwater: ${url.replace('https:', 'http:')}: redirects to ${url}: give that address with --server\n`,
+      stderr: `headwater: ${url.replace('https:', 'http:')}: the server redirects to ${url}. Use that address with --server\n`,
     });
   });
 
@@ -151,13 +151,13 @@ describe('commands on a server', () => {
     proxy.inject({ do: { kind: 'answer', status: 502, body: '<html>' } });
     expect(await throughProxy('list')).toMatchObject({
       code: 7,
-      stderr: expect.stringContaining('answered with status 502'),
+      stderr: expect.stringContaining('status 502, and the response is not from a Headwater server'),
     });
     proxy.reset();
     proxy.inject({ do: { kind: 'answer', status: 200, body: '<html>' } });
     expect(await throughProxy('list')).toMatchObject({
       code: 7,
-      stderr: expect.stringContaining('its answer is not JSON'),
+      stderr: expect.stringContaining('the response is not JSON'),
     });
   });
 });

@@ -21,13 +21,13 @@ interface AuditOptions {
 export function addAuditCommand(program: Command, output: Output): void {
   const audit = program
     .command('audit')
-    .summary('show who changed what')
+    .summary('show the audit log')
     .description(
-      'Show who changed what, from where and when, the newest change first: versions, aliases, tokens, clients and images that clients pushed.',
+      'Show the changes of versions, aliases, tokens, clients and pushed images, newest first, with the author, address and time of each.',
     )
-    .option('--since <when>', 'only from this time on: a time in UTC, or how long ago, such as 7d')
-    .option('--who <who>', 'only by them: token:NAME, client:NAME or local:USER')
-    .option('--limit <count>', 'how many', '100')
+    .option('--since <when>', 'only changes since this time in UTC, or since a duration ago, such as 7d')
+    .option('--who <who>', 'only changes by token:NAME, client:NAME or local:USER')
+    .option('--limit <count>', 'number of changes', '100')
     .action(async (options: AuditOptions) => {
       const request = requestOf(options);
       const entries = await withBackend(
@@ -36,7 +36,7 @@ export function addAuditCommand(program: Command, output: Output): void {
         async (backend) => await backend.audit(request),
       );
       if (wantsJson(audit)) output.json(entries);
-      else if (entries.length === 0) output.note('Nothing was changed.');
+      else if (entries.length === 0) output.note('No changes.');
       else {
         output.line(
           table(
@@ -83,6 +83,6 @@ function parseSince(text: string): Date {
   if (date !== undefined && !Number.isNaN(moment.getTime())) return moment;
   throw new HeadwaterError(
     'usage',
-    `--since ${text}: expected a time such as 2026-01-31T05:24Z, or how long ago, such as 7d`,
+    `--since ${text}: expected a time such as 2026-01-31T05:24Z, or a duration such as 7d`,
   );
 }

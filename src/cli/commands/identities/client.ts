@@ -9,9 +9,9 @@ import { table } from '../../view/table.ts';
 export function addClientCommand(program: Command, output: Output): void {
   const client = program
     .command('client')
-    .summary('list and revoke clients of LXD and Incus')
+    .summary('list and revoke LXD and Incus clients')
     .description(
-      'List and revoke the clients of LXD and Incus that have joined. They join with a token ("headwater token create --join") or with the shared secret.',
+      'List and revoke LXD and Incus clients that have joined. A client joins with a token ("headwater token create --join") or with the shared secret.',
     );
   addList(client, output);
   addRevoke(client, output);
@@ -21,7 +21,7 @@ function addList(client: Command, output: Output): void {
   const list = client
     .command('list')
     .summary('list clients')
-    .description('List the clients that have joined, those that were revoked included.')
+    .description('List the clients that have joined, including revoked ones.')
     .action(async () => {
       const clients = await withBackend(list, { create: false }, async (backend) => await backend.clients());
       if (wantsJson(list)) output.json(clients);
@@ -38,7 +38,7 @@ function addList(client: Command, output: Output): void {
               { title: 'NAMES', value: ({ names }) => names?.join(',') ?? 'all' },
               {
                 title: 'STATE',
-                value: ({ revokedAt }) => (revokedAt === undefined ? 'in force' : 'revoked'),
+                value: ({ revokedAt }) => (revokedAt === undefined ? 'active' : 'revoked'),
               },
               { title: 'JOINED', value: ({ createdAt }) => humanTime(createdAt) },
               {
@@ -58,8 +58,10 @@ function addRevoke(client: Command, output: Output): void {
   const revoke = client
     .command('revoke')
     .summary('revoke a client')
-    .description('Revoke a client: its certificate is refused from the next request on. Its images stay.')
-    .argument('<name|id|fingerprint>', 'the client; of the fingerprint, 12 digits are enough')
+    .description(
+      'Revoke a client: the server refuses its certificate from the next request. Its images stay.',
+    )
+    .argument('<name|id|fingerprint>', 'the client; 12 digits of the fingerprint are enough')
     .action(async (reference: string) => {
       await withBackend(revoke, { create: false }, async (backend) => await backend.revokeClient(reference));
       if (wantsJson(revoke)) output.json({ client: reference, revoked: true });

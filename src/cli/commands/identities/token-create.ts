@@ -12,7 +12,7 @@ import { addExamples, collect } from '../../help.ts';
 import { humanTime } from '../../view/human.ts';
 import type { Output } from '../../view/output.ts';
 
-/** A token that lets somebody in should not lie about for long. */
+/** A join token should not stay valid for long. */
 const joinLifetime = '1d';
 
 interface CreateOptions {
@@ -28,20 +28,17 @@ interface CreateOptions {
 export function addTokenCreate(token: Command, output: Output): void {
   const create = token
     .command('create')
-    .summary('make a token')
+    .summary('create a token')
     .description(
-      'Make a token and print it; it is never shown again. It goes to standard output, everything else to standard error. With --join, it is one that a client of LXD or Incus joins with, once: "lxc remote add NAME TOKEN".',
+      'Create a token and print it to standard output. It is shown once; only a hash is stored. With --join, it is a join token, with which one LXD or Incus client joins: "lxc remote add NAME TOKEN".',
     )
-    .argument('<name>', 'who or what will use it; the client is called so, too')
-    .option('--join', 'a token that a client joins with, instead of one for the HTTP API')
-    .option(
-      '--allow <actions>',
-      `what it allows: ${actions.join(', ')} (commas between them; default: read,publish)`,
-    )
+    .argument('<name>', 'name of the token, and of the client that joins with it')
+    .option('--join', 'create a join token instead of a token for the HTTP API')
+    .option('--allow <actions>', `rights, separated by commas: ${actions.join(', ')} (default: read,publish)`)
     .addOption(
       new Option(
         '--role <role>',
-        'what it allows, in one word: publish includes read and remove (default with --join: publish)',
+        'rights as a role; publish includes read and remove (default with --join: publish)',
       )
         .choices(Object.keys(roles))
         .conflicts('allow'),
@@ -49,19 +46,19 @@ export function addTokenCreate(token: Command, output: Output): void {
     .addOption(
       new Option(
         '--stream <stream>',
-        'allow it in this stream only (repeatable; default: in all, or with --join --role publish in the one for pushed images)',
+        'limit the rights to this stream (repeatable; default: all streams; with --join --role publish, the stream for pushed images)',
       ).argParser(collect),
     )
     .option('--create-stream', 'accept streams that do not exist yet')
     .addOption(
       new Option(
         '--name-pattern <pattern>',
-        'allow it for aliases and products with such names only, * and ? match anything (repeatable)',
+        'limit the rights to matching aliases and products; * and ? match anything (repeatable)',
       ).argParser(collect),
     )
     .option(
       '--expires <duration>',
-      `stop working after this time, such as 12h or 30d (default: never, with --join ${joinLifetime})`,
+      `lifetime, such as 12h or 30d (default: unlimited; with --join, ${joinLifetime})`,
     )
     .action(async (name: string, options: CreateOptions) => {
       const request = requestOf(name, options);

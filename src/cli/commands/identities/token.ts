@@ -12,7 +12,7 @@ export function addTokenCommand(program: Command, output: Output): void {
   const token = program
     .command('token')
     .summary('create, list and revoke tokens')
-    .description('Create, list and revoke the tokens of the HTTP API, and those that clients join with.');
+    .description('Create, list and revoke tokens for the HTTP API, and join tokens.');
   addTokenCreate(token, output);
   addList(token, output);
   addRevoke(token, output);
@@ -23,9 +23,9 @@ function addList(token: Command, output: Output): void {
     .command('list')
     .summary('list tokens')
     .description(
-      'List tokens, without their secrets. Tokens that were used to join, revoked or expired more than 30 days ago are left out; "headwater audit" shows them, too.',
+      'List tokens, without their secrets. Tokens that were used to join, revoked or expired more than 30 days ago are omitted; "headwater audit" also shows them.',
     )
-    .option('--all', 'list these, too')
+    .option('--all', 'include these')
     .action(async (options: { all?: boolean }) => {
       const tokens = await withBackend(
         list,
@@ -33,7 +33,7 @@ function addList(token: Command, output: Output): void {
         async (backend) => await backend.tokens({ all: options.all === true }),
       );
       if (wantsJson(list)) output.json(tokens);
-      else if (tokens.length === 0) output.note('There are no tokens yet.');
+      else if (tokens.length === 0) output.note('No tokens yet.');
       else {
         output.line(
           table(
@@ -63,7 +63,7 @@ function addRevoke(token: Command, output: Output): void {
   const revoke = token
     .command('revoke')
     .summary('revoke a token')
-    .description('Revoke a token: it is refused from the next request on.')
+    .description('Revoke a token: the server refuses it from the next request.')
     .argument('<name|id>', 'the token')
     .action(async (idOrName: string) => {
       await withBackend(revoke, { create: false }, async (backend) => await backend.revokeToken(idOrName));
@@ -76,5 +76,5 @@ function addRevoke(token: Command, output: Output): void {
 function stateOf({ purpose, revokedAt, expiresAt, lastUsedAt }: Token): string {
   if (purpose === 'join' && lastUsedAt !== undefined) return 'used';
   if (revokedAt !== undefined) return 'revoked';
-  return expiresAt !== undefined && expiresAt.getTime() <= Date.now() ? 'expired' : 'in force';
+  return expiresAt !== undefined && expiresAt.getTime() <= Date.now() ? 'expired' : 'active';
 }

@@ -17,9 +17,9 @@ export function addAliasCommand(program: Command, output: Output): void {
 
   const set = alias
     .command('set')
-    .summary('make an alias lead to a product')
+    .summary('point an alias to a product')
     .description(
-      'Make an alias lead to a product, from wherever it led before. It follows the newest version and leads to every architecture of the product; clients take theirs.',
+      'Point an alias to a product; an existing alias moves. It points to the newest version of every architecture, and clients take their own.',
     )
     .argument('<name>', 'the alias')
     .argument('<product>', 'os:release:variant, os:release:architecture:variant or another alias')
@@ -30,7 +30,7 @@ export function addAliasCommand(program: Command, output: Output): void {
         return found;
       });
       if (wantsJson(set)) output.json({ alias: name, ...family });
-      else output.line(`${name} leads to ${describe(family)}`);
+      else output.line(`${name} points to ${describe(family)}`);
     });
   addExamples(set, [
     'headwater alias set debian/stable debian:bookworm:default',
@@ -40,7 +40,7 @@ export function addAliasCommand(program: Command, output: Output): void {
   const unset = alias
     .command('unset')
     .summary('remove an alias')
-    .description('Remove an alias. The products it led to stay.')
+    .description('Remove an alias. Its products stay.')
     .argument('<name>', 'the alias')
     .action(async (name: string) => {
       await withBackend(unset, { create: false }, async (backend) => await backend.unsetAlias(name));
@@ -52,17 +52,17 @@ export function addAliasCommand(program: Command, output: Output): void {
   const list = alias
     .command('list')
     .summary('list aliases')
-    .description('List aliases and what they lead to.')
+    .description('List aliases and their products.')
     .action(async () => {
       const aliases = await withBackend(list, { create: false }, async (backend) => await backend.aliases());
       if (wantsJson(list)) output.json(aliases);
-      else if (aliases.length === 0) output.note('There are no aliases yet.');
+      else if (aliases.length === 0) output.note('No aliases yet.');
       else {
         output.line(
           table(
             [
               { title: 'ALIAS', value: ({ name }) => name },
-              { title: 'LEADS TO', value: describe },
+              { title: 'PRODUCT', value: describe },
               {
                 title: 'ARCHITECTURES',
                 value: ({ products }) => products.map((product) => product.split(':')[2]).join(', '),
@@ -90,7 +90,7 @@ async function findFamily(backend: Backend, text: string): Promise<Family> {
   ) {
     throw new HeadwaterError(
       'not-found',
-      `${JSON.stringify(text)} is no alias and no product: expected os:release:variant, such as debian:bookworm:default`,
+      `no alias or product ${JSON.stringify(text)}: expected os:release:variant, such as debian:bookworm:default`,
     );
   }
   return {

@@ -17,13 +17,13 @@ export function addIndexCommand(program: Command, output: Output): void {
     .command('index')
     .summary('publish every version of a tree')
     .description(
-      'Publish every version of a tree …/<os>/<release>/<architecture>/<variant>/<serial>/, or of one that incus-simplestreams made. Nothing is moved, and on the same file system nothing is copied; files that are in the tree must not be changed afterwards. Versions that are published already are passed over, so the command can be run again and again.',
+      'Publish every version of a tree …/<os>/<release>/<architecture>/<variant>/<serial>/, or of a tree of incus-simplestreams. Nothing is moved, and on the same file system nothing is copied: do not change the files of the tree in place afterwards, or use --copy. Published versions are skipped, so you can run the command again at any time.',
     )
     .argument('<dir>', 'the tree')
     .option('--stream <name>', 'stream (default: images)')
     .option('--create-stream', 'create the stream if it does not exist')
-    .option('--watch', 'keep running and publish what appears, once it is complete')
-    .option('--copy', 'copy the files, for a tree whose files may change')
+    .option('--watch', 'keep running and publish new versions when their files are complete')
+    .option('--copy', 'copy the files, if a program may change them in place')
     .action(async (directory: string, options: Options) => {
       stopOnSignals();
       const { TreeIndexer } = await import('../../tree-indexer.ts');

@@ -13,7 +13,7 @@ export function addListCommand(program: Command, output: Output): void {
     .command('list')
     .summary('list versions')
     .description(
-      'List the newest version of each product. A filter is key=value (os, release, architecture, variant, stream, type, alias, serial; * and ? match anything) or a word that is looked for anywhere; a version must pass all filters.',
+      'List the newest version of each product. A filter is key=value (os, release, architecture, variant, stream, type, alias, serial; * and ? match anything) or a word that occurs anywhere. A version must match all filters.',
     )
     .argument('[filter...]', 'key=value or a word')
     .option('--all-versions', 'list older versions too')
@@ -28,7 +28,7 @@ export function addListCommand(program: Command, output: Output): void {
       });
       if (wantsJson(command)) output.json(versions);
       else if (versions.length === 0)
-        output.note(filters.length === 0 ? 'There are no versions yet.' : 'No version matches.');
+        output.note(filters.length === 0 ? 'No versions yet.' : 'No version matches.');
       else output.line(versionTable(versions));
     });
   addExamples(command, [

@@ -10,7 +10,7 @@ import type { PublishFlags } from '../../publish-requests.ts';
 import { humanSize } from '../../view/human.ts';
 import type { Output } from '../../view/output.ts';
 
-/** Flags as commander gives them. */
+/** The options as commander parses them. */
 type Options = Omit<PublishFlags, 'architecture' | 'aliases' | 'requirements'> & {
   arch?: string;
   alias?: string[];
@@ -22,7 +22,7 @@ export function addPublishCommand(program: Command, output: Output): void {
     .command('publish')
     .summary('publish a version')
     .description(
-      'Publish a version of an image: metadata and roots, a unified tarball, or a bare root filesystem tarball; or the directory that an image builder left behind. What a file is, its bytes decide. What the flags do not say comes from metadata.yaml, or from the root filesystem itself. Where they say something else, the flags are used, with a warning; only the architecture must agree.',
+      'Publish a version of an image: metadata and roots, a unified tarball, a bare root filesystem tarball, or the output directory of an image builder. File types are detected from content, not from names. Values that the flags do not give come from metadata.yaml or from the root filesystem. If a flag and the files disagree, the flag is used, with a warning; only the architecture must agree.',
     )
     .argument('<file|dir...>', 'the files of one version, or directories with one version each')
     .option('--os <name>', 'distribution, such as debian')
@@ -31,34 +31,35 @@ export function addPublishCommand(program: Command, output: Output): void {
     .option('--variant <name>', 'variant (default: default)')
     .option(
       '--serial <serial>',
-      'version, as YYYYMMDD_HHMM in UTC (default: from metadata.yaml, or the present minute)',
+      'version, as YYYYMMDD_HHMM in UTC (default: from metadata.yaml, or the current minute)',
     )
     .option('--stream <name>', 'stream (default: images)')
     .option('--create-stream', 'create the stream if it does not exist')
     .addOption(
-      new Option('--alias <name>', 'alias, beside os/release and os/release/variant (repeatable)').argParser(
-        collect,
-      ),
+      new Option(
+        '--alias <name>',
+        'additional alias, besides os/release and os/release/variant (repeatable)',
+      ).argParser(collect),
     )
-    .option('--title <text>', "the release's name as people write it")
+    .option('--title <text>', 'display name of the release')
     .option('--label <text>', 'label (default: release)')
     .option('--eol <date>', 'end of support, as YYYY-MM-DD')
     .addOption(
       new Option(
         '--requirement <key=value>',
-        'what an instance needs, such as secureboot=false (repeatable)',
+        'requirement of instances, such as secureboot=false (repeatable)',
       ).argParser(collect),
     )
     .action(async (paths: string[], options: Options) => {
       stopOnSignals();
-      const { flagOf: called, readPublishRequests } = await import('../../publish-requests.ts');
+      const { flagOf, readPublishRequests } = await import('../../publish-requests.ts');
       const { ProgressBar } = await import('../../view/progress-bar.ts');
       const requests = await readPublishRequests(paths, flagsOf(options));
       await withBackend(command, { create: true }, async (backend) => {
         for (const { request, warnings } of requests) {
           for (const warning of warnings) output.warning(warning);
           const bar = new ProgressBar();
-          const published = await backend.publish(request, bar.report, called).finally(() => bar.close());
+          const published = await backend.publish(request, bar.report, flagOf).finally(() => bar.close());
           for (const warning of published.warnings) output.warning(warning);
           if (wantsJson(command)) output.json(published, 'line');
           else output.line(describe(published));
@@ -96,7 +97,7 @@ function describe({ outcome, product, serial, stream, aliases, images }: Publish
   const what =
     outcome === 'created'
       ? `published in the stream ${stream}`
-      : 'was published before with the same files; nothing changed';
+      : 'already exists with the same files; nothing changed';
   return [
     `${product}@${serial} ${what}`,
     ...images.map(

@@ -12,9 +12,9 @@ export function addRemoveCommand(program: Command, output: Output): void {
     .command('remove')
     .summary('remove a version')
     .description(
-      'Remove the version that REF names (see "headwater show --help"). Clients no longer find it; its files stay fetchable for the grace period, because clients keep an index for an hour.',
+      'Remove the version that REF names (see "headwater show --help"). It disappears from the documents at once. Its files stay fetchable for the grace period, because clients cache the index for an hour.',
     )
-    .argument('<ref>', 'what to remove; with @serial where there are several versions')
+    .argument('<ref>', 'the version; add @serial if there are several')
     .option('--all-versions', 'remove every version that REF names')
     .action(async (reference: string, options: { allVersions?: boolean }) => {
       const removed = await withBackend(command, { create: false }, async (backend) => {
@@ -39,6 +39,6 @@ function tooMany(reference: string, versions: VersionView[]): HeadwaterError {
   const names = versions.map(({ product, serial }) => `  ${product}@${serial}`).join('\n');
   return new HeadwaterError(
     'conflict',
-    `${reference} names ${versions.length} versions: name one of these, or give --all-versions to remove all\n${names}`,
+    `${reference} names ${versions.length} versions: use one of these names, or --all-versions to remove all\n${names}`,
   );
 }

@@ -11,11 +11,11 @@ import type { VersionView } from '../../view/version-view.ts';
 export function addShowCommand(program: Command, output: Output): void {
   const command = program
     .command('show')
-    .summary('show everything about a version')
+    .summary('show the details of a version')
     .description(
-      'Show a version with its images and files. REF is an alias, alias/architecture or os:release:architecture:variant, which mean the newest version or, with @serial, the one named; or 6 or more digits of a fingerprint.',
+      'Show a version with its images and files. REF is an alias, alias/architecture or os:release:architecture:variant: the newest version, or with @serial the version of that serial. Six or more digits of a fingerprint also identify a version.',
     )
-    .argument('<ref>', 'what to show')
+    .argument('<ref>', 'the version')
     .action(async (reference: string) => {
       const shown = await withBackend(command, { create: false }, async (backend) =>
         (await resolveReference(backend, reference)).map(newestOf),

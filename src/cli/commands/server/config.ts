@@ -19,7 +19,7 @@ export function addConfigCommand(program: Command, output: Output): void {
     .command('check')
     .summary('check the configuration and print the effective one')
     .description(
-      'Check the configuration and print the effective one as a valid file. Flags win over the environment (HEADWATER_…), the environment over the file, the file over the defaults. The command also checks the files of a certificate, the definitions of mirrors, and the keyring and authorities of each enabled mirror. It warns of mirrors that have versions in the catalog but no definition. It does not check the blob store.',
+      'Check the configuration and print the effective one as a valid file. Flags override the environment (HEADWATER_…), the environment overrides the file, and the file overrides the defaults. The command also checks the files of the certificate, the definitions of mirrors, and the keyring and authorities of each enabled mirror. It warns of mirrors that have versions in the catalog but no definition. It does not check the blob store.',
     )
     .option('--set <key=value>', 'a setting, such as listen.port=9443 (repeatable)', collect)
     .action(async (options: { set?: string[] }) => {
@@ -38,7 +38,7 @@ export function addConfigCommand(program: Command, output: Output): void {
       } else {
         output.note(
           file === undefined
-            ? 'There is no configuration file: these are the defaults, the environment and flags.'
+            ? 'No configuration file: these are the defaults, the environment and the flags.'
             : `${file} is valid.`,
         );
         if (mirrors.length > 0) {
@@ -80,11 +80,11 @@ async function warnOfOrphans(
     }
   } catch (error) {
     // The configuration is good all the same.
-    output.warning(`mirrors without a definition were not looked for: ${messageOf(error)}`);
+    output.warning(`mirrors without a definition could not be checked: ${messageOf(error)}`);
   }
 }
 
-/** @throws HeadwaterError `invalid`, with a line for every file of a mirror that is missing or not what it should be */
+/** @throws HeadwaterError `invalid`, with a line for every file of a mirror that is missing or invalid */
 async function checkNamedFiles(definitions: readonly MirrorDefinition[]): Promise<void> {
   const { problemsOfNamedFiles } = await import('../../../mirror/upstream/key-files.ts');
   const problems = (await Promise.all(definitions.map(problemsOfNamedFiles))).flat();

@@ -7,12 +7,12 @@ import type { Output } from '../../view/output.ts';
 export function addHealthCommand(program: Command, output: Output): void {
   const command = program
     .command('health')
-    .summary('ask the server on this machine whether it is ready')
+    .summary('check whether the server on this machine is ready')
     .description(
-      'Ask the server that runs on this machine with this configuration whether it is ready: /readyz, over https unless TLS is off. Where one server runs on the data directory, it is asked where it listens, whatever settings it was started with; otherwise, and with --set listen.…, at the address and port of the configuration. Exit code 0: it is; 7: it is not, or cannot be reached. With --write, /readyz?write: whether images can be published, too. With --live, /healthz: whether the process answers.',
+      'Check whether the server on this machine is ready (/readyz, over https unless TLS is off). If one server runs on the data directory, its own address is used, whatever settings it was started with. Otherwise, and with --set listen.…, the address and port of the configuration are used. The exit code is 0 if the server is ready, and 7 if it is not or cannot be reached. --write asks /readyz?write: whether images can also be published. --live asks /healthz: whether the process answers.',
     )
-    .option('--live', 'ask only whether the process answers')
-    .addOption(new Option('--write', 'ask whether images can be published, too').conflicts('live'))
+    .option('--live', 'check only whether the process answers')
+    .addOption(new Option('--write', 'also check whether images can be published').conflicts('live'))
     .option('--set <key=value>', 'a setting, such as listen.port=9443 (repeatable)', collect)
     .action(async (options: { live?: boolean; write?: boolean; set?: string[] }) => {
       const { set = [] } = options;

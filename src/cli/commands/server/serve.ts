@@ -13,7 +13,7 @@ export function addServeCommand(program: Command, output: Output): void {
     .command('serve')
     .summary('start the server')
     .description(
-      'Start the server and print how to add it to lxc and incus. SIGTERM and SIGINT let running downloads finish for a while (shutdownTimeout); a second one ends at once. SIGHUP changes nothing yet: restart the server to apply another configuration.',
+      'Start the server and print how to add it to lxc and incus. At SIGTERM or SIGINT, running downloads may finish within shutdownTimeout; a second signal ends the server at once. SIGHUP has no effect: restart the server to apply a changed configuration.',
     )
     .option('--set <key=value>', 'a setting, such as listen.port=9443 (repeatable)', collect)
     .action(async (options: { set?: string[] }) => {
@@ -27,9 +27,9 @@ export function addServeCommand(program: Command, output: Output): void {
   ]);
 }
 
-/** Serves until a signal comes. */
+/** Serves until a signal arrives. */
 async function serve(config: Config, json: boolean, output: Output): Promise<void> {
-  // Before anything is said: whoever reads it may stop the server at once.
+  // Before any output: its reader may stop the server at once.
   const stopped = firstSignal();
   let noteHangup = () => {};
   process.on('SIGHUP', () => noteHangup());

@@ -12,7 +12,9 @@ export function addStorageCommand(program: Command, output: Output): void {
   const storage = program
     .command('storage')
     .summary('show and repair the blob store')
-    .description('Show who owns the blob store and what is set aside, adopt it, and bring blobs back.');
+    .description(
+      'Show the owner of the blob store and the blobs that are set aside, adopt the store, and restore blobs.',
+    );
   addStatus(storage, output);
   addAdopt(storage, output);
   addSweep(storage, output);
@@ -22,9 +24,9 @@ export function addStorageCommand(program: Command, output: Output): void {
 function addStatus(storage: Command, output: Output): void {
   const command = storage
     .command('status')
-    .summary('show which catalog owns the store and what is set aside')
+    .summary('show the owner of the store and the blobs that are set aside')
     .description(
-      'Show which catalog owns the blob store, whether anything keeps Headwater from removing blobs, and what is set aside. With --server, as the server reports it; the token must allow admin. Exit code 5 when something keeps Headwater from removing blobs or a sweep has stopped.',
+      'Show which catalog owns the blob store, why Headwater removes no blobs (if so), and which blobs are set aside. With --server, the server reports it; the token must allow admin. The exit code is 5 if something keeps Headwater from removing blobs, or if a sweep has stopped.',
     )
     .action(async () => {
       const report = await reportOf(command);
@@ -72,9 +74,9 @@ function addAdopt(storage: Command, output: Output): void {
     .command('adopt')
     .summary('make this catalog the owner of the store')
     .description(
-      'Make the catalog of the data directory the owner of the blob store: after a backup of the catalog was restored, or when the catalog was lost for good. Blobs that were set aside and that the catalog names come back. Blobs that it does not know are set aside by a later sweep, and removed after collection.keepUnknown. A running server takes notice within a minute.',
+      'Make the catalog of the data directory the owner of the blob store, after the catalog was restored from a backup or lost. Blobs that were set aside and that the catalog names come back. A later sweep sets aside blobs that the catalog does not know; they are deleted after collection.keepUnknown. A running server notices the new owner within a minute.',
     )
-    .option('--yes', 'do it; without, only show what would change')
+    .option('--yes', 'apply the change; without it, only show it')
     .action(async (options: { yes?: boolean }) => {
       const { config } = await localConfig(command, []);
       await withStorage(config, async ({ catalog, store }) => {
@@ -88,7 +90,7 @@ function addAdopt(storage: Command, output: Output): void {
         const record = await adoptStore(catalog, store);
         const { returned } = await tidyAside(catalog, store);
         if (wantsJson(command)) output.json({ ...record, returned });
-        else output.line(`catalog ${record.catalog} owns the store now; ${returned} blobs brought back`);
+        else output.line(`catalog ${record.catalog} now owns the store; ${returned} blobs restored`);
       });
     });
   addExamples(command, ['headwater storage adopt', 'headwater storage adopt --yes']);
@@ -99,9 +101,9 @@ function addSweep(storage: Command, output: Output): void {
     .command('sweep')
     .summary('set aside every blob that the catalog does not know')
     .description(
-      'Set aside every blob that the catalog does not know and that is older than gracePeriod, however many there are. The server does this once a day, and stops when they are more than collection.share of the store. "headwater storage restore" brings them back until they are removed, after collection.keepUnknown.',
+      'Set aside every blob that the catalog does not know and that is older than gracePeriod, without a limit. The server does this once a day, but stops if it would set aside more than collection.share of the store. "headwater storage restore" restores these blobs until they are deleted, after collection.keepUnknown.',
     )
-    .option('--yes', 'do it; without, only show what would change')
+    .option('--yes', 'apply the change; without it, only show it')
     .action(async (options: { yes?: boolean }) => {
       const { config } = await localConfig(command, []);
       await withStorage(config, async ({ catalog, store }) => {
@@ -126,15 +128,15 @@ function addSweep(storage: Command, output: Output): void {
 function addRestore(storage: Command, output: Output): void {
   const command = storage
     .command('restore')
-    .summary('bring back blobs that were set aside')
+    .summary('restore blobs that were set aside')
     .description(
-      'Bring back blobs that were set aside, by their digests (SHA-256) or all of them. Blobs that the catalog names come back by themselves; one that it does not know is set aside again by a later sweep.',
+      'Restore blobs that were set aside: those with the given digests (SHA-256), or all. Blobs that the catalog names come back by themselves; a later sweep sets aside again the blobs that it does not know.',
     )
-    .argument('[digest...]', 'the blobs')
-    .option('--all', 'every blob that is set aside')
+    .argument('[digest...]', 'SHA-256 of a blob')
+    .option('--all', 'all blobs that are set aside')
     .action(async (digests: string[], options: { all?: boolean }) => {
       if ((digests.length === 0) === (options.all !== true)) {
-        throw new HeadwaterError('usage', 'name the blobs by their digests, or give --all');
+        throw new HeadwaterError('usage', 'missing digests: name the blobs by their SHA-256, or use --all');
       }
       const { config } = await localConfig(command, []);
       await withStorage(config, async ({ store }) => {
@@ -149,7 +151,7 @@ function addRestore(storage: Command, output: Output): void {
           }
         }
         if (wantsJson(command)) output.json({ restored: blobs });
-        else output.line(`${blobs} blobs brought back`);
+        else output.line(`${blobs} blobs restored`);
       });
     });
   addExamples(command, [

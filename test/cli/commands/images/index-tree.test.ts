@@ -47,7 +47,7 @@ describe('index', () => {
     await add('20260101_0000');
     await add('20260101_0000', 'alpine');
     const first = await index();
-    expect(first).toMatchObject({ code: 0, stderr: '2 published, 0 published before, 0 failed\n' });
+    expect(first).toMatchObject({ code: 0, stderr: '2 published, 0 already present, 0 failed\n' });
     expect(first.stdout).toBe(
       'alpine:bookworm:amd64:default@20260101_0000 published\ndebian:bookworm:amd64:default@20260101_0000 published\n',
     );
@@ -57,7 +57,7 @@ describe('index', () => {
     expect(publishedIn(second.stdout)).toMatchObject([
       { outcome: 'created', serial: '20260102_0000', stream: 'images' },
     ]);
-    expect((await index()).stderr).toBe('0 published, 3 published before, 0 failed\n');
+    expect((await index()).stderr).toBe('0 published, 3 already present, 0 failed\n');
   });
 
   test('leaves the files where they are, and copies none unless told to', async () => {

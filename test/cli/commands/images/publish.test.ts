@@ -98,7 +98,7 @@ describe('publish', () => {
     const again = await publish(metadata, root, '--json');
     expect(again.code).toBe(0);
     expect(JSON.parse(again.stdout)).toMatchObject({ outcome: 'unchanged' });
-    expect((await publish(metadata, root)).stdout).toContain('was published before with the same files');
+    expect((await publish(metadata, root)).stdout).toContain('already exists with the same files');
   });
 
   test('of other files under the same serial is a conflict that changes nothing', async () => {
@@ -162,7 +162,7 @@ describe('publish', () => {
   test('refuses files and directories at once', async () => {
     const { code, stderr } = await publish(metadata, dirname(root));
     expect(code).toBe(2);
-    expect(stderr).toContain('publish either the files of one version, or directories');
+    expect(stderr).toContain('cannot be mixed: publish the files of one version, or directories');
   });
 });
 
@@ -181,7 +181,7 @@ describe('on a large file', () => {
     await running.until(async () => (await readdir(staging).catch(() => [])).length > 0);
     expect(await running.end('SIGINT')).toBe(130);
     expect(running.stdout).toBe('');
-    expect(running.stderr).toMatch(/^headwater: .*interrupted: nothing more was published\n$/);
+    expect(running.stderr).toMatch(/^headwater: .*interrupted; nothing more was published\n$/);
     expect(await readdir(staging)).toEqual([]);
     expect(await listed()).toEqual([]);
   });

@@ -88,7 +88,7 @@ describe('a mistyped setting gets a suggestion', () => {
     await writeFile(join(directory, 'headwater.yaml'), 'grcePeriod: 1h\n');
     const { stderr } = await headwater(['config', 'check'], { cwd: directory });
     expect(stderr).toContain(
-      'headwater.yaml:1: grcePeriod: there is no such setting; did you mean gracePeriod?',
+      'headwater.yaml:1: grcePeriod: unknown setting; did you mean gracePeriod?',
     );
   });
 });

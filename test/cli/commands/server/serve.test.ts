@@ -43,7 +43,7 @@ describe('serve', () => {
 
   test('prints how to add it to the clients and how they trust it', async () => {
     const server = serve();
-    await server.until(() => server.stdout.includes('restart the lxd or incus daemon'));
+    await server.until(() => server.stdout.includes('restart the LXD or Incus daemon'));
     const url = /Headwater serves (\S+)/.exec(server.stdout)?.[1];
     expect(server.stdout).toContain(
       `\n  lxc remote add headwater ${url} --protocol simplestreams --public\n`,

@@ -51,7 +51,7 @@ test('a catalog that was lost and comes back: status, adopt, sweep, restore', as
   expect(await storage(data, 'restore', 'ab'.repeat(32))).toMatchObject({ code: 4 });
   expect(await storage(data, 'restore', names[0] ?? '')).toMatchObject({
     code: 0,
-    stdout: '1 blobs brought back\n',
+    stdout: '1 blobs restored\n',
   });
 
   // The old catalog, back in its place, has all of its blobs again once it is adopted.
@@ -60,7 +60,7 @@ test('a catalog that was lost and comes back: status, adopt, sweep, restore', as
   expect(await storage(data, 'status')).toMatchObject({ code: 5 });
   expect(await storage(data, 'adopt', '--yes')).toMatchObject({
     code: 0,
-    stdout: expect.stringContaining('1 blobs brought back'),
+    stdout: expect.stringContaining('1 blobs restored'),
   });
   expect(await storage(data, 'status')).toMatchObject({ code: 0 });
 });
