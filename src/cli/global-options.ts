@@ -91,7 +91,7 @@ function given<Key extends 'config' | 'dataDir' | 'token' | 'ca'>(
   options: GlobalOptions,
   ...keys: Key[]
 ): { [Name in Key]?: string } {
-  const found: { [Name in Key]?: string } = {};
-  for (const key of keys) if (options[key]) found[key] = options[key];
-  return found;
+  const result: { [Name in Key]?: string } = {};
+  for (const key of keys) if (options[key]) result[key] = options[key];
+  return result;
 }

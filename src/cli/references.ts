@@ -71,17 +71,17 @@ function architectureOf(name: string): string | undefined {
 }
 
 async function byFingerprint(backend: Backend, prefix: string): Promise<Referent> {
-  const found = await backend.imagesByFingerprint(prefix);
-  const [first] = found;
+  const images = await backend.imagesByFingerprint(prefix);
+  const [first] = images;
   if (first === undefined) throw unknown(prefix);
-  const other = found.find(({ product, serial }) => product !== first.product || serial !== first.serial);
+  const other = images.find(({ product, serial }) => product !== first.product || serial !== first.serial);
   if (other !== undefined) {
     throw new HeadwaterError(
       'conflict',
-      `${prefix} begins the fingerprints of ${found.length} images: ${found
+      `${prefix} begins the fingerprints of ${images.length} images: ${images
         .slice(0, 3)
         .map(({ fingerprint }) => fingerprint.slice(0, prefix.length + 6))
-        .join(', ')}${found.length > 3 ? ', …' : ''}; use more digits`,
+        .join(', ')}${images.length > 3 ? ', …' : ''}; use more digits`,
     );
   }
   const product = await backend.product(first.product);

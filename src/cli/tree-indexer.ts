@@ -125,8 +125,8 @@ export class TreeIndexer {
   async #isKnown(key: ProductKey, serial: string): Promise<boolean> {
     const product = productName(key);
     if (this.#last?.product !== product) {
-      const found = await this.#backend.product(product);
-      this.#last = { product, serials: new Set(found?.versions.map((version) => version.serial)) };
+      const stored = await this.#backend.product(product);
+      this.#last = { product, serials: new Set(stored?.versions.map((version) => version.serial)) };
     }
     const known = this.#last.serials.has(serial);
     if (known) this.#count.known += 1;

@@ -11,13 +11,13 @@ export function leaf<Schema extends z.ZodType>(kind: Kind, schema: Schema): Sche
   return schema.meta({ kind });
 }
 
-export function whole(least: number, most: number) {
-  const error = `expected a whole number from ${least} to ${most}`;
-  return leaf('whole', z.int({ error }).min(least, { error }).max(most, { error }));
+export function integer(min: number, max: number) {
+  const error = `expected a whole number from ${min} to ${max}`;
+  return leaf('whole', z.int({ error }).min(min, { error }).max(max, { error }));
 }
 
-export function text(what: string, test: (value: string) => boolean) {
-  const error = `expected ${what}`;
+export function text(description: string, test: (value: string) => boolean) {
+  const error = `expected ${description}`;
   return leaf('text', z.string({ error }).refine(test, { error }));
 }
 
@@ -27,20 +27,20 @@ export function choice<const Values extends readonly string[]>(values: Values) {
 
 export const boolean = leaf('boolean', z.boolean({ error: 'expected true or false' }));
 
-export const path = (what: string) => {
-  const error = `expected the path of ${what}`;
+export const path = (description: string) => {
+  const error = `expected the path of ${description}`;
   return leaf('path', z.string({ error }).min(1, { error }));
 };
 
 /** Bytes. */
-export function size(least: number, most: number, what: string) {
-  const error = `expected a size ${what}, such as 16MiB`;
+export function size(min: number, max: number, description: string) {
+  const error = `expected a size ${description}, such as 16MiB`;
   return leaf(
     'text',
     z
       .union([z.string(), z.number()], { error })
       .transform((value) => parseSize(String(value)) ?? Number.NaN)
-      .refine((bytes) => bytes >= least && bytes <= most, { error }),
+      .refine((bytes) => bytes >= min && bytes <= max, { error }),
   );
 }
 

@@ -41,10 +41,10 @@ export function environmentLayer(environment: NodeJS.ProcessEnv): Layer {
   );
   const byVariable = new Map(settings.map((setting) => [setting.variable, setting]));
   const problems: string[] = [];
-  const found: [Setting, string][] = [];
+  const assigned: [Setting, string][] = [];
   for (const [name, value = ''] of given) {
     const setting = byVariable.get(name);
-    if (setting !== undefined) found.push([setting, value]);
+    if (setting !== undefined) assigned.push([setting, value]);
     else if (!otherVariables.has(name) && !mirrorVariable.test(name) && !isServiceLink(name, value)) {
       const near = suggest(withoutPrefix(name), [...byVariable.keys(), ...otherVariables].map(withoutPrefix));
       const advice =
@@ -52,15 +52,16 @@ export function environmentLayer(environment: NodeJS.ProcessEnv): Layer {
       problems.push(`${name}: unknown setting; ${advice}`);
     }
   }
-  for (const [{ key, variable }] of found) {
-    const inner = found.find(([other]) => other.key.startsWith(`${key}.`));
-    if (inner) problems.push(`${variable} and ${inner[0].variable}: they exclude each other; set one`);
+  for (const [{ key, variable }] of assigned) {
+    const nested = assigned.find(([other]) => other.key.startsWith(`${key}.`));
+    if (nested) problems.push(`${variable} and ${nested[0].variable}: they exclude each other; set one`);
   }
 
   const values = Object.create(null) as Tree;
-  for (const [setting, value] of found) put(values, setting.path, fromText(setting, value, setting.variable));
+  for (const [setting, value] of assigned)
+    put(values, setting.path, fromText(setting, value, setting.variable));
   resolvePaths(values, process.cwd());
-  const variables = new Map(found.map(([setting]) => [setting.key, setting.variable]));
+  const variables = new Map(assigned.map(([setting]) => [setting.key, setting.variable]));
   return {
     values,
     problems,

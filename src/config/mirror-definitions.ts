@@ -73,11 +73,11 @@ function readDefinition(
   const layer = readYamlFile(file);
   const result = schema.safeParse(layer.values, { jitless: true });
   if (!result.success) {
-    const mistakes = result.error.issues.flatMap((issue) =>
+    const errors = result.error.issues.flatMap((issue) =>
       describeIssue(issue, { merged: layer.values, layers: [layer] }),
     );
     // A missing key has no line.
-    throw invalid(mistakes.map((mistake) => (mistake.startsWith(file) ? mistake : `${file}: ${mistake}`)));
+    throw invalid(errors.map((error) => (error.startsWith(file) ? error : `${file}: ${error}`)));
   }
   const { keyring, ca, ...rest } = result.data;
   const credentials = credentialsOf(name, environment);

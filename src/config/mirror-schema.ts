@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { age, boolean, choice, duration, size, streamName, text, whole } from './fields.ts';
+import { age, boolean, choice, duration, integer, size, streamName, text } from './fields.ts';
 import { address, checkTrust, redirects, trust } from './upstream-fields.ts';
 
 // The keys of a mirror's definition. The files in mirrors/ explain each of them.
@@ -70,7 +70,7 @@ export function mirrorSchema(isSchedule: (text: string) => boolean) {
       keep: z
         .strictObject({
           /** The number of versions of a product. */
-          versions: whole(1, 10_000).exactOptional(),
+          versions: integer(1, 10_000).exactOptional(),
           /** Milliseconds since the time in the serial. */
           age: age.exactOptional(),
           /** The fate of versions that the upstream removed. */
@@ -96,11 +96,11 @@ export function mirrorSchema(isSchedule: (text: string) => boolean) {
       /** Milliseconds; each run is delayed by a random part of it. */
       jitter: duration.prefault('0s'),
       /** Files that are downloaded at the same time. */
-      concurrency: whole(1, 64).prefault(6),
+      concurrency: integer(1, 64).prefault(6),
       /** Bytes per second, of all files together. */
       bandwidth: size(1024, 2 ** 53 - 1, 'of at least 1KiB, per second').exactOptional(),
       /** The percentage of products or versions that may have disappeared since the last run. */
-      maxShrink: whole(0, 100).prefault(50),
+      maxShrink: integer(0, 100).prefault(50),
       /** Milliseconds since the last success after which the mirror is stale. */
       maxAge: age.exactOptional(),
     })

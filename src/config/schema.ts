@@ -4,6 +4,7 @@ import {
   boolean,
   choice,
   duration,
+  integer,
   isHost,
   isWebAddress,
   leaf,
@@ -12,7 +13,6 @@ import {
   size,
   streamName,
   text,
-  whole,
 } from './fields.ts';
 import { allowedUpstream } from './upstream-fields.ts';
 
@@ -26,7 +26,7 @@ const listen = z.strictObject({
   /** `::` is every address, IPv4 and IPv6. */
   address: text('an IP address or a host name, such as :: or 192.0.2.1', isHost).prefault('::'),
   /** With 0, the system chooses a free port. */
-  port: whole(0, 65_535).prefault(8443),
+  port: integer(0, 65_535).prefault(8443),
 });
 
 const certificateFiles = z.strictObject({
@@ -64,7 +64,7 @@ const storage = z.discriminatedUnion(
       /** Bytes; the limits of multipart uploads in S3. */
       partSize: size(5 * mebibyte, 5 * 1024 * mebibyte, 'from 5MiB to 5GiB').prefault('8MiB'),
       /** Parts that are sent at the same time, of all uploads together. */
-      parallel: whole(1, 64).prefault(3),
+      parallel: integer(1, 64).prefault(3),
       createBucket: boolean.prefault(false),
     }),
   ],
@@ -142,7 +142,7 @@ export const schema = z.strictObject({
       /** The same for blobs that the catalog does not know. */
       keepUnknown: period.prefault('7d'),
       /** The percentage of unknown blobs above which a sweep stops. */
-      share: whole(0, 100).prefault(10),
+      share: integer(0, 100).prefault(10),
     })
     .prefault({}),
   /** Images that break a rule are refused, or accepted with a warning if it is set to `warn`. */
@@ -152,23 +152,23 @@ export const schema = z.strictObject({
       /** Bytes of one uploaded blob. */
       uploadSize: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').prefault('64GiB'),
       /** Unfinished uploads of one token or client: their number, their bytes, and milliseconds for which they are kept. */
-      unfinishedUploads: whole(1, 10_000).prefault(64),
+      unfinishedUploads: integer(1, 10_000).prefault(64),
       unfinishedUploadBytes: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').prefault('128GiB'),
       unfinishedUploadAge: duration.prefault('12h'),
       /** The number of entries in the audit log. */
-      auditEntries: whole(1000, 100_000_000).prefault(100_000),
+      auditEntries: integer(1000, 100_000_000).prefault(100_000),
       /** Open connections, in total and of one address. */
-      connections: whole(10, 1_000_000).prefault(10_000),
-      connectionsPerAddress: whole(1, 1_000_000).prefault(2000),
+      connections: integer(10, 1_000_000).prefault(10_000),
+      connectionsPerAddress: integer(1, 1_000_000).prefault(2000),
       /** Active requests, in total and of one address. */
-      requests: whole(10, 1_000_000).prefault(5000),
-      requestsPerAddress: whole(1, 1_000_000).prefault(1500),
+      requests: integer(10, 1_000_000).prefault(5000),
+      requestsPerAddress: integer(1, 1_000_000).prefault(1500),
       /** Milliseconds after which a client that reads nothing of its response is disconnected. */
       sendTimeout: duration
         .refine((value) => value >= 1000, { error: 'expected a duration of at least 1s' })
         .prefault('2m'),
       /** Files that are examined at the same time. */
-      examinations: whole(2, 1024).prefault(8),
+      examinations: integer(2, 1024).prefault(8),
       /** Bytes of memory for examinations; one file may use half. */
       examinationMemory: size(64 * mebibyte, tebibyte, 'of at least 64MiB').prefault('512MiB'),
       /** Milliseconds without progress after which an examination is aborted. */
@@ -182,7 +182,7 @@ export const schema = z.strictObject({
       /** The stream for pushed images. */
       stream: streamName.prefault('pushed'),
       /** The number of versions that each alias keeps. */
-      keep: whole(1, 1_000_000).prefault(10),
+      keep: integer(1, 1_000_000).prefault(10),
       /** Bytes of pushed images: in a stream, and from one client or token. */
       streamQuota: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').exactOptional(),
       entryQuota: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').exactOptional(),

@@ -26,7 +26,7 @@ const kinds: Record<number, ErrorKind> = {
 };
 
 /** The kinds that a response may contain. */
-const known = new Set<string>(
+const reportable = new Set<string>(
   'usage invalid not-found conflict unauthorized forbidden too-large no-space unavailable aborted internal'.split(
     ' ',
   ),
@@ -73,9 +73,10 @@ export function connectionError(server: string, error: unknown): ConnectionError
 
 /** The error in a response without success. */
 export function responseError(server: string, { status, headers, text }: ApiResponse): HeadwaterError {
-  const told = errorIn(text);
-  if (told !== undefined && told.kind !== 'internal') return new HeadwaterError(told.kind, told.message);
-  if (told !== undefined) return new HeadwaterError('unavailable', `${server}: ${told.message}`);
+  const reported = errorIn(text);
+  if (reported !== undefined && reported.kind !== 'internal')
+    return new HeadwaterError(reported.kind, reported.message);
+  if (reported !== undefined) return new HeadwaterError('unavailable', `${server}: ${reported.message}`);
   if (status >= 300 && status < 400) {
     const location = String(headers['location']);
     const address = URL.canParse(location) ? new URL(location).origin : 'null';
@@ -97,8 +98,8 @@ function errorIn(text: string): { kind: ErrorKind | 'internal'; message: string 
   try {
     const { error } = JSON.parse(text) as { error?: { kind?: unknown; message?: unknown } };
     if (typeof error?.kind !== 'string' || typeof error.message !== 'string') return undefined;
-    if (!known.has(error.kind)) return undefined;
-    // Line breaks stay, because a message may list several mistakes. The rest is quoted: the server may not be Headwater.
+    if (!reportable.has(error.kind)) return undefined;
+    // Line breaks stay, because a message may list several errors. The rest is quoted: the server may not be Headwater.
     const message = error.message
       .slice(0, longestMessage)
       .split('\n')

@@ -87,12 +87,12 @@ async function offsetOf(client: ApiClient, digest: Digest): Promise<number | und
 /** A response to HEAD has no body: another request gets the error message. */
 async function explained(client: ApiClient, digest: Digest, response: ApiResponse): Promise<HeadwaterError> {
   if (response.status === 401 || response.status === 403) {
-    const told = await client.send({
+    const response = await client.send({
       method: 'PUT',
       path: `blobs/sha256:${digest}`,
       headers: { 'content-length': '0' },
     });
-    return responseError(client.server, told);
+    return responseError(client.server, response);
   }
   return responseError(client.server, response);
 }

@@ -18,7 +18,7 @@ export interface JoinTokenWriter {
  * @throws HeadwaterError `invalid` if clients cannot join
  */
 export async function joinTokenWriter(config: Config): Promise<JoinTokenWriter> {
-  const [newest, ...others] = await runningServers(config.dataDir);
+  const [newest, ...otherServers] = await runningServers(config.dataDir);
   const server = newest ?? config;
   if (server.listen.port === 0 && server.publicUrl === undefined) {
     throw new HeadwaterError(
@@ -29,7 +29,7 @@ export async function joinTokenWriter(config: Config): Promise<JoinTokenWriter> 
   const fingerprint = await fingerprintOf(server, config.dataDir);
   const addresses = new Set(addressesOf(server));
   // A token contains the fingerprint of only one certificate.
-  for (const other of others) {
+  for (const other of otherServers) {
     if ((await fingerprintOf(other, config.dataDir)) !== fingerprint) continue;
     for (const address of addressesOf(other)) addresses.add(address);
   }

@@ -37,11 +37,11 @@ export class RemoteBackend implements Backend {
   /** Uploads the blobs that the server lacks, then publishes the version: the server detects the types of the files. */
   async publish(request: PublishRequest, progress: Progress, called?: FieldNaming): Promise<Published> {
     checkRequest(request, called);
-    const { files, ...said } = request;
+    const { files, ...details } = request;
     const hashed = [];
     for (const file of files.filter(isLocal)) hashed.push({ ...file, ...(await hashFile(file, progress)) });
     // The metadata comes first: the fingerprints of the others begin with its bytes.
-    hashed.sort((one, other) => one.size - other.size);
+    hashed.sort((left, right) => left.size - right.size);
     const [smallest] = hashed;
     const metadata: Digest | undefined =
       smallest !== undefined && smallest.size <= metadataLimit ? smallest.digest : undefined;
@@ -49,7 +49,10 @@ export class RemoteBackend implements Backend {
       const isRoot = metadata !== undefined && file !== smallest;
       await uploadBlob(this.#client, file, { progress, ...(isRoot ? { metadata } : {}) });
     }
-    const body = { ...said, files: hashed.map(({ name, digest }) => ({ name, digest: `sha256:${digest}` })) };
+    const body = {
+      ...details,
+      files: hashed.map(({ name, digest }) => ({ name, digest: `sha256:${digest}` })),
+    };
     return await this.#client.json<Published>({ method: 'POST', path: 'versions', body });
   }
 

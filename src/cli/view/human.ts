@@ -17,8 +17,8 @@ export function humanTime(date: Date): string {
 /** A remaining time for people: `8s`, `3m20s`, `1h05m`. */
 export function humanDuration(seconds: number): string {
   if (!Number.isFinite(seconds)) return '-';
-  const whole = Math.max(0, Math.round(seconds));
-  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const rounded = Math.max(0, Math.round(seconds));
+  const [hours, minutes, rest] = [Math.floor(rounded / 3600), Math.floor(rounded / 60) % 60, rounded % 60];
   const two = (number: number) => String(number).padStart(2, '0');
   if (hours > 0) return `${hours}h${two(minutes)}m`;
   return minutes > 0 ? `${minutes}m${two(rest)}s` : `${rest}s`;

@@ -33,7 +33,7 @@ export class ProgressBar {
     const rate = now === first.time ? undefined : ((done - first.done) * 1000) / (now - first.time);
     this.#bar?.update(done, {
       done: humanSize(done),
-      whole: humanSize(total),
+      total: humanSize(total),
       pace:
         rate === undefined
           ? ''
@@ -58,7 +58,7 @@ export class ProgressBar {
           file,
           `[${cliProgress.Format.BarFormat(params.progress, options)}]`,
           `${Math.floor(params.progress * 100)}%`,
-          `${payload.done} of ${payload.whole}${payload.pace}`,
+          `${payload.done} of ${payload.total}${payload.pace}`,
         ].join('  '),
       stream: process.stderr,
       barsize: 24,
@@ -70,6 +70,6 @@ export class ProgressBar {
       // interruption.ts handles signals.
       gracefulExit: false,
     });
-    this.#bar.start(total, 0, { done: humanSize(0), whole: humanSize(total), pace: '' });
+    this.#bar.start(total, 0, { done: humanSize(0), total: humanSize(total), pace: '' });
   }
 }

@@ -10,7 +10,7 @@ import { humanTime } from '../../view/human.ts';
 import type { Output } from '../../view/output.ts';
 import { table } from '../../view/table.ts';
 
-const mostEntries = 100_000;
+const maxEntries = 100_000;
 
 interface AuditOptions {
   since?: string;
@@ -65,8 +65,8 @@ export function addAuditCommand(program: Command, output: Output): void {
 
 function requestOf({ since, who, limit }: AuditOptions): AuditRequest {
   const count = Number(limit);
-  if (!Number.isInteger(count) || count < 1 || count > mostEntries) {
-    throw new HeadwaterError('usage', `--limit ${limit}: expected a whole number from 1 to ${mostEntries}`);
+  if (!Number.isInteger(count) || count < 1 || count > maxEntries) {
+    throw new HeadwaterError('usage', `--limit ${limit}: expected a whole number from 1 to ${maxEntries}`);
   }
   return {
     limit: count,
@@ -79,8 +79,8 @@ function parseSince(text: string): Date {
   const ago = parseDuration(text);
   if (ago !== undefined) return new Date(Date.now() - ago);
   const [, date, time] = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2})?)Z?)?$/.exec(text) ?? [];
-  const moment = new Date(`${date}T${time ?? '00:00'}Z`);
-  if (date !== undefined && !Number.isNaN(moment.getTime())) return moment;
+  const since = new Date(`${date}T${time ?? '00:00'}Z`);
+  if (date !== undefined && !Number.isNaN(since.getTime())) return since;
   throw new HeadwaterError(
     'usage',
     `--since ${text}: expected a time such as 2026-01-31T05:24Z, or a duration such as 7d`,

@@ -116,12 +116,12 @@ function parseActions(text: string): Action[] {
 }
 
 function describe({ purpose, actions: allowed, streams, names, expiresAt }: Token): string {
-  const what = [
+  const parts = [
     purpose === 'join' ? 'a client to join, for' : undefined,
     allowed.join(', '),
     streams === undefined ? 'in all streams' : `in ${streams.join(', ')}`,
     names === undefined ? undefined : `of ${names.join(', ')}`,
     expiresAt === undefined ? undefined : `until ${humanTime(expiresAt)} UTC`,
   ];
-  return what.filter((part) => part !== undefined).join(' ');
+  return parts.filter((part) => part !== undefined).join(' ');
 }

@@ -25,9 +25,9 @@ export function addAliasCommand(program: Command, output: Output): void {
     .argument('<product>', 'os:release:variant, os:release:architecture:variant or another alias')
     .action(async (name: string, product: string) => {
       const family = await withBackend(set, { create: false }, async (backend) => {
-        const found = await findFamily(backend, product);
-        await backend.setAlias(parseAlias(name), found);
-        return found;
+        const target = await findFamily(backend, product);
+        await backend.setAlias(parseAlias(name), target);
+        return target;
       });
       if (wantsJson(set)) output.json({ alias: name, ...family });
       else output.line(`${name} points to ${describe(family)}`);
@@ -79,11 +79,11 @@ export function addAliasCommand(program: Command, output: Output): void {
 async function findFamily(backend: Backend, text: string): Promise<Family> {
   const [first] = await backend.productsByAlias(text);
   if (first !== undefined) return { os: first.os, release: first.release, variant: first.variant };
-  const parts = text.split(':');
-  const [os, release, variant] = parts.length === 4 ? [parts[0], parts[1], parts[3]] : parts;
+  const segments = text.split(':');
+  const [os, release, variant] = segments.length === 4 ? [segments[0], segments[1], segments[3]] : segments;
   if (
-    parts.length < 3 ||
-    parts.length > 4 ||
+    segments.length < 3 ||
+    segments.length > 4 ||
     os === undefined ||
     release === undefined ||
     variant === undefined

@@ -94,12 +94,12 @@ function parseRequirement(text: string): [string, string] {
 }
 
 function describe({ outcome, product, serial, stream, aliases, images }: Published): string {
-  const what =
+  const result =
     outcome === 'created'
       ? `published in the stream ${stream}`
       : 'already exists with the same files; nothing changed';
   return [
-    `${product}@${serial} ${what}`,
+    `${product}@${serial} ${result}`,
     ...images.map(
       ({ type, file, size, fingerprint }) =>
         `  ${type}, ${humanSize(size)}, from ${file}: fingerprint ${fingerprint}`,

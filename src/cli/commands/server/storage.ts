@@ -160,6 +160,6 @@ function addRestore(storage: Command, output: Output): void {
   ]);
 }
 
-function needsYes(name: string, what: string): HeadwaterError {
-  return new HeadwaterError('usage', `${what}: run "headwater storage ${name} --yes" to do it`);
+function needsYes(name: string, effect: string): HeadwaterError {
+  return new HeadwaterError('usage', `${effect}: run "headwater storage ${name} --yes" to do it`);
 }
