@@ -1,11 +1,11 @@
 import { run } from './cli/run.ts';
 
-// What Headwater writes is its own: images and catalogs of private streams, keys. Explicit modes say so, too, where files are
-// made; this is for those that libraries make.
+// Files of Headwater are private: images and catalogs of private streams, keys. Its own code sets explicit modes; the umask
+// covers files that libraries create.
 process.umask(0o077);
 
-// The reader of a pipe may leave when it has seen enough (`headwater list | head`). The work continues: to end here with 0
-// would say that it is done.
+// The reader of a pipe may close it early (`headwater list | head`). The work continues: ending here with 0 would claim that
+// it is finished.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });

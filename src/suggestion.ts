@@ -1,7 +1,7 @@
-/** The name that was probably meant by a mistyped one; undefined when none is near. */
+/** The most similar name to a mistyped one; undefined if none is similar enough. */
 export function suggest(word: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;
-  // As many wrong letters as a typing error makes: a third of them at most.
+  // A typing error changes at most a third of the letters.
   let least = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const name of names) {
     const distance = distanceBetween(word.toLowerCase(), name.toLowerCase());
@@ -12,7 +12,7 @@ export function suggest(word: string, names: Iterable<string>): string | undefin
   return best;
 }
 
-/** How many letters must be inserted, left out, replaced or swapped with their neighbour (optimal string alignment). */
+/** The number of letters to insert, delete, replace or swap with a neighbour (optimal string alignment). */
 function distanceBetween(one: string, other: string): number {
   let [before, last]: [number[], number[]] = [
     [],

@@ -15,27 +15,27 @@ import {
 } from 'yaml';
 import { defined } from './model/defined.ts';
 
-// What every reader of YAML refuses, whoever wrote it: the library would end the process over it, or never end.
+// Limits for all YAML. Without them, hostile documents crash the library or make it run for ever.
 
-/** Levels of nesting. Images use four; the library's recursion ends the process some hundreds deeper. */
+/** Levels of nesting. Images use four; the library's recursion overflows the stack some hundreds deeper. */
 const nestingLimit = 100;
-/** Pieces that a document consists of for the parser, which needs some microseconds for each. Images have hundreds. */
+/** Tokens of a document, each of which takes the parser some microseconds. Images have hundreds. */
 const lexemeLimit = 50_000;
-/** What all aliases together may multiply a document by; the library's own measure (`maxAliasCount`). */
+/** The factor by which aliases may expand a document; the library's own measure (`maxAliasCount`). */
 export const aliasLimit = 100;
 
 type Options = ParseOptions & DocumentOptions & SchemaOptions & { lineCounter?: LineCounter };
 
-/** A text as a document: read its `errors` first. */
+/** A parsed document: check its `errors` first. */
 interface ParsedYaml {
   document: Document;
-  /** In words, which alias is inside of what it stands for. */
+  /** A message that names an alias which contains itself. */
   ring?: string;
 }
 
 /**
- * Parses a text, once it has shown itself to be one that can be parsed.
- * @returns the document; or in words what is too much of it
+ * Parses a text within limits.
+ * @returns the document, or a message about the exceeded limit
  */
 export function parseYaml(text: string, options: Options): ParsedYaml | { excess: string } {
   const tokens = new Tokens(text, options.lineCounter);
@@ -44,7 +44,9 @@ export function parseYaml(text: string, options: Options): ParsedYaml | { excess
     if (document === undefined) throw new Error('the parser made no document');
     if (second !== undefined) {
       const [start, end] = second.range;
-      document.errors.push(new YAMLParseError([start, end], 'MULTIPLE_DOCS', 'holds more than one document'));
+      document.errors.push(
+        new YAMLParseError([start, end], 'MULTIPLE_DOCS', 'contains more than one document'),
+      );
     }
     const ring = tokens.hasAliases ? findRing(document) : undefined;
     return { document, ...defined({ ring }) };
@@ -57,8 +59,8 @@ export function parseYaml(text: string, options: Options): ParsedYaml | { excess
 class Excess extends Error {}
 
 /**
- * The tokens of a text, from a parser that is stopped in time: it follows the nesting without recursion, and tells of a
- * document at its end, before the rest of the library goes down into it.
+ * The tokens of a text. The parser follows the nesting without recursion, so that the limits apply before the recursive
+ * parts of the library see the document.
  */
 class Tokens implements Iterable<CST.Token> {
   readonly #text: string;
@@ -76,7 +78,7 @@ class Tokens implements Iterable<CST.Token> {
     let lexemes = 0;
     for (const lexeme of new Lexer().lex(this.#text)) {
       lexemes += 1;
-      if (lexemes > lexemeLimit) throw new Excess('has far more fields than such a file has');
+      if (lexemes > lexemeLimit) throw new Excess('has too many fields for such a file');
       if (lexeme.startsWith('*')) this.hasAliases = true;
       yield* parser.next(lexeme);
       if (parser.stack.length > nestingLimit) {
@@ -88,13 +90,13 @@ class Tokens implements Iterable<CST.Token> {
 }
 
 /**
- * Looks for an alias inside of what it stands for (`&a [*a]`). An alias stands for what comes before it, so there is
- * no other way to make a ring.
- * @returns in words which one, or undefined
+ * Finds an alias inside its own anchor (`&a [*a]`). An alias refers to an earlier node, so this is the only way to make a
+ * cycle.
+ * @returns a message that names it, or undefined
  */
 function findRing(document: Document): string | undefined {
   const anchors = new Map<string, Node>();
-  let found: string | undefined;
+  let message: string | undefined;
   visit(document, {
     Node(_, node, path) {
       if (!isAlias(node)) {
@@ -102,9 +104,9 @@ function findRing(document: Document): string | undefined {
         return undefined;
       }
       if (!path.some((parent) => parent === anchors.get(node.source))) return undefined;
-      found = `the alias *${node.source} is inside of what it stands for`;
+      message = `the alias *${node.source} contains itself`;
       return visit.BREAK;
     },
   });
-  return found;
+  return message;
 }

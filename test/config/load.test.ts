@@ -272,7 +272,7 @@ describe('mistakes', () => {
     const ten = (name: string) => Array(10).fill(name).join(', ');
     const bomb = [`a: &a [${ten('x')}]`, `b: &b [${ten('*a')}]`, `c: &c [${ten('*b')}]`, `d: [${ten('*c')}]`];
     expect(mistakes(bomb.join('\n'))[0]).toContain('headwater.yaml: Excessive alias count');
-    const ring = 'the alias *a is inside of what it stands for';
+    const ring = 'the alias *a contains itself';
     expect(mistakes('foo: &a [*a]')).toEqual([`headwater.yaml: ${ring}`]);
     expect(mistakes('&a\nlisten: *a')).toEqual([`headwater.yaml: ${ring}`]);
     expect(mistakes(`a: ${'['.repeat(20_000)}`)).toEqual([

@@ -34,7 +34,7 @@ test('a directory that is not there holds no mirrors', () => {
 
 test('aliases that cannot be followed are refused, naming the file', async () => {
   const ring = load({ 'ring.yaml': `${least}select: &a [*a]\n` });
-  await expect(ring).rejects.toThrow(/ring\.yaml: the alias \*a is inside of what it stands for$/);
+  await expect(ring).rejects.toThrow(/ring\.yaml: the alias \*a contains itself$/);
   const ten = (name: string) => Array(10).fill(name).join(', ');
   const bomb = [`a: &a [${ten('x')}]`, `b: &b [${ten('*a')}]`, `c: &c [${ten('*b')}]`, `d: [${ten('*c')}]`];
   await expect(load({ 'bomb.yaml': bomb.join('\n') })).rejects.toThrow(/bomb\.yaml: Excessive alias count/);

@@ -87,9 +87,7 @@ describe('a mistyped setting gets a suggestion', () => {
   test('in the file', async () => {
     await writeFile(join(directory, 'headwater.yaml'), 'grcePeriod: 1h\n');
     const { stderr } = await headwater(['config', 'check'], { cwd: directory });
-    expect(stderr).toContain(
-      'headwater.yaml:1: grcePeriod: unknown setting; did you mean gracePeriod?',
-    );
+    expect(stderr).toContain('headwater.yaml:1: grcePeriod: unknown setting; did you mean gracePeriod?');
   });
 });
 
