@@ -32,7 +32,7 @@ export class TestUpstream {
   readonly products: Record<string, Product> = {};
   /** Every request, as `GET path status`. */
   readonly requests: string[] = [];
-  /** Bytes a millisecond that it sends; as fast as it can when left out. */
+  /** Bytes a millisecond that it sends; as fast as it can when left out. A change also affects what is being sent. */
   pace: number | undefined;
   /** Bytes of a file that it sends, as if there were no more. */
   limit: number | undefined;
@@ -62,7 +62,7 @@ export class TestUpstream {
       response.writeHead(status, { ...(etag === '' ? {} : { ETag: etag }) });
       if (status !== 200 || bytes === undefined) response.end();
       else if (upstream.pace === undefined) response.end(bytes.subarray(0, upstream.limit));
-      else void send(response, bytes, upstream.pace);
+      else void send(response, bytes, () => upstream.pace);
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const upstream = new TestUpstream(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
@@ -154,14 +154,22 @@ export class TestUpstream {
   }
 }
 
-/** Sends bytes slowly, until the client leaves. */
-async function send(response: http.ServerResponse, bytes: Buffer, pace: number): Promise<void> {
+/** Sends bytes slowly as long as there is a pace, until the client leaves. */
+async function send(
+  response: http.ServerResponse,
+  bytes: Buffer,
+  paceNow: () => number | undefined,
+): Promise<void> {
   const step = 20;
-  for (let at = 0; at < bytes.length && !response.destroyed; at += pace * step) {
+  let at = 0;
+  while (at < bytes.length && !response.destroyed) {
+    const pace = paceNow();
+    if (pace === undefined) break;
     response.write(bytes.subarray(at, at + pace * step));
+    at += pace * step;
     await sleep(step);
   }
-  response.end();
+  response.end(bytes.subarray(at));
 }
 
 function sha256(bytes: Buffer): string {

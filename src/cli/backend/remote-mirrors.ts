@@ -1,4 +1,4 @@
-import { setTimeout as after } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunRecord } from '../../catalog/mirrors/mirror-run-rows.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { emptyReport, type RunReport, type RunResult } from '../../mirror/run/report.ts';
@@ -6,12 +6,14 @@ import type { MirrorStatus } from '../../mirror/status.ts';
 import { ApiClient, type ApiTarget } from './api-client.ts';
 import { ConnectionError } from './api-errors.ts';
 
-/** Between looks at a run, in milliseconds: the first, and the most to which it grows. */
-const looks = { first: 100, most: 2000 };
-/** A server that cannot be reached may come back, in milliseconds: the run may go on meanwhile. */
-const connectionPatience = 15_000;
-/** How often a run may be seen neither going on nor ended before it is given up. */
-const idleLooks = 5;
+/** Milliseconds between polls of a run: the first interval, and the longest to which it grows. */
+const pollInterval = { first: 100, longest: 2000 };
+
+/** After so many polls in a row that show the run neither running nor ended, it counts as lost. */
+const maxIdlePolls = 5;
+
+/** How long a server may be unreachable during a run, in milliseconds: the run may continue meanwhile. */
+const usualReconnectTimeout = 15_000;
 
 /** As JSON has it: dates are text. */
 type PlainRun = Omit<RunRecord, 'startedAt' | 'finishedAt' | 'report'> & {
@@ -28,19 +30,25 @@ type PlainStatus = Omit<MirrorStatus, 'nextRun' | 'lastSuccess' | 'lastRun'> & {
 /** The mirrors of a server, through its HTTP API. */
 export class RemoteMirrors {
   readonly #client: ApiClient;
+  readonly #reconnectTimeout: number;
 
-  private constructor(client: ApiClient) {
+  private constructor(client: ApiClient, reconnectTimeout: number) {
     this.#client = client;
+    this.#reconnectTimeout = reconnectTimeout;
   }
 
-  /** Opens a connection, does the work and closes it. */
+  /**
+   * Opens a connection, does the work and closes it.
+   * @param options.reconnectTimeout milliseconds for which the server may be unreachable during a run
+   */
   static async with<Result>(
     target: ApiTarget,
     work: (mirrors: RemoteMirrors) => Promise<Result>,
+    { reconnectTimeout = usualReconnectTimeout }: { reconnectTimeout?: number } = {},
   ): Promise<Result> {
     const client = await ApiClient.open(target);
     try {
-      return await work(new RemoteMirrors(client));
+      return await work(new RemoteMirrors(client, reconnectTimeout));
     } finally {
       await client.close();
     }
@@ -61,20 +69,20 @@ export class RemoteMirrors {
   }
 
   /**
-   * The names of the mirrors that are meant: the one named, or all that are enabled.
-   * @throws HeadwaterError `not-found` when none is
+   * The names of the chosen mirrors: the given one, or all enabled ones.
+   * @throws HeadwaterError `not-found` when there is none
    */
   async choose(name: string | undefined): Promise<string[]> {
     if (name !== undefined) return [name];
     const enabled = (await this.statuses()).filter((status) => status.enabled);
     if (enabled.length > 0) return enabled.map((status) => status.name);
-    throw new HeadwaterError('not-found', `${this.#client.server}: no mirror is enabled: name one`);
+    throw new HeadwaterError('not-found', `no mirror is enabled on ${this.#client.server}: name one`);
   }
 
   /**
    * Starts a run and waits for its end.
-   * @param options.signal ends the waiting; the run goes on
-   * @throws HeadwaterError `not-found`; `conflict` while another run goes on; `aborted` by the signal
+   * @param options.signal ends the waiting; the run continues
+   * @throws HeadwaterError `not-found`; `conflict` during another run; `aborted` by the signal
    */
   async run(
     name: string,
@@ -93,28 +101,29 @@ export class RemoteMirrors {
       if (!signal.aborted) throw error;
       throw new HeadwaterError(
         'aborted',
-        `mirror ${name} goes on running on ${this.#client.server}: "headwater mirror status ${name}" with the same --server shows how it is doing`,
+        `the run of mirror ${name} continues on ${this.#client.server}. To follow it, run "headwater mirror status ${name}" with the same --server`,
         { cause: error },
       );
     }
   }
 
-  /** The first run that began after another, once it has ended. */
+  /** Waits for the first run after `before` to end. */
   async #ended(name: string, before: number, signal: AbortSignal): Promise<PlainRun> {
     let idle = 0;
     let reached = performance.now();
-    for (let delay = looks.first; ; delay = Math.min(looks.most, delay * 2)) {
-      await after(delay, undefined, { signal });
+    const { first, longest } = pollInterval;
+    for (let delay = first; ; delay = Math.min(longest, delay * 2)) {
+      await sleep(delay, undefined, { signal });
       try {
         const { runs, running } = await this.#look(name);
         reached = performance.now();
         const run = runs.filter(({ id }) => id > before).at(-1);
         if (run?.finishedAt !== undefined) return run;
         idle = running ? 0 : idle + 1;
-        if (idle >= idleLooks) throw this.#lost(name, run);
+        if (idle >= maxIdlePolls) throw this.#lost(name, run);
       } catch (error) {
         const mayPass = error instanceof ConnectionError && error.transient;
-        if (!mayPass || performance.now() - reached > connectionPatience) throw error;
+        if (!mayPass || performance.now() - reached > this.#reconnectTimeout) throw error;
       }
     }
   }
@@ -123,7 +132,7 @@ export class RemoteMirrors {
     const what = run === undefined ? 'its run did not begin' : 'its run was cut off';
     return new HeadwaterError(
       'unavailable',
-      `mirror ${name}: ${what}: the log of ${this.#client.server} says why`,
+      `mirror ${name}: ${what}. The log of ${this.#client.server} gives the reason`,
     );
   }
 
@@ -149,7 +158,7 @@ function toRun({ startedAt, finishedAt, ...rest }: PlainRun): NonNullable<Mirror
   };
 }
 
-/** What the run would have been here. */
+/** The result as a run on this machine would have returned it. */
 function toResult({ mirror, startedAt, finishedAt, ...run }: PlainRun): RunResult & { error?: unknown } {
   const { outcome = 'interrupted', report = emptyReport(), error } = run;
   const kind = report.errorKind ?? (outcome === 'interrupted' ? 'aborted' : 'unavailable');

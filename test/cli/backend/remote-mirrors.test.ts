@@ -1,17 +1,22 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { RemoteMirrors } from '../../../src/cli/backend/remote-mirrors.ts';
+import { exitCodeOf } from '../../../src/cli/exit-codes.ts';
+import { loadMirrors } from '../../../src/config/mirror-definitions.ts';
 import type { RunResult } from '../../../src/mirror/run/report.ts';
+import { isSchedule } from '../../../src/mirror/schedule.ts';
 import type { MirrorStatus } from '../../../src/mirror/status.ts';
 import { TestUpstream } from '../../mirror/test-upstream.ts';
 import { scratchDirectory } from '../../support/catalog.ts';
+import { TestServer } from '../../support/server.ts';
 import { headwater, RunningHeadwater } from '../command-line.ts';
 
 const product = 'debian:bookworm:amd64:default';
 const root = 'images/debian/bookworm/amd64/default/20260101_0000/rootfs.squashfs';
 
-/** A server with a mirror, and commands that work on it and on its data directory. */
-async function setUp(size?: number) {
+/** A configuration with two mirrors, one of them enabled, and their upstream. */
+async function makeSite(size?: number) {
   const upstream = await TestUpstream.start();
   await upstream.offer(product, '20260101_0000', size === undefined ? {} : { size });
   const directory = await scratchDirectory();
@@ -24,17 +29,21 @@ async function setUp(size?: number) {
   const dataDir = join(directory, 'data');
   const listen = 'listen: { address: 127.0.0.1, port: 0 }';
   await writeFile(config, `dataDir: ${dataDir}\nmirrorDir: ${mirrorDir}\ntls: off\n${listen}\n`);
-  const server = new RunningHeadwater(['serve', '--json', '--config', config]);
-  onTestFinished(async () => {
-    await server.end('SIGKILL');
-  });
-  await server.until(() => server.stdout.includes('\n'));
-  const { url } = JSON.parse(server.stdout) as { url: string };
+  return { upstream, config, dataDir, mirrorDir };
+}
+
+/** A server with mirrors, and commands that work on it and on its data directory. */
+async function setUp(size?: number) {
+  const { upstream, config, dataDir, mirrorDir } = await makeSite(size);
+  const mirrors = loadMirrors({ directory: mirrorDir, env: {}, isSchedule });
+  const server = await TestServer.start({ tls: 'off', dataDir, mirrorDir }, mirrors);
   const local = async (...args: string[]) => await headwater(['mirror', ...args, '--config', config]);
-  const made = await headwater(['token', 'create', 'admin', '--allow', 'admin', '--config', config]);
-  const env = { HEADWATER_SERVER: url, HEADWATER_TOKEN: made.stdout.trim() };
+  const env = {
+    HEADWATER_SERVER: server.url('', 'http'),
+    HEADWATER_TOKEN: await server.token(['admin']),
+  };
   const remote = async (...args: string[]) => await headwater(['mirror', ...args], { env });
-  return { upstream, server, env, local, remote };
+  return { upstream, env, local, remote };
 }
 
 test('list, run and status print on a server what they print on its data directory', async () => {
@@ -97,13 +106,14 @@ test('--force is passed on', async () => {
 
 test('an interrupted command leaves the run going on, and says so', async () => {
   const { upstream, env, remote } = await setUp(1_500_000);
-  upstream.pace = 300;
+  upstream.pace = 10;
   const command = new RunningHeadwater(['mirror', 'run', 'up'], { env });
   await command.until(() => upstream.requests.some((request) => request.includes(root)));
   const second = await remote('run', 'up');
   expect(second).toMatchObject({ code: 5, stderr: expect.stringMatching(/mirror up is running already/) });
   expect(await command.end('SIGINT')).toBe(130);
-  expect(command.stderr).toMatch(/mirror up goes on running on http:.*headwater mirror status up/);
+  expect(command.stderr).toMatch(/the run of mirror up continues on http:.*headwater mirror status up/);
+  upstream.pace = undefined;
   const outcome = async () => {
     const [status] = JSON.parse((await remote('status', 'up', '--json')).stdout) as MirrorStatus[];
     return status?.lastRun?.outcome;
@@ -112,14 +122,27 @@ test('an interrupted command leaves the run going on, and says so', async () => 
 });
 
 test('a server that ends during a run ends the command', async () => {
-  const { upstream, server, env } = await setUp(1_500_000);
+  const { upstream, config } = await makeSite(1_500_000);
   upstream.pace = 10;
-  const command = new RunningHeadwater(['mirror', 'run', 'up'], { env });
-  await command.until(() => upstream.requests.some((request) => request.includes(root)));
+  const server = new RunningHeadwater(['serve', '--json', '--config', config]);
+  onTestFinished(async () => {
+    await server.end('SIGKILL');
+  });
+  await server.until(() => server.stdout.includes('\n'));
+  const { url } = JSON.parse(server.stdout) as { url: string };
+  const made = await headwater(['token', 'create', 'admin', '--allow', 'admin', '--config', config]);
+  const target = { server: url, token: made.stdout.trim(), insecure: false };
+  const running = RemoteMirrors.with(
+    target,
+    (mirrors) => mirrors.run('up', { force: false, signal: new AbortController().signal }),
+    { reconnectTimeout: 100 },
+  );
+  const failure = running.catch((error: unknown) => error);
+  await expect.poll(() => upstream.requests.some((request) => request.includes(root))).toBe(true);
   await server.end('SIGKILL');
-  await expect.poll(() => command.ended, { timeout: 50_000 }).toBe(7);
-  expect(command.stderr).toMatch(/cannot be reached/);
-}, 60_000);
+  expect(String(await failure)).toMatch(/cannot be reached/);
+  expect(exitCodeOf(await failure)).toBe(7);
+});
 
 test('what a server cannot do, or does not know, is said', async () => {
   const { remote } = await setUp();

@@ -193,13 +193,14 @@ test('an image that is deleted while its successor is fetched has none', async (
   const { client, upstream, updates, failures, server } = test;
   const old = await copy(test, 'base');
   await upstream.offer(product, second, { size: 200_000 });
-  upstream.pace = 40;
+  upstream.pace = 1;
   const asked = new Promise<void>((resolve) => {
     upstream.onRequest = (path) => path.endsWith('squashfs') && resolve();
   });
   const round = updates.round();
   await asked;
   await ended(client, await client.request('DELETE', `/1.0/images/${old}`));
+  upstream.pace = undefined;
   await round;
   expect(failures).toEqual([expect.stringContaining('Image not found')]);
   expect((await client.get('/1.0/images')).metadata).toEqual([]);
@@ -212,7 +213,7 @@ test('what somebody pushes to the alias while the successor is fetched stays, an
   const { client, upstream, updates, failures } = test;
   await copy(test, 'base');
   await upstream.offer(product, second, { size: 200_000 });
-  upstream.pace = 40;
+  upstream.pace = 1;
   const image = await makeImage();
   const asked = new Promise<void>((resolve) => {
     upstream.onRequest = (path) => path.endsWith('squashfs') && resolve();
@@ -220,6 +221,7 @@ test('what somebody pushes to the alias while the successor is fetched stays, an
   const round = updates.round();
   await asked;
   await ended(client, await upload(client, image, { 'X-Incus-aliases': 'alias=base' }));
+  upstream.pace = undefined;
   await round;
   expect(failures).toEqual([expect.stringContaining('has a newer version by now')]);
   expect(await targetOf(client, 'base')).toBe(image.fingerprint);
