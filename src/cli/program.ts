@@ -22,7 +22,7 @@ import type { Output } from './view/output.ts';
 export function createProgram(output: Output): Command {
   const program = new Command('headwater')
     .description('Image server for LXD and Incus.')
-    .version(version)
+    .version(version, '-V, --version', 'print the version')
     .usage('COMMAND [options]')
     .helpCommand(false)
     .showSuggestionAfterError()

@@ -13,7 +13,7 @@ const namePattern = /^[a-z0-9][a-z0-9-]{0,63}$/;
 /**
  * Reads and checks the definitions of mirrors: each file `NAME.yaml` of a directory. A missing directory has none.
  * @param sources.env contains the credentials: HEADWATER_MIRROR_<NAME>_USER and _PASSWORD
- * @param sources.isSchedule tells whether a text is a schedule
+ * @param sources.isSchedule whether a text is a valid schedule
  * @returns the definitions, sorted by name
  * @throws HeadwaterError `invalid`, with a line for every error: file, line, key, expected value
  */

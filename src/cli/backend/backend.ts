@@ -34,7 +34,7 @@ export interface AuditRequest {
  * Errors are HeadwaterErrors.
  */
 export interface Backend {
-  /** @param called what messages call a field of the request, as far as they arise here; its own name when left out */
+  /** @param called gives the name of a request field in local messages; by default its own name */
   publish(request: PublishRequest, progress: Progress, called?: FieldNaming): Promise<Published>;
 
   /** Products in the order of their names, with their versions, oldest first. */

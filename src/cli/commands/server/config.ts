@@ -57,7 +57,7 @@ export function addConfigCommand(program: Command, output: Output): void {
   ]);
 }
 
-/** Names mirrors that the catalog, if there is one, knows and no definition describes. */
+/** Warns of mirrors that the catalog, if it exists, has versions of, and that have no definition. */
 async function warnOfOrphans(
   { dataDir, mirrorDir }: Config,
   definitions: readonly MirrorDefinition[],
@@ -79,7 +79,7 @@ async function warnOfOrphans(
       await catalog.close();
     }
   } catch (error) {
-    // The configuration is good all the same.
+    // The configuration is valid nevertheless.
     output.warning(`mirrors without a definition could not be checked: ${messageOf(error)}`);
   }
 }
