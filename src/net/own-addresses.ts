@@ -7,14 +7,14 @@ import { familyOf } from './networks.ts';
 /** Where this server itself is reached: by its listener, and by `publicUrl`, which may be a proxy on another machine. */
 export class OwnAddresses {
   readonly #listen: string;
-  readonly #port: () => number;
+  readonly #listener: { readonly port: number | undefined };
   readonly #public: { host: string; port: number } | undefined;
   #publicAddresses: readonly string[] = [];
 
-  /** @param port the one that the listener has, once it listens */
-  constructor({ listen, publicUrl }: ConfiguredAddresses, port: () => number) {
+  /** @param listener has a port once it listens */
+  constructor({ listen, publicUrl }: ConfiguredAddresses, listener: { readonly port: number | undefined }) {
     this.#listen = listen.address;
-    this.#port = port;
+    this.#listener = listener;
     if (publicUrl === undefined) return;
     const url = new URL(publicUrl);
     const host = url.hostname.replace(/^\[|\]$/g, '');
@@ -31,7 +31,7 @@ export class OwnAddresses {
   /** Whether an address leads here, however it is written; the addresses of this machine are looked up each time. */
   includes(address: string, port: number): boolean {
     const ours = new BlockList();
-    if (port === this.#port()) this.#addLocal(ours);
+    if (port === this.#listener.port) this.#addLocal(ours);
     if (port === this.#public?.port) for (const each of this.#publicAddresses) add(ours, each);
     // Finds IPv4 addresses that are written as IPv6, too.
     return ours.check(address, familyOf(address));

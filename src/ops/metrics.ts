@@ -32,16 +32,9 @@ export class Metrics {
   readonly #storeErrors: Counter;
   readonly #rendering: Histogram;
   readonly #refused: Counter;
+  #refreshGauges = (): Promise<void> => Promise.resolve();
 
-  /**
-   * @param sources asked when the metrics are read; what cannot be asked is left out (`NaN`)
-   * @param sources.onRead told why the sources could not be asked; undefined when they could
-   */
-  constructor(sources: {
-    catalogSize: () => Promise<{ products: number; versions: number; blobs: number; bytes: number }>;
-    mirrors: () => Promise<MirrorSample[]>;
-    onRead: (problem: string | undefined) => void;
-  }) {
+  constructor() {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
     this.#requests = new Counter({
@@ -81,6 +74,18 @@ export class Metrics {
       labelNames: ['limit'],
       registers,
     });
+  }
+
+  /**
+   * Adds the size of the catalog and the states of the mirrors.
+   * @param sources asked when the metrics are read; what cannot be asked is left out (`NaN`)
+   * @param sources.onRead told why the sources could not be asked; undefined when they could
+   */
+  watchCatalog(sources: {
+    catalogSize: () => Promise<{ products: number; versions: number; blobs: number; bytes: number }>;
+    mirrors: () => Promise<MirrorSample[]>;
+    onRead: (problem: string | undefined) => void;
+  }): void {
     const gauges = (['products', 'versions', 'blobs', 'bytes'] as const).map((what) => ({
       what,
       gauge: new Gauge({
@@ -106,8 +111,6 @@ export class Metrics {
       showMirrors(mirrors);
     };
   }
-
-  readonly #refreshGauges: () => Promise<void>;
 
   /** Adds a gauge that is asked when the metrics are read. */
   watch(name: string, help: string, read: () => number): void {

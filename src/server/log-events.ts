@@ -1,5 +1,8 @@
 import { messageOf } from '../errors.ts';
 import type { OnDemandHooks } from '../mirror/on-demand/on-demand-store.ts';
+import { describeOrphan } from '../mirror/run/orphans.ts';
+import type { MirrorHooks } from '../mirror/service.ts';
+import type { UpdateHooks } from '../registry/incoming/auto-updates.ts';
 
 /** The part of a logger that is needed. */
 interface Log {
@@ -7,7 +10,32 @@ interface Log {
   warn(fields: object, message: string): void;
 }
 
-/** Tells a log what is fetched because a client asked. */
+/** Logs mirror runs. @param mirrorDir the directory of their definitions */
+export function mirrorHooks(log: Log, mirrorDir: string): MirrorHooks {
+  return {
+    onFinished({ mirror, outcome, startedAt, finishedAt, report, error }, cause) {
+      const { added, retired, failures, fetched, failed, aliases, warnings } = report;
+      const seconds = (finishedAt.getTime() - startedAt.getTime()) / 1000;
+      const fields = { mirror, outcome, cause, added, retired, failures, fetched, seconds };
+      if (error !== undefined)
+        log.warn({ ...fields, error: messageOf(error) }, 'the mirror could not be run');
+      else if (outcome === 'partial')
+        log.warn({ ...fields, failed: failed.slice(0, 5), warnings }, 'the mirror is not complete');
+      else log.info({ ...fields, ...(warnings.length === 0 ? {} : { warnings }) }, 'the mirror was run');
+      if (aliases.withheld.length > 0) {
+        log.warn({ mirror, aliases: aliases.withheld }, 'aliases that others own were left out');
+      }
+    },
+    onOrphaned(orphan) {
+      log.warn({ ...orphan, mirrorDir }, describeOrphan(orphan, mirrorDir));
+    },
+    onNotStarted(mirror, error) {
+      log.warn({ mirror, error: messageOf(error) }, 'the mirror was not run');
+    },
+  };
+}
+
+/** Logs what is downloaded from upstreams because a client asked for it. */
 export function onDemandHooks(log: Log): OnDemandHooks {
   return {
     onFetched({ mirror, path, size }, { received, seconds }) {
@@ -22,6 +50,18 @@ export function onDemandHooks(log: Log): OnDemandHooks {
     },
     onError(error) {
       log.warn({ error: messageOf(error) }, 'fetching on demand: the catalog or the store failed');
+    },
+  };
+}
+
+/** Logs how images with auto-update are brought up to date. */
+export function updateHooks(log: Log): UpdateHooks {
+  return {
+    onUpdated(image) {
+      log.info(image, 'an image was brought up to date');
+    },
+    onFailed(what, error) {
+      log.warn({ ...what, error: messageOf(error) }, 'not kept up to date; the next round tries again');
     },
   };
 }

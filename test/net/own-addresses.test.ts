@@ -3,7 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { OwnAddresses } from '../../src/net/own-addresses.ts';
 
 const at = (address: string, publicUrl?: string) =>
-  new OwnAddresses({ listen: { address }, ...(publicUrl === undefined ? {} : { publicUrl }) }, () => 8443);
+  new OwnAddresses(
+    { listen: { address }, ...(publicUrl === undefined ? {} : { publicUrl }) },
+    { port: 8443 },
+  );
 const interfaces = Object.values(networkInterfaces()).flatMap((list) =>
   (list ?? []).map((each) => each.address),
 );

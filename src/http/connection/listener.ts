@@ -39,21 +39,17 @@ export class Listener {
   /** Connections that have not said their first byte, and when each was made. */
   readonly #silent = new Map<Socket, number>();
   readonly #gate: ListenerGate | undefined;
+  #boundPort: number | undefined;
   #sweeper: NodeJS.Timeout | undefined;
 
   /**
-   * @param upgrade gets the requests that want another protocol, where everything is answered: over TLS, if there is
-   * any
-   * @param tls left out, the port speaks plain HTTP only
-   * @param gate decides which connections may stay
+   * @param options.tls left out, the port speaks plain HTTP only
+   * @param options.gate decides which connections may stay
    */
   constructor(
-    handler: RequestListener,
-    upgrade: UpgradeListener,
-    tls?: TlsFiles,
-    timeouts: typeof usualTimeouts = usualTimeouts,
-    gate?: ListenerGate,
+    options: { tls?: TlsFiles | undefined; timeouts?: typeof usualTimeouts; gate?: ListenerGate } = {},
   ) {
+    const { tls, timeouts = usualTimeouts, gate } = options;
     this.#gate = gate;
     const settings = {
       // Uploads of images take as long as they take (body-watch.ts); a header does not.
@@ -64,28 +60,23 @@ export class Listener {
       maxHeaderSize: 32 * 1024,
       ...perConnection,
     };
-    this.#plain = createServer(settings, handler);
+    this.#plain = createServer(settings);
     if (tls === undefined) {
       this.#port = this.#plain;
-      this.#plain.on('upgrade', upgrade);
       // Before the HTTP server takes the connection.
       this.#plain.prependListener('connection', (socket) => gate?.admit(socket));
     } else {
-      this.#secure = createTlsServer(
-        {
-          ...settings,
-          cert: tls.certificate,
-          key: tls.key,
-          minVersion: 'TLSv1.3',
-          ALPNProtocols: ['http/1.1'],
-          handshakeTimeout: timeouts.handshake,
-          // Asked for, so that a client may say who it is; not demanded, and any one is taken.
-          requestCert: true,
-          rejectUnauthorized: false,
-        },
-        handler,
-      );
-      this.#secure.on('upgrade', upgrade);
+      this.#secure = createTlsServer({
+        ...settings,
+        cert: tls.certificate,
+        key: tls.key,
+        minVersion: 'TLSv1.3',
+        ALPNProtocols: ['http/1.1'],
+        handshakeTimeout: timeouts.handshake,
+        // Asked for, so that a client may say who it is; not demanded, and any one is taken.
+        requestCert: true,
+        rejectUnauthorized: false,
+      });
       // A client that drops the handshake (LXD does, to look at the certificate) is no event.
       this.#secure.on('tlsClientError', (error, socket) => {
         if (codeOf(error) === 'ERR_TLS_HANDSHAKE_TIMEOUT')
@@ -98,6 +89,21 @@ export class Listener {
       // They get their connections from the port, and would not begin to look for slow headers without being told.
       for (const server of [this.#plain, this.#secure]) server.emit('listening');
     }
+  }
+
+  /**
+   * Sets who answers, before it listens.
+   * @param upgrade gets the requests for another protocol, where everything is answered: over TLS, if there is any
+   */
+  handle(handler: RequestListener, upgrade: UpgradeListener): void {
+    this.#plain.on('request', handler);
+    this.#secure?.on('request', handler);
+    (this.#secure ?? this.#plain).on('upgrade', upgrade);
+  }
+
+  /** The port that it has; undefined before it listens. */
+  get port(): number | undefined {
+    return this.#boundPort;
   }
 
   /**
@@ -166,7 +172,8 @@ export class Listener {
         this.#port.off('error', reject);
         this.#sweeper = setInterval(() => this.#dropSilent(), firstByteTimeout / 2).unref();
         const bound = this.#port.address();
-        resolve(typeof bound === 'object' && bound !== null ? bound.port : port);
+        this.#boundPort = typeof bound === 'object' && bound !== null ? bound.port : port;
+        resolve(this.#boundPort);
       });
     });
   }

@@ -1,14 +1,12 @@
 import type { Router } from '@koa/router';
 import { PushTickets } from '../../registry/incoming/push-tickets.ts';
-import { Receiver } from '../../registry/incoming/receiver.ts';
 import { requestImage } from './image-requests.ts';
 import type { RegistryParts } from './services.ts';
 import { isUpload, receiveUpload } from './uploads/uploads.ts';
 
 /** `POST /1.0/images`: every way in. */
 export function incomingRoutes(router: Router, parts: RegistryParts): void {
-  const { access, operations, pulls, imageServers } = parts;
-  const receiver = new Receiver({ ...parts, policy: parts.pushes });
+  const { access, operations, receiver, pulls, imageServers } = parts;
   const tickets = new PushTickets({ access, operations });
   router.post('/1.0/images', async (context) => {
     const incoming = { access, operations, receiver, tickets };

@@ -253,12 +253,8 @@ describe('slow clients', () => {
       tls: 'self-signed',
       dataDir: await scratchDirectory(),
     });
-    const listener = new Listener(
-      handler,
-      (_request, socket) => socket.destroy(),
-      certificate?.files,
-      timeouts,
-    );
+    const listener = new Listener({ tls: certificate?.files, timeouts });
+    listener.handle(handler, (_request, socket) => socket.destroy());
     const port = await listener.listen('127.0.0.1', 0);
     onTestFinished(() => listener.close(0));
     return port;

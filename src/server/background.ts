@@ -1,0 +1,40 @@
+import type { Config } from '../config/schema.ts';
+import { messageOf } from '../errors.ts';
+import type { Foundation } from './foundation.ts';
+import { collectRegularly, forgetAliases } from './housekeeping.ts';
+import type { Resources } from './resources.ts';
+import { recordServer } from './running-servers.ts';
+import type { Services } from './services.ts';
+
+/** Starts what a server does by itself. @param opened closed when no request is under way any more */
+export async function startBackground(
+  foundation: Foundation,
+  { uploads, onDemand, mirrors, updates }: Services,
+  config: Config,
+  opened: Resources,
+): Promise<void> {
+  const { log, workspace, watch, reserve } = foundation;
+  opened.onClose('the removal of aliases', forgetAliases(workspace, log));
+  const collection = { uploads, onDemand, watch, reserve };
+  opened.onClose('the collection of garbage', collectRegularly(workspace, collection, config, log));
+  await mirrors.start();
+  updates.start();
+}
+
+/**
+ * Records where the server listens, for commands on the same data directory.
+ * @returns removes the record
+ */
+export async function recordListening(
+  { log }: Foundation,
+  config: Config,
+  port: number,
+): Promise<() => Promise<void>> {
+  const server = { ...config, listen: { ...config.listen, port } };
+  return await recordServer(config.dataDir, server, (error) =>
+    log.warn(
+      { error: messageOf(error) },
+      'the record of this server was not written or removed: other commands may not find the server, or ask one that has ended',
+    ),
+  );
+}

@@ -1,0 +1,131 @@
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { Access } from '../access/access.ts';
+import { observeListed } from '../blobs/observed-store.ts';
+import type { Actor } from '../catalog/database/audit-record.ts';
+import type { MirrorDefinition } from '../config/mirror-schema.ts';
+import type { Config } from '../config/schema.ts';
+import type { ImageBytes } from '../http/documents/image-files.ts';
+import { OnDemandStore } from '../mirror/on-demand/on-demand-store.ts';
+import { MirrorService } from '../mirror/service.ts';
+import { defined } from '../model/defined.ts';
+import { Condition } from '../ops/condition.ts';
+import { Uploads } from '../publish/resumable-uploads.ts';
+import { AutoUpdates } from '../registry/incoming/auto-updates.ts';
+import { ImageServers } from '../registry/incoming/image-servers.ts';
+import { type PushPolicy, Receiver } from '../registry/incoming/receiver.ts';
+import { Operations } from '../registry/operations/operations.ts';
+import type { Foundation } from './foundation.ts';
+import { mirrorHooks, onDemandHooks, updateHooks } from './log-events.ts';
+import type { Resources } from './resources.ts';
+
+/** What a server does, however it is asked. */
+export interface Services {
+  access: Access;
+  uploads: Uploads;
+  mirrors: MirrorService;
+  onDemand: OnDemandStore;
+  /** Bytes of listed images, also of those that are fetched when a client asks. */
+  imageBytes: ImageBytes;
+  imageServers: ImageServers;
+  /** The one way in for pushed and copied images. */
+  receiver: Receiver;
+  updates: AutoUpdates;
+  operations: Operations;
+  /** Unlike the name of any other server. */
+  serverName: string;
+  /** A request failed by a defect. */
+  onDefect: (error: unknown, id: string) => void;
+  /** Resolves when what was just committed shows in the documents. */
+  published: () => Promise<void>;
+}
+
+/** Makes the services. Nothing of them runs by itself yet (`background.ts`). */
+export async function composeServices(
+  foundation: Foundation,
+  config: Config,
+  definitions: MirrorDefinition[],
+  opened: Resources,
+): Promise<Services> {
+  const { log, refusals, workspace, documents } = foundation;
+  const { catalog, store, destination } = workspace;
+  const onDefect = (error: unknown, id: string) => log.error({ id, err: error }, 'a request failed');
+  const published = () => documents.refresh();
+  const access = new Access(catalog, (stream) => config.streams[stream]?.public ?? true);
+  const mirrors = composeMirrors(foundation, config, definitions, opened);
+  const imageServers = new ImageServers(config.registry.mirrorFrom, store);
+  const receiver = new Receiver({
+    ...{ access, catalog, destination, published },
+    policy: pushPolicy(config),
+    noteRefusal: (error: unknown, { who, from }: Actor) => refusals.noteError(error, from, who),
+  });
+  const updates = new AutoUpdates(
+    { catalog, receiver, servers: imageServers },
+    { every: config.registry.refreshEvery, hooks: updateHooks(log) },
+  );
+  opened.onClose('the updates of images', () => updates.stop());
+  foundation.metrics.watch(
+    'headwater_registry_updates_failing',
+    'Images with auto-update whose last look for a newer version failed.',
+    () => updates.failing,
+  );
+  const serverName = `${hostname()}-${await catalog.instance()}`;
+  const operations = new Operations({ location: serverName, onDefect });
+  opened.onClose('the operations', () => operations.close());
+  return {
+    ...mirrors,
+    ...{ access, imageServers, receiver, updates, operations, serverName, onDefect, published },
+    uploads: createUploads(foundation, config),
+  };
+}
+
+function composeMirrors(
+  { log, metrics, onStoreError, workspace, watch }: Foundation,
+  config: Config,
+  definitions: MirrorDefinition[],
+  opened: Resources,
+): Pick<Services, 'mirrors' | 'onDemand' | 'imageBytes'> {
+  const mirrorServices = { ...workspace, dataDir: config.dataDir };
+  const onDemand = new OnDemandStore(definitions, mirrorServices, onDemandHooks(log), {
+    mayEvict: () => watch.mayRemove,
+  });
+  opened.onClose('the fetches on demand', () => onDemand.close());
+  const mirrors = new MirrorService(definitions, mirrorServices, mirrorHooks(log, config.mirrorDir));
+  opened.onClose('the mirrors', () => mirrors.stop());
+  const unmeasured = new Condition(log, {
+    level: 'warn',
+    begins: 'the catalog cannot be read for the metrics',
+    ends: 'the catalog can be read for the metrics again',
+  });
+  metrics.watchCatalog({
+    catalogSize: () => workspace.catalog.size(),
+    mirrors: () => mirrors.statuses(),
+    onRead: (problem) => unmeasured.set(problem),
+  });
+  const imageBytes = { ...observeListed(onDemand, onStoreError), presign: onDemand.presign };
+  return { mirrors, onDemand, imageBytes };
+}
+
+function createUploads({ workspace }: Foundation, { dataDir, limits }: Config): Uploads {
+  const { blobs } = workspace.catalog;
+  return new Uploads({
+    directory: join(dataDir, 'uploads'),
+    uploadersOf: (digest) => blobs.uploaders(digest),
+    limit: limits.uploadSize,
+    unfinished: {
+      uploads: limits.unfinishedUploads,
+      bytes: limits.unfinishedUploadBytes,
+      unpublished: (uploader) => blobs.unpublishedBytes(uploader),
+    },
+  });
+}
+
+function pushPolicy({ registry, limits }: Config): PushPolicy {
+  const { stream, keep, streamQuota, entryQuota } = registry;
+  return {
+    stream,
+    keep,
+    uploadLimit: limits.uploadSize,
+    quotas: defined({ stream: streamQuota, entry: entryQuota }),
+  };
+}

@@ -1,0 +1,137 @@
+import type { MirrorDefinition } from '../config/mirror-schema.ts';
+import type { Config } from '../config/schema.ts';
+import { createApi } from '../http/api/router.ts';
+import { createApplication } from '../http/application.ts';
+import { AddressLimit } from '../http/connection/address-limit.ts';
+import { BodyWatch } from '../http/connection/body-watch.ts';
+import { clientAddress } from '../http/connection/client-address.ts';
+import type { UpgradeListener } from '../http/connection/listener.ts';
+import { ResponseTurns } from '../http/connection/response-turns.ts';
+import { DocumentsHandler } from '../http/documents/documents-handler.ts';
+import type { ErrorSinks } from '../http/errors.ts';
+import { createFront } from '../http/front.ts';
+import { Readiness } from '../http/health.ts';
+import { logRequest } from '../http/log-request.ts';
+import { Events } from '../http/registry/events.ts';
+import { createRegistry } from '../http/registry/router.ts';
+import { senderOf } from '../http/sender.ts';
+import { OwnAddresses } from '../net/own-addresses.ts';
+import { storeReport } from '../ops/store-report.ts';
+import { PullPolicy } from '../registry/incoming/pull-policy.ts';
+import { Enrollment } from '../registry/join/enrollment.ts';
+import { encodeJoinToken } from '../registry/join/join-token.ts';
+import { version } from '../version.ts';
+import type { Foundation } from './foundation.ts';
+import type { Port } from './listen.ts';
+import type { Resources } from './resources.ts';
+import type { Services } from './services.ts';
+import { streamsOf } from './workspace.ts';
+
+/** What answers on a port. */
+export interface Surface {
+  handle: ResponseTurns['take'];
+  upgrade: UpgradeListener;
+  /** Closes the connections of listeners whose operations have ended. */
+  drain: () => void;
+}
+
+/** What a surface is made of. */
+interface Composition {
+  foundation: Foundation;
+  services: Services;
+  port: Port;
+  config: Config;
+  definitions: MirrorDefinition[];
+}
+
+/** Puts the surfaces together: documents, image files, the API, and what the clients of LXD and Incus speak. */
+export function composeSurface(composition: Composition, opened: Resources): Surface {
+  const { foundation, services, port, config } = composition;
+  const { log, metrics, refusals } = foundation;
+  const { limits } = config;
+  const documents = new DocumentsHandler(foundation.documents, services.access);
+  const bodies = new BodyWatch(undefined, refusals.note);
+  opened.onClose('the watch of bodies', () => bodies.close());
+  const front = createFront({
+    bodies,
+    documents,
+    application: composeApplication(composition, documents),
+    plainIsLimited: config.tls !== 'off',
+    proxies: port.proxies,
+    requests: new AddressLimit({ perAddress: limits.requestsPerAddress, total: limits.requests }),
+    onRefused: refusals.note,
+    onAnswered: (request) => {
+      metrics.observeRequest(request);
+      logRequest(log, request);
+    },
+  });
+  const turns = new ResponseTurns(front, { sendTimeout: limits.sendTimeout, onRefused: refusals.note });
+  opened.onClose('the turns of responses', () => turns.close());
+  const { access, operations } = services;
+  const events = new Events({ access, operations, onRefused: refusals.note });
+  opened.onClose('the events', () => events.close());
+  metrics.watch('headwater_registry_listeners', 'Clients that listen to events.', () => events.size);
+  metrics.watch('headwater_http_requests_under_way', 'Requests that are under way.', () => turns.size);
+  return {
+    handle: turns.take,
+    upgrade: (request, socket, head) => {
+      // It would be answered in the midst of a response.
+      if (turns.isBusy(request.socket)) socket.destroy();
+      else void events.upgrade(request, socket, head);
+    },
+    drain: () => events.drain(),
+  };
+}
+
+function composeApplication(
+  { foundation, services, port, config, definitions }: Composition,
+  documents: DocumentsHandler,
+): ReturnType<typeof createApplication> {
+  const { metrics, refusals, workspace } = foundation;
+  const { catalog, store, destination } = workspace;
+  const { access, operations, imageBytes } = services;
+  const sinks: ErrorSinks = {
+    onDefect: services.onDefect,
+    noteRefusal: (error, request) => refusals.noteError(error, clientAddress(request), senderOf(request)),
+  };
+  const api = createApi({
+    ...services,
+    ...{ catalog, destination },
+    storeReport: () => storeReport(workspace, foundation.watch.problem),
+    pushedTo: config.registry.stream,
+    configuredStreams: streamsOf(config, definitions),
+    joinToken: (token, secret) =>
+      encodeJoinToken(token, {
+        secret,
+        fingerprint: port.certificate?.fingerprint,
+        addresses: port.addresses(),
+      }),
+  });
+  const registry = createRegistry(
+    {
+      ...services,
+      ...{ catalog, access, operations },
+      enrollment: new Enrollment({ sharedSecret: config.joinSecret, pushedTo: config.registry.stream }),
+      information: {
+        name: services.serverName,
+        version,
+        addresses: port.addresses,
+        certificate: () => port.certificate,
+      },
+      uploadLimit: config.limits.uploadSize,
+      pulls: new PullPolicy({
+        from: config.registry.pullFrom,
+        ours: new OwnAddresses(config, port.listener),
+      }),
+    },
+    sinks,
+  );
+  return createApplication({
+    ...{ access, documents, metrics, api, registry, sinks },
+    products: catalog.products,
+    images: imageBytes,
+    readiness: new Readiness(store, foundation.documents, catalog.reserve, () => catalog.knownDamage),
+    plainIsLimited: config.tls !== 'off',
+    redirectToStore: config.storage.type === 's3' && config.storage.redirect,
+  });
+}
