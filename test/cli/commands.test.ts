@@ -55,7 +55,7 @@ describe('list', () => {
     );
   });
 
-  test('with --json is an array with everything that is known', async () => {
+  test('with --json is an array with all details', async () => {
     const versions = await json<VersionView[]>('list', 'os=debian', '--all-versions');
     expect(versions.map(({ serial, newest }) => ({ serial, newest }))).toEqual([
       { serial: '20260101_0000', newest: false },
@@ -90,7 +90,7 @@ describe('list', () => {
     });
   });
 
-  test('of nothing says so beside the output', async () => {
+  test('without results prints a note on standard error', async () => {
     const { code, stdout, stderr } = await run('list', 'os=plan9');
     expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '', stderr: 'No version matches.\n' });
     expect(await json('list', 'os=plan9')).toEqual([]);
@@ -98,7 +98,7 @@ describe('list', () => {
 });
 
 describe('show', () => {
-  test('shows the newest version that an alias leads to', async () => {
+  test('shows the newest version of an alias', async () => {
     const text = await succeed('show', 'debian/bookworm');
     expect(text).toMatch(/^product: +debian:bookworm:amd64:default\nserial: +20260201_0000 \(newest\)\n/);
     expect(text).toMatch(/\nother versions: +20260101_0000\n/);
@@ -115,7 +115,7 @@ describe('show', () => {
     expect(version?.serial).toBe('20260101_0000');
   });
 
-  test('of what is not there ends with 4', async () => {
+  test('of an unknown reference ends with 4', async () => {
     expect((await run('show', 'debian/trixie')).code).toBe(4);
   });
 });
@@ -183,7 +183,7 @@ describe('token', () => {
     expect((await run('token', 'create', 'ci')).code).toBe(5);
   });
 
-  test('list shows everything but the secret, revoke ends it', async () => {
+  test('list shows everything but the secret, revoke ends the token', async () => {
     const created = await json<Record<string, unknown>>('token', 'create', 'machine');
     expect(created).toMatchObject({
       name: 'machine',
@@ -212,7 +212,7 @@ describe('remove', () => {
     expect(await json<object[]>('list', 'os=debian', '--all-versions')).toHaveLength(2);
   });
 
-  test('removes the version that is named, then all', async () => {
+  test('removes one version by name, then all', async () => {
     expect(await succeed('remove', 'debian/bookworm@20260201_0000')).toBe(
       'debian:bookworm:amd64:default@20260201_0000 removed\n',
     );

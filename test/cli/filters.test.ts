@@ -52,15 +52,15 @@ describe('filters', () => {
     expect(passes()).toBe(true);
   });
 
-  test.each(['distro=debian', 'constructor=x', '=x'])('%s has a key that is none', (filter) => {
+  test.each(['distro=debian', 'constructor=x', '=x'])('%s has an unknown key', (filter) => {
     expect(() => passes(filter)).toThrow(/is not one of os, release/);
   });
 
-  test('an architecture that is none is refused', () => {
+  test('an unknown architecture is refused', () => {
     expect(() => passes('arch=pdp11')).toThrow(/architecture "pdp11" is not known/);
   });
 
-  test('a value without * and ? is only equal to itself', () => {
+  test('a value without * and ? matches only itself', () => {
     fc.assert(
       fc.property(
         fc.string().filter((text) => !/[*?\n\r\u2028\u2029]/.test(text)),
@@ -77,7 +77,7 @@ describe('filters', () => {
   });
 });
 
-test('virtual machines are told from containers', () => {
+test('virtual machines and containers are distinguished', () => {
   const machine = product();
   machine.versions[0]?.items.splice(1, 1, {
     file: 'disk.qcow2',

@@ -31,7 +31,7 @@ function helpOf(command: Command): string {
 }
 
 describe('help', () => {
-  test('there are all commands', () => {
+  test('lists all commands', () => {
     expect(commands.map(({ name }) => name)).toEqual([
       'serve',
       'publish',
@@ -64,7 +64,7 @@ describe('help', () => {
     ]);
   });
 
-  test.each(commands)('of $name says what it does and gives examples', ({ name, command }) => {
+  test.each(commands)('of $name describes the command and gives examples', ({ name, command }) => {
     const text = helpOf(command);
     expect(text).toMatch(/^Usage: headwater .*\n\n[A-Z]/);
     const examples = /\nExamples:\n((?: {2}.*\n)+)/.exec(text)?.[1] ?? '';

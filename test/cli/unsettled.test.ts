@@ -15,7 +15,7 @@ test('a process whose work never settles does not end as if it were done', async
   expect(stderr).toContain('"kind":"defect"');
 });
 
-test('a process whose work is done ends with 0', async () => {
+test('a process with finished work ends with 0', async () => {
   const work = 'new Promise((resolve) => setTimeout(resolve, 10))';
   expect(await run(`void untilSettled(${work}, { json: false });`)).toMatchObject({ code: 0, stderr: '' });
 });

@@ -14,7 +14,7 @@ afterAll(() => rm(directory, { recursive: true }));
 const run = (line: string, env: Record<string, string> = {}) =>
   headwater(line === '' ? [] : line.split(' '), { cwd: directory, env });
 
-describe('a command line that is wrong ends with 2 and one line that says why', () => {
+describe('a wrong command line ends with 2 and one line with the reason', () => {
   test.each([
     ['lst', "unknown command 'lst' (Did you mean list?)"],
     ['list --bogus', 'unknown option \'--bogus\'; see "headwater list --help"'],
@@ -76,7 +76,7 @@ describe('other errors', () => {
     expect(code).toBe(4);
   });
 
-  test('a flag wins over HEADWATER_SERVER', async () => {
+  test('a flag overrides HEADWATER_SERVER', async () => {
     const env = { HEADWATER_SERVER: 'http://127.0.0.1:1' };
     expect((await run('list', env)).code).toBe(7);
     expect((await run('list --data-dir none', env)).code).toBe(4);
@@ -84,7 +84,7 @@ describe('other errors', () => {
 });
 
 describe('config check', () => {
-  test('prints what is in force and where it comes from', async () => {
+  test('prints the effective configuration and its file', async () => {
     await writeFile(join(directory, 'headwater.yaml'), 'listen: {port: 1}\nlog: {level: warn}\n');
     const { code, stdout, stderr } = await run('config check --set log.level=debug', {
       HEADWATER_LISTEN_PORT: '2',
@@ -100,7 +100,7 @@ describe('config check', () => {
     });
   });
 
-  test('lists all mistakes at once', async () => {
+  test('lists all errors at once', async () => {
     await writeFile(join(directory, 'bad.yaml'), 'lisen: 1\nlog: {level: loud}\n');
     const { code, stdout, stderr } = await run('config check --config bad.yaml', { HEADWATER_NONSENSE: '1' });
     expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
@@ -110,7 +110,7 @@ describe('config check', () => {
     expect(stderr).toContain('  HEADWATER_NONSENSE: unknown setting');
   });
 
-  test('looks whether a certificate can be used', async () => {
+  test('checks the certificate', async () => {
     const flags = '--set tls.certificate=server.crt --set tls.key=server.key';
     const { code, stderr } = await run(`config check --config /dev/null ${flags}`);
     expect(code).toBe(4);
@@ -138,7 +138,7 @@ describe('config check', () => {
     expect((await run(flags)).code).toBe(0);
   });
 
-  test('misses the keys to a store in S3', async () => {
+  test('reports missing keys of an S3 store', async () => {
     const store = '--set storage.type=s3 --set storage.endpoint=https://a --set storage.bucket=abc';
     const without = await run(`config check --config /dev/null ${store}`);
     expect(without.code).toBe(3);

@@ -28,7 +28,7 @@ test('the systemd unit lets the server listen on the port of config/production.y
   expect(await unitSetting('PrivateUsers')).toEqual([]);
 });
 
-test('the certificate of config/production.yaml is where the hook of certbot puts it', async () => {
+test('config/production.yaml names the certificate files that the certbot hook writes', async () => {
   const { tls } = loadConfig({ file: 'config/production.yaml', env: {} });
   if (typeof tls !== 'object') throw new Error('production.yaml names no certificate');
   const lineage = await scratchDirectory();
@@ -52,7 +52,7 @@ test('the certificate of config/production.yaml is where the hook of certbot put
   expect(await readFile(copied(tls.key), 'utf8')).toBe('a key');
 });
 
-test('whatever nginx passes on, as config/nginx.conf says, names the client', async () => {
+test('behind nginx with config/nginx.conf, requests name the client', async () => {
   const [server = '', ...locations] = (await readFile('config/nginx.conf', 'utf8'))
     .replace(/#.*/g, '')
     .split(/^ {2}location /m);

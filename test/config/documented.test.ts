@@ -47,7 +47,7 @@ describe('config/headwater.yaml', () => {
     for (const { key } of settings) expect([...keys.keys()], key).toContain(key);
   });
 
-  test('documents no setting that is none', () => {
+  test('documents no unknown setting', () => {
     const known = new Set(
       settings.flatMap(({ path: names }) => names.map((_, index) => names.slice(0, index + 1).join('.'))),
     );
@@ -55,7 +55,7 @@ describe('config/headwater.yaml', () => {
     expect(others).toEqual([]);
   });
 
-  test('what it shows commented out is valid', () => {
+  test('the commented-out examples are valid', () => {
     const lines = withExamples();
     const from = lines.lastIndexOf('storage:');
     const to = lines.indexOf('streams:');

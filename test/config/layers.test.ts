@@ -54,7 +54,7 @@ function loaded(sources: Parameters<typeof loadConfig>[0]): Config {
   return loadConfig(sources);
 }
 
-test('flags win over the environment, that over the file, that over the defaults', () => {
+test('flags override the environment, then the file, then the defaults', () => {
   fc.assert(
     fc.property(layer, layer, layer, (inFile, inEnvironment, inFlags) => {
       writeFile(inFile);
@@ -65,7 +65,7 @@ test('flags win over the environment, that over the file, that over the defaults
   );
 });
 
-test('a setting means the same wherever it is', () => {
+test('a setting means the same in every source', () => {
   fc.assert(
     fc.property(layer, (settings) => {
       writeFile(settings);
@@ -76,7 +76,7 @@ test('a setting means the same wherever it is', () => {
   );
 });
 
-test('what "config check" prints is a file that says the same', () => {
+test('the output of "config check" is an equivalent file', () => {
   fc.assert(
     fc.property(layer, (settings) => {
       const config = loaded({ env: {}, overrides: asFlags(settings) });
@@ -114,7 +114,7 @@ test('"config check" prints every setting', () => {
   expect(loaded({ file, env: {} })).toEqual(config);
 });
 
-test('the keys to the store are not printed', () => {
+test('the keys of the store are not printed', () => {
   const env = {
     HEADWATER_STORAGE_TYPE: 's3',
     HEADWATER_STORAGE_ENDPOINT: 'https://s3.example.com',
@@ -133,7 +133,7 @@ const groups = ['', 'listen', 'storage', 'limits', 'log', 'tls'];
 const known =
   /^(address|port|type|uploadSize|level|format|certificate|key|listen|publicUrl|tls|dataDir|storage|streams|gracePeriod|limits|shutdownTimeout|log)$/;
 
-test('a key that no setting has is refused by its path, wherever it is', () => {
+test('an unknown key is refused by its path, at every level', () => {
   fc.assert(
     fc.property(
       fc.constantFrom(...groups),
@@ -160,7 +160,7 @@ test('a key that no setting has is refused by its path, wherever it is', () => {
   );
 });
 
-test('a variable that no setting has is refused by its name', () => {
+test('an unknown variable is refused by its name', () => {
   fc.assert(
     fc.property(fc.stringMatching(/^[A-Z][A-Z_]{0,15}$/), (name) => {
       const variable = `HEADWATER_${name}_X`;

@@ -91,18 +91,18 @@ describe('values', () => {
     expect(load('', env).registry.mirrorFrom).toEqual([{ url: 'https://a.example', unsigned: true }]);
   });
 
-  test('the secret that clients join with comes from the environment, and is no short one', () => {
+  test('the shared secret comes from the environment and must be long', () => {
     expect(load('', { HEADWATER_JOIN_SECRET: 'long enough for all' }).joinSecret).toBe('long enough for all');
     expect(load('', { HEADWATER_JOIN_SECRET: '' }).joinSecret).toBeUndefined();
     expect(() => load('', { HEADWATER_JOIN_SECRET: 'short' })).toThrow('HEADWATER_JOIN_SECRET');
     expect(() => load('joinSecret: long enough for all')).toThrow('joinSecret');
   });
 
-  test('an empty variable is the same as none', () => {
+  test('an empty variable counts as unset', () => {
     expect(load('listen: {port: 1}', { HEADWATER_LISTEN_PORT: '' }).listen.port).toBe(1);
   });
 
-  test('text from the environment becomes what the setting is', () => {
+  test('text from the environment is converted to the type of the setting', () => {
     const config = load('', {
       ...s3,
       ...keys,
@@ -125,7 +125,7 @@ describe('values', () => {
     });
   });
 
-  test('of two kinds of storage or certificate, the upper one counts whole', () => {
+  test('another kind of storage or certificate in a higher layer replaces the lower one', () => {
     const file = 'storage: {type: s3, endpoint: http://a, bucket: abc}\ntls: {certificate: c, key: k}';
     expect(load(file, { HEADWATER_STORAGE_TYPE: 'directory' }).storage).toEqual({ type: 'directory' });
     expect(load(file, { HEADWATER_TLS: 'off', HEADWATER_STORAGE_TYPE: 'directory' }).tls).toBe('off');
@@ -141,13 +141,13 @@ describe('values', () => {
     expect(load(yaml, {}, { dataDir: 'f' }).dataDir).toBe(resolve('f'));
   });
 
-  test('a public address loses the slash at its end', () => {
+  test('a trailing slash of publicUrl is removed', () => {
     expect(load('publicUrl: https://example.com/images/').publicUrl).toBe('https://example.com/images');
   });
 });
 
-describe('keys to the store', () => {
-  test('come from the environment, ours before those of AWS', () => {
+describe('keys of the store', () => {
+  test('come from the environment, HEADWATER_ before AWS_', () => {
     const aws = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', AWS_SESSION_TOKEN: 'c' };
     const credentials = (env: NodeJS.ProcessEnv) => {
       const { storage } = load('', { ...s3, ...env });
@@ -159,13 +159,13 @@ describe('keys to the store', () => {
     expect(() => credentials({ ...aws, HEADWATER_S3_ACCESS_KEY: 'x' })).toThrow('only one of the two');
   });
 
-  test('are missed only by those who use them', () => {
+  test('are required only when they are used', () => {
     expect(load('', s3).storage.type).toBe('s3');
   });
 });
 
 describe('mistakes', () => {
-  test('all are listed at once, each with its place, its key and what was expected', () => {
+  test('all are listed at once, each with its origin, its key and the expected value', () => {
     const yaml = [
       'listen:',
       '  prot: 1',
@@ -254,7 +254,7 @@ describe('mistakes', () => {
     expect(found).toContain('HEADWATER_TLS and HEADWATER_TLS_KEY: they exclude each other; set one');
   });
 
-  test('variables that Kubernetes sets for a service of the name headwater are no mistakes', () => {
+  test('variables that Kubernetes sets for a service named headwater are ignored', () => {
     const service = {
       HEADWATER_SERVICE_HOST: '10.0.0.1',
       HEADWATER_SERVICE_PORT_HTTPS: '8443',
@@ -265,7 +265,7 @@ describe('mistakes', () => {
     expect(mistakes('', { HEADWATER_PORT: '9443' })[0]).toContain('HEADWATER_PORT: unknown setting');
   });
 
-  test('a file that is no YAML, or not settings, is named with its line', () => {
+  test('a file without valid YAML or settings is named with its line', () => {
     expect(mistakes('a: 1\nb: [')[0]).toMatch(/^headwater\.yaml:2: /);
     expect(mistakes('log: {}\nlog: {}')[0]).toMatch(/^headwater\.yaml:2: .*unique/);
     expect(mistakes('- listen')[0]).toContain('headwater.yaml: expected settings as "key: value" lines');
@@ -280,12 +280,12 @@ describe('mistakes', () => {
     ]);
   });
 
-  test('a file that is not there', () => {
+  test('a missing file', () => {
     const missing = join(directory, 'missing.yaml');
     expect(() => loadConfig({ file: missing, env: {} })).toThrow(`${missing}: no such file`);
   });
 
-  test('a flag is named as it was given', () => {
+  test('an error about a flag names it as written', () => {
     const overrides = parseAssignments(['listen.port=x', 'no.such=1']) as Overrides;
     expect(() => loadConfig({ overrides, env: {} })).toThrow(
       /--set listen\.port: expected.*\n.*--set no: unknown setting/,

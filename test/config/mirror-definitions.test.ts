@@ -28,11 +28,11 @@ test('a definition needs an address and says whether it is signed', async () => 
   });
 });
 
-test('a directory that is not there holds no mirrors', () => {
+test('a missing directory has no mirrors', () => {
   expect(loadMirrors({ directory: '/nowhere/at/all', env: {}, isSchedule })).toEqual([]);
 });
 
-test('aliases that cannot be followed are refused, naming the file', async () => {
+test('recursive aliases are refused, naming the file', async () => {
   const ring = load({ 'ring.yaml': `${least}select: &a [*a]\n` });
   await expect(ring).rejects.toThrow(/ring\.yaml: the alias \*a contains itself$/);
   const ten = (name: string) => Array(10).fill(name).join(', ');
@@ -86,7 +86,7 @@ test('credentials come from the environment, both or none', async () => {
   );
 });
 
-describe('a mistake names its file, line and key', () => {
+describe('an error names its file, line and key', () => {
   test.each([
     ['url: ftp://a', /a\.yaml:1: url: expected an address/],
     [

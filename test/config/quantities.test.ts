@@ -22,7 +22,7 @@ describe('sizes', () => {
     },
   );
 
-  test('what is written is read again, exactly', () => {
+  test('written values are read back exactly', () => {
     fc.assert(
       fc.property(fc.nat(Number.MAX_SAFE_INTEGER), (bytes) => {
         expect(parseSize(writeSize(bytes))).toBe(bytes);
@@ -48,7 +48,7 @@ describe('durations', () => {
     expect(parseDuration(text)).toBeUndefined();
   });
 
-  test('what is written is read again, exactly', () => {
+  test('written values are read back exactly', () => {
     fc.assert(
       fc.property(fc.nat(2 ** 40), (milliseconds) => {
         expect(parseDuration(writeDuration(milliseconds))).toBe(milliseconds);

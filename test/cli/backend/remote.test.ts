@@ -70,7 +70,7 @@ const isPut = (path: string) => (request: SeenRequest) =>
   request.method === 'PUT' && request.path.startsWith(path);
 
 describe('commands on a server', () => {
-  test('print what they print on its data directory', async () => {
+  test('print the same as on its data directory', async () => {
     const { files } = await newImage();
     const published = await remote('publish', ...files, '--json');
     expect(published).toMatchObject({ code: 0, stderr: '' });
@@ -112,7 +112,7 @@ describe('commands on a server', () => {
     expect((await remote('token', 'revoke', 'reader')).code).toBe(4);
   });
 
-  test('end as its answers say', async () => {
+  test('end with the exit codes of its responses', async () => {
     const { files, serial } = await newImage();
     const as = (env: Record<string, string>, ...args: string[]) =>
       headwater(args, { env: { HEADWATER_SERVER: url, HEADWATER_CA: certificate(), ...env } });
@@ -133,7 +133,7 @@ describe('commands on a server', () => {
     expect(await remote('publish', metadata, metadata)).toMatchObject({ code: 3 });
   });
 
-  test('trust its certificate only when they are told to', async () => {
+  test('trust its certificate only with --ca or --insecure', async () => {
     const untrusting = await headwater(['list', '--server', url]);
     // No later try succeeds before somebody trusts it.
     expect(untrusting.code).toBe(3);
@@ -147,7 +147,7 @@ describe('commands on a server', () => {
     });
   });
 
-  test('on something else than a Headwater server say so', async () => {
+  test('report a server that is not Headwater', async () => {
     proxy.inject({ do: { kind: 'answer', status: 502, body: '<html>' } });
     expect(await throughProxy('list')).toMatchObject({
       code: 7,
@@ -163,7 +163,7 @@ describe('commands on a server', () => {
 });
 
 describe('an upload', () => {
-  test('that breaks goes on where it stopped', async () => {
+  test('that breaks resumes where it stopped', async () => {
     const { files, root, serial } = await newImage();
     proxy.inject({ do: { kind: 'cut-request', after: 3_000_000 }, when: isPut(root), times: 1 });
     proxy.inject({ do: { kind: 'cut-request', after: 2_000_000 }, when: isPut(root), times: 1 });
@@ -182,21 +182,21 @@ describe('an upload', () => {
     );
   });
 
-  test('whose answer is lost is not sent again', async () => {
+  test('whose response is lost is not repeated', async () => {
     const { files, root } = await newImage();
     proxy.inject({ do: { kind: 'lose-answer' }, when: isPut(root), times: 1 });
     expect(await throughProxy('publish', ...files)).toMatchObject({ code: 0 });
     expect(proxy.requests.filter(isPut(root))).toHaveLength(1);
   });
 
-  test('waits for a server that has no time', async () => {
+  test('retries while the server is busy', async () => {
     const { files, root } = await newImage();
     proxy.inject({ do: { kind: 'answer', status: 503 }, when: isPut(root), times: 2 });
     expect(await throughProxy('publish', ...files)).toMatchObject({ code: 0 });
     expect(proxy.requests.filter(isPut(root))).toHaveLength(3);
   });
 
-  test('of what the server has is not made', async () => {
+  test('of files that the server has is skipped', async () => {
     const { files } = await newImage();
     await throughProxy('publish', ...files);
     proxy.reset();
@@ -204,7 +204,7 @@ describe('an upload', () => {
     expect(proxy.requests.filter(({ method }) => method === 'PUT')).toEqual([]);
   });
 
-  test('of a file that is not what SHA256SUMS says is not begun', async () => {
+  test('of a file that differs from SHA256SUMS does not start', async () => {
     const { files } = await newImage();
     const place = dirname(files[0]);
     await writeFile(join(place, 'SHA256SUMS'), `${'0'.repeat(64)}  rootfs.squashfs\n`);

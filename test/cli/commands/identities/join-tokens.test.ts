@@ -70,7 +70,7 @@ test.each(['SIGTERM', 'SIGKILL'] as const)(
   },
 );
 
-test('what a killed server left behind is removed by the next one', async () => {
+test('the next server removes the files of a killed one', async () => {
   await (await serve()).server.end('SIGKILL');
   await serve();
   expect(await readdir(join(directory, 'data/servers'))).toHaveLength(1);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { scratchDirectory } from '../../../support/catalog.ts';
 import { headwater } from '../../command-line.ts';
 
-test('several first commands at once on a new data directory agree on who makes the catalog', async () => {
+test('concurrent first commands on a new data directory create one catalog', async () => {
   const directory = await scratchDirectory();
   const outcomes = await Promise.all(
     Array.from({ length: 6 }, (_, index) =>

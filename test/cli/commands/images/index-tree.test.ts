@@ -36,14 +36,14 @@ const publishedIn = (stdout: string) =>
     .map((line) => JSON.parse(line) as Published);
 
 describe('index', () => {
-  test('a tree without versions ends with 3 and says what was expected', async () => {
+  test('a tree without versions ends with 3 and describes the expected layout', async () => {
     const { code, stderr } = await index();
     expect(code).toBe(3);
     expect(stderr).toContain(`no versions found under ${tree}`);
     expect(stderr).toContain('<os>/<release>/<architecture>/<variant>/<serial>');
   });
 
-  test('publishes every version once, and again when there is more', async () => {
+  test('publishes every version once, and later only new ones', async () => {
     await add('20260101_0000');
     await add('20260101_0000', 'alpine');
     const first = await index();
@@ -60,7 +60,7 @@ describe('index', () => {
     expect((await index()).stderr).toBe('0 published, 3 already present, 0 failed\n');
   });
 
-  test('leaves the files where they are, and copies none unless told to', async () => {
+  test('leaves the files in place, and copies none without --copy', async () => {
     const place = await add('20260101_0000');
     const root = join(place, 'rootfs.squashfs');
     await index();
@@ -74,7 +74,7 @@ describe('index', () => {
     expect((await stat(copy)).nlink).toBe(1);
   });
 
-  test('a version that cannot be taken does not stop the others, and ends with 3', async () => {
+  test('a version that fails does not stop the others, and the command ends with 3', async () => {
     const bad = await add('20260101_0000');
     await writeFile(join(bad, 'rootfs.squashfs'), 'no squashfs');
     await add('20260102_0000');
@@ -87,11 +87,11 @@ describe('index', () => {
     expect(JSON.parse(object ?? '')).toMatchObject({ error: { kind: 'invalid', exitCode: 3 } });
   });
 
-  test('of what is no directory ends with 4', async () => {
+  test('of a missing directory ends with 4', async () => {
     expect((await headwater(['index', join(directory, 'none'), '--data-dir', dataDir])).code).toBe(4);
   });
 
-  test('--watch publishes what appears until it is stopped', async () => {
+  test('--watch publishes new versions until it is stopped', async () => {
     await add('20260101_0000');
     const watching = new RunningHeadwater(['index', tree, '--watch', '--json', '--data-dir', dataDir]);
     await watching.until(() => publishedIn(watching.stdout).length === 1);

@@ -32,7 +32,7 @@ async function listed(): Promise<unknown[]> {
 }
 
 describe('publish', () => {
-  test('is finished also when nobody reads what it prints', async () => {
+  test('finishes even if its output is not read', async () => {
     const command = `"$0" "$1" publish "$2" "$3" --data-dir "$4" | true; echo "\${PIPESTATUS[0]}"`;
     const words = [process.execPath, program, metadata, root, dataDir];
     const { stdout } = await attempt('bash', ['-c', command, ...words]);
@@ -54,7 +54,7 @@ describe('publish', () => {
     expect({ code, stderr }).toMatchObject({ code: 3, stderr: expect.stringContaining('endless.tar') });
   });
 
-  test('tells what became of it, and nothing else: there is no progress bar in a pipe', async () => {
+  test('prints the result and no progress bar in a pipe', async () => {
     const fingerprint = await digestOf(metadata, root);
     const { code, stdout, stderr } = await publish(metadata, root, '--alias', 'team/base');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -159,7 +159,7 @@ describe('publish', () => {
     expect(await listed()).toEqual([]);
   });
 
-  test('refuses files and directories at once', async () => {
+  test('refuses a mix of files and directories', async () => {
     const { code, stderr } = await publish(metadata, dirname(root));
     expect(code).toBe(2);
     expect(stderr).toContain('cannot be mixed: publish the files of one version, or directories');
@@ -175,7 +175,7 @@ describe('on a large file', () => {
     await truncate(large, 2 * 2 ** 30);
   });
 
-  test('SIGINT stops it, and nothing of it stays', async () => {
+  test('SIGINT stops it and leaves nothing behind', async () => {
     const running = new RunningHeadwater(['publish', metadata, large, '--data-dir', dataDir]);
     const staging = join(dataDir, 'staging');
     await running.until(async () => (await readdir(staging).catch(() => [])).length > 0);
@@ -186,7 +186,7 @@ describe('on a large file', () => {
     expect(await listed()).toEqual([]);
   });
 
-  test('a terminal shows how far it is, how fast, and how long it will take', async () => {
+  test('a terminal shows the progress, the rate and the remaining time', async () => {
     const line = [process.execPath, program, 'publish', metadata, large, '--data-dir', dataDir].join(' ');
     const { code, stdout } = await attempt('script', ['-qec', `timeout -s INT 3 ${line}`, '/dev/null']);
     expect(code).not.toBe(0);

@@ -56,7 +56,7 @@ test('streams of the configuration and of mirrors exist', async () => {
   for (const stream of ['nightly', 'copied']) expect((await create(stream, '--stream', stream)).code).toBe(0);
 });
 
-test('a server refuses what it would create, for versions and for tokens', async () => {
+test('a server refuses unknown streams in versions and in tokens', async () => {
   const server = await TestServer.start();
   const { secret } = await server.workspace.catalog.tokens.create({ name: 'admin', actions: ['admin'] });
   const remote = ['--server', server.url(''), '--insecure', '--token', secret];

@@ -107,7 +107,7 @@ describe('the exit code', () => {
     expect(exitCodeOf(new HeadwaterError('unavailable', 'x', { cause }))).toBe(7);
   });
 
-  test('is 3 for a certificate that is not trusted, with what to do', async () => {
+  test('is 3 for an untrusted certificate, with advice', async () => {
     const server = await TestServer.start();
     const { code, stderr } = await headwater(['list', '--server', server.url('')]);
     expect(code).toBe(3);

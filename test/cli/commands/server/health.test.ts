@@ -14,7 +14,7 @@ async function configFile(text: string): Promise<string> {
   return file;
 }
 
-test.each(['off', 'self-signed'] as const)('health asks where the file says, with tls %s', async (tls) => {
+test.each(['off', 'self-signed'] as const)('health uses the address of the file, tls %s', async (tls) => {
   const { server } = await TestServer.start({ tls });
   const file = await configFile(`listen: {address: 127.0.0.1, port: ${server.port}}\ntls: ${tls}\n`);
   const url = `${tls === 'off' ? 'http' : 'https'}://127.0.0.1:${server.port}`;
@@ -26,14 +26,14 @@ test.each(['off', 'self-signed'] as const)('health asks where the file says, wit
   expect(JSON.parse(live.stdout)).toEqual({ url: `${url}/healthz`, healthy: true });
 });
 
-test('the environment wins over the file, as for the server', async () => {
+test('the environment overrides the file, as for the server', async () => {
   const { server } = await TestServer.start({ tls: 'off' });
   const file = await configFile('listen: {address: 127.0.0.1, port: 1}\n');
   const env = { HEADWATER_CONFIG: file, HEADWATER_LISTEN_PORT: String(server.port), HEADWATER_TLS: 'off' };
   expect((await headwater(['health'], { env })).code).toBe(0);
 });
 
-test('a server that is not ready, and one that is not there, end with 7 and say why', async () => {
+test('a server that is not ready or does not run ends with 7 and the reason', async () => {
   const unready = createServer((_request, response) => {
     response.writeHead(503).end('{"status":"unavailable","problem":"the store is down"}');
   });
@@ -84,7 +84,7 @@ test('a server that was started with another port is found by its data directory
   expect(ended.stderr).toContain('https://127.0.0.1:1/readyz: cannot be reached');
 });
 
-test('a port that the system chooses cannot be asked', async () => {
+test('a port that the system chooses cannot be probed', async () => {
   const { code, stderr } = await headwater(['health', '--config', '/dev/null', '--set', 'listen.port=0']);
   expect(code).toBe(3);
   expect(stderr).toContain('listen.port');

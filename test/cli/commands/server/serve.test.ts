@@ -25,7 +25,7 @@ function serve(...args: string[]): RunningHeadwater {
 }
 
 describe('serve', () => {
-  test('with --json says where it listens, and ends with 0 when it is told to', async () => {
+  test('with --json prints its address, and ends with 0 at a signal', async () => {
     const server = serve('--json');
     await server.until(() => server.stdout.includes('\n'));
     const said = JSON.parse(server.stdout) as Record<string, unknown>;
@@ -41,7 +41,7 @@ describe('serve', () => {
     expect(await server.end('SIGTERM')).toBe(0);
   });
 
-  test('prints how to add it to the clients and how they trust it', async () => {
+  test('prints how to add and trust the server', async () => {
     const server = serve();
     await server.until(() => server.stdout.includes('restart the LXD or Incus daemon'));
     const url = /Headwater serves (\S+)/.exec(server.stdout)?.[1];
@@ -69,7 +69,7 @@ describe('serve', () => {
     expect(stderr).toContain(String(port));
   });
 
-  test('with a store that cannot be opened ends with 7 and says why', async () => {
+  test('with a store that cannot be opened ends with 7 and the reason', async () => {
     const data = join(directory, 'data');
     await mkdir(data);
     await writeFile(join(data, 'blobs'), 'not a directory');
@@ -92,7 +92,7 @@ describe('the address that is printed', () => {
     expect(url(overrides)).toBe(expected);
   });
 
-  test('behind a proxy nobody is told to trust a certificate', () => {
+  test('behind a proxy, the text mentions no certificate to trust', () => {
     const config = loadConfig({
       overrides: { tls: 'off', publicUrl: 'https://images.example.com' },
       env: {},
@@ -103,7 +103,7 @@ describe('the address that is printed', () => {
     expect(text).not.toContain('--join');
   });
 
-  test('whoever wants to push is told how to join', () => {
+  test('the text says how to join for pushes', () => {
     const config = loadConfig({ overrides: {}, env: {} });
     const text = bannerText(config, { port: 8443, selfSigned: false });
     expect(text).toContain('headwater token create NAME --join');

@@ -87,7 +87,7 @@ async function publishedTo(directory: string, at: Place): Promise<string> {
 }
 
 describeWithCeph('servers on a bucket', (service) => {
-  test('the second one, with a catalog of its own, waits for the end of the first and removes nothing', async () => {
+  test('a second server with its own catalog waits for the end of the first and removes nothing', async () => {
     const bucket = `headwater-servers-${randomUUID()}`;
     const at = place(service(), bucket);
     const [one, two] = [await scratchDirectory(), await scratchDirectory()];

@@ -65,7 +65,7 @@ test('a catalog that was lost and comes back: status, adopt, sweep, restore', as
   expect(await storage(data, 'status')).toMatchObject({ code: 0 });
 });
 
-test('blobs that are gone are not made anew: the store is refused until it is adopted', async () => {
+test('a store that lost its blobs is refused until it is adopted', async () => {
   const { directory, data } = await published();
   const image = await makeSmallImage({ os: 'alpine' });
   const publish = async () => await headwater(['publish', image.metadata, image.root, '--data-dir', data]);
@@ -89,7 +89,7 @@ test('blobs that are gone are not made anew: the store is refused until it is ad
   expect(await publish()).toMatchObject({ code: 0 });
 });
 
-test('status of a server: for administrators, with what the server knows to be wrong', async () => {
+test('status of a server: for administrators, with the problems that the server knows', async () => {
   const server = await TestServer.start({ tls: 'off' });
   const status = async (token: string) =>
     await headwater(['storage', 'status', '--json', '--server', server.url('', 'http'), '--token', token]);
@@ -111,7 +111,7 @@ test('status of a server: for administrators, with what the server knows to be w
   expect(JSON.parse(bad.stdout)).toMatchObject({ owned: false, owner: { catalog: 'another' } });
 });
 
-test('without data there is nothing to show, and none is made', async () => {
+test('without data, shows nothing and creates nothing', async () => {
   const directory = await scratchDirectory();
   expect(await storage(join(directory, 'none'), 'status')).toMatchObject({ code: 4 });
   expect(await readdir(directory)).toEqual([]);
