@@ -59,7 +59,7 @@ async function runWrongly(site: Site, before: readonly string[]): Promise<void> 
 }
 
 /** The digests of all blobs in the store, also of those set aside. */
-async function blobsOf(site: Site): Promise<string[]> {
+export async function blobsOf(site: Site): Promise<string[]> {
   const all: string[] = [];
   for (const name of ['blobs', 'aside']) {
     const entries = await readdir(join(site.dataDir, name), { recursive: true, withFileTypes: true }).catch(

@@ -5,6 +5,7 @@ import { isOnPath } from './on-path.ts';
 import type { Durability } from './power-disk.ts';
 import { PowerFailure } from './power-failure.ts';
 import { storeFaults, twoOnOneStore } from './store-events.ts';
+import { strays } from './strays.ts';
 import { type Kind, underLoad } from './trial.ts';
 import { twoServers } from './two-servers.ts';
 
@@ -47,6 +48,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   'store-faults': storeFaults,
   'catalog-lost': catalogLost,
   'catalog-older': catalogOlder,
+  strays,
   'two-servers': twoServers,
   'two-on-one-store': twoOnOneStore,
 };

@@ -70,7 +70,8 @@ async function publishOverHttp(site: Site, random: Random): Promise<boolean> {
   return noted(site, 'publish', (await publish(site, await newImage(site, random))).answer);
 }
 
-async function publish(site: Site, image: TrialImage): Promise<{ answer: Answer; done: boolean }> {
+/** Publishes an image over HTTP. */
+export async function publish(site: Site, image: TrialImage): Promise<{ answer: Answer; done: boolean }> {
   const entry = entryOf(image);
   site.ledger.versions.set(keyOf(image), entry);
   return await during(site, entry, 'present', async () => {
@@ -184,7 +185,7 @@ async function createToken(site: Site): Promise<boolean> {
   return noted(site, 'token', answer);
 }
 
-async function newImage(site: Site, random: Random): Promise<TrialImage> {
+export async function newImage(site: Site, random: Random): Promise<TrialImage> {
   return await makeTrialImage(random, ++site.ledger.images);
 }
 

@@ -26,7 +26,7 @@ describe('nothing that was acknowledged is lost, and nothing is half done', () =
     300_000,
   );
 
-  test.each(['catalog-lost', 'catalog-older', 'two-servers'])(
+  test.each(['catalog-lost', 'catalog-older', 'strays', 'two-servers'])(
     'when something is wrong with the data directory: %s',
     async (name) => void (await tryKind(name, 4_000_000, 1)),
     300_000,
