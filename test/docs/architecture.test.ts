@@ -44,6 +44,13 @@ test.each(named)('%s exists, in src or in the project', (name) => {
   expect(existsSync(join('src', name)) || existsSync(name)).toBe(true);
 });
 
+const decisions = readdirSync('docs/decisions').map((name) => join('docs/decisions', name));
+
+test.each(decisions)('the source files that %s names exist', (decision) => {
+  for (const [, name = ''] of readFileSync(decision, 'utf8').matchAll(/`([\w-]+\/[\w./-]+\.ts)`/g))
+    expect(existsSync(join('src', name)) || existsSync(name), name).toBe(true);
+});
+
 test.each(folders)('%s has at most 17 files', (folder) => {
   const files = entries.filter(({ isFolder, parent }) => !isFolder && parent === folder);
   expect(files.length).toBeLessThanOrEqual(17);
