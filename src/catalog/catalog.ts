@@ -1,7 +1,7 @@
 import { Audit } from './audit.ts';
 import type { Actor } from './database/audit-record.ts';
-import { Changes } from './database/change-feed.ts';
-import { Database } from './database/database.ts';
+import { type ChangeFeed, Changes, PolledFeed } from './database/change-feed.ts';
+import { Database, type OnCommitted } from './database/database.ts';
 import type { Reserve } from './database/reserve.ts';
 import { Clients } from './identities/clients.ts';
 import { Tokens } from './identities/tokens.ts';
@@ -30,6 +30,8 @@ export class Catalog {
   readonly clients: Clients;
   readonly audit: Audit;
   readonly changes: Changes;
+  /** Tells of changes of other processes; {@link onCommitted} tells of those of this one. */
+  readonly feed: ChangeFeed;
   readonly mirrors: Mirrors;
   readonly sources: Sources;
   readonly storage: Storage;
@@ -49,6 +51,7 @@ export class Catalog {
     this.clients = new Clients(database);
     this.audit = new Audit(database);
     this.changes = new Changes(database);
+    this.feed = new PolledFeed(database);
     this.mirrors = new Mirrors(database);
     this.sources = new Sources(database);
     this.storage = new Storage(database);
@@ -66,6 +69,14 @@ export class Catalog {
   /** The same catalog, in whose audit log `actor` makes the changes. */
   by(actor: Actor): Catalog {
     return new Catalog(this.#database.by(actor));
+  }
+
+  /**
+   * Calls `listener` after each change of this process that documents show, once it would survive a power failure.
+   * @returns stops calling it
+   */
+  onCommitted(listener: OnCommitted): () => void {
+    return this.#database.onCommitted(listener);
   }
 
   /** What tells this catalog from every other, made up when it was made. */

@@ -28,6 +28,8 @@ export interface ApplicationParts {
   registry: Middleware;
   /** Plain HTTP gives image files of public streams and sends everything else to https. */
   plainIsLimited: boolean;
+  /** Resolves when the documents show what was committed before. */
+  visible: () => Promise<void>;
   /** Answer image files with a link into the store. */
   redirectToStore: boolean;
   sinks: ErrorSinks;
@@ -49,6 +51,11 @@ export function createApplication(parts: ApplicationParts): RequestListener {
   });
   application.use(sendLongBody);
   application.use(errorFunnel(parts.sinks));
+  application.use(async (context, next) => {
+    await next();
+    // Whoever hears that a change was made finds it in the documents.
+    if (!isSafe(context)) await parts.visible();
+  });
   application.use(async (context, next) => {
     if (parts.plainIsLimited && !('encrypted' in context.req.socket)) await plainRequest(parts, context);
     else if (!(await readRequest(parts, context))) await next();
@@ -155,6 +162,11 @@ function answerPreflight(context: Context): void {
   );
   context.set('Access-Control-Max-Age', '86400');
   context.status = 204;
+}
+
+/** Whether a request can change nothing (RFC 9110, section 9.2.1). */
+function isSafe(context: Context): boolean {
+  return isRead(context) || context.method === 'OPTIONS';
 }
 
 function isRead(context: Context): boolean {

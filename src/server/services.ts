@@ -36,8 +36,6 @@ export interface Services {
   serverName: string;
   /** A request failed by a defect. */
   onDefect: (error: unknown, id: string) => void;
-  /** Resolves when what was just committed shows in the documents. */
-  published: () => Promise<void>;
 }
 
 /** Makes the services. Nothing of them runs by itself yet (`background.ts`). */
@@ -50,12 +48,11 @@ export async function composeServices(
   const { log, refusals, workspace, documents } = foundation;
   const { catalog, store, destination } = workspace;
   const onDefect = (error: unknown, id: string) => log.error({ id, err: error }, 'a request failed');
-  const published = () => documents.refresh();
   const access = new Access(catalog, (stream) => config.streams[stream]?.public ?? true);
   const mirrors = composeMirrors(foundation, config, definitions, opened);
   const imageServers = new ImageServers(config.registry.mirrorFrom, store);
   const receiver = new Receiver({
-    ...{ access, catalog, destination, published },
+    ...{ access, catalog, destination },
     policy: pushPolicy(config),
     noteRefusal: (error: unknown, { who, from }: Actor) => refusals.noteError(error, from, who),
   });
@@ -70,11 +67,15 @@ export async function composeServices(
     () => updates.failing,
   );
   const serverName = `${hostname()}-${await catalog.instance()}`;
-  const operations = new Operations({ location: serverName, onDefect });
+  const operations = new Operations({
+    location: serverName,
+    onDefect,
+    visible: () => documents.visible(),
+  });
   opened.onClose('the operations', () => operations.close());
   return {
     ...mirrors,
-    ...{ access, imageServers, receiver, updates, operations, serverName, onDefect, published },
+    ...{ access, imageServers, receiver, updates, operations, serverName, onDefect },
     uploads: createUploads(foundation, config),
   };
 }

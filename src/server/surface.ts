@@ -131,6 +131,7 @@ function composeApplication(
     products: catalog.products,
     images: imageBytes,
     readiness: new Readiness(store, foundation.documents, catalog.reserve, () => catalog.knownDamage),
+    visible: () => foundation.documents.visible(),
     plainIsLimited: config.tls !== 'off',
     redirectToStore: config.storage.type === 's3' && config.storage.redirect,
   });

@@ -8,6 +8,19 @@ export interface ChangeSet {
   products: { name: string; stream: string }[];
 }
 
+/** Tells of changes of other processes. */
+export interface ChangeFeed {
+  /**
+   * Calls `onChange` soon after each change with a revision; changes of this process may be among them. Commits without a
+   * revision, such as notes of when a token was last used, change nothing that is rendered.
+   * @returns stops watching
+   */
+  watch(onChange: () => void): () => void;
+}
+
+/** How often the database file is looked at, in milliseconds. One look costs microseconds. */
+const lookInterval = 50;
+
 /** Tells what changed in the catalog, whichever process changed it. */
 export class Changes {
   readonly #database: Database;
@@ -30,22 +43,25 @@ export class Changes {
       .execute();
     return { revision: value, products };
   }
+}
 
-  /**
-   * Calls `listener` soon after each change with a revision, of this process or another. Commits without one, such as
-   * notes of when a token was last used, change nothing that is rendered.
-   * @param interval milliseconds between looks; one look costs microseconds
-   * @returns stops watching
-   */
-  watch(interval: number, listener: () => void): () => void {
+/** The feed of an SQLite file: looks at it now and then. */
+export class PolledFeed implements ChangeFeed {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  watch(onChange: () => void): () => void {
     let seen = this.#look();
     const timer = setInterval(() => {
       // Cheaper than reading the revision, which mostly is the same.
       if (this.#database.dataVersion() === seen.dataVersion) return;
       const before = seen;
       seen = this.#look();
-      if (seen.revision !== before.revision) listener();
-    }, interval);
+      if (seen.revision !== before.revision) onChange();
+    }, lookInterval);
     timer.unref();
     return () => clearInterval(timer);
   }

@@ -32,6 +32,11 @@ export class Change {
     return await this.#revision;
   }
 
+  /** The revision that {@link revision} took; undefined when nothing asked for one. */
+  get taken(): Promise<number> | undefined {
+    return this.#revision;
+  }
+
   /** Writes events into the audit log, as part of the change. */
   async audit(...events: AuditEvent[]): Promise<void> {
     await recordEvents(this.db, this.actor, events);

@@ -18,6 +18,9 @@ import type { Tables } from './tables.ts';
 /** How long a statement waits for another process's transaction, in milliseconds. */
 const busyTimeout = 10_000;
 
+/** Hears that a change with this revision was committed, and would survive a power failure. Must not throw. */
+export type OnCommitted = (revision: number) => void;
+
 interface Connections {
   reads: Kysely<Tables>;
   writes: Kysely<Tables>;
@@ -26,6 +29,8 @@ interface Connections {
   writer: Connection;
   reserve: Reserve;
   failures: DatabaseFailures;
+  /** Called after each commit with a revision. */
+  onCommitted: Set<OnCommitted>;
   /** Notes that are being written. */
   notes: BackgroundTasks;
 }
@@ -70,6 +75,7 @@ export class Database {
         writer,
         reserve,
         failures,
+        onCommitted: new Set<OnCommitted>(),
         // Failures are for those who note.
         notes: new BackgroundTasks(() => undefined),
       };
@@ -133,8 +139,21 @@ export class Database {
   }
 
   async #make<Result>(work: (change: Change) => Promise<Result>): Promise<Result> {
-    const { changes } = this.#connections;
-    return await this.#explained(changes.make((transaction) => work(new Change(transaction, this.#actor))));
+    const { changes, onCommitted } = this.#connections;
+    const committed = changes.make(async (transaction) => {
+      const change = new Change(transaction, this.#actor);
+      const result = await work(change);
+      return { result, revision: await change.taken };
+    });
+    const { result, revision } = await this.#explained(committed);
+    if (revision !== undefined) for (const listener of onCommitted) listener(revision);
+    return result;
+  }
+
+  /** Calls `listener` after each change of this process that takes a revision. @returns stops calling it */
+  onCommitted(listener: OnCommitted): () => void {
+    this.#connections.onCommitted.add(listener);
+    return () => this.#connections.onCommitted.delete(listener);
   }
 
   async #explained<Result>(work: Promise<Result>): Promise<Result> {

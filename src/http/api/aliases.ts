@@ -9,7 +9,7 @@ import { type ApiParts, catalogFor, identityOf, parameter } from './services.ts'
 
 /** Reading and moving aliases. */
 export function aliasRoutes(router: Router, parts: ApiParts): void {
-  const { catalog, access, published } = parts;
+  const { catalog, access } = parts;
 
   router.get('/aliases', async (context) => {
     const identity = identityOf(context);
@@ -38,7 +38,6 @@ export function aliasRoutes(router: Router, parts: ApiParts): void {
       throw new HeadwaterError('not-found', `there is no product ${describeFamily(family)}`);
     }
     await catalogFor(context, parts).aliases.set(name, family);
-    await published();
     context.status = 204;
   });
 
@@ -47,7 +46,6 @@ export function aliasRoutes(router: Router, parts: ApiParts): void {
     access.demandAny(identity, 'publish');
     const name = parseAlias(parameter(context, 'alias'));
     await catalogFor(context, parts).aliases.unset(name);
-    await published();
     context.status = 204;
   });
 }

@@ -21,8 +21,6 @@ export interface ApiParts {
   configuredStreams: readonly string[];
   /** Writes the token that a client joins with, around its secret; throws where clients cannot join. */
   joinToken: (token: Pick<Token, 'name' | 'expiresAt'>, secret: string) => string;
-  /** Resolves when what was just committed shows in the documents. */
-  published: () => Promise<void>;
 }
 
 export { catalogFor, destinationFor, identityOf } from '../acting.ts';

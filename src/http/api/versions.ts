@@ -12,7 +12,7 @@ import { type ApiParts, catalogFor, destinationFor, identityOf, parameter } from
 
 /** Publishing versions of uploaded blobs, and removing them. */
 export function versionRoutes(router: Router, parts: ApiParts): void {
-  const { catalog, access, configuredStreams: configured, published } = parts;
+  const { catalog, access, configuredStreams: configured } = parts;
 
   router.post('/versions', async (context) => {
     access.demandAny(identityOf(context), 'publish');
@@ -39,7 +39,6 @@ export function versionRoutes(router: Router, parts: ApiParts): void {
           access.demand(identityOf(context), 'publish', { stream, names: [alias], isNamedByCaller: true });
       },
     });
-    await published();
     context.status = result.outcome === 'created' ? 201 : 200;
     context.set('Location', `products/${encodeURIComponent(result.product)}`);
     context.body = result;
@@ -57,7 +56,6 @@ export function versionRoutes(router: Router, parts: ApiParts): void {
       throw new HeadwaterError('not-found', `product ${name} has no version ${serial}`);
     }
     await catalogFor(context, parts).versions.remove(name, serial, new Date(), { withAliases: true });
-    await published();
     context.status = 204;
   });
 }

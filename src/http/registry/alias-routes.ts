@@ -31,7 +31,7 @@ type ParameterContext = Context & { params: Record<string, string | undefined> }
 
 /** `/1.0/images/aliases`. As LXD routes it, the rest of the path is a name: its slashes may be encoded or not. */
 export function aliasRoutes(router: Router, parts: RegistryParts & { images: VisibleImages }): void {
-  const { access, catalog, images, published } = parts;
+  const { access, catalog, images } = parts;
   const moves = new AliasMoves();
 
   const view = ({ name, description, image }: VisibleAlias) => ({
@@ -64,7 +64,6 @@ export function aliasRoutes(router: Router, parts: RegistryParts & { images: Vis
     const image = own.find(hasAlias) ?? own[0] ?? found.image;
     const place = { product: image.product.name, serial: image.serial };
     await catalogFor(context, parts).imageAliases.set(alias, place);
-    await published();
   };
 
   router.get('/1.0/images/aliases', async (context) => {
@@ -115,7 +114,6 @@ export function aliasRoutes(router: Router, parts: RegistryParts & { images: Vis
     const given = await readBody(context.req, z.object({ name: z.string() }));
     const newName = parseAlias(given.name);
     await catalogFor(context, parts).imageAliases.rename(name, newName);
-    await published();
     created(context, pathOf(newName));
   });
 

@@ -40,7 +40,7 @@ export function imageRoutes(
   router: Router,
   parts: RegistryParts & { images: VisibleImages; secrets: Secrets },
 ): void {
-  const { access, images, operations, secrets, published } = parts;
+  const { access, images, operations, secrets } = parts;
   const find = async (context: ParameterContext) => {
     const secret = single(context, 'secret');
     const prefix = parameter(context, 'fingerprint');
@@ -113,7 +113,6 @@ export function imageRoutes(
         },
       };
     });
-    await published();
     sync(context, {});
   };
 
@@ -146,7 +145,6 @@ export function imageRoutes(
       resources: resourceOf(view.fingerprint),
       work: async () => {
         for (const { product, serial } of own) await pushed.remove({ product: product.name, serial });
-        await published();
         return {};
       },
     });

@@ -25,8 +25,6 @@ export interface RegistryParts {
   updates: AutoUpdates;
   /** Bytes of one uploaded blob. */
   uploadLimit: number;
-  /** Resolves when what was just committed shows in the documents. */
-  published: () => Promise<void>;
 }
 
 export { catalogFor, identityOf } from '../acting.ts';

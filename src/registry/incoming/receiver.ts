@@ -26,7 +26,6 @@ interface ReceiverParts {
   catalog: Catalog;
   destination: LocalDestination;
   policy: PushPolicy;
-  published: () => Promise<void>;
   /** Is told of every error, and notes those that are refusals of limits. */
   noteRefusal?: (error: unknown, actor: Actor) => void;
 }
@@ -73,7 +72,7 @@ export class Receiver {
     said: Said,
     options: { stream: string; pushedBy: string; actor: Actor; signal?: AbortSignal },
   ): Promise<PushedImage> {
-    const { catalog, destination, policy, published, noteRefusal } = this.#parts;
+    const { catalog, destination, policy, noteRefusal } = this.#parts;
     const { stream, pushedBy, actor, signal } = options;
     const room = await catalog.by(actor).pushed.allowance(policy.quotas, { stream, pushedBy });
     const bounded = bound(files, {
@@ -84,9 +83,7 @@ export class Receiver {
     const { quotas, keep } = policy;
     const limits = { quotas, ...defined({ keep }) };
     try {
-      const image = await push(destination.by(actor), bounded, { ...said, stream, pushedBy }, limits);
-      await published();
-      return image;
+      return await push(destination.by(actor), bounded, { ...said, stream, pushedBy }, limits);
     } catch (error) {
       // Some of this is done in operations, whose errors are no answers.
       noteRefusal?.(error, actor);

@@ -24,11 +24,20 @@ export class Operations {
   readonly #running = new Set<Promise<void>>();
   readonly #location: string;
   readonly #onDefect: (error: unknown, operation: string) => void;
+  readonly #visible: () => Promise<void>;
 
-  /** @param options.location the name of the server, which every operation carries */
-  constructor(options: { location: string; onDefect: (error: unknown, operation: string) => void }) {
+  /**
+   * @param options.location the name of the server, which every operation carries
+   * @param options.visible resolves when clients see what was changed before: an operation succeeds only then
+   */
+  constructor(options: {
+    location: string;
+    onDefect: (error: unknown, operation: string) => void;
+    visible?: () => Promise<void>;
+  }) {
     this.#location = options.location;
     this.#onDefect = options.onDefect;
+    this.#visible = options.visible ?? (() => Promise.resolve());
   }
 
   /**
@@ -168,7 +177,9 @@ export class Operations {
     work: (operation: Progressing) => Promise<Record<string, unknown>>,
   ): Promise<void> {
     try {
-      operation.succeed(await work(operation));
+      const result = await work(operation);
+      await this.#visible();
+      operation.succeed(result);
     } catch (error) {
       const isKnown = error instanceof HeadwaterError;
       if (!isKnown && !operation.signal.aborted) this.#onDefect(error, operation.id);

@@ -3,9 +3,6 @@ import { assemble, type Document, makePiece } from './gzip-segment.ts';
 import { renderIndex } from './render.ts';
 import { StreamDocument } from './stream-document.ts';
 
-/** How often the catalog is looked at for changes of other processes, in milliseconds. */
-const watchInterval = 50;
-
 /** Every document, as of one revision of the catalog. */
 interface Snapshot {
   revision: number;
@@ -23,8 +20,12 @@ export class Documents {
   readonly #onError: (error: unknown) => void;
   readonly #onRendered: (rendered: { revision: number; milliseconds: number }) => void;
   #snapshot: Snapshot = { revision: -1, streams: new Map(), indexes: new Map() };
-  #refreshing: Promise<void> | undefined;
-  #again = false;
+  /** The revision of the last change of this process. */
+  #committed = -1;
+  #rendering: Promise<void> | undefined;
+  /** Those who wait for a rendering that has not begun. */
+  #waiting: (() => void)[] = [];
+  #isStale = false;
   #stop: (() => void) | undefined;
 
   /**
@@ -46,13 +47,21 @@ export class Documents {
 
   /** Renders everything, then follows the catalog until `stop`. */
   async start(): Promise<void> {
-    this.#stop = this.#catalog.changes.watch(watchInterval, () => void this.refresh());
+    const stopListening = this.#catalog.onCommitted((revision) => {
+      this.#committed = Math.max(this.#committed, revision);
+      this.#follow();
+    });
+    const stopWatching = this.#catalog.feed.watch(() => this.#follow());
+    this.#stop = () => {
+      stopListening();
+      stopWatching();
+    };
     await this.#render();
   }
 
   async stop(): Promise<void> {
     this.#stop?.();
-    await this.#refreshing;
+    await this.#rendering;
   }
 
   /** The catalog's revision that the documents show; -1 before the first. */
@@ -60,15 +69,22 @@ export class Documents {
     return this.#snapshot.revision;
   }
 
-  /** Brings the documents up to date with the catalog; resolves when everything committed before the call shows. */
-  async refresh(): Promise<void> {
-    if (this.#refreshing !== undefined) {
-      this.#again = true;
-      await this.#refreshing;
-      return;
-    }
-    this.#refreshing = this.#loop();
-    await this.#refreshing;
+  /**
+   * Resolves when the documents show a revision, or could not be rendered.
+   * @param revision that of the last change of this process when left out
+   */
+  async visible(revision = this.#committed): Promise<void> {
+    if (this.revision >= revision) return;
+    await new Promise<void>((resolve) => {
+      this.#waiting.push(resolve);
+      this.#follow();
+    });
+  }
+
+  /** Brings the documents up to date with the catalog. */
+  #follow(): void {
+    this.#isStale = true;
+    this.#rendering ??= this.#renderAll();
   }
 
   /** The names of the streams that there are. */
@@ -95,17 +111,18 @@ export class Documents {
     return await index;
   }
 
-  async #loop(): Promise<void> {
-    try {
-      do {
-        this.#again = false;
+  async #renderAll(): Promise<void> {
+    while (this.#isStale) {
+      this.#isStale = false;
+      const waiting = this.#waiting.splice(0);
+      try {
         await this.#render();
-      } while (this.#again);
-    } catch (error) {
-      this.#onError(error);
-    } finally {
-      this.#refreshing = undefined;
+      } catch (error) {
+        this.#onError(error);
+      }
+      for (const resolve of waiting) resolve();
     }
+    this.#rendering = undefined;
   }
 
   async #render(): Promise<void> {

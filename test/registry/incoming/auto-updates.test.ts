@@ -51,7 +51,6 @@ function updatesOf(
     catalog,
     destination,
     policy,
-    published: () => Promise.resolve(),
   });
   const servers = new ImageServers(config.registry.mirrorFrom, store);
   const onFailed = (_: object, error: unknown) => failures.push(String(error));

@@ -17,6 +17,22 @@ function create(onDefect: (error: unknown) => void = () => undefined): Operation
 const patience = new AbortController().signal;
 
 describe('a task', () => {
+  test('succeeds only when clients see what it changed', async () => {
+    const steps: string[] = [];
+    const visible = async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      steps.push('visible');
+    };
+    const operations = new Operations({ location: 'here', onDefect: () => undefined, visible });
+    const work = async () => {
+      steps.push('changed');
+      return {};
+    };
+    const operation = operations.start({ description: 'Changing', resources: {}, identity: one, work });
+    await operations.wait(operation, undefined, patience);
+    expect([...steps, operation.view().status]).toEqual(['changed', 'visible', 'Success']);
+  });
+
   test('runs without its client, and tells its result', async () => {
     const operations = create();
     const operation = operations.start({

@@ -131,7 +131,7 @@ test('after any changes the documents are those that a fresh start renders', asy
         if (remove && exists) await catalog.versions.remove(name, version.serial);
         if (!remove) await catalog.versions.publish(version, [`alias${os}`], stored);
       }
-      await documents.refresh();
+      await documents.visible();
       const fresh = new Documents(catalog, { onError: () => undefined });
       await fresh.start();
       await fresh.stop();
@@ -150,11 +150,11 @@ test('a product that moves into another stream is in that document, and in no ot
   const documents = await documentsOf(catalog);
   expect(await catalog.products.move('mirror:debian', 'mirrored')).toBe(1);
   expect(await catalog.products.move('mirror:debian', 'mirrored')).toBe(0);
-  await documents.refresh();
+  await documents.visible();
   expect(Object.keys(read(documents).products)).toEqual(['debian:trixie:amd64:default']);
   expect(Object.keys(read(documents, 'mirrored').products)).toEqual(['debian:bookworm:amd64:default']);
   await catalog.products.move('mirror:debian', 'images');
-  await documents.refresh();
+  await documents.visible();
   expect(Object.keys(read(documents).products)).toHaveLength(2);
   expect(read(documents, 'mirrored').products).toEqual({});
 });
