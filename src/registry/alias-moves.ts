@@ -1,29 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Identity } from '../access/access.ts';
+import { ExpiringMap } from '../async/expiring-map.ts';
 
-/** How long somebody who asks for an alias waits for it to be set anew, in milliseconds, and how often it looks. */
-const patience = 2000;
-const interval = 25;
+/** How long requests for an alias that was removed wait for it to be created again, in milliseconds. */
+const aliasMoveTimeout = 2000;
+/** How often they look for it meanwhile, in milliseconds. */
+const pollInterval = 25;
 
 /**
- * Makes the moment harmless in which an alias is not there: clients move one by removing it and setting it anew. The
- * client that removed it sees it gone at once; everybody else who asks for it by its name waits a little.
+ * Hides that an alias is missing while a client moves it: clients remove the alias and create it again. The client that
+ * removed it sees it gone at once; the requests of all others wait for a moment.
  */
 export class AliasMoves {
-  readonly #removed = new Map<string, { by: string; at: number }>();
+  /** Which identity removed an alias. */
+  readonly #removedBy = new ExpiringMap<string, string>(aliasMoveTimeout);
 
-  /** Notes that somebody removed an alias. */
+  /** Records that `identity` removed an alias. */
   note(name: string, identity: Identity): void {
-    const now = performance.now();
-    for (const [other, { at }] of this.#removed) {
-      if (at + patience > now) break;
-      this.#removed.delete(other);
-    }
-    this.#removed.delete(name);
-    this.#removed.set(name, { by: keyOf(identity), at: now });
+    this.#removedBy.set(name, keyOf(identity));
   }
 
-  /** What `find` finds, at once or as soon as a move that somebody else has begun is done. */
+  /** The result of `find`, if need be after another client's move of the alias; undefined when that does not end. */
   async settled<Found>(
     name: string,
     identity: Identity,
@@ -31,10 +28,9 @@ export class AliasMoves {
   ): Promise<Found | undefined> {
     for (;;) {
       const found = await find();
-      const removed = this.#removed.get(name);
-      if (found !== undefined || removed === undefined || removed.by === keyOf(identity)) return found;
-      if (performance.now() - removed.at > patience) return undefined;
-      await sleep(interval);
+      const removedBy = this.#removedBy.get(name);
+      if (found !== undefined || removedBy === undefined || removedBy === keyOf(identity)) return found;
+      await sleep(pollInterval);
     }
   }
 }

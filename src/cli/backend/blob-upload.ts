@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Backoff, delayBefore } from '../../async/backoff.ts';
 import { HeadwaterError, messageOf } from '../../errors.ts';
 import { openFile, sizeOf } from '../../files/open-file.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
@@ -9,8 +10,8 @@ import { throwIfInterrupted } from '../interruption.ts';
 import type { ApiClient } from './api-client.ts';
 import { type ApiResponse, ConnectionError, responseError } from './api-errors.ts';
 
-/** Milliseconds before each retry. An attempt that made progress starts again with the first. */
-const pauses = [500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000];
+/** Gives a server most of a minute to come back. An attempt that got further counts as the first. */
+const backoff: Backoff = { attempts: 9, firstDelay: 500, longestDelay: 15_000 };
 
 /** How many bytes are read and sent at once. */
 const chunkSize = 256 * 1024;
@@ -64,11 +65,10 @@ export async function uploadBlob(
       // If the first request fails, the address is probably wrong.
       const begun = here >= 0;
       if (!begun || !isTransient(error)) throw error;
-      failures = here > furthest ? 0 : failures + 1;
+      failures = here > furthest ? 1 : failures + 1;
       furthest = Math.max(furthest, here);
-      const pause = pauses[failures];
-      if (pause === undefined) throw error;
-      await sleep(pause);
+      if (failures >= backoff.attempts) throw error;
+      await sleep(delayBefore(failures, backoff));
     }
   }
 }
@@ -84,15 +84,15 @@ async function offsetOf(client: ApiClient, digest: Digest): Promise<number | und
   return offset;
 }
 
-/** A response to HEAD has no body: another request gets the error message. */
+/** The reason of a response to HEAD, which has no body: asks for it with another request. */
 async function explained(client: ApiClient, digest: Digest, response: ApiResponse): Promise<HeadwaterError> {
   if (response.status === 401 || response.status === 403) {
-    const response = await client.send({
+    const explanation = await client.send({
       method: 'PUT',
       path: `blobs/sha256:${digest}`,
       headers: { 'content-length': '0' },
     });
-    return responseError(client.server, response);
+    return responseError(client.server, explanation);
   }
   return responseError(client.server, response);
 }

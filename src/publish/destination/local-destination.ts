@@ -20,7 +20,7 @@ import type { PushDestination, PushLimits } from '../push.ts';
 import type { SourceFile } from '../request.ts';
 import type { InputFile, KeepOptions, KeptFile, MetadataFile } from './destination.ts';
 import { asExpected, landing, openInput, reported, writtenDown } from './input-file.ts';
-import { RecentBlobs } from './recent-blobs.ts';
+import { recentBlobs } from './recent-blobs.ts';
 import { type FileInMemory, storeSmall } from './store-small.ts';
 
 /** Metadata tarballs are a few KiB; a larger one than this is not read into memory for the fingerprint. */
@@ -59,7 +59,7 @@ export class LocalDestination implements PushDestination {
   /** Whose files it takes: every client gets its turn. */
   readonly #client: string;
   readonly #address: string | undefined;
-  readonly #recent = new RecentBlobs();
+  readonly #recent = recentBlobs();
 
   /**
    * @param client whose files it takes; Headwater's own when left out
@@ -159,7 +159,7 @@ export class LocalDestination implements PushDestination {
   }
 
   async fingerprint(metadata: KeptFile, root: KeptFile): Promise<Digest> {
-    const recent = this.#recent.find(root.digest)?.fingerprint;
+    const recent = this.#recent.get(root.digest)?.fingerprint;
     if (recent?.metadata === metadata.digest) return recent.fingerprint;
     const known = await this.#catalog.blobs.fingerprint(metadata.digest, root.digest);
     if (known !== undefined) return parseDigest(known);
@@ -206,7 +206,7 @@ export class LocalDestination implements PushDestination {
     const { size } = blob;
     const digest = parseDigest(blob.digest);
     // Who collects a blob takes its bytes and its record in one transaction.
-    if (isRecorded && this.#recent.find(digest)?.kept.size === size) return;
+    if (isRecorded && this.#recent.get(digest)?.kept.size === size) return;
     const stat = await this.#stat(digest);
     if (stat?.size === size) return;
     throw new HeadwaterError(
@@ -235,7 +235,7 @@ export class LocalDestination implements PushDestination {
       })),
       keptAt,
     );
-    for (const record of records) this.#recent.add(record, keptAt);
+    for (const record of records) this.#recent.set(record.kept.digest, record);
     return records.map(({ kept }) => ({ ...kept, ...(known.has(kept.digest) ? {} : { keptAt }) }));
   }
 
@@ -290,7 +290,7 @@ export class LocalDestination implements PushDestination {
 
   /** A blob that was kept before. */
   async #kept(name: string, digest: Digest): Promise<KeptFile> {
-    const recent = this.#recent.find(digest);
+    const recent = this.#recent.get(digest);
     if (recent !== undefined) return { ...recent.kept, name };
     const record = await this.#catalog.blobs.find(digest);
     const stat = record === undefined ? undefined : await this.#stat(digest);

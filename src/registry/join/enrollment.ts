@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
+import { ExpiringMap } from '../../async/expiring-map.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Client } from '../../catalog/identities/clients.ts';
 import { hashOf, isTokenSecret } from '../../catalog/identities/tokens.ts';
@@ -7,17 +8,21 @@ import { HeadwaterError, LimitError } from '../../errors.ts';
 import { grant } from '../../model/rights.ts';
 import { secretIn } from './join-token.ts';
 
-/** Wrong secrets from one place within a minute before the shared one is not looked at any more. */
-const attemptsAllowed = 10;
-const attemptsForgotten = 60_000;
-/** How many places are remembered. */
-const mostAddresses = 10_000;
+/** After so many wrong secrets from one network within a minute, the shared secret is refused there. */
+const maxAttempts = 10;
+/** How long after its first wrong secret a network's attempts are counted, in milliseconds. */
+const attemptsLifetime = 60_000;
+/** How many networks' attempts are counted at a time; beyond that the oldest are forgotten. */
+const maxNetworks = 10_000;
 
 /** Lets clients in that know a secret. */
 export class Enrollment {
   readonly #sharedSecret: string | undefined;
   readonly #pushedTo: string;
-  readonly #attempts = new Map<string, { count: number; since: number }>();
+  /** Wrong secrets of each network. */
+  readonly #attempts = new ExpiringMap<string, { count: number }>(attemptsLifetime, {
+    maxEntries: maxNetworks,
+  });
 
   constructor(options: { sharedSecret: string | undefined; pushedTo: string }) {
     this.#sharedSecret = options.sharedSecret;
@@ -38,8 +43,8 @@ export class Enrollment {
   ): Promise<Client> {
     const secret = secretIn(options.secret);
     const from = networkOf(options.address);
-    const isImpatient = this.#isImpatient(from);
-    if (this.#isShared(secret) && !isImpatient) {
+    const isBlocked = this.#hasTooManyAttempts(from);
+    if (this.#isShared(secret) && !isBlocked) {
       const name = options.name || `client-${fingerprint.slice(0, 12)}`;
       const rights = grant('join', {}, { pushedTo: this.#pushedTo });
       return await catalog.clients.add({ name, fingerprint, certificate: pem, ...rights });
@@ -49,7 +54,7 @@ export class Enrollment {
     } catch (error) {
       if (!(error instanceof HeadwaterError) || error.kind !== 'forbidden') throw error;
       this.#count(from);
-      throw isImpatient ? tooMany() : wrong(secret, error);
+      throw isBlocked ? tooMany() : wrong(secret, error);
     }
   }
 
@@ -59,21 +64,15 @@ export class Enrollment {
     return isSame && shared !== '';
   }
 
-  #isImpatient(from: string): boolean {
-    const attempt = this.#attempts.get(from);
-    if (attempt === undefined) return false;
-    if (performance.now() - attempt.since <= attemptsForgotten) return attempt.count >= attemptsAllowed;
-    this.#attempts.delete(from);
-    return false;
+  #hasTooManyAttempts(from: string): boolean {
+    return (this.#attempts.get(from)?.count ?? 0) >= maxAttempts;
   }
 
   #count(from: string): void {
-    const attempt = this.#attempts.get(from) ?? { count: 0, since: performance.now() };
-    attempt.count++;
-    this.#attempts.set(from, attempt);
-    if (this.#attempts.size <= mostAddresses) return;
-    const [oldest] = this.#attempts.keys();
-    if (oldest !== undefined) this.#attempts.delete(oldest);
+    const attempts = this.#attempts.get(from);
+    // Setting it again would begin another minute.
+    if (attempts === undefined) this.#attempts.set(from, { count: 1 });
+    else attempts.count++;
   }
 }
 
