@@ -46,7 +46,7 @@ module.exports = {
     only('async'),
     only('files', 'model', 'async'),
     only('net'),
-    only('config', 'model', 'net'),
+    only('config', 'model', 'net', 'files'),
     only('image', 'model', 'async'),
     only('blobs', ...tools),
     only('catalog', ...tools, 'blobs'),

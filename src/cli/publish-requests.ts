@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
-import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
+import { HeadwaterError } from '../errors.ts';
+import { fileError } from '../files/file-error.ts';
 import { defined } from '../model/defined.ts';
 import type { PublishRequest } from '../publish/request.ts';
 import { type BuildDirectory, readBuildDirectory } from '../publish/tree/build-directory.ts';
@@ -60,8 +61,6 @@ async function isDirectory(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();
   } catch (error) {
-    if (codeOf(error) === 'ENOENT')
-      throw new HeadwaterError('not-found', `${path}: no such file or directory`);
-    throw new HeadwaterError('invalid', `${path}: cannot be read: ${messageOf(error)}`, { cause: error });
+    throw fileError(error, { path, doing: 'read', isInput: true });
   }
 }

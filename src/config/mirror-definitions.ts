@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
+import { codeOf, HeadwaterError } from '../errors.ts';
+import { fileError } from '../files/file-error.ts';
 import { defined } from '../model/defined.ts';
 import { describeIssue, invalid } from './issues.ts';
 import { type MirrorDefinition, mirrorSchema } from './mirror-schema.ts';
@@ -52,7 +53,8 @@ function filesOf(directory: string): string[] {
       .map((name) => name + extension);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return [];
-    throw new HeadwaterError('invalid', `mirrorDir: ${directory} cannot be read: ${messageOf(error)}`, {
+    const { message } = fileError(error, { path: directory, doing: 'list', isInput: true });
+    throw new HeadwaterError('invalid', `mirrorDir: ${message}`, {
       cause: error,
     });
   }

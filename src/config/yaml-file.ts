@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter } from 'yaml';
-import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
+import { messageOf } from '../errors.ts';
+import { fileError } from '../files/file-error.ts';
 import { aliasLimit, parseYaml } from '../yaml.ts';
 import { invalid, type Layer } from './issues.ts';
 import { isTree, withoutNulls } from './tree.ts';
@@ -46,9 +47,6 @@ function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    const reason = codeOf(error) === 'ENOENT' ? 'no such file' : `cannot be read: ${messageOf(error)}`;
-    throw new HeadwaterError(codeOf(error) === 'ENOENT' ? 'not-found' : 'invalid', `${file}: ${reason}`, {
-      cause: error,
-    });
+    throw fileError(error, { path: file, doing: 'read', isInput: true });
   }
 }

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { HeadwaterError } from '../errors.ts';
 import { mayReadAhead, recycle, takeChunk } from './chunk-pool.ts';
-import { diskError } from './file-error.ts';
+import { fileError } from './file-error.ts';
 
 /**
  * The bytes of an open file from `start` up to but not including `stop`. Closes the file at the end, and when it is
@@ -40,7 +40,7 @@ export class FileRange extends Readable {
     // Waits for a read that is under way.
     this.#handle.close().then(
       () => done(error),
-      (failure: unknown) => done(error ?? diskError(failure, this.#path, 'closed')),
+      (failure: unknown) => done(error ?? fileError(failure, { path: this.#path, doing: 'write' })),
     );
   }
 
@@ -73,7 +73,7 @@ export class FileRange extends Readable {
       .read(buffer, 0, buffer.length, this.#offset)
       .catch((error: unknown) => {
         recycle(buffer);
-        throw diskError(error, this.#path, 'read');
+        throw fileError(error, { path: this.#path, doing: 'read' });
       });
     if (bytesRead === 0) {
       recycle(buffer);

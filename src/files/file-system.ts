@@ -1,7 +1,7 @@
 import type { Dirent, Stats } from 'node:fs';
 import { open, readdir, rm, stat } from 'node:fs/promises';
 import { codeOf } from '../errors.ts';
-import { diskError } from './file-error.ts';
+import { fileError } from './file-error.ts';
 
 // Operations on files as the directory store needs them. All throw HeadwaterErrors that name the path.
 
@@ -11,14 +11,14 @@ export async function statOf(path: string): Promise<Stats | undefined> {
     return await stat(path);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
-    throw diskError(error, path, 'read');
+    throw fileError(error, { path, doing: 'read' });
   }
 }
 
 /** Removes a file; one that is not there is a success. */
 export async function removeFile(path: string): Promise<void> {
   await rm(path, { force: true }).catch((error: unknown) => {
-    throw diskError(error, path, 'removed');
+    throw fileError(error, { path, doing: 'remove' });
   });
 }
 
@@ -28,7 +28,7 @@ export async function entriesOf(path: string): Promise<Dirent[]> {
     return await readdir(path, { withFileTypes: true });
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return [];
-    throw diskError(error, path, 'read');
+    throw fileError(error, { path, doing: 'read' });
   }
 }
 
@@ -42,6 +42,6 @@ export async function syncDirectory(path: string): Promise<void> {
       await handle.close();
     }
   } catch (error) {
-    throw diskError(error, path, 'written');
+    throw fileError(error, { path, doing: 'write' });
   }
 }

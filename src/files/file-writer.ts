@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { diskError } from './file-error.ts';
+import { fileError } from './file-error.ts';
 
 /** Bytes gathered for one write. What waits longer in memory is taken for long-lived, and costs full garbage collections. */
 const writeSize = 512 * 1024;
@@ -124,7 +124,8 @@ export class FileWriter {
   }
 
   #throwFailure(): void {
-    if (this.#failure !== undefined) throw diskError(this.#failure.error, this.#path, 'written');
+    if (this.#failure !== undefined)
+      throw fileError(this.#failure.error, { path: this.#path, doing: 'write' });
   }
 }
 

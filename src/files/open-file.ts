@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
+import { HeadwaterError } from '../errors.ts';
 import { chunkLifetime } from './chunk-pool.ts';
-import { diskError } from './file-error.ts';
+import { fileError } from './file-error.ts';
 
 /** How many bytes are read at once: large enough that the reads cost little beside hashing (measured). */
 const chunkSize = 1024 * 1024;
@@ -31,10 +31,7 @@ export async function openFile(path: string): Promise<OpenFile> {
     // Without O_NONBLOCK, opening a named pipe would wait for ever.
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') throw new HeadwaterError('not-found', `${path}: there is no such file`);
-    // These say nothing of the file.
-    if (/^(EMFILE|ENFILE|EIO|ENOMEM)$/.test(codeOf(error) ?? '')) throw diskError(error, path, 'read');
-    throw new HeadwaterError('invalid', `${path}: cannot be read: ${messageOf(error)}`, { cause: error });
+    throw fileError(error, { path, doing: 'read', isInput: true });
   }
   const stat = await handle.stat();
   if (!stat.isFile()) {
@@ -65,7 +62,6 @@ export async function sizeOf(path: string): Promise<number> {
   try {
     return (await stat(path)).size;
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') throw new HeadwaterError('not-found', `${path}: there is no such file`);
-    throw new HeadwaterError('invalid', `${path}: cannot be read: ${messageOf(error)}`, { cause: error });
+    throw fileError(error, { path, doing: 'read', isInput: true });
   }
 }

@@ -2,7 +2,7 @@ import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '../errors.ts';
 import type { Digest } from '../model/digest.ts';
-import { isAbandoned, stagedName } from './process-name.ts';
+import { isAbandoned, processName } from './process-name.ts';
 
 // What arrived of a file lies under the digest of the whole while nobody works on it. Who goes on with it renames it
 // to a name that tells which process that is: of several only one succeeds, so no two ever write into one file.
@@ -21,7 +21,7 @@ export interface PartialFile {
  */
 export async function claimPartial(directory: string, digest: Digest, most: number): Promise<PartialFile> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const path = join(directory, `${digest}.${await stagedName()}`);
+  const path = join(directory, `${digest}.${await processName()}`);
   for (const { name, size } of await leftOf(directory, digest)) {
     if (size <= most && (await take(join(directory, name), path))) return { path, arrived: size };
   }

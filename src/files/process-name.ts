@@ -28,7 +28,7 @@ let place: Promise<Place> | undefined;
 let ownStart: Promise<string | undefined> | undefined;
 
 /** A name for one unfinished write of this process. */
-export async function stagedName(): Promise<string> {
+export async function processName(): Promise<string> {
   const { machine, boot, namespace } = await here();
   ownStart ??= startOf(process.pid);
   const start = (await ownStart) ?? '0';
@@ -47,7 +47,7 @@ export async function identityOfFile(path: string): Promise<string> {
 
 /**
  * Whether a write was abandoned: its process has ended, or cannot be looked at and the write is old.
- * Names that {@link stagedName} did not make are nobody's business here: never abandoned.
+ * Names that {@link processName} did not make are nobody's business here: never abandoned.
  * @param modified when the write was last seen to move
  */
 export async function isAbandoned(staged: string, modified: Date): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { codeOf } from '../errors.ts';
-import { diskError } from './file-error.ts';
+import { fileError } from './file-error.ts';
 import { FileWriter } from './file-writer.ts';
 
 /**
@@ -27,7 +27,7 @@ export class Spool {
     options: { onWritten?: (bytes: number) => void } = {},
   ): Promise<Spool> {
     const handle = await open(path, offset === 0 ? 'w' : 'r+', 0o600).catch((error: unknown) => {
-      throw diskError(error, path, 'written');
+      throw fileError(error, { path, doing: 'write' });
     });
     return new Spool(handle, new FileWriter(handle, path, { ...options, position: offset, soon: true }));
   }

@@ -2,7 +2,7 @@ import type { Stats } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { sep } from 'node:path';
 import { codeOf, HeadwaterError } from '../errors.ts';
-import { fileFailure } from './text-file.ts';
+import { fileError } from './file-error.ts';
 
 /** What lies at the end of a path, once every symbolic link on it is followed. */
 export interface Target {
@@ -22,7 +22,7 @@ export async function follow(path: string): Promise<Target | undefined> {
     return { path: real, stats: await stat(real) };
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
-    throw fileFailure(path, error);
+    throw fileError(error, { path, doing: 'read', isInput: true });
   }
 }
 

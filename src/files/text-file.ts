@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
+import { codeOf, HeadwaterError } from '../errors.ts';
+import { fileError } from './file-error.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -30,7 +31,7 @@ export async function readSmallFile(path: string, limit = mebibyte): Promise<str
     if (codeOf(error) === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
       throw new HeadwaterError('invalid', `${path}: not UTF-8 text`, { cause: error });
     }
-    throw fileFailure(path, error);
+    throw fileError(error, { path, doing: 'read', isInput: true });
   } finally {
     await file.close();
   }
@@ -42,31 +43,9 @@ async function openRegular(path: string): Promise<FileHandle> {
     // Without O_NONBLOCK, opening a named pipe waits until somebody writes to it.
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    throw fileFailure(path, error);
+    throw fileError(error, { path, doing: 'read', isInput: true });
   }
   if ((await file.stat()).isFile()) return file;
   await file.close();
   throw new HeadwaterError('invalid', `${path}: not a regular file`);
-}
-
-/** What the failure of a file system call on `path` means to the person who named it. */
-export function fileFailure(path: string, error: unknown): Error {
-  if (error instanceof HeadwaterError) return error;
-  switch (codeOf(error)) {
-    case undefined:
-      return error instanceof Error ? error : new Error(messageOf(error));
-    case 'ENOENT':
-      return new HeadwaterError('not-found', `${path}: no such file or directory`, { cause: error });
-    case 'ENOTDIR':
-      return new HeadwaterError('invalid', `${path}: not a directory`, { cause: error });
-    case 'EACCES':
-    case 'EPERM':
-      return new HeadwaterError('invalid', `${path}: this user may not read it`, { cause: error });
-    case 'ELOOP':
-      return new HeadwaterError('invalid', `${path}: symbolic links that lead in a circle`, { cause: error });
-    default:
-      return new HeadwaterError('unavailable', `${path}: cannot be read: ${messageOf(error)}`, {
-        cause: error,
-      });
-  }
 }

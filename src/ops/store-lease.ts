@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import { HeadwaterError } from '../errors.ts';
-import { identityOfFile, isAbandoned, stagedName } from '../files/process-name.ts';
+import { identityOfFile, isAbandoned, processName } from '../files/process-name.ts';
 
 /** How long a lease lasts that its server does not renew, and how often servers renew it, in milliseconds. */
 const leaseTime = 180_000;
@@ -37,7 +37,7 @@ export class StoreLease {
   static async open(store: BlobStore, catalogFile: string): Promise<StoreLease> {
     const record = {
       catalogFile: await identityOfFile(catalogFile),
-      holder: await stagedName(),
+      holder: await processName(),
       host: hostname(),
     };
     const lease = new StoreLease(store, record);

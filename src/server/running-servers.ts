@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import type { Config } from '../config/schema.ts';
 import { codeOf } from '../errors.ts';
-import { abandonedAfter, isAbandoned, stagedName } from '../files/process-name.ts';
+import { abandonedAfter, isAbandoned, processName } from '../files/process-name.ts';
 import { defined } from '../model/defined.ts';
 
 // Each running server leaves a record in its data directory, so that commands on the same directory know where it
@@ -46,7 +46,7 @@ async function writeRecord(
 ): Promise<() => Promise<void>> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await removeAbandoned(directory);
-  const file = join(directory, `${await stagedName()}${ending}`);
+  const file = join(directory, `${await processName()}${ending}`);
   const text = JSON.stringify({ startedAt: new Date().toISOString(), listen, publicUrl, tls });
   await writeFile(`${file}.new`, text, { mode: 0o600 });
   await rename(`${file}.new`, file);

@@ -2,7 +2,7 @@ import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { claimPartial, leavePartial } from '../../src/files/partial-files.ts';
-import { stagedName } from '../../src/files/process-name.ts';
+import { processName } from '../../src/files/process-name.ts';
 import { cleanDownloads } from '../../src/mirror/download/download-directories.ts';
 import { parseDigest } from '../../src/model/digest.ts';
 import { scratchDirectory } from '../support/catalog.ts';
@@ -14,7 +14,7 @@ const day = 24 * 3_600_000;
 
 /** The name that a process which has ended gave to its part: this one's, as if it had started at another time. */
 async function nameOfTheDead(): Promise<string> {
-  return (await stagedName()).replace(/\.\d+-/, '.1-');
+  return (await processName()).replace(/\.\d+-/, '.1-');
 }
 
 test('what is left of a file is taken by one of many, and by another only when that one leaves it', async () => {

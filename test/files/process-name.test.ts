@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import { abandonedAfter, isAbandoned, stagedName } from '../../src/files/process-name.ts';
+import { abandonedAfter, isAbandoned, processName } from '../../src/files/process-name.ts';
 
 const now = new Date();
 const longAgo = new Date(Date.now() - abandonedAfter - 1000);
@@ -10,7 +10,7 @@ const longAgo = new Date(Date.now() - abandonedAfter - 1000);
 async function nameWith(
   change: Partial<Record<'machine' | 'boot' | 'namespace' | 'pid' | 'start', string>>,
 ): Promise<string> {
-  const own = await stagedName();
+  const own = await processName();
   const [machine = '', boot = '', namespace = '', pid = '', rest = ''] = own.split('.');
   const start = rest.slice(0, rest.indexOf('-'));
   const made = { machine, boot, namespace, pid, start, ...change };
@@ -20,8 +20,8 @@ async function nameWith(
 
 describe('a write is abandoned', () => {
   test('never while its process lives', async () => {
-    expect(await isAbandoned(await stagedName(), now)).toBe(false);
-    expect(await isAbandoned(await stagedName(), longAgo)).toBe(false);
+    expect(await isAbandoned(await processName(), now)).toBe(false);
+    expect(await isAbandoned(await processName(), longAgo)).toBe(false);
   });
 
   test('when its process has ended', async () => {
@@ -50,7 +50,7 @@ describe('a write is abandoned', () => {
   });
 
   test('never when the name is not one of ours', async () => {
-    for (const name of ['', 'notes.txt', '1.2.3.4.5', `${await stagedName()}.bak`]) {
+    for (const name of ['', 'notes.txt', '1.2.3.4.5', `${await processName()}.bak`]) {
       expect(await isAbandoned(name, longAgo)).toBe(false);
     }
   });

@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
 import { chmod, copyFile, link, open, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, HeadwaterError } from '../../errors.ts';
-import { diskError } from '../../files/file-error.ts';
-import { stagedName } from '../../files/process-name.ts';
+import { codeOf } from '../../errors.ts';
+import { fileError } from '../../files/file-error.ts';
+import { processName } from '../../files/process-name.ts';
 
 /** What a system answers when it cannot share a file's bytes between two names, or may not. */
 const cannot = new Set(
@@ -22,10 +22,9 @@ export async function adoptFile(
   place: (staged: string, size: number) => Promise<void>,
 ): Promise<boolean> {
   const source = await realpath(path).catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT') throw new HeadwaterError('not-found', `${path}: there is no such file`);
-    throw diskError(error, path, 'read');
+    throw fileError(error, { path, doing: 'read', isInput: true });
   });
-  const staged = join(staging, await stagedName());
+  const staged = join(staging, await processName());
   try {
     const cloned = await works(
       copyFile(source, staged, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE),
@@ -36,7 +35,7 @@ export async function adoptFile(
     if (shared) await place(staged, await sync(staged));
     return shared;
   } catch (error) {
-    throw error instanceof HeadwaterError ? error : diskError(error, path, 'taken over');
+    throw fileError(error, { path, doing: 'read' });
   } finally {
     await rm(staged, { force: true });
   }

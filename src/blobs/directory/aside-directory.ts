@@ -1,7 +1,7 @@
 import { chmod, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { codeOf } from '../../errors.ts';
-import { diskError } from '../../files/file-error.ts';
+import { fileError } from '../../files/file-error.ts';
 import { entriesOf, removeFile, statOf } from '../../files/file-system.ts';
 import type { Digest } from '../../model/digest.ts';
 import { asideKey, asideOfKey, asideReasons, asideRoot } from '../blob-key.ts';
@@ -64,11 +64,11 @@ export class AsideDirectory {
     try {
       await rename(from, to);
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw diskError(error, from, 'moved');
+      if (codeOf(error) !== 'ENOENT') throw fileError(error, { path: from, doing: 'move' });
       if ((await statOf(from)) === undefined) return false;
       await this.#directories.remake(dirname(to));
       await rename(from, to).catch((failure: unknown) => {
-        throw diskError(failure, from, 'moved');
+        throw fileError(failure, { path: from, doing: 'move' });
       });
     }
     await this.#sync([dirname(from), dirname(to)]);
@@ -85,6 +85,7 @@ async function renew(path: string): Promise<void> {
   const found = await statOf(path);
   if (found === undefined) return;
   await chmod(path, found.mode & 0o7777).catch((error: unknown) => {
-    if (codeOf(error) !== 'EPERM' && codeOf(error) !== 'ENOENT') throw diskError(error, path, 'moved');
+    if (codeOf(error) !== 'EPERM' && codeOf(error) !== 'ENOENT')
+      throw fileError(error, { path, doing: 'move' });
   });
 }

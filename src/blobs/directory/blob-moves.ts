@@ -2,7 +2,7 @@ import { access, constants, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { outcomeOf, resultOf } from '../../async/outcome.ts';
 import { codeOf } from '../../errors.ts';
-import { diskError } from '../../files/file-error.ts';
+import { fileError } from '../../files/file-error.ts';
 import { removeFile, statOf } from '../../files/file-system.ts';
 import type { Directories } from './directories.ts';
 import type { GroupSync } from './group-sync.ts';
@@ -102,8 +102,8 @@ export class BlobMoves {
 async function failMove(error: unknown, to: string, named = to): Promise<never> {
   if (codeOf(error) === 'EXDEV') {
     await access(dirname(to), constants.W_OK).catch((reason: unknown) => {
-      throw diskError(reason, named, 'written');
+      throw fileError(reason, { path: named, doing: 'write' });
     });
   }
-  throw diskError(error, named, 'written');
+  throw fileError(error, { path: named, doing: 'write' });
 }

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, relative, sep } from 'node:path';
 import { codeOf } from '../../errors.ts';
-import { diskError } from '../../files/file-error.ts';
+import { fileError } from '../../files/file-error.ts';
 
 /** Makes the directories of a store so that they outlive a power cut, each once. */
 export class Directories {
@@ -21,10 +21,11 @@ export class Directories {
     try {
       await this.#makeOne(path);
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw diskError(error, path, 'created');
+      if (codeOf(error) !== 'ENOENT' || dirname(path) === path)
+        throw fileError(error, { path, doing: 'create' });
       await this.make(dirname(path));
       await this.#makeOne(path).catch((failure: unknown) => {
-        throw diskError(failure, path, 'created');
+        throw fileError(failure, { path, doing: 'create' });
       });
     }
     this.#made.add(path);
@@ -33,7 +34,7 @@ export class Directories {
   /** Makes a directory again that was made before but has vanished; the one above it must be there. */
   async remake(path: string): Promise<void> {
     await this.#makeOne(path).catch((error: unknown) => {
-      throw diskError(error, path, 'created');
+      throw fileError(error, { path, doing: 'create' });
     });
   }
 

@@ -3,10 +3,10 @@ import { chmod, type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { codeOf, HeadwaterError } from '../../errors.ts';
-import { diskError } from '../../files/file-error.ts';
+import { fileError } from '../../files/file-error.ts';
 import { FileRange } from '../../files/file-range.ts';
 import { entriesOf, removeFile, statOf } from '../../files/file-system.ts';
-import { isAbandoned, stagedName } from '../../files/process-name.ts';
+import { isAbandoned, processName } from '../../files/process-name.ts';
 import type { Digest } from '../../model/digest.ts';
 import { blobKey, blobRoot, digestOfKey, recordKeys } from '../blob-key.ts';
 import type {
@@ -103,7 +103,7 @@ export class DirectoryStore implements BlobStore {
       return Readable.from([], { objectMode: false });
     } catch (error) {
       await handle.close();
-      throw error instanceof HeadwaterError ? error : diskError(error, path, 'read');
+      throw fileError(error, { path, doing: 'read' });
     }
   }
 
@@ -128,7 +128,7 @@ export class DirectoryStore implements BlobStore {
   }
 
   async stage(count: number): Promise<StagedBlobs> {
-    const names = await Promise.all(Array.from({ length: count }, stagedName));
+    const names = await Promise.all(Array.from({ length: count }, processName));
     const left = new Set(names.map((name) => join(this.#staging, name)));
     return {
       paths: [...left],
@@ -171,7 +171,7 @@ export class DirectoryStore implements BlobStore {
     const path = join(this.#root, recordKeys[record]);
     return await readFile(path, 'utf8').catch((error: unknown) => {
       if (codeOf(error) === 'ENOENT') return undefined;
-      throw diskError(error, path, 'read');
+      throw fileError(error, { path, doing: 'read' });
     });
   }
 
@@ -232,7 +232,7 @@ export class DirectoryStore implements BlobStore {
     try {
       return await open(path);
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw diskError(error, path, 'read');
+      if (codeOf(error) !== 'ENOENT') throw fileError(error, { path, doing: 'read' });
     }
     await this.#checkRoot();
     throw new HeadwaterError('not-found', `blob sha256:${digest} is not in the store`);
@@ -243,7 +243,7 @@ export class DirectoryStore implements BlobStore {
     if (performance.now() - this.#rootSeenAt < moment) return;
     const path = join(this.#root, blobRoot);
     await stat(path).catch((error: unknown) => {
-      throw diskError(error, path, 'read');
+      throw fileError(error, { path, doing: 'read' });
     });
     this.#rootSeenAt = performance.now();
   }
@@ -259,7 +259,7 @@ export class DirectoryStore implements BlobStore {
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return false;
       // A file of another user stays as old as it is.
-      if (codeOf(error) !== 'EPERM') throw diskError(error, path, 'written');
+      if (codeOf(error) !== 'EPERM') throw fileError(error, { path, doing: 'write' });
     }
     // Its writer may still be about to do it.
     await this.#sync.sync([dirname(path)]);

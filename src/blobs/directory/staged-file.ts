@@ -1,10 +1,10 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { diskError } from '../../files/file-error.ts';
+import { fileError } from '../../files/file-error.ts';
 import { removeFile } from '../../files/file-system.ts';
 import { FileWriter } from '../../files/file-writer.ts';
-import { stagedName } from '../../files/process-name.ts';
+import { processName } from '../../files/process-name.ts';
 
 /** Up to so many bytes a file can wait for others, to be made durable together with them. */
 const small = 1024 * 1024;
@@ -24,14 +24,14 @@ export class StagedFile {
   }
 
   static async create(directory: string): Promise<StagedFile> {
-    const path = join(directory, await stagedName());
+    const path = join(directory, await processName());
     try {
       return new StagedFile(
         path,
         await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600),
       );
     } catch (error) {
-      throw diskError(error, path, 'created');
+      throw fileError(error, { path, doing: 'create' });
     }
   }
 
@@ -76,7 +76,7 @@ export class StagedFile {
       else await this.#handle.sync();
       await this.#handle.close();
     } catch (error) {
-      throw diskError(error, this.path, 'written');
+      throw fileError(error, { path: this.path, doing: 'write' });
     }
   }
 }

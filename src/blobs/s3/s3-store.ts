@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { text as textOf } from 'node:stream/consumers';
 import { Semaphore } from '../../async/semaphore.ts';
 import { HeadwaterError } from '../../errors.ts';
-import { abandonedAfter, isAbandoned, stagedName } from '../../files/process-name.ts';
+import { abandonedAfter, isAbandoned, processName } from '../../files/process-name.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
 import {
   asideKey,
@@ -220,7 +220,7 @@ export class S3Store implements BlobStore {
    * killed process left must be told from what a living one still sends.
    */
   async #stagingKey(): Promise<string> {
-    return `${this.#settings.prefix}staging/${await stagedName()}`;
+    return `${this.#settings.prefix}staging/${await processName()}`;
   }
 
   /** Whether there is a blob of `size` bytes (of any size when undefined). */

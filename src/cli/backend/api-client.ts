@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { rootCertificates } from 'node:tls';
 import { Agent, type Dispatcher } from 'undici';
-import { codeOf, HeadwaterError, messageOf } from '../../errors.ts';
+import { HeadwaterError } from '../../errors.ts';
+import { fileError } from '../../files/file-error.ts';
 import { version } from '../../version.ts';
 import { type ApiResponse, connectionError, responseError } from './api-errors.ts';
 
@@ -127,7 +128,7 @@ async function readCertificates(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    const reason = codeOf(error) === 'ENOENT' ? 'no such file' : `cannot be read: ${messageOf(error)}`;
-    throw new HeadwaterError('usage', `--ca ${file}: ${reason}`, { cause: error });
+    const { message } = fileError(error, { path: file, doing: 'read', isInput: true });
+    throw new HeadwaterError('usage', `--ca ${message}`, { cause: error });
   }
 }

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Backoff, delayBefore } from '../../async/backoff.ts';
-import { HeadwaterError, messageOf } from '../../errors.ts';
+import { HeadwaterError } from '../../errors.ts';
+import { fileError } from '../../files/file-error.ts';
 import { openFile, sizeOf } from '../../files/open-file.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
 import type { Progress, SourceFile } from '../../publish/request.ts';
@@ -139,7 +140,7 @@ async function* readable(bytes: AsyncIterable<unknown>, name: string): AsyncGene
   try {
     for await (const chunk of bytes) yield chunk as Uint8Array;
   } catch (error) {
-    throw new HeadwaterError('invalid', `${name}: cannot be read: ${messageOf(error)}`, { cause: error });
+    throw fileError(error, { path: name, doing: 'read', isInput: true });
   }
 }
 

@@ -2,7 +2,8 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { codeOf, HeadwaterError, messageOf } from '../../errors.ts';
+import { HeadwaterError, messageOf } from '../../errors.ts';
+import { fileError } from '../../files/file-error.ts';
 import { syncDirectory } from '../../files/file-system.ts';
 import { machineAddresses } from '../../net/addresses.ts';
 import type { TlsFiles } from './listener.ts';
@@ -93,8 +94,7 @@ async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    const kind = codeOf(error) === 'ENOENT' ? 'not-found' : 'invalid';
-    throw new HeadwaterError(kind, `${path}: cannot be read: ${messageOf(error)}`, { cause: error });
+    throw fileError(error, { path, doing: 'read', isInput: true });
   }
 }
 

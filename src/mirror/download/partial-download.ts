@@ -1,6 +1,6 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { diskError } from '../../files/file-error.ts';
+import { fileError } from '../../files/file-error.ts';
 import { claimPartial, leavePartial } from '../../files/partial-files.ts';
 import { defined } from '../../model/defined.ts';
 import type { Digest } from '../../model/digest.ts';
@@ -25,7 +25,7 @@ export class Landing {
   /** Goes on with what an earlier fetch of a blob of `size` bytes left. */
   static async claim(directory: string, digest: Digest, size: number): Promise<Landing> {
     const { path, arrived } = await claimPartial(directory, digest, size).catch((error: unknown) => {
-      throw diskError(error, directory, 'written');
+      throw fileError(error, { path: directory, doing: 'write' });
     });
     const origin = arrived === 0 ? undefined : await readOrigin(originPath(directory, digest));
     const beginning = { offset: arrived, ...defined({ origin }) };

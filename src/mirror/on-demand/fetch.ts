@@ -1,6 +1,6 @@
 import type { Source } from '../../catalog/products/blob-sources.ts';
 import { HeadwaterError, messageOf } from '../../errors.ts';
-import { diskError } from '../../files/file-error.ts';
+import { fileError } from '../../files/file-error.ts';
 import { openFile } from '../../files/open-file.ts';
 import { Spool } from '../../files/spool.ts';
 import type { Digest } from '../../model/digest.ts';
@@ -76,7 +76,7 @@ export class OnDemandFetch {
         if (wrong) await this.#landing.remove();
         else await this.#landing.leave();
       } catch (failure) {
-        return { kind: 'failed', error: diskError(failure, this.#landing.path, 'put aside') };
+        return { kind: 'failed', error: fileError(failure, { path: this.#landing.path, doing: 'move' }) };
       }
       const resumed = this.#landing.beginning.offset > 0;
       return wrong ? { kind: 'wrong', error, resumed } : { kind: 'failed', error };

@@ -1,6 +1,6 @@
 import type { Mirrors } from '../../catalog/mirrors/mirrors.ts';
 import { HeadwaterError } from '../../errors.ts';
-import { isAbandoned, stagedName } from '../../files/process-name.ts';
+import { isAbandoned, processName } from '../../files/process-name.ts';
 
 /** How long a lease lasts that is not renewed, and how often a run renews it, in milliseconds. */
 const leaseTime = 60_000;
@@ -36,7 +36,7 @@ export class HeldLease {
     mirror: string,
     renewInterval = usualRenewInterval,
   ): Promise<HeldLease> {
-    const holder = await stagedName();
+    const holder = await processName();
     const current = await mirrors.lease(mirror);
     const isDead = current !== undefined && (await isAbandoned(current.holder, new Date()));
     const other = await mirrors.acquire(

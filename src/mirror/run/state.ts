@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Family } from '../../catalog/products/aliases.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
-import { HeadwaterError, messageOf } from '../../errors.ts';
+import { HeadwaterError } from '../../errors.ts';
+import { fileError } from '../../files/file-error.ts';
 import type { Totals } from '../../simplestreams/read/offered-document.ts';
 import type { KnownDocuments } from '../upstream/documents.ts';
 
@@ -33,11 +34,8 @@ export async function definitionMark(definition: MirrorDefinition): Promise<stri
     try {
       hash.update(await readFile(keyring));
     } catch (error) {
-      throw new HeadwaterError(
-        'invalid',
-        `${definition.file}: keyring: ${keyring} cannot be read: ${messageOf(error)}`,
-        { cause: error },
-      );
+      const { message } = fileError(error, { path: keyring, doing: 'read', isInput: true });
+      throw new HeadwaterError('invalid', `${definition.file}: keyring ${message}`, { cause: error });
     }
   }
   return hash.digest('hex');

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { HeadwaterError, messageOf } from '../../errors.ts';
+import { fileError } from '../../files/file-error.ts';
 import { Verifier } from './signature.ts';
 
 /**
@@ -16,7 +17,8 @@ export async function readAuthorities(
   try {
     text = await readFile(ca, 'utf8');
   } catch (error) {
-    throw wrong(definition, `ca: ${ca} cannot be read: ${messageOf(error)}`, error);
+    const { message } = fileError(error, { path: ca, doing: 'read', isInput: true });
+    throw wrong(definition, `ca: ${message}`, error);
   }
   const certificates = text.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
   if (certificates.length === 0) throw wrong(definition, `ca: ${ca} holds no certificates in PEM`);

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Key, KeyID, PublicKey, VerifyMessageResult } from 'openpgp';
 import { HeadwaterError, messageOf } from '../../errors.ts';
+import { fileError } from '../../files/file-error.ts';
 
 type VerificationResult = VerifyMessageResult['signatures'][number];
 
@@ -26,9 +27,8 @@ export class Verifier {
     try {
       bytes = await readFile(file);
     } catch (error) {
-      throw new HeadwaterError('invalid', `keyring ${file}: cannot be read: ${messageOf(error)}`, {
-        cause: error,
-      });
+      const { message } = fileError(error, { path: file, doing: 'read', isInput: true });
+      throw new HeadwaterError('invalid', `keyring ${message}`, { cause: error });
     }
     try {
       const armored = bytes.subarray(0, 200).includes('-----BEGIN PGP');

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import { diskError } from '../../files/file-error.ts';
+import { fileError } from '../../files/file-error.ts';
 import { provideLiblzma } from '../../image/compression/xz/liblzma.ts';
 import { defined } from '../../model/defined.ts';
 import { SplitJob } from '../split/split-job.ts';
@@ -112,7 +112,7 @@ function write(path: string, bytes: Uint8Array): void {
   try {
     signs.onDisk(() => writeFileSync(path, bytes, { mode: 0o600 }));
   } catch (error) {
-    throw diskError(error, path, 'written');
+    throw fileError(error, { path, doing: 'write' });
   }
 }
 
@@ -136,7 +136,7 @@ function* chunksOf(path: string): Generator<Uint8Array> {
     try {
       return signs.onDisk(work);
     } catch (error) {
-      throw diskError(error, path, 'read');
+      throw fileError(error, { path, doing: 'read' });
     }
   };
   const descriptor = reading(() => openSync(path, 'r'));

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { diskError } from '../../files/file-error.ts';
-import { isAbandoned, stagedName } from '../../files/process-name.ts';
+import { fileError } from '../../files/file-error.ts';
+import { isAbandoned, processName } from '../../files/process-name.ts';
 import { Spool } from '../../files/spool.ts';
 import type { Examine, Found } from './examination.ts';
 import type { IntakeThreads } from './intake-threads.ts';
@@ -85,9 +85,9 @@ export class SpooledExamination {
     if ('path' in this.#lies) return { path: this.#lies.path, from: 0 };
     const { directory } = this.#lies;
     await cleaned(directory).catch((error: unknown) => {
-      throw diskError(error, directory, 'written');
+      throw fileError(error, { path: directory, doing: 'write' });
     });
-    return { path: join(directory, await stagedName()), from: 0 };
+    return { path: join(directory, await processName()), from: 0 };
   }
 }
 

@@ -1,5 +1,5 @@
 import { close, closeSync, constants, fdatasync, openSync, writeSync } from 'node:fs';
-import { diskError } from '../../files/file-error.ts';
+import { fileError } from '../../files/file-error.ts';
 
 /** Where bytes are written down as they pass. */
 export interface WriteDown {
@@ -64,7 +64,7 @@ export class LandingFile {
     try {
       return work();
     } catch (error) {
-      throw diskError(error, this.#path, 'written');
+      throw fileError(error, { path: this.#path, doing: 'write' });
     }
   }
 }

@@ -4,8 +4,9 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { HeadwaterError } from '../../errors.ts';
+import { fileError } from '../../files/file-error.ts';
 import { checkLink } from '../../files/symbolic-links.ts';
-import { fileFailure, readSmallFile } from '../../files/text-file.ts';
+import { readSmallFile } from '../../files/text-file.ts';
 import { defined } from '../../model/defined.ts';
 import type { Digest } from '../../model/digest.ts';
 import type { ProductKey } from '../../model/names.ts';
@@ -104,7 +105,7 @@ async function listFiles(path: string): Promise<Map<string, Dirent>> {
   try {
     entries = await readdir(path, { withFileTypes: true });
   } catch (error) {
-    throw fileFailure(path, error);
+    throw fileError(error, { path, doing: 'list', isInput: true });
   }
   const files = entries.filter(
     (entry) => !entry.name.startsWith('.') && (entry.isFile() || entry.isSymbolicLink()),
@@ -131,7 +132,7 @@ async function sameBytes(
     const sizes = [(await stat(paths[0])).size, (await stat(paths[1])).size];
     return sizes[0] === sizes[1] && (await hashOf(paths[0])) === (await hashOf(paths[1]));
   } catch (error) {
-    throw fileFailure(directory, error);
+    throw fileError(error, { path: directory, doing: 'read', isInput: true });
   }
 }
 

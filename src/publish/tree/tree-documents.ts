@@ -1,8 +1,9 @@
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HeadwaterError, jsonProblem, messageOf } from '../../errors.ts';
+import { fileError } from '../../files/file-error.ts';
 import { badLink, follow, isWithin, leadsOut } from '../../files/symbolic-links.ts';
-import { fileFailure, readSmallFile } from '../../files/text-file.ts';
+import { readSmallFile } from '../../files/text-file.ts';
 import { defined } from '../../model/defined.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
 import { knownFtypes } from '../../model/item-types.ts';
@@ -66,7 +67,10 @@ export async function readTreeDocuments(root: string): Promise<TreeDocuments> {
     try {
       await action();
     } catch (error) {
-      documents.failures.push({ path: where, error: fileFailure(where, error) });
+      documents.failures.push({
+        path: where,
+        error: fileError(error, { path: where, doing: 'read', isInput: true }),
+      });
     }
   };
   await attempt(path, async () => {
@@ -111,7 +115,7 @@ function readVersions(content: string, path: string, documents: TreeDocuments): 
     try {
       action();
     } catch (error) {
-      failures.push({ path: where, error: fileFailure(where, error) });
+      failures.push({ path: where, error: fileError(error, { path: where, doing: 'read', isInput: true }) });
     }
   };
   const { products } = readProducts(Buffer.from(content), path, { osFromName: true });

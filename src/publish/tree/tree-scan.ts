@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { HeadwaterError } from '../../errors.ts';
-import { fileFailure } from '../../files/text-file.ts';
+import { fileError } from '../../files/file-error.ts';
 import type { Settling } from './stable-files.ts';
 import type { Known } from './tree.ts';
 import { indexOf, readTreeDocuments, type TreeDocuments } from './tree-documents.ts';
@@ -103,7 +103,7 @@ export class TreeScan {
     } catch (error) {
       if (this.#options.signal.aborted) return false;
       settling.handle(path, error);
-      this.#options.onError({ path, error: fileFailure(path, error) });
+      this.#options.onError({ path, error: fileError(error, { path, doing: 'read', isInput: true }) });
     }
     return false;
   }

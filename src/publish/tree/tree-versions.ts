@@ -1,8 +1,8 @@
 import { readdir, realpath } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { HeadwaterError } from '../../errors.ts';
+import { fileError } from '../../files/file-error.ts';
 import { badLink, follow, isWithin, leadsOut } from '../../files/symbolic-links.ts';
-import { fileFailure } from '../../files/text-file.ts';
 import { defined } from '../../model/defined.ts';
 import type { ProductKey } from '../../model/names.ts';
 import type { DocumentDetails } from '../../simplestreams/read/product.ts';
@@ -49,7 +49,7 @@ export async function* treeVersions(
   // The walk has found the directory to be there once it gives anything.
   let step = await walk.next();
   const within = await realpath(start).catch((error: unknown) => {
-    throw fileFailure(root, error);
+    throw fileError(error, { path: root, doing: 'list', isInput: true });
   });
   yield* documents.failures;
   for (; !step.done; step = await walk.next()) {

@@ -2,8 +2,8 @@ import type { Dirent } from 'node:fs';
 import { readdir, realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { HeadwaterError, messageOf } from '../../errors.ts';
+import { fileError } from '../../files/file-error.ts';
 import { badLink, follow, isWithin, leadsOut } from '../../files/symbolic-links.ts';
-import { fileFailure } from '../../files/text-file.ts';
 import { parseArchitecture } from '../../model/architecture.ts';
 import { type ProductKey, parseNamePart, parseSerial } from '../../model/names.ts';
 
@@ -36,7 +36,7 @@ export async function* walkTree(
 ): AsyncGenerator<VersionDirectory | TreeFailure> {
   const start = resolve(root);
   const within = await realpath(start).catch((error: unknown) => {
-    throw fileFailure(root, error);
+    throw fileError(error, { path: root, doing: 'list', isInput: true });
   });
   const itself = versionIn(productAt(dirname(start)), start);
   if (itself !== undefined) {
@@ -50,8 +50,8 @@ export async function* walkTree(
     try {
       entries = await readdir(directory, { withFileTypes: true });
     } catch (error) {
-      if (directory === start) throw fileFailure(root, error);
-      yield { path: directory, error: fileFailure(directory, error) };
+      if (directory === start) throw fileError(error, { path: root, doing: 'list', isInput: true });
+      yield { path: directory, error: fileError(error, { path: directory, doing: 'list', isInput: true }) };
       continue;
     }
     const product = productAt(directory);
@@ -143,7 +143,7 @@ async function atLink(
     if (!target.stats.isDirectory()) return undefined;
     return isWithin(target.path, within) ? version : { path, error: badLink(path, leadsOut(within)) };
   } catch (error) {
-    return { path, error: fileFailure(path, error) };
+    return { path, error: fileError(error, { path, doing: 'read', isInput: true }) };
   }
 }
 

@@ -1,4 +1,4 @@
-import { fileFailure } from '../../files/text-file.ts';
+import { fileError } from '../../files/file-error.ts';
 import type { ProductKey } from '../../model/names.ts';
 import { readTreeDocuments } from './tree-documents.ts';
 import { type FoundRequest, type TreeVersion, treeVersions } from './tree-versions.ts';
@@ -35,6 +35,9 @@ async function readVersion(version: TreeVersion): Promise<FoundVersion> {
   try {
     return await version.read();
   } catch (error) {
-    return { path: version.path, error: fileFailure(version.path, error) };
+    return {
+      path: version.path,
+      error: fileError(error, { path: version.path, doing: 'read', isInput: true }),
+    };
   }
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { blobKey } from '../../../src/blobs/blob-key.ts';
 import { DirectoryStore } from '../../../src/blobs/directory/directory-store.ts';
-import { stagedName } from '../../../src/files/process-name.ts';
+import { processName } from '../../../src/files/process-name.ts';
 import { startWriting } from '../abandoned-write.ts';
 import { get, listed, put, sample } from '../bytes.ts';
 import { describeStore } from '../store-suite.ts';
@@ -158,7 +158,7 @@ describe('directory store', () => {
     test('after a process that was killed, not after one that still writes', async () => {
       const writing = await startWriting('directory/directory-store.ts', 'DirectoryStore', root);
       await expect.poll(staged).toHaveLength(1);
-      const own = join(root, 'staging', await stagedName());
+      const own = join(root, 'staging', await processName());
       await writeFile(own, 'still being written');
       await new DirectoryStore(root).open();
       expect(await staged()).toHaveLength(2);
@@ -170,7 +170,7 @@ describe('directory store', () => {
 
     test('after another machine only when a day has passed, and never what is not its own', async () => {
       const dayAgo = new Date(Date.now() - 25 * 60 * 60 * 1000);
-      const foreign = async () => (await stagedName()).replace(/^\w+\.\w+/, '0123abcd.4567cdef');
+      const foreign = async () => (await processName()).replace(/^\w+\.\w+/, '0123abcd.4567cdef');
       const [young, old, notes] = [await foreign(), await foreign(), 'notes.txt'];
       for (const name of [young, old, notes]) await writeFile(join(root, 'staging', name), '');
       for (const name of [old, notes]) await utimes(join(root, 'staging', name), dayAgo, dayAgo);

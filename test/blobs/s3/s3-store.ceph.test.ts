@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { blobKey } from '../../../src/blobs/blob-key.ts';
 import type { S3Options } from '../../../src/blobs/s3/s3-options.ts';
 import { S3Store } from '../../../src/blobs/s3/s3-store.ts';
-import { stagedName } from '../../../src/files/process-name.ts';
+import { processName } from '../../../src/files/process-name.ts';
 import { freePort } from '../../support/ports.ts';
 import { describeWithCeph } from '../../support/shared-ceph.ts';
 import { startWriting } from '../abandoned-write.ts';
@@ -160,7 +160,7 @@ describeWithCeph('S3 store and its service', (service) => {
     const leftovers = () => leftoversOf(service(), options);
     const writing = await startWriting('s3/s3-store.ts', 'S3Store', options);
     await expect.poll(leftovers, { timeout: 10_000 }).toHaveLength(1);
-    const own = `${options.prefix}staging/${await stagedName()}`;
+    const own = `${options.prefix}staging/${await processName()}`;
     const foreign = own.replace(/staging\/\w+\.\w+/, 'staging/0123abcd.4567cdef');
     const ended = own.replace(/\.(\d+)\.(\d+)-/, '.$1.1-');
     const notes = `${options.prefix}staging/notes.txt`;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { stagedName } from '../../../src/files/process-name.ts';
+import { processName } from '../../../src/files/process-name.ts';
 import { planMirror, runMirror } from '../../../src/mirror/run/run.ts';
 import { mirrorStatus } from '../../../src/mirror/status.ts';
 import { publish } from '../../../src/publish/publisher.ts';
@@ -514,7 +514,7 @@ describe('runs of one mirror', () => {
     const { catalog } = await mirrorParts();
     const mirror = definition(upstream.url);
     const expiresAt = new Date(Date.now() + 60_000);
-    const living = await stagedName();
+    const living = await processName();
     // The same process number, of a process that began at another time.
     const dead = living.replace(/\.\d+-/, '.1-');
     await catalog.mirrors.acquire('test', { holder: living, expiresAt });

@@ -116,7 +116,7 @@ test.skipIf(isUnsigned)('a detached signature is checked, armored or not', async
 test('a keyring that is none says so', async () => {
   const directory = await scratchDirectory();
   const file = join(directory, 'keyring');
-  await expect(Verifier.open(file)).rejects.toThrow(/keyring .*: cannot be read/);
+  await expect(Verifier.open(file)).rejects.toThrow(/keyring .*: no such file/);
   await writeFile(file, 'no keys');
   await expect(Verifier.open(file)).rejects.toThrow(/holds no OpenPGP public keys/);
 });
