@@ -24,18 +24,55 @@ export type ErrorKind =
   | 'unavailable'
   | 'aborted';
 
+interface ErrorDetails {
+  cause?: unknown;
+  /** Names of fields of a request. The message names them as words that are not quoted. */
+  fields?: readonly string[];
+}
+
 /**
  * An error with a message for the person who can mend it: it names the file, field or flag, says what was
  * wrong and what to do. Anything thrown that is not a HeadwaterError is a defect of ours.
  */
 export class HeadwaterError extends Error {
   readonly kind: ErrorKind;
+  /** The fields of a request that it is about. Each surface may name them in its own way, such as `--arch`. */
+  readonly fields: readonly string[] | undefined;
 
-  constructor(kind: ErrorKind, message: string, options?: { cause?: unknown }) {
+  constructor(kind: ErrorKind, message: string, options?: ErrorDetails) {
     super(message, options);
     this.name = 'HeadwaterError';
     this.kind = kind;
+    this.fields = options?.fields;
   }
+
+  /** The same error, which says where it was met. An error that names the place already stays as it is. */
+  within(where: string, separator = ': '): this {
+    if (this.message.includes(where + separator)) return this;
+    return this.#copy(where + separator + this.message, this.fields);
+  }
+
+  /** The same error, about these fields of a request. */
+  about(...fields: string[]): this {
+    return this.#copy(this.message, fields);
+  }
+
+  /** An error of the same class with the same properties, whose cause is this one. */
+  #copy(message: string, fields: readonly string[] | undefined): this {
+    // Error objects cannot be cloned: a new one gets what this one has. Subclasses have no private members for that.
+    const copy = new HeadwaterError(this.kind, message, { cause: this });
+    return Object.setPrototypeOf(Object.assign(copy, this, { fields }), Object.getPrototypeOf(this));
+  }
+}
+
+/** Whether an error is one of these kinds. */
+export function isKind(error: unknown, ...kinds: ErrorKind[]): error is HeadwaterError {
+  return error instanceof HeadwaterError && kinds.includes(error.kind);
+}
+
+/** Says where an error was met ({@link HeadwaterError.within}). A defect stays as it is. */
+export function within(where: string, error: unknown): unknown {
+  return error instanceof HeadwaterError ? error.within(where) : error;
 }
 
 /** The limits whose refusals are errors; those of connections are in `http/connection/refusals.ts`. */
@@ -56,14 +93,14 @@ export type LimitName =
 export class LimitError extends HeadwaterError {
   readonly limit: LimitName;
 
-  constructor(limit: LimitName, kind: ErrorKind, message: string, options?: { cause?: unknown }) {
+  constructor(limit: LimitName, kind: ErrorKind, message: string, options?: ErrorDetails) {
     super(kind, message, options);
     this.name = 'LimitError';
     this.limit = limit;
   }
 }
 
-/** The refusal of a limit that an error is, or that caused it. */
+/** The refusal of a limit among an error and its causes. */
 export function limitErrorOf(error: unknown): LimitError | undefined {
   let cause = error;
   while (cause instanceof Error) {

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { codeOf, HeadwaterError } from '../errors.ts';
+import { codeOf, HeadwaterError, isKind } from '../errors.ts';
 import type { Digest } from '../model/digest.ts';
 import type {
   AsideBlob,
@@ -91,7 +91,7 @@ export function observeListed(
       try {
         return await blobs.read(digest, range);
       } catch (error) {
-        if (!(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
+        if (!isKind(error, 'not-found')) throw error;
         const missing = new DamagedBlobError(digest, 'is missing in the store', { cause: error });
         onError('read', kindOf(missing), missing);
         throw missing;

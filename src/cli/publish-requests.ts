@@ -8,20 +8,6 @@ import { type BuildDirectory, readBuildDirectory } from '../publish/tree/build-d
 /** The details of a version that flags can give. */
 export type PublishFlags = Omit<PublishRequest, 'files' | 'osTitle'>;
 
-/** Flags whose name differs from the field's. */
-const flags: Partial<Record<keyof PublishRequest, string>> = {
-  architecture: '--arch',
-  aliases: '--alias',
-  requirements: '--requirement',
-  // It has no flag: only a build definition gives it.
-  osTitle: 'osTitle',
-};
-
-/** The name of a field in messages of the command line. */
-export function flagOf(field: keyof PublishRequest): string {
-  return flags[field] ?? `--${field}`;
-}
-
 /**
  * The requests for the paths: one version of all files, or one version for each directory.
  * @throws HeadwaterError `usage` for a mix of files and directories; `not-found` or `invalid` for an unreadable path

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import type { Backoff } from '../async/backoff.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
@@ -9,6 +8,7 @@ import type { ArrivingFile } from '../publish/push.ts';
 import { type FoundImage, ImageSearch, type WantedImage } from '../simplestreams/read/image-search.ts';
 import { type OfferedFile, Skips } from '../simplestreams/read/offered.ts';
 import { readOffer } from '../simplestreams/read/offered-document.ts';
+import { checked } from './download/expected-file.ts';
 import { Selection } from './plan/selection.ts';
 import { openDownloader } from './run/open-upstream.ts';
 import { type KnownDocuments, UpstreamDocuments } from './upstream/documents.ts';
@@ -148,23 +148,7 @@ export function filenameOf({ root }: FoundImage): string {
   return basename(root.path);
 }
 
-/** Checks the digest that a document gives where it has no SHA-256; that one is checked where bytes are kept. */
-async function* checked(
-  { path, sha256, sha512, md5 }: OfferedFile,
-  bytes: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  const [algorithm, expected] = sha512 === undefined ? ['md5', md5] : ['sha512', sha512];
-  const hash = sha256 === undefined && expected !== undefined ? createHash(algorithm) : undefined;
-  for await (const chunk of bytes) {
-    hash?.update(chunk);
-    yield chunk;
-  }
-  const found = hash?.digest('hex');
-  if (found === undefined || found === expected) return;
-  throw new HeadwaterError('invalid', `${path}: its ${algorithm} is ${found}, but ${expected} was announced`);
-}
-
 function naming(url: string, error: unknown): unknown {
   if (!(error instanceof HeadwaterError) || error.message.includes(url)) return error;
-  return new HeadwaterError(error.kind, `${url}: ${error.message}`, { cause: error });
+  return error.within(url);
 }

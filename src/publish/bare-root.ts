@@ -32,8 +32,8 @@ export function nameBareRoot(file: string, checked: CheckedRequest, facts: Rootf
     } catch (error) {
       throw new HeadwaterError(
         'invalid',
-        `${file}: its os-release: ${messageOf(error)}; or give another with ${checked.called(field)}`,
-        { cause: error },
+        `${file}: its os-release: ${messageOf(error)}; or give another with ${field}`,
+        { cause: error, fields: [field] },
       );
     }
   };
@@ -42,10 +42,11 @@ export function nameBareRoot(file: string, checked: CheckedRequest, facts: Rootf
   const architecture = checked.architecture ?? facts.architecture;
   if (os === undefined || release === undefined || architecture === undefined) {
     const missing = Object.entries({ os, release, architecture }).filter(([, value]) => value === undefined);
-    const fields = missing.map(([field]) => checked.called(field as 'os' | 'release' | 'architecture'));
+    const fields = missing.map(([field]) => field);
     throw new HeadwaterError(
       'invalid',
       `${file}: has no metadata and does not say everything itself: give ${fields.join(' and ')}`,
+      { fields },
     );
   }
   return {
@@ -60,26 +61,21 @@ export function nameBareRoot(file: string, checked: CheckedRequest, facts: Rootf
   };
 }
 
-function assertSameArchitecture(
-  file: string,
-  { architecture, called }: CheckedRequest,
-  facts: RootfsFacts,
-): void {
+function assertSameArchitecture(file: string, { architecture }: CheckedRequest, facts: RootfsFacts): void {
   if (architecture === undefined || facts.architecture === undefined) return;
   if (architecture === facts.architecture) return;
   throw new HeadwaterError(
     'invalid',
-    `${file}: ${called('architecture')} was given as ${architecture}, but its programs are for ${facts.architecture}: leave ${called('architecture')} out`,
+    `${file}: architecture was given as ${architecture}, but its programs are for ${facts.architecture}: leave architecture out`,
+    { fields: ['architecture'] },
   );
 }
 
-function disagreements(file: string, { os, release, called }: CheckedRequest, facts: RootfsFacts): string[] {
+function disagreements(file: string, { os, release }: CheckedRequest, facts: RootfsFacts): string[] {
   const words = facts.title?.toLowerCase().match(/[a-z0-9.]+/g) ?? [];
   const warnings: string[] = [];
   const differs = (field: 'os' | 'release', given: string, says: string) =>
-    warnings.push(
-      `${file}: ${called(field)} ${given} is used, although its os-release says ${quotable(says, 80)}`,
-    );
+    warnings.push(`${file}: ${field} ${given} is used, although its os-release says ${quotable(says, 80)}`);
   if (os !== undefined && facts.os !== undefined && !isOs(os, facts.os, words)) {
     differs('os', os, `ID=${facts.os}`);
   }

@@ -2,7 +2,7 @@ import { HeadwaterError } from '../errors.ts';
 import { type Architecture, parseArchitecture } from '../model/architecture.ts';
 import { defined } from '../model/defined.ts';
 import { parseAlias, parseNamePart, parseSerial, parseStream } from '../model/names.ts';
-import type { FieldNaming, PublishRequest } from './request.ts';
+import type { PublishRequest } from './request.ts';
 
 /** A request whose every field was checked before any file is read. */
 export interface CheckedRequest {
@@ -14,19 +14,13 @@ export interface CheckedRequest {
   stream: string;
   aliases: string[];
   requirements: Record<string, string>;
-  /** What messages call a field. */
-  called: FieldNaming;
 }
 
 /**
- * Checks what a request says, so that a misspelt flag costs nothing.
- * @param called what messages call a field
- * @throws HeadwaterError `invalid`, naming the field
+ * Checks the fields of a request, so that a mistyped one is refused before any file is read.
+ * @throws HeadwaterError `invalid`, about the field
  */
-export function checkRequest(
-  request: PublishRequest,
-  called: FieldNaming = (field) => field,
-): CheckedRequest {
+export function checkRequest(request: PublishRequest): CheckedRequest {
   const check = <Value, Parsed>(
     field: keyof PublishRequest,
     value: Value | undefined,
@@ -35,9 +29,7 @@ export function checkRequest(
     try {
       return value === undefined ? undefined : parse(value);
     } catch (error) {
-      // The message begins with the field's own name.
-      if (!(error instanceof HeadwaterError) || called(field) === field) throw error;
-      throw new HeadwaterError(error.kind, `${called(field)}: ${error.message}`, { cause: error });
+      throw error instanceof HeadwaterError ? error.about(field) : error;
     }
   };
   const part = (field: 'os' | 'release' | 'variant') =>
@@ -56,7 +48,6 @@ export function checkRequest(
     stream: check('stream', request.stream, parseStream) ?? 'images',
     aliases: check('aliases', request.aliases, (aliases) => [...new Set(aliases)].map(parseAlias)) ?? [],
     requirements: request.requirements ?? {},
-    called,
   });
 }
 

@@ -55,8 +55,8 @@ export function describe(
   const { properties } = metadata;
   const { fromUpstream = false, now = new Date() } = options;
   const warnings: string[] = [];
-  const os = chosen('os', checked, properties, warnings) ?? missing('os', checked);
-  const release = chosen('release', checked, properties, warnings) ?? missing('release', checked);
+  const os = chosen('os', checked, properties, warnings) ?? missing('os');
+  const release = chosen('release', checked, properties, warnings) ?? missing('release');
   const variant = chosen('variant', checked, properties, warnings) ?? 'default';
   assertSameArchitecture(checked, metadata.architecture);
   const { architecture } = metadata;
@@ -68,9 +68,7 @@ export function describe(
   };
   const product = { os, release, architecture, variant };
   const named =
-    checked.serial === undefined
-      ? serialFrom(metadata, checked, { now, warnings })
-      : { serial: checked.serial };
+    checked.serial === undefined ? serialFrom(metadata, { now, warnings }) : { serial: checked.serial };
   return {
     product,
     serial: named.serial,
@@ -98,7 +96,6 @@ function chosen(
 ): string | undefined {
   const given = checked[field];
   const written = text(properties[field]);
-  const called = checked.called(field);
   if (written === undefined) return given;
   const found = plainName(written);
   if (given === undefined) {
@@ -107,30 +104,29 @@ function chosen(
     try {
       return parseNamePart(place, withHyphens(written));
     } catch (error) {
-      throw new HeadwaterError('invalid', `${messageOf(error)}: give another with ${called}`, {
+      throw new HeadwaterError('invalid', `${messageOf(error)}: give another with ${field}`, {
         cause: error,
+        fields: [field],
       });
     }
   }
   if (given !== found) {
-    warnings.push(`${called} ${given} is used, although metadata.yaml says ${quotable(written, 80)}`);
+    warnings.push(`${field} ${given} is used, although metadata.yaml says ${quotable(written, 80)}`);
   }
   return given;
 }
 
-function missing(field: 'os' | 'release', { called }: CheckedRequest): never {
-  throw new HeadwaterError(
-    'invalid',
-    `metadata.yaml has no property "${field}": give it with ${called(field)}`,
-  );
+function missing(field: 'os' | 'release'): never {
+  const message = `metadata.yaml has no property "${field}": give it with ${field}`;
+  throw new HeadwaterError('invalid', message, { fields: [field] });
 }
 
-function assertSameArchitecture({ architecture: given, called }: CheckedRequest, found: Architecture): void {
+function assertSameArchitecture({ architecture: given }: CheckedRequest, found: Architecture): void {
   if (given === undefined || given === found) return;
-  const field = called('architecture');
   throw new HeadwaterError(
     'invalid',
-    `${field} was given as ${given}, but metadata.yaml says ${found}: leave ${field} out, or correct metadata.yaml`,
+    `architecture was given as ${given}, but metadata.yaml says ${found}: leave architecture out, or correct metadata.yaml`,
+    { fields: ['architecture'] },
   );
 }
 
@@ -146,7 +142,6 @@ const lastSecond = 253_402_300_799;
 /** The serial that metadata.yaml gives, or that of the present minute where it says nothing. */
 function serialFrom(
   { properties, creationDate }: ImageMetadata,
-  { called }: CheckedRequest,
   { now, warnings }: { now: Date; warnings: string[] },
 ): { serial: string } | { serial: string; isDerived: true } {
   const given = text(properties['serial']);
@@ -156,8 +151,8 @@ function serialFrom(
   } catch (error) {
     throw new HeadwaterError(
       'invalid',
-      `metadata.yaml: property ${messageOf(error)}: correct it, or give ${called('serial')}`,
-      { cause: error },
+      `metadata.yaml: property ${messageOf(error)}: correct it, or give serial`,
+      { cause: error, fields: ['serial'] },
     );
   }
   if (serial !== undefined && serial >= firstSerial) return { serial };
@@ -166,7 +161,7 @@ function serialFrom(
   }
   const says = serial === undefined ? `creation_date ${creationDate}` : `serial ${serial}`;
   warnings.push(
-    `metadata.yaml: ${says} is no time at which an image was made: the present minute becomes the serial; give another with ${called('serial')}`,
+    `metadata.yaml: ${says} is no time at which an image was made: the present minute becomes the serial; give another with serial`,
   );
   return { serial: serialOf(now), isDerived: true };
 }

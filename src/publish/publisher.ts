@@ -1,5 +1,5 @@
 import type { PublishOutcome } from '../catalog/products/publish-queue.ts';
-import { HeadwaterError } from '../errors.ts';
+import { HeadwaterError, within } from '../errors.ts';
 import { sizeOf } from '../files/open-file.ts';
 import { makeMetadataTarball } from '../image/metadata/metadata-tarball.ts';
 import { defined } from '../model/defined.ts';
@@ -11,9 +11,8 @@ import { type CheckedRequest, checkRequest } from './checked-request.ts';
 import { type Description, describe } from './describe.ts';
 import type { Destination, KeptFile } from './destination/destination.ts';
 import { Attempt } from './destination/rollback.ts';
-import { inFile } from './in-file.ts';
 import { assertPrograms } from './judge.ts';
-import type { FieldNaming, Progress, Published, PublishRequest, SourceFile } from './request.ts';
+import type { Progress, Published, PublishRequest, SourceFile } from './request.ts';
 import { splitVirtualMachine } from './split/split-virtual-machine.ts';
 import { assertOneOfEach, deltaItems, splitItems, unifiedItem } from './version-items.ts';
 
@@ -43,8 +42,6 @@ interface PublishOptions {
   /** Who publishes (`VersionDraft.owner`). */
   owner?: string;
   progress?: Progress;
-  /** What messages call a field of the request; its own name when left out. */
-  called?: FieldNaming;
   /**
    * The request is what an upstream's document says: that metadata.yaml and os-release disagree is not told, and aliases that
    * another product has are left out instead of refused.
@@ -69,7 +66,7 @@ export async function publish(
   request: PublishRequest,
   options: PublishOptions = {},
 ): Promise<Published> {
-  const checked = checkRequest(request, options.called);
+  const checked = checkRequest(request);
   if (request.files.length === 0) throw new HeadwaterError('invalid', 'there is no file to publish');
   const attempt = new Attempt(destination);
   try {
@@ -132,7 +129,7 @@ function describeFile(
   try {
     return describe(request, checked, content.metadata, { fromUpstream });
   } catch (error) {
-    throw inFile(name, error);
+    throw within(name, error);
   }
 }
 

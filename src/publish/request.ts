@@ -56,11 +56,6 @@ export interface PublishRequest {
   osTitle?: string;
 }
 
-/**
- * What messages call a field of a request, for the one who wrote it: its own name, or `--arch` on a command line.
- */
-export type FieldNaming = (field: keyof PublishRequest) => string;
-
 /** Called as bytes pass. */
 export type Progress = (event: {
   file: string;

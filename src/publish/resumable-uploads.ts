@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { basename, join } from 'node:path';
-import { HeadwaterError, LimitError } from '../errors.ts';
+import { HeadwaterError, isKind, LimitError } from '../errors.ts';
 import { openFile } from '../files/open-file.ts';
 import { Spool, spooled } from '../files/spool.ts';
 import { defined } from '../model/defined.ts';
@@ -156,7 +156,7 @@ export class Uploads {
       return kept;
     } catch (error) {
       // On a full disk its bytes are given back at once: kept, they would keep it full.
-      const transient = error instanceof HeadwaterError && error.kind === 'unavailable';
+      const transient = isKind(error, 'unavailable');
       if (!progress.broken && !transient) await rm(path, { force: true });
       if (!body.destroyed) body.resume();
       throw error;

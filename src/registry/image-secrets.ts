@@ -1,5 +1,5 @@
 import type { Access, Known } from '../access/access.ts';
-import { HeadwaterError } from '../errors.ts';
+import { isKind } from '../errors.ts';
 
 /** How long a secret works, in milliseconds: a daemon looks at the image with it, then fetches, then perhaps again. */
 const lifetime = 10 * 60_000;
@@ -38,7 +38,7 @@ export class Secrets {
     try {
       return { ...opened, issuer: await this.#access.renew(opened.issuer) };
     } catch (error) {
-      if (error instanceof HeadwaterError && error.kind === 'forbidden') return undefined;
+      if (isKind(error, 'forbidden')) return undefined;
       throw error;
     }
   }

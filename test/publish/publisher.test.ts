@@ -289,7 +289,7 @@ describe('bad input gets its own error and changes nothing', () => {
     },
     'a file that is not there': {
       kind: 'not-found',
-      message: /nowhere\.squashfs: there is no such file/,
+      message: /nowhere\.squashfs: no such file/,
       make: () => Promise.resolve({ files: disk(image.metadata, join(scratch, 'nowhere.squashfs')) }),
     },
     'a named pipe': {

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { text as textOf } from 'node:stream/consumers';
 import { Semaphore } from '../../async/semaphore.ts';
-import { HeadwaterError } from '../../errors.ts';
+import { HeadwaterError, isKind } from '../../errors.ts';
 import { abandonedAfter, isAbandoned, processName } from '../../files/process-name.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
 import {
@@ -93,7 +93,7 @@ export class S3Store implements BlobStore {
       throw new HeadwaterError('not-found', `blob sha256:${digest} is not in the store`);
     };
     const response = await get(range).catch((error: unknown) => {
-      const isBeyond = error instanceof HeadwaterError && error.kind === 'invalid';
+      const isBeyond = isKind(error, 'invalid');
       if (!isBeyond || range?.of === undefined || range.start >= range.of) throw error;
       throw new DamagedBlobError(digest, `has not its ${range.of} bytes in the store`, { cause: error });
     });

@@ -4,7 +4,7 @@ import type { Token } from '../../catalog/identities/tokens.ts';
 import type { Alias, Family } from '../../catalog/products/aliases.ts';
 import type { RightsRequest } from '../../model/rights.ts';
 import type { ProductWithVersions } from '../../model/versions.ts';
-import type { FieldNaming, Progress, Published, PublishRequest } from '../../publish/request.ts';
+import type { Progress, Published, PublishRequest } from '../../publish/request.ts';
 
 /** A token to be created: its kind and rights. */
 export interface TokenRequest extends RightsRequest {
@@ -34,8 +34,7 @@ export interface AuditRequest {
  * Errors are HeadwaterErrors.
  */
 export interface Backend {
-  /** @param called gives the name of a request field in local messages; by default its own name */
-  publish(request: PublishRequest, progress: Progress, called?: FieldNaming): Promise<Published>;
+  publish(request: PublishRequest, progress: Progress): Promise<Published>;
 
   /** Products in the order of their names, with their versions, oldest first. */
   products(): AsyncIterable<ProductWithVersions>;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Backoff, delayBefore } from '../../async/backoff.ts';
-import { HeadwaterError } from '../../errors.ts';
+import { HeadwaterError, isKind } from '../../errors.ts';
 import { fileError } from '../../files/file-error.ts';
 import { openFile, sizeOf } from '../../files/open-file.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
@@ -147,5 +147,5 @@ async function* readable(bytes: AsyncIterable<unknown>, name: string): AsyncGene
 /** Whether the upload may succeed later: a broken connection, a store that is down, a concurrent upload. */
 function isTransient(error: unknown): boolean {
   if (error instanceof ConnectionError) return error.transient;
-  return error instanceof HeadwaterError && ['unavailable', 'conflict', 'aborted'].includes(error.kind);
+  return isKind(error, 'unavailable', 'conflict', 'aborted');
 }

@@ -11,7 +11,7 @@ import { HeadwaterError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import { grant } from '../../model/rights.ts';
 import type { ProductWithVersions } from '../../model/versions.ts';
-import type { FieldNaming, Progress, Published, PublishRequest } from '../../publish/request.ts';
+import type { Progress, Published, PublishRequest } from '../../publish/request.ts';
 import type { Workspace } from '../../server/workspace.ts';
 import type { AuditRequest, Backend, CreatedToken, TokenRequest } from './backend.ts';
 import { commandLineActor } from './command-line-actor.ts';
@@ -47,17 +47,16 @@ export class LocalBackend implements Backend {
     return new LocalBackend(config, (await Catalog.open(file)).by(commandLineActor()));
   }
 
-  async publish(request: PublishRequest, progress: Progress, called?: FieldNaming): Promise<Published> {
+  async publish(request: PublishRequest, progress: Progress): Promise<Published> {
     const { publish } = await import('../../publish/publisher.ts');
     const { checkRequest } = await import('../../publish/checked-request.ts');
-    if (request.createStream !== true) await this.#demandStreams([checkRequest(request, called).stream]);
+    if (request.createStream !== true) await this.#demandStreams([checkRequest(request).stream]);
     if (this.#workspace === undefined) {
       const { openWorkspace } = await import('../../server/workspace.ts');
       this.#workspace = await openWorkspace(this.#config);
     }
     return await publish(this.#workspace.destination.by(commandLineActor()), request, {
       progress,
-      ...defined({ called }),
     });
   }
 

@@ -2,12 +2,12 @@ import type { AuditEntry } from '../../catalog/audit.ts';
 import type { Client } from '../../catalog/identities/clients.ts';
 import type { Token } from '../../catalog/identities/tokens.ts';
 import type { Alias, Family } from '../../catalog/products/aliases.ts';
-import { HeadwaterError } from '../../errors.ts';
+import { isKind } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import type { Digest } from '../../model/digest.ts';
 import type { ProductWithVersions, Version } from '../../model/versions.ts';
 import { checkRequest } from '../../publish/checked-request.ts';
-import type { FieldNaming, Progress, Published, PublishRequest, SourceFile } from '../../publish/request.ts';
+import type { Progress, Published, PublishRequest, SourceFile } from '../../publish/request.ts';
 import { ApiClient, type ApiTarget } from './api-client.ts';
 import type { AuditRequest, Backend, CreatedToken, TokenRequest } from './backend.ts';
 import { hashFile, uploadBlob } from './blob-upload.ts';
@@ -35,8 +35,8 @@ export class RemoteBackend implements Backend {
   }
 
   /** Uploads the blobs that the server lacks, then publishes the version: the server detects the types of the files. */
-  async publish(request: PublishRequest, progress: Progress, called?: FieldNaming): Promise<Published> {
-    checkRequest(request, called);
+  async publish(request: PublishRequest, progress: Progress): Promise<Published> {
+    checkRequest(request);
     const { files, ...details } = request;
     const hashed = [];
     for (const file of files.filter(isLocal)) hashed.push({ ...file, ...(await hashFile(file, progress)) });
@@ -83,7 +83,7 @@ export class RemoteBackend implements Backend {
       const path = `products/${encodeURIComponent(name)}`;
       return toProduct(await this.#client.json<PlainProduct>({ method: 'GET', path }));
     } catch (error) {
-      if (error instanceof HeadwaterError && error.kind === 'not-found') return undefined;
+      if (isKind(error, 'not-found')) return undefined;
       throw error;
     }
   }

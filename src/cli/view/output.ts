@@ -1,5 +1,6 @@
 import { HeadwaterError, messageOf } from '../../errors.ts';
 import { exitCodeOf } from '../exit-codes.ts';
+import { messageInFlags } from '../flag-names.ts';
 
 /** The output of a command: results on one stream, notes for people on another. */
 export interface Output {
@@ -31,7 +32,7 @@ export function printable(text: string): string {
 /** Reports the error of a command: a line for people and, with --json, an object for scripts. */
 export function reportError(error: unknown, options: { json: boolean }): void {
   const known = error instanceof HeadwaterError;
-  const message = known ? error.message : `a defect of Headwater: ${messageOf(error).split('\n')[0]}`;
+  const message = known ? messageInFlags(error) : `a defect of Headwater: ${messageOf(error).split('\n')[0]}`;
   process.stderr.write(`headwater: ${printable(message)}\n`);
   if (!known && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   if (options.json) {

@@ -3,13 +3,12 @@ import { Semaphore } from '../../async/semaphore.ts';
 import { SingleFlight } from '../../async/single-flight.ts';
 import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
-import { HeadwaterError } from '../../errors.ts';
+import { isKind } from '../../errors.ts';
 import { openFile } from '../../files/open-file.ts';
 import { defined } from '../../model/defined.ts';
 import type { KeptFile, MetadataFile } from '../../publish/destination/destination.ts';
 import type { LocalDestination } from '../../publish/destination/local-destination.ts';
 import type { Downloader } from '../upstream/downloader.ts';
-import { isWrongFile } from '../upstream/requests.ts';
 import { atMostTwice, WrongBytes } from '../upstream/retry-elsewhere.ts';
 import { allOf, checked, type ExpectedFile, type ExpectedFiles, isSmall, keyOf } from './expected-file.ts';
 import { heldFile } from './held-file.ts';
@@ -154,12 +153,9 @@ export class BlobKeeper {
       return kept;
     } catch (error) {
       // What arrived before the upstream or the store failed is worth keeping; wrong bytes are not.
-      if (
-        isWrongFile(error) ||
-        (error instanceof HeadwaterError && error.kind === 'invalid' && !state.failed)
-      ) {
+      if (error instanceof WrongBytes || (isKind(error, 'invalid') && !state.failed)) {
         await landing?.remove().catch(() => undefined);
-        throw new WrongBytes(error);
+        throw error instanceof WrongBytes ? error : new WrongBytes(error.message, { cause: error });
       }
       await landing?.leave().catch(() => undefined);
       throw error;

@@ -1,7 +1,7 @@
 import { createHash, hash } from 'node:crypto';
 import type { Digest } from '../../model/digest.ts';
 import { smallFile } from '../../publish/intake/intake.ts';
-import { WrongFile } from '../upstream/requests.ts';
+import { WrongBytes } from '../upstream/retry-elsewhere.ts';
 
 /** A file of an upstream, by the best digest that its document gives. */
 export interface ExpectedFile {
@@ -43,7 +43,7 @@ function checkOf({ sha256, sha512, md5 }: ExpectedFile): { algorithm: string; ex
   return md5 === undefined ? undefined : { algorithm: 'md5', expected: md5 };
 }
 
-/** @throws WrongFile when they are not the bytes that were announced */
+/** @throws WrongBytes when they are not the bytes that were announced */
 export function assertExpected(file: ExpectedFile, bytes: Uint8Array): void {
   const check = checkOf(file);
   if (check === undefined) return;
@@ -54,7 +54,7 @@ export function assertExpected(file: ExpectedFile, bytes: Uint8Array): void {
 /**
  * The same bytes, which fail at their end when they are not those that were announced.
  * A SHA-256 is left to whoever takes them in, and so computes it anyway.
- * @throws HeadwaterError `invalid`
+ * @throws WrongBytes
  */
 export function checked(file: ExpectedFile, bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   const check = checkOf(file);
@@ -75,6 +75,10 @@ async function* checkedWith(
   if (found !== check.expected) throw other(file, check, found);
 }
 
-function other({ path }: ExpectedFile, check: { algorithm: string; expected: string }, found: string) {
-  return new WrongFile(`${path}: its ${check.algorithm} is ${found}, but ${check.expected} was announced`);
+function other(
+  { path }: ExpectedFile,
+  check: { algorithm: string; expected: string },
+  found: string,
+): WrongBytes {
+  return new WrongBytes(`${path}: its ${check.algorithm} is ${found}, but ${check.expected} was announced`);
 }

@@ -1,4 +1,4 @@
-import { HeadwaterError } from '../../errors.ts';
+import { isKind } from '../../errors.ts';
 import type { KeptFile } from '../../publish/destination/destination.ts';
 import type { LocalDestination } from '../../publish/destination/local-destination.ts';
 import type { Progress } from '../../publish/request.ts';
@@ -20,7 +20,7 @@ export async function heldFile(
     progress?.({ file: path, done: size, total: size });
     return kept;
   } catch (error) {
-    if (!(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
+    if (!isKind(error, 'not-found')) throw error;
     return undefined;
   }
 }

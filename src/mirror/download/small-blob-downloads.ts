@@ -10,8 +10,7 @@ import type { KeptFile, MetadataFile } from '../../publish/destination/destinati
 import type { LocalDestination, SmallInput } from '../../publish/destination/local-destination.ts';
 import type { Progress } from '../../publish/request.ts';
 import type { Downloader } from '../upstream/downloader.ts';
-import { isWrongFile } from '../upstream/requests.ts';
-import { atMostTwice, WrongBytes } from '../upstream/retry-elsewhere.ts';
+import { atMostTwice } from '../upstream/retry-elsewhere.ts';
 import { allOf, assertExpected, type ExpectedFile, type ExpectedFiles, keyOf } from './expected-file.ts';
 import { heldFile } from './held-file.ts';
 
@@ -152,14 +151,9 @@ export class SmallFiles {
     { elsewhere, signal }: { elsewhere: boolean; signal: AbortSignal | undefined },
   ): Promise<Buffer> {
     const { downloader, onReceived } = this.#parts;
-    try {
-      const options = { elsewhere, onReceived, ...defined({ signal }) };
-      const bytes = await downloader.bytes(file, options);
-      assertExpected(file, bytes);
-      return bytes;
-    } catch (error) {
-      throw isWrongFile(error) ? new WrongBytes(error) : error;
-    }
+    const bytes = await downloader.bytes(file, { elsewhere, onReceived, ...defined({ signal }) });
+    assertExpected(file, bytes);
+    return bytes;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Source } from '../../catalog/products/blob-sources.ts';
-import { HeadwaterError, messageOf } from '../../errors.ts';
+import { isKind, messageOf } from '../../errors.ts';
 import { fileError } from '../../files/file-error.ts';
 import { openFile } from '../../files/open-file.ts';
 import { Spool } from '../../files/spool.ts';
@@ -7,7 +7,7 @@ import type { Digest } from '../../model/digest.ts';
 import type { LocalDestination } from '../../publish/destination/local-destination.ts';
 import { Landing } from '../download/partial-download.ts';
 import type { Downloader, FileOrigin } from '../upstream/downloader.ts';
-import { isWrongFile } from '../upstream/requests.ts';
+import { WrongBytes } from '../upstream/retry-elsewhere.ts';
 import { GrowingFile } from './growing-file.ts';
 
 /** What is fetched, and from where. */
@@ -69,8 +69,7 @@ export class OnDemandFetch {
       return { kind: 'kept' };
     } catch (thrown) {
       const error = thrown instanceof Error ? thrown : new Error(messageOf(thrown));
-      const wrong =
-        isWrongFile(error) || (error instanceof HeadwaterError && error.kind === 'invalid' && !this.#broken);
+      const wrong = error instanceof WrongBytes || (isKind(error, 'invalid') && !this.#broken);
       this.file.fail(error);
       try {
         if (wrong) await this.#landing.remove();

@@ -4,7 +4,7 @@ import { ExpiringMap } from '../../async/expiring-map.ts';
 import type { BlobStore, ByteRange } from '../../blobs/blob-store.ts';
 import type { Source } from '../../catalog/products/blob-sources.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
-import { HeadwaterError } from '../../errors.ts';
+import { HeadwaterError, isKind } from '../../errors.ts';
 import type { Digest } from '../../model/digest.ts';
 import type { MirrorParts } from '../run/open-upstream.ts';
 import { evictExpired } from './eviction.ts';
@@ -128,7 +128,7 @@ export class OnDemandStore {
       this.#noteAsked(digest);
       return bytes;
     } catch (error) {
-      if (!(error instanceof HeadwaterError) || error.kind !== 'not-found') throw error;
+      if (!isKind(error, 'not-found')) throw error;
       const source = await this.#source(digest);
       if (source === undefined) throw (await this.#abandoned(digest)) ?? error;
       return await this.#fetches.fetch(digest, source);
@@ -140,7 +140,7 @@ export class OnDemandStore {
     try {
       return await this.#store.read(digest, range);
     } catch (error) {
-      const isMissing = error instanceof HeadwaterError && error.kind === 'not-found';
+      const isMissing = isKind(error, 'not-found');
       if (!isMissing || !(await this.#store.bringBack(digest))) throw error;
       return await this.#store.read(digest, range);
     }

@@ -1,4 +1,4 @@
-import { type ErrorKind, HeadwaterError, jsonProblem } from '../../errors.ts';
+import { type ErrorKind, HeadwaterError, isKind, jsonProblem } from '../../errors.ts';
 import { type Index, type IndexEntry, readIndex } from '../../simplestreams/read/index-document.ts';
 import { type Verifier, withoutSignature } from './signature.ts';
 
@@ -60,7 +60,7 @@ export class UpstreamDocuments {
         if ((await this.#source.document(path, validators)).changed) return true;
       } catch (error) {
         // A document that went away: the index tells what took its place.
-        if (error instanceof HeadwaterError && error.kind === 'not-found') return true;
+        if (isKind(error, 'not-found')) return true;
         throw error;
       }
     }
@@ -155,7 +155,7 @@ export class UpstreamDocuments {
       if (!answer.changed) throw new Error(`${path}: not modified, but nothing was known of it`);
       return answer;
     } catch (error) {
-      if (error instanceof HeadwaterError && error.kind === 'not-found') return undefined;
+      if (isKind(error, 'not-found')) return undefined;
       throw error;
     }
   }

@@ -119,7 +119,7 @@ export class Downloader {
 
   /**
    * The bytes of a file. A connection that breaks is made anew behind the reader's back, and goes on where it broke.
-   * @throws HeadwaterError `not-found`; `invalid` (`WrongFile`) when it is not the file that was announced;
+   * @throws HeadwaterError `not-found`; `invalid` (`WrongBytes`) when it is not the file that was announced;
    * `unavailable`
    */
   async *read(file: UpstreamFile, options: ReadOptions = {}): AsyncGenerator<Uint8Array> {

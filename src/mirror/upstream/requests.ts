@@ -4,6 +4,7 @@ import { defined } from '../../model/defined.ts';
 import { type CollectOptions, collect, type WholeAnswer } from './collect-response.ts';
 import { type AddressRules, GuardedConnect, RefusedAddress } from './guarded-connect.ts';
 import { Redirects } from './redirects.ts';
+import { WrongBytes } from './retry-elsewhere.ts';
 import { trustedCertificates } from './trusted-certificates.ts';
 
 /** An upstream server. */
@@ -138,9 +139,7 @@ export class UpstreamRequests {
         method: 'GET',
         headers: { 'user-agent': 'headwater', ...headers, ...authorization },
       }).catch((error: unknown) => {
-        throw error instanceof RefusedAddress
-          ? new HeadwaterError(error.kind, `${where}: ${error.message}`, { cause: error })
-          : requestError(error, where);
+        throw error instanceof RefusedAddress ? error.within(where) : requestError(error, where);
       });
       const { statusCode } = response;
       if (statusCode === 200 || statusCode === 206 || statusCode === 304) return response;
@@ -179,24 +178,12 @@ function refusal(
 ): HeadwaterError {
   const said = `${where}: the upstream answered ${statusCode}`;
   if (statusCode === 404 || statusCode === 410) return new HeadwaterError('not-found', said);
-  if (statusCode === 416) return new WrongFile(`${said}: it has fewer bytes than are here`);
+  if (statusCode === 416) return new WrongBytes(`${said}: it has fewer bytes than are here`);
   if (statusCode === 401 || statusCode === 403) {
     return new HeadwaterError('forbidden', `${said}: it wants other credentials, or none may read this`);
   }
   if (passing.has(statusCode)) return new Passing(said, retryAfter(headers['retry-after']));
   return new HeadwaterError('invalid', said);
-}
-
-/** What an upstream sends is not the file that its document announces: what came of it is worth nothing. */
-export class WrongFile extends HeadwaterError {
-  constructor(message: string) {
-    super('invalid', message);
-  }
-}
-
-/** Whether an error is a {@link WrongFile}, or says where one was met. */
-export function isWrongFile(error: unknown): error is HeadwaterError {
-  return error instanceof WrongFile || (error instanceof HeadwaterError && error.cause instanceof WrongFile);
 }
 
 /** What anything that was thrown means to who asked for `what`. */

@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici';
 import { HeadwaterError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import type { Validators } from './documents.ts';
-import { WrongFile } from './requests.ts';
+import { WrongBytes } from './retry-elsewhere.ts';
 
 /** An answer before its body. */
 type AnswerHead = Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>;
@@ -22,7 +22,7 @@ export function rangeFrom(at: number, validator: string | undefined): Record<str
 /**
  * How many bytes of an answer to skip, to go on at `at`: a server that ignores Range sends the file from its beginning.
  * @param known the validator of the bytes that are here
- * @throws WrongFile when the file is not as large as announced, or has changed
+ * @throws WrongBytes when the file is not as large as announced, or has changed
  */
 export function bytesToSkip(
   response: AnswerHead,
@@ -41,7 +41,7 @@ export function bytesToSkip(
   if (length !== undefined && Number(length) > size) throw otherSize(path, size, String(length));
   const validator = validatorOf(response);
   if (at > 0 && known !== undefined && validator !== undefined && validator !== known) {
-    throw new WrongFile(`${path}: the upstream's file changed while it was fetched`);
+    throw new WrongBytes(`${path}: the upstream's file changed while it was fetched`);
   }
   return at;
 }
@@ -99,12 +99,12 @@ export async function whole(response: Dispatcher.ResponseData, path: string): Pr
   return bytes.subarray(0, filled);
 }
 
-export function tooLong(path: string, size: number): WrongFile {
-  return new WrongFile(`${path}: the upstream sends more than ${size} bytes`);
+export function tooLong(path: string, size: number): WrongBytes {
+  return new WrongBytes(`${path}: the upstream sends more than ${size} bytes`);
 }
 
-function otherSize(path: string, size: number, found: string): WrongFile {
+function otherSize(path: string, size: number, found: string): WrongBytes {
   return Number(found) > size
     ? tooLong(path, size)
-    : new WrongFile(`${path}: the upstream has ${found} bytes, but its document says ${size}`);
+    : new WrongBytes(`${path}: the upstream has ${found} bytes, but its document says ${size}`);
 }

@@ -1,27 +1,22 @@
-import type { HeadwaterError } from '../../errors.ts';
+import { HeadwaterError } from '../../errors.ts';
 
-/** The bytes that came are not those of the file. */
-export class WrongBytes extends Error {
-  override readonly cause: HeadwaterError;
-
-  constructor(cause: HeadwaterError) {
-    super(cause.message);
-    this.cause = cause;
+/** An upstream sent other bytes than its document announces: nothing of them is worth keeping. */
+export class WrongBytes extends HeadwaterError {
+  constructor(message: string, options?: { cause: unknown }) {
+    super('invalid', message, options);
   }
 }
 
 /**
- * Fetches something that is fetched once more when its bytes were wrong.
+ * Fetches a file, and once more from another address when its bytes were wrong.
  * @param fetch `elsewhere` when the addresses are to be asked in another order; throws {@link WrongBytes}
- * @throws what `fetch` throws; what the bytes were, when they were wrong twice
+ * @throws what `fetch` throws, WrongBytes only the second time
  */
 export async function atMostTwice<Result>(fetch: (elsewhere: boolean) => Promise<Result>): Promise<Result> {
   try {
     return await fetch(false);
   } catch (error) {
-    if (!(error instanceof WrongBytes)) throw error;
-    return await fetch(true).catch((failure: unknown) => {
-      throw failure instanceof WrongBytes ? failure.cause : failure;
-    });
+    if (error instanceof WrongBytes) return await fetch(true);
+    throw error;
   }
 }

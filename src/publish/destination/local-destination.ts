@@ -5,7 +5,7 @@ import type { Actor } from '../../catalog/database/audit-record.ts';
 import type { PushDraft, PushOutcome } from '../../catalog/images/pushed.ts';
 import type { PublishOutcome } from '../../catalog/products/publish-queue.ts';
 import type { Quotas } from '../../catalog/quotas.ts';
-import { HeadwaterError, LimitError } from '../../errors.ts';
+import { HeadwaterError, LimitError, within } from '../../errors.ts';
 import { openFile } from '../../files/open-file.ts';
 import type { Compression, Content } from '../../image/content.ts';
 import { completeSquashfs } from '../../image/squashfs/squashfs-look.ts';
@@ -13,7 +13,6 @@ import type { TakeDisk } from '../../image/tar/unified.ts';
 import { defined } from '../../model/defined.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
 import type { VersionDraft } from '../../model/versions.ts';
-import { inFile } from '../in-file.ts';
 import { type Examined, type Intake, type Passage, type Sender, smallFile } from '../intake/intake.ts';
 import { type ImageRules, judgeMembers } from '../judge.ts';
 import type { PushDestination, PushLimits } from '../push.ts';
@@ -97,7 +96,7 @@ export class LocalDestination implements PushDestination {
       ...writtenDown(file),
     });
     const taken = await this.#take(file, passage, size).catch((error: unknown) => {
-      throw inFile(file.name, error);
+      throw within(file.name, error);
     });
     const examined = await this.#completed(file.name, taken);
     const known = fingerprint === undefined ? {} : { fingerprint };
@@ -284,7 +283,7 @@ export class LocalDestination implements PushDestination {
         },
       ]);
       if (kept !== undefined) await this.discard(kept);
-      throw inFile(name, error);
+      throw within(name, error);
     }
   }
 

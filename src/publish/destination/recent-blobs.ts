@@ -9,7 +9,7 @@ import type { KeptFile } from './destination.ts';
 const recentBlobLifetime = 5000;
 
 /** A blob that was stored a moment ago. */
-export interface RecentBlob {
+interface RecentBlob {
   kept: KeptFile;
   /** The fingerprint that it has as a root of a metadata item. */
   fingerprint?: { metadata: Digest; fingerprint: Digest };

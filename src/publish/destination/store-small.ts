@@ -1,9 +1,9 @@
 import { type Outcome, outcomeOf, resultOf, withOutcomes } from '../../async/outcome.ts';
 import { singleChunk } from '../../async/single-chunk.ts';
 import type { BlobStore } from '../../blobs/blob-store.ts';
+import { within } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import type { Digest } from '../../model/digest.ts';
-import { inFile } from '../in-file.ts';
 import type { Examined, Intake, Sender } from '../intake/intake.ts';
 import type { InputFile } from './destination.ts';
 import { asExpected } from './input-file.ts';
@@ -64,6 +64,6 @@ function expected(file: FileInMemory, outcome: Outcome<Examined>): Examined {
     asExpected(file, found);
     return found;
   } catch (error) {
-    throw inFile(file.name, error);
+    throw within(file.name, error);
   }
 }

@@ -150,8 +150,7 @@ function readFacts(content: string, directory: string, product: Partial<ProductK
     if (lastDefinition?.content !== content) lastDefinition = { content, read: parseImageYaml(content) };
     return imageYamlFacts(lastDefinition.read, product);
   } catch (error) {
-    if (!(error instanceof HeadwaterError)) throw error;
-    throw new HeadwaterError(error.kind, `${directory}/${error.message}`, { cause: error });
+    throw error instanceof HeadwaterError ? error.within(directory, '/') : error;
   }
 }
 

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { codeOf, HeadwaterError } from '../../errors.ts';
+import { codeOf, isKind } from '../../errors.ts';
 
 /** Where a thing stands whose files are waited for. */
 interface State {
@@ -101,5 +101,5 @@ function isUnfinished(path: string): boolean {
 }
 
 function isPassing(error: unknown): boolean {
-  return error instanceof HeadwaterError && (error.kind === 'unavailable' || error.kind === 'no-space');
+  return isKind(error, 'unavailable', 'no-space');
 }

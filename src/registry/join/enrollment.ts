@@ -4,7 +4,7 @@ import { ExpiringMap } from '../../async/expiring-map.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Client } from '../../catalog/identities/clients.ts';
 import { hashOf, isTokenSecret } from '../../catalog/identities/tokens.ts';
-import { HeadwaterError, LimitError } from '../../errors.ts';
+import { HeadwaterError, isKind, LimitError } from '../../errors.ts';
 import { grant } from '../../model/rights.ts';
 import { secretIn } from './join-token.ts';
 
@@ -52,7 +52,7 @@ export class Enrollment {
     try {
       return await catalog.clients.join(hashOf(secret), { fingerprint, certificate: pem });
     } catch (error) {
-      if (!(error instanceof HeadwaterError) || error.kind !== 'forbidden') throw error;
+      if (!isKind(error, 'forbidden')) throw error;
       this.#count(from);
       throw isBlocked ? tooMany() : wrong(secret, error);
     }

@@ -52,14 +52,14 @@ export function addPublishCommand(program: Command, output: Output): void {
     )
     .action(async (paths: string[], options: Options) => {
       stopOnSignals();
-      const { flagOf, readPublishRequests } = await import('../../publish-requests.ts');
+      const { readPublishRequests } = await import('../../publish-requests.ts');
       const { ProgressBar } = await import('../../view/progress-bar.ts');
       const requests = await readPublishRequests(paths, flagsOf(options));
       await withBackend(command, { create: true }, async (backend) => {
         for (const { request, warnings } of requests) {
           for (const warning of warnings) output.warning(warning);
           const bar = new ProgressBar();
-          const published = await backend.publish(request, bar.report, flagOf).finally(() => bar.close());
+          const published = await backend.publish(request, bar.report).finally(() => bar.close());
           for (const warning of published.warnings) output.warning(warning);
           if (wantsJson(command)) output.json(published, 'line');
           else output.line(describe(published));
