@@ -1,4 +1,4 @@
-import type { Digest } from '../model/digest.ts';
+import { type Digest, isDigest } from '../model/digest.ts';
 import type { AsideReason, StoreRecord } from './blob-store.ts';
 
 /** What the names of all blobs begin with, in a directory and in a bucket. */
@@ -11,8 +11,8 @@ export function blobKey(digest: Digest): string {
 
 /** The digest in a name that {@link blobKey} made; undefined for any other name. */
 export function digestOfKey(key: string): Digest | undefined {
-  const found = /^blobs\/sha256\/([0-9a-f]{2})\/(\1[0-9a-f]{62})$/.exec(key);
-  return found?.[2] as Digest | undefined;
+  const digest = key.slice(`${blobRoot}ab/`.length);
+  return isDigest(digest) && key === blobKey(digest) ? digest : undefined;
 }
 
 /** What the names of blobs that were set aside begin with. */
@@ -27,8 +27,10 @@ export function asideKey(digest: Digest, reason: AsideReason): string {
 
 /** What a name that {@link asideKey} made says; undefined for any other name. */
 export function asideOfKey(key: string): { digest: Digest; reason: AsideReason } | undefined {
-  const [, reason, digest] = /^aside\/(removed|unknown)\/([0-9a-f]{64})$/.exec(key) ?? [];
-  return reason === undefined ? undefined : { digest: digest as Digest, reason: reason as AsideReason };
+  const [root, name, digest = '', ...more] = key.split('/');
+  const reason = asideReasons.find((each) => each === name);
+  const isAside = `${root}/` === asideRoot && isDigest(digest) && more.length === 0;
+  return isAside && reason !== undefined ? { digest, reason } : undefined;
 }
 
 /** The names of a store's documents. */

@@ -1,14 +1,15 @@
-import { createHash } from 'node:crypto';
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { basename, join } from 'node:path';
 import { HeadwaterError, isKind, LimitError } from '../errors.ts';
+import { statOf } from '../files/file-system.ts';
 import { openFile } from '../files/open-file.ts';
 import { Spool, spooled } from '../files/spool.ts';
 import { defined } from '../model/defined.ts';
 import type { Digest } from '../model/digest.ts';
 import type { KeptFile } from './destination/destination.ts';
 import type { LocalDestination } from './destination/local-destination.ts';
+import { fileName, hashOf, type Upload, uploadOf } from './upload-names.ts';
 
 /** Part of a blob, as the request announces it. */
 export interface Part {
@@ -58,7 +59,7 @@ export class WrongOffset extends HeadwaterError {
  */
 export class Uploads {
   readonly #directory: string;
-  readonly #uploadersOf: (digest: string) => Promise<ReadonlySet<string>>;
+  readonly #uploadersOf: (digest: Digest) => Promise<ReadonlySet<string>>;
   readonly #limit: number;
   /** The names of the files that are being written, with the bytes that they have. */
   readonly #active = new Map<string, number>();
@@ -72,7 +73,7 @@ export class Uploads {
    */
   constructor(options: {
     directory: string;
-    uploadersOf: (digest: string) => Promise<ReadonlySet<string>>;
+    uploadersOf: (digest: Digest) => Promise<ReadonlySet<string>>;
     limit: number;
     unfinished: UnfinishedLimits;
   }) {
@@ -115,13 +116,18 @@ export class Uploads {
     }
   }
 
-  /** Removes what arrived of uploads that nobody continued since `before`, or that their uploaders have finished. */
+  /**
+   * Removes the files of uploads that nobody continued since `before`, or that their uploaders have finished. Other files
+   * stay as they are.
+   */
   async clean(before: Date): Promise<void> {
     for (const name of await readdir(this.#directory).catch(() => [])) {
-      const path = join(this.#directory, name);
-      if (this.#active.has(name)) continue;
-      const { mtime } = await stat(path);
-      if (mtime < before || (await this.#isKept(name))) await rm(path, { force: true });
+      const upload = uploadOf(name);
+      if (upload === undefined || this.#active.has(name)) continue;
+      const path = this.#path(name);
+      const found = await statOf(path);
+      if (found === undefined) continue;
+      if (found.mtime < before || (await this.#isFinished(upload))) await rm(path, { force: true });
     }
   }
 
@@ -232,23 +238,16 @@ export class Uploads {
     };
   }
 
-  /** Whether an upload's own uploader has sent the blob since, so that nobody continues what a killed process left of it. */
-  async #isKept(name: string): Promise<boolean> {
-    const [digest = ''] = name.split('-');
-    for (const key of await this.#uploadersOf(digest)) {
-      if (fileName(digest, key) === name) return true;
-    }
-    return false;
+  /** Whether the uploader has sent the whole blob since a process was killed that left the file. */
+  async #isFinished({ digest, uploader }: Upload): Promise<boolean> {
+    if (uploader === undefined) return false;
+    const uploaders = await this.#uploadersOf(digest);
+    return [...uploaders].some((key) => hashOf(key) === uploader);
   }
 
   #path(name: string): string {
     return join(this.#directory, name);
   }
-}
-
-/** The file of an upload. Files without an uploader in their names are of versions before: they only expire. */
-function fileName(digest: string, uploader: string): string {
-  return `${digest}-${createHash('sha256').update(uploader).digest('hex').slice(0, 32)}`;
 }
 
 function unfinishedLimit(limit: 'unfinishedUploads' | 'unfinishedUploadBytes', most: number): LimitError {

@@ -22,7 +22,7 @@ export interface S3Options {
   /** Bytes of a part of an upload, 8 MiB when left out; parts of a huge blob are larger. */
   partSize?: number;
   /**
-   * Parts of all uploads together that are sent at the same time; 4 when left out. The store keeps so many parts
+   * Parts of all uploads together that are sent at the same time; 3 when left out. The store keeps so many parts
    * in memory, and one more for each upload.
    */
   parallel?: number;
@@ -74,7 +74,7 @@ export function completeOptions(options: S3Options): S3Settings {
     pathStyle: options.pathStyle ?? true,
     createBucket: options.createBucket ?? false,
     partSize,
-    parallel: options.parallel ?? 4,
+    parallel: options.parallel ?? 3,
     retry: { attempts: 4, firstDelay: 200, longestDelay: 5_000, ...options.retry },
     connectTimeout: options.connectTimeout ?? 3_000,
     idleTimeout: options.idleTimeout ?? 60_000,

@@ -1,36 +1,26 @@
 import { type Outcome, onlyResult, withOutcomes } from '../../async/outcome.ts';
-import type { BlobStat, BlobStore } from '../../blobs/blob-store.ts';
+import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Actor } from '../../catalog/database/audit-record.ts';
 import type { PushDraft, PushOutcome } from '../../catalog/images/pushed.ts';
 import type { PublishOutcome } from '../../catalog/products/publish-queue.ts';
 import type { Quotas } from '../../catalog/quotas.ts';
-import { HeadwaterError, LimitError, within } from '../../errors.ts';
+import { within } from '../../errors.ts';
 import { openFile } from '../../files/open-file.ts';
-import type { Compression, Content } from '../../image/content.ts';
+import type { Compression } from '../../image/content.ts';
 import { completeSquashfs } from '../../image/squashfs/squashfs-look.ts';
 import type { TakeDisk } from '../../image/tar/unified.ts';
 import { defined } from '../../model/defined.ts';
-import { type Digest, parseDigest } from '../../model/digest.ts';
+import type { Digest } from '../../model/digest.ts';
 import type { VersionDraft } from '../../model/versions.ts';
 import { type Examined, type Intake, type Passage, type Sender, smallFile } from '../intake/intake.ts';
 import { type ImageRules, judgeMembers } from '../judge.ts';
 import type { PushDestination, PushLimits } from '../push.ts';
 import type { SourceFile } from '../request.ts';
-import type { InputFile, KeepOptions, KeptFile, MetadataFile } from './destination.ts';
+import type { InputFile, KeepOptions, KeptFile } from './destination.ts';
 import { asExpected, landing, openInput, reported, writtenDown } from './input-file.ts';
-import { recentBlobs } from './recent-blobs.ts';
 import { type FileInMemory, storeSmall } from './store-small.ts';
-
-/** Metadata tarballs are a few KiB; a larger one than this is not read into memory for the fingerprint. */
-const metadataLimit = 64 * 1024 * 1024;
-
-/** A blob that the store has, and what was found out about it. */
-interface Recording {
-  name: string;
-  examined: Examined;
-  metadata: MetadataFile | undefined;
-}
+import { StoredBlobs } from './stored-blobs.ts';
 
 /** A small file that is to be kept with others. */
 export interface SmallInput extends Omit<KeepOptions, 'fingerprint'> {
@@ -58,7 +48,7 @@ export class LocalDestination implements PushDestination {
   /** Whose files it takes: every client gets its turn. */
   readonly #client: string;
   readonly #address: string | undefined;
-  readonly #recent = recentBlobs();
+  readonly #blobs: StoredBlobs;
 
   /**
    * @param client whose files it takes; Headwater's own when left out
@@ -71,6 +61,7 @@ export class LocalDestination implements PushDestination {
     this.#catalog = parts.catalog;
     this.#store = parts.store;
     this.#intake = parts.intake;
+    this.#blobs = new StoredBlobs(parts.catalog, parts.store);
   }
 
   /** The same place, where `actor` publishes as the audit log has it. */
@@ -79,12 +70,15 @@ export class LocalDestination implements PushDestination {
   }
 
   async keep(file: InputFile, options: KeepOptions = {}): Promise<KeptFile> {
-    if (file.from === 'blob') return await this.#kept(file.name, file.digest);
+    if (file.from === 'blob') return await this.#blobs.use(file.name, file.digest);
     if (file.from === 'memory' && file.bytes.length <= smallFile) {
       return onlyResult(await this.keepSmall([{ file, ...options }]));
     }
     const { fingerprint, progress } = options;
-    const metadata = fingerprint === undefined ? await this.#load(options.metadata) : undefined;
+    const metadata =
+      fingerprint === undefined && options.metadata !== undefined
+        ? await this.#blobs.load(options.metadata)
+        : undefined;
     const { size, bytes } = await openInput(file);
     const passing = progress === undefined ? bytes : reported(bytes, file.name, size, progress);
     const lies = landing(file);
@@ -101,7 +95,7 @@ export class LocalDestination implements PushDestination {
     const examined = await this.#completed(file.name, taken);
     const known = fingerprint === undefined ? {} : { fingerprint };
     const recording = { name: file.name, examined: { ...examined, ...known }, metadata: options.metadata };
-    const [kept] = await this.#record([recording]);
+    const [kept] = await this.#blobs.record([recording]);
     if (kept === undefined) throw new Error(`${file.name} was not recorded`);
     return kept;
   }
@@ -115,7 +109,7 @@ export class LocalDestination implements PushDestination {
     if (inputs.length === 0) return [];
     const loaded = await Promise.all(
       inputs.map(async ({ file, metadata }) => {
-        const after = await this.#load(metadata);
+        const after = metadata === undefined ? undefined : await this.#blobs.load(metadata);
         return { file, ...defined({ after }) };
       }),
     );
@@ -124,7 +118,7 @@ export class LocalDestination implements PushDestination {
       'error' in outcome ? [] : [{ ...request, examined: outcome.result }],
     );
     const kept = (
-      await this.#record(
+      await this.#blobs.record(
         whole.map(({ file, examined, metadata }) => ({ name: file.name, examined, metadata })),
       )
     ).values();
@@ -137,11 +131,9 @@ export class LocalDestination implements PushDestination {
     });
   }
 
-  /** How many bytes a blob has; undefined unless it is kept, whole, and the actor may use it. */
+  /** How many bytes a blob has; undefined unless it is stored whole and the actor may use it. */
   async sizeOf(digest: Digest): Promise<number | undefined> {
-    const record = await this.#catalog.blobs.find(digest);
-    if (record === undefined || (await this.#stat(digest))?.size !== record.size) return undefined;
-    return (await this.#catalog.blobs.mayUse(digest)) ? record.size : undefined;
+    return (await this.#blobs.find(digest))?.size;
   }
 
   judge(file: KeptFile): string[] {
@@ -150,20 +142,15 @@ export class LocalDestination implements PushDestination {
     return warnings;
   }
 
-  async discard({ digest, keptAt }: KeptFile): Promise<void> {
-    if (keptAt === undefined) return;
-    const after = new Date(keptAt.getTime() + 1);
-    // What the store had before stays: it may be another catalog's, or of a state of this one that comes back.
-    await this.#catalog.blobs.collect(digest, after, () => this.#store.withdraw(digest));
+  async discard(file: KeptFile): Promise<void> {
+    await this.#blobs.discard(file);
   }
 
   async fingerprint(metadata: KeptFile, root: KeptFile): Promise<Digest> {
-    const recent = this.#recent.get(root.digest)?.fingerprint;
-    if (recent?.metadata === metadata.digest) return recent.fingerprint;
-    const known = await this.#catalog.blobs.fingerprint(metadata.digest, root.digest);
-    if (known !== undefined) return parseDigest(known);
+    const known = await this.#blobs.fingerprint(metadata.digest, root.digest);
+    if (known !== undefined) return known;
     const bytes = await this.#store.read(root.digest);
-    const fingerprint = await this.#intake.fingerprint(await this.#load(metadata), bytes);
+    const fingerprint = await this.#intake.fingerprint(await this.#blobs.load(metadata), bytes);
     await this.#catalog.blobs.recordFingerprint(metadata.digest, root.digest, fingerprint);
     return fingerprint;
   }
@@ -178,7 +165,7 @@ export class LocalDestination implements PushDestination {
     return await this.#catalog.versions.publish(
       draft,
       implied,
-      (blob, isRecorded) => this.#assertStored(blob, isRecorded),
+      (blob, isRecorded) => this.#blobs.assertStored(blob, isRecorded),
       { quotas: this.#parts.quotasOf?.(draft.stream) ?? {} },
     );
   }
@@ -186,56 +173,12 @@ export class LocalDestination implements PushDestination {
   async commitPush(draft: PushDraft, limits: PushLimits): Promise<PushOutcome> {
     return await this.#catalog.pushed.push(draft, {
       ...limits,
-      assertStored: (blob, isRecorded) => this.#assertStored(blob, isRecorded),
+      assertStored: (blob, isRecorded) => this.#blobs.assertStored(blob, isRecorded),
     });
   }
 
   #sender(): Sender {
     return { client: this.#client, ...defined({ address: this.#address }) };
-  }
-
-  /** Looks a blob up that the catalog knows; one that was set aside comes back. */
-  async #stat(digest: Digest): Promise<BlobStat | undefined> {
-    const found = await this.#store.stat(digest);
-    if (found !== undefined || !(await this.#store.bringBack(digest))) return found;
-    return await this.#store.stat(digest);
-  }
-
-  async #assertStored(blob: { digest: string; size: number }, isRecorded: boolean): Promise<void> {
-    const { size } = blob;
-    const digest = parseDigest(blob.digest);
-    // Who collects a blob takes its bytes and its record in one transaction.
-    if (isRecorded && this.#recent.get(digest)?.kept.size === size) return;
-    const stat = await this.#stat(digest);
-    if (stat?.size === size) return;
-    throw new HeadwaterError(
-      'unavailable',
-      `blob sha256:${digest} is ${stat === undefined ? 'no longer' : 'not whole'} in the store: publish again`,
-    );
-  }
-
-  /** Remembers what the bytes of blobs in the store are, and the fingerprints they have with their metadata. */
-  async #record(blobs: readonly Recording[]): Promise<KeptFile[]> {
-    // A change for nothing would have a server render its documents again.
-    if (blobs.length === 0) return [];
-    const keptAt = new Date();
-    const records = blobs.map(({ name, examined: { digest, size, content, fingerprint }, metadata }) => ({
-      kept: { name, digest, size, content },
-      ...(fingerprint === undefined || metadata === undefined
-        ? {}
-        : { fingerprint: { metadata: metadata.digest, fingerprint } }),
-    }));
-    const known = await this.#catalog.blobs.record(
-      records.map(({ kept: { digest, size, content }, ...fingerprint }) => ({
-        digest,
-        size,
-        content: JSON.stringify(content),
-        ...fingerprint,
-      })),
-      keptAt,
-    );
-    for (const record of records) this.#recent.set(record.kept.digest, record);
-    return records.map(({ kept }) => ({ ...kept, ...(known.has(kept.digest) ? {} : { keptAt }) }));
   }
 
   async #take(file: InputFile, passage: Passage, size: number | undefined): Promise<Examined> {
@@ -275,7 +218,7 @@ export class LocalDestination implements PushDestination {
     try {
       return { ...examined, content: await completeSquashfs(content.look, read) };
     } catch (error) {
-      const [kept] = await this.#record([
+      const [kept] = await this.#blobs.record([
         {
           name,
           examined: { ...examined, content: { kind: 'squashfs', compression: 'none' } },
@@ -285,40 +228,5 @@ export class LocalDestination implements PushDestination {
       if (kept !== undefined) await this.discard(kept);
       throw within(name, error);
     }
-  }
-
-  /** A blob that was kept before. */
-  async #kept(name: string, digest: Digest): Promise<KeptFile> {
-    const recent = this.#recent.get(digest);
-    if (recent !== undefined) return { ...recent.kept, name };
-    const record = await this.#catalog.blobs.find(digest);
-    const stat = record === undefined ? undefined : await this.#stat(digest);
-    const isUsable =
-      record !== undefined &&
-      stat?.size === record.size &&
-      // Whoever may not use it is told the same as of a blob that does not exist.
-      (await this.#catalog.blobs.mayUse(digest)) &&
-      (await this.#catalog.blobs.touch(digest));
-    if (!isUsable) {
-      throw new HeadwaterError('not-found', `blob sha256:${digest} (${name}) is not here: upload it first`);
-    }
-    return { name, digest, size: record.size, content: JSON.parse(record.content) as Content };
-  }
-
-  async #load(metadata: MetadataFile): Promise<Uint8Array>;
-  async #load(metadata: MetadataFile | undefined): Promise<Uint8Array | undefined>;
-  async #load(metadata: MetadataFile | undefined): Promise<Uint8Array | undefined> {
-    if (metadata === undefined) return undefined;
-    if (metadata.bytes !== undefined) return metadata.bytes;
-    if (metadata.size > metadataLimit) {
-      throw new LimitError(
-        'metadataSize',
-        'too-large',
-        `${metadata.name}: a metadata tarball of ${metadata.size} bytes; at most ${metadataLimit}`,
-      );
-    }
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of await this.#store.read(metadata.digest)) chunks.push(chunk as Uint8Array);
-    return Buffer.concat(chunks);
   }
 }

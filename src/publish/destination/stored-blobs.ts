@@ -1,0 +1,147 @@
+import { buffer } from 'node:stream/consumers';
+import { ExpiringMap } from '../../async/expiring-map.ts';
+import type { BlobStat, BlobStore } from '../../blobs/blob-store.ts';
+import type { Catalog } from '../../catalog/catalog.ts';
+import type { BlobRecord } from '../../catalog/products/blobs.ts';
+import { HeadwaterError, LimitError } from '../../errors.ts';
+import type { Content } from '../../image/content.ts';
+import { type Digest, parseDigest } from '../../model/digest.ts';
+import type { Examined } from '../intake/intake.ts';
+import type { KeptFile, MetadataFile } from './destination.ts';
+
+/** The most bytes of a metadata tarball that are read into memory for fingerprints. Most tarballs have a few KiB. */
+const maxMetadataSize = 64 * 1024 * 1024;
+
+/**
+ * For how long a stored blob is not looked up again, in milliseconds. A commit looks each blob up in the catalog, so that
+ * one which was collected meanwhile is noticed.
+ */
+const recentBlobLifetime = 5000;
+
+/** A blob that the store has, and what was found out about it. */
+export interface Recording {
+  name: string;
+  examined: Examined;
+  metadata: MetadataFile | undefined;
+}
+
+/** A blob that was stored a moment ago. */
+interface RecentBlob {
+  kept: KeptFile;
+  /** The fingerprint that it has as a root of a metadata item. */
+  fingerprint?: { metadata: Digest; fingerprint: Digest };
+}
+
+/** The blobs of a store, and what its catalog knows of them, as far as an actor may use them. */
+export class StoredBlobs {
+  readonly #catalog: Catalog;
+  readonly #store: BlobStore;
+  readonly #recent = new ExpiringMap<Digest, RecentBlob>(recentBlobLifetime);
+
+  constructor(catalog: Catalog, store: BlobStore) {
+    this.#catalog = catalog;
+    this.#store = store;
+  }
+
+  /** Finds a blob that is known to the catalog, whole in the store, and free for the actor to use. */
+  async find(digest: Digest): Promise<BlobRecord | undefined> {
+    const record = await this.#catalog.blobs.find(digest);
+    if (record === undefined || (await this.#stat(digest))?.size !== record.size) return undefined;
+    return (await this.#catalog.blobs.mayUse(digest)) ? record : undefined;
+  }
+
+  /**
+   * Uses a stored blob again, as a file of another name. Garbage collection then counts it as new.
+   * @throws HeadwaterError `not-found` where {@link find} finds nothing
+   */
+  async use(name: string, digest: Digest): Promise<KeptFile> {
+    const recent = this.#recent.get(digest);
+    if (recent !== undefined) return { ...recent.kept, name };
+    const record = await this.find(digest);
+    if (record === undefined || !(await this.#catalog.blobs.touch(digest))) {
+      // Whoever may not use it is told the same as of a blob that does not exist.
+      throw new HeadwaterError(
+        'not-found',
+        `blob sha256:${digest} (${name}) is not stored here: upload it first`,
+      );
+    }
+    return { name, digest, size: record.size, content: JSON.parse(record.content) as Content };
+  }
+
+  /** Records what the bytes of blobs in the store are, and the fingerprints they have with their metadata. */
+  async record(blobs: readonly Recording[]): Promise<KeptFile[]> {
+    if (blobs.length === 0) return [];
+    const keptAt = new Date();
+    const records = blobs.map(({ name, examined: { digest, size, content, fingerprint }, metadata }) => ({
+      kept: { name, digest, size, content },
+      ...(fingerprint === undefined || metadata === undefined
+        ? {}
+        : { fingerprint: { metadata: metadata.digest, fingerprint } }),
+    }));
+    const known = await this.#catalog.blobs.record(
+      records.map(({ kept: { digest, size, content }, ...fingerprint }) => ({
+        digest,
+        size,
+        content: JSON.stringify(content),
+        ...fingerprint,
+      })),
+      keptAt,
+    );
+    for (const record of records) this.#recent.set(record.kept.digest, record);
+    return records.map(({ kept }) => ({ ...kept, ...(known.has(kept.digest) ? {} : { keptAt }) }));
+  }
+
+  /** Takes back a blob that a failed publish stored, unless something else has come to use it. */
+  async discard({ digest, keptAt }: KeptFile): Promise<void> {
+    if (keptAt === undefined) return;
+    const after = new Date(keptAt.getTime() + 1);
+    // What the store had before stays: it may be another catalog's, or of a state of this one that comes back.
+    await this.#catalog.blobs.collect(digest, after, () => this.#store.withdraw(digest));
+  }
+
+  /**
+   * Checks, in the transaction that names a blob, that it is stored.
+   * @param isRecorded whether the catalog was seen to know it there: a collected blob it does not know
+   * @throws HeadwaterError `unavailable`
+   */
+  async assertStored(blob: { digest: string; size: number }, isRecorded: boolean): Promise<void> {
+    const { size } = blob;
+    const digest = parseDigest(blob.digest);
+    // Garbage collection takes the bytes of a blob and its record in one transaction.
+    if (isRecorded && this.#recent.get(digest)?.kept.size === size) return;
+    const stat = await this.#stat(digest);
+    if (stat?.size === size) return;
+    throw new HeadwaterError(
+      'unavailable',
+      `blob sha256:${digest} is ${stat === undefined ? 'no longer' : 'not whole'} in the store: publish again`,
+    );
+  }
+
+  /** The fingerprint of a root that was computed before, if it was. */
+  async fingerprint(metadata: Digest, root: Digest): Promise<Digest | undefined> {
+    const recent = this.#recent.get(root)?.fingerprint;
+    if (recent?.metadata === metadata) return recent.fingerprint;
+    const known = await this.#catalog.blobs.fingerprint(metadata, root);
+    return known === undefined ? undefined : parseDigest(known);
+  }
+
+  /** The bytes of a metadata item. @throws LimitError when it is too large for memory */
+  async load({ name, size, digest, bytes }: MetadataFile): Promise<Uint8Array> {
+    if (bytes !== undefined) return bytes;
+    if (size > maxMetadataSize) {
+      throw new LimitError(
+        'metadataSize',
+        'too-large',
+        `${name}: a metadata tarball of ${size} bytes; at most ${maxMetadataSize}`,
+      );
+    }
+    return await buffer(await this.#store.read(digest));
+  }
+
+  /** Looks a blob up that the catalog knows; one that was set aside comes back. */
+  async #stat(digest: Digest): Promise<BlobStat | undefined> {
+    const found = await this.#store.stat(digest);
+    if (found !== undefined || !(await this.#store.bringBack(digest))) return found;
+    return await this.#store.stat(digest);
+  }
+}

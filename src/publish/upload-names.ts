@@ -1,0 +1,29 @@
+import { createHash } from 'node:crypto';
+import { type Digest, isDigest } from '../model/digest.ts';
+
+// The names of the files in which uploads arrive.
+
+/** What the name of a file says of the upload that it is of. */
+export interface Upload {
+  digest: Digest;
+  /** Hash of the uploader's key. Files of versions before 0.2.0 have none: they only expire. */
+  uploader: string | undefined;
+}
+
+/** The file of an upload. */
+export function fileName(digest: Digest, uploader: string): string {
+  return `${digest}-${hashOf(uploader)}`;
+}
+
+/** The upload of a file; undefined for a file that is of no upload. */
+export function uploadOf(name: string): Upload | undefined {
+  const [digest = '', uploader, ...more] = name.split('-');
+  if (!isDigest(digest) || more.length > 0) return undefined;
+  if (uploader !== undefined && !/^[0-9a-f]{32}$/.test(uploader)) return undefined;
+  return { digest, uploader };
+}
+
+/** What file names have in place of an uploader's key, which may be no file name. */
+export function hashOf(uploader: string): string {
+  return createHash('sha256').update(uploader).digest('hex').slice(0, 32);
+}
