@@ -37,9 +37,7 @@ describe('a failed operation on a file', () => {
   });
 
   test('tells a file that a person named from one that Headwater misses', () => {
-    expect(described('ENOENT', { doing: 'read', isInput: true })).toBe(
-      'not-found: /x: no such file',
-    );
+    expect(described('ENOENT', { doing: 'read', isInput: true })).toBe('not-found: /x: no such file');
     expect(described('ENOENT', { doing: 'list', isInput: true })).toBe(
       'not-found: /x: no such file or directory',
     );
