@@ -47,6 +47,6 @@ async function isDirectory(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();
   } catch (error) {
-    throw fileError(error, { path, doing: 'read', isInput: true });
+    throw fileError(error, { path, doing: 'list', isInput: true });
   }
 }
