@@ -86,7 +86,6 @@ async function publishAndSee(server: BenchServer, catalog: Catalog, round: numbe
         },
       ],
     },
-    [],
     () => Promise.resolve(),
   );
   while ((await etag()) === before);

@@ -35,6 +35,13 @@ export interface ProductDetails {
   requirements: Record<string, string>;
 }
 
+/** An alias that a version shall have. */
+export interface AliasClaim {
+  name: string;
+  /** What happens when it points to another product: the publish is refused, or goes on without the alias. */
+  ifTaken: 'refuse' | 'withhold';
+}
+
 /** A version about to be published: all its blobs are in the store. */
 export interface VersionDraft {
   product: ProductKey;
@@ -42,7 +49,7 @@ export interface VersionDraft {
   /** Who publishes: `local`, later also a mirror or a client. A product and an alias have one owner. */
   owner: string;
   details: ProductDetails;
-  aliases: string[];
+  aliases: AliasClaim[];
   /** `YYYYMMDD_HHMM`, UTC */
   serial: string;
   /**

@@ -10,7 +10,7 @@ import {
   serialOf,
   timeOfSerial,
 } from '../model/names.ts';
-import type { ProductDetails } from '../model/versions.ts';
+import type { AliasClaim, ProductDetails } from '../model/versions.ts';
 import type { CheckedRequest } from './checked-request.ts';
 import type { PublishRequest } from './request.ts';
 
@@ -23,10 +23,8 @@ export interface Description {
   stream: string;
   label: string;
   details: ProductDetails;
-  /** Asked for by whoever publishes. */
-  aliases: string[];
-  /** The ones every product has. */
-  implied: string[];
+  /** The ones that every product has, then those of the request. */
+  aliases: AliasClaim[];
   /** Where the request and metadata.yaml disagree, in words. */
   warnings: string[];
 }
@@ -81,10 +79,21 @@ export function describe(
       ...defined({ supportEol: request.eol }),
       requirements: checked.requirements,
     },
-    aliases: checked.aliases,
-    implied: impliedAliases(product),
+    aliases: claimAliases(impliedAliases(product), checked.aliases, { fromUpstream }),
     warnings: fromUpstream ? [] : warnings,
   };
+}
+
+/** Nobody asked for the aliases that every product has, nor for those of an upstream: they are not worth a refusal. */
+function claimAliases(
+  implied: string[],
+  requested: string[],
+  { fromUpstream }: { fromUpstream: boolean },
+): AliasClaim[] {
+  const claims = new Map<string, AliasClaim>();
+  for (const name of implied) claims.set(name, { name, ifTaken: 'withhold' });
+  for (const name of requested) claims.set(name, { name, ifTaken: fromUpstream ? 'withhold' : 'refuse' });
+  return [...claims.values()];
 }
 
 /** What the request says, or else metadata.yaml. */

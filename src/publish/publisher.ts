@@ -102,7 +102,7 @@ async function publishChecked(
     stream: description.stream,
     owner: options.owner ?? localOwner,
     details: description.details,
-    aliases: fromUpstream ? [] : description.aliases,
+    aliases: description.aliases,
     serial: description.serial,
     ...(made?.serialIsDerived === true || description.serialIsDerived ? { serialIsDerived: true } : {}),
     ...defined({ upstreamName: options.upstreamName }),
@@ -111,10 +111,7 @@ async function publishChecked(
     warnings: ruleWarnings,
   };
   options.permit?.(draft);
-  const committed = await destination.commit(
-    draft,
-    fromUpstream ? [...description.implied, ...description.aliases] : description.implied,
-  );
+  const committed = await destination.commit(draft);
   const nameWarnings = fromUpstream ? [] : (made?.warnings ?? []);
   const warnings = [...ruleWarnings, ...nameWarnings, ...description.warnings];
   return published({ ...description, warnings }, items, committed);
@@ -227,9 +224,7 @@ function published(
     product: productName(description.product),
     serial: serial ?? description.serial,
     stream: description.stream,
-    aliases: [...new Set([...description.implied, ...description.aliases])].filter(
-      (alias) => !left.has(alias),
-    ),
+    aliases: description.aliases.map(({ name }) => name).filter((alias) => !left.has(alias)),
     images: items.flatMap(({ file, type, size, fingerprint }) => {
       const image = imageTypeOf(type);
       return image === undefined || fingerprint === undefined

@@ -22,7 +22,7 @@ const publish = async (
   options: { os?: string } = {},
 ) =>
   await catalog.versions
-    .publish(draft({ serial, ...options }), [], stored, { quotas })
+    .publish(draft({ serial, ...options }), stored, { quotas })
     .then(({ outcome }) => outcome, messageOf);
 
 const used = async (catalog: Catalog, pushedBy: string, stream = 'images') => {
@@ -59,7 +59,7 @@ test('a publish over the quota is refused, a version that is listed already coun
   const quotas = { entry: size + 1000 };
   expect(await publish(catalog, '20260101_0000', quotas)).toBe('created');
   await expect(
-    catalog.versions.publish(draft({ serial: '20260102_0000' }), [], stored, { quotas }),
+    catalog.versions.publish(draft({ serial: '20260102_0000' }), stored, { quotas }),
   ).rejects.toMatchObject({
     name: 'LimitError',
     kind: 'too-large',
@@ -93,7 +93,7 @@ test('what was published counts for the same token after an alias moved it to an
   const catalog = as(await scratchCatalog(), 'token:ci');
   const product = { ...unnamedFamily('pushed', 'ab'.repeat(32)), architecture: 'amd64' };
   const version = draft({ product, stream: 'pushed', owner: pushOwner('pushed'), serial: '20260101_0000' });
-  await catalog.versions.publish(version, [], stored);
+  await catalog.versions.publish(version, stored);
   const place = { product: productName(product), serial: version.serial };
   await catalog.imageAliases.set({ name: 'team/app', mayMove: true }, place);
   const moved = await catalog.products.find('pushed:team+app:amd64:default');

@@ -19,9 +19,12 @@ beforeAll(async () => {
     requirements: { secureboot: 'false' },
   };
   for (const serial of ['20260101_0000', '20260201_0000']) {
-    await catalog.versions.publish(draft({ serial, details }), ['debian/bookworm'], stored);
+    await catalog.versions.publish(draft({ serial, details, implied: ['debian/bookworm'] }), stored);
   }
-  await catalog.versions.publish(draft({ os: 'alpine', architecture: 'arm64' }), ['alpine/bookworm'], stored);
+  await catalog.versions.publish(
+    draft({ os: 'alpine', architecture: 'arm64', implied: ['alpine/bookworm'] }),
+    stored,
+  );
   await catalog.close();
 });
 afterAll(() => rm(directory, { recursive: true }));

@@ -13,11 +13,11 @@ async function backend(): Promise<LocalBackend> {
   const catalog = await openCatalog(join(dataDir, 'catalog.db'));
   for (const architecture of ['amd64', 'arm64']) {
     for (const serial of ['20260101_0000', '20260201_0000']) {
-      await catalog.versions.publish(draft({ architecture, serial }), implied, stored);
+      await catalog.versions.publish(draft({ architecture, serial, implied }), stored);
     }
   }
   const alpine = { os: 'alpine', release: '3.21', architecture: 'amd64', variant: 'default' };
-  await catalog.versions.publish(draft({ product: alpine, aliases: ['decade', 'a:b:c:d'] }), [], stored);
+  await catalog.versions.publish(draft({ product: alpine, aliases: ['decade', 'a:b:c:d'] }), stored);
   const opened = await LocalBackend.open(loadConfig({ overrides: { dataDir }, env: {} }), { create: false });
   return opened;
 }

@@ -44,7 +44,7 @@ export class World {
     await catalog.blobs.record([{ digest, size: bytes.length, content: '{}' }]);
     const serial = `2026${String(1 + (number % 12)).padStart(2, '0')}01_${String(number).padStart(4, '0')}`;
     const item = { file: 'rootfs.squashfs', type: 'squashfs', digest, size: bytes.length } as const;
-    await catalog.versions.publish(draft({ serial, items: [{ ...item, fingerprint: digest }] }), [], stored);
+    await catalog.versions.publish(draft({ serial, items: [{ ...item, fingerprint: digest }] }), stored);
     return digest;
   }
 

@@ -25,8 +25,10 @@ test('what is not said comes from metadata.yaml', () => {
     stream: 'images',
     label: 'release',
     details: { osTitle: 'Debian', releaseTitle: 'bookworm', requirements: {} },
-    aliases: [],
-    implied: ['debian/bookworm', 'debian/bookworm/default'],
+    aliases: [
+      { name: 'debian/bookworm', ifTaken: 'withhold' },
+      { name: 'debian/bookworm/default', ifTaken: 'withhold' },
+    ],
     serialIsDerived: true,
     warnings: [],
   });
@@ -46,7 +48,21 @@ test('a serial in the properties that is none is refused, unless another is give
 });
 
 test('another variant has only its own alias', () => {
-  expect(description({}, { variant: 'cloud' }).implied).toEqual(['debian/bookworm/cloud']);
+  expect(description({}, { variant: 'cloud' }).aliases).toEqual([
+    { name: 'debian/bookworm/cloud', ifTaken: 'withhold' },
+  ]);
+});
+
+test('a publish is refused, and a mirrored version left without, when an alias that it names is taken', () => {
+  const request = { files: [], aliases: ['stable', 'debian/bookworm'] };
+  const claims = (fromUpstream: boolean) =>
+    describeVersion(request, checkRequest(request), metadata(), { fromUpstream }).aliases;
+  expect(claims(false)).toEqual([
+    { name: 'debian/bookworm', ifTaken: 'refuse' },
+    { name: 'debian/bookworm/default', ifTaken: 'withhold' },
+    { name: 'stable', ifTaken: 'refuse' },
+  ]);
+  expect(new Set(claims(true).map(({ ifTaken }) => ifTaken))).toEqual(new Set(['withhold']));
 });
 
 test.each<[Partial<PublishRequest>, Record<string, string>, string, string]>([

@@ -43,9 +43,16 @@ export const stored = () => Promise.resolve();
 
 /** A version of a split image, whose bytes are made up from its name and serial. */
 export function draft(
-  changes: Partial<VersionDraft> & { os?: string; architecture?: string } = {},
+  changes: Partial<Omit<VersionDraft, 'aliases'>> & {
+    os?: string;
+    architecture?: string;
+    /** Refused when another product has them. */
+    aliases?: string[];
+    /** Left out when another product has them. */
+    implied?: string[];
+  } = {},
 ): VersionDraft {
-  const { os = 'debian', architecture = 'amd64', ...rest } = changes;
+  const { os = 'debian', architecture = 'amd64', aliases = [], implied = [], ...rest } = changes;
   const product = { os, release: 'bookworm', architecture, variant: 'default' };
   const serial = rest.serial ?? '20260101_0000';
   const name = JSON.stringify([rest.product ?? product, serial]);
@@ -54,7 +61,10 @@ export function draft(
     stream: 'images',
     owner: 'local',
     details: { osTitle: 'Debian', releaseTitle: 'bookworm', requirements: {} },
-    aliases: [],
+    aliases: [
+      ...aliases.map((name) => ({ name, ifTaken: 'refuse' as const })),
+      ...implied.map((name) => ({ name, ifTaken: 'withhold' as const })),
+    ],
     label: 'release',
     items: [
       { file: 'lxd.tar.xz', type: 'metadata', digest: sha256(`${name} metadata`), size: 700 },

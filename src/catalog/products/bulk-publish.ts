@@ -11,8 +11,6 @@ import { describeProducts } from './version-rows.ts';
 /** A version to be recorded. */
 export interface Publication {
   draft: VersionDraft;
-  /** Aliases that are left out, not refused, when another product has them. */
-  implied: string[];
   now: Date;
 }
 
@@ -32,7 +30,7 @@ export async function plainOnes<One extends Publication>(
 ): Promise<Placed<One>[]> {
   const named = publications.map((one) => ({ one, name: productName(one.draft.product) }));
   const products = await productsNamed(db, [...new Set(named.map(({ name }) => name))]);
-  const families = await familiesOf(db, [...new Set(publications.flatMap(aliasesOf))]);
+  const families = await familiesOf(db, [...new Set(publications.flatMap(({ draft }) => aliasNames(draft)))]);
   const taken = await serialsTaken(
     db,
     named.flatMap(({ one, name }) => {
@@ -47,7 +45,7 @@ export async function plainOnes<One extends Publication>(
     if (product === undefined || product.stream !== stream || product.owner !== owner) return false;
     if (one.draft.serialIsDerived === true) return false;
     if (others.has(name) || taken.has(serialKey(product.id, serial))) return false;
-    return aliasesOf(one).every((alias) => {
+    return aliasNames(one.draft).every((alias) => {
       const leads = families.get(alias);
       return leads !== undefined && sameFamily(leads, family);
     });
@@ -102,11 +100,11 @@ export async function addVersions(change: Change, placed: readonly Placed[]): Pr
 
 /** The record of a publish in the audit log. */
 export function published(draft: VersionDraft): AuditEvent {
-  const { stream, aliases } = draft;
+  const { stream } = draft;
   return {
     action: 'version.publish',
     subject: `${productName(draft.product)}@${draft.serial}`,
-    details: { stream, aliases, ...warningsOf(draft) },
+    details: { stream, aliases: demandedAliases(draft), ...warningsOf(draft) },
   };
 }
 
@@ -150,6 +148,12 @@ function serialKey(productId: number, serial: string): string {
   return `${productId} ${serial}`;
 }
 
-function aliasesOf({ draft, implied }: Publication): string[] {
-  return [...draft.aliases, ...implied];
+/** All aliases that a version shall have. */
+export function aliasNames({ aliases }: VersionDraft): string[] {
+  return [...new Set(aliases.map(({ name }) => name))];
+}
+
+/** The aliases without which a version is not published. */
+export function demandedAliases({ aliases }: Pick<VersionDraft, 'aliases'>): string[] {
+  return aliases.filter(({ ifTaken }) => ifTaken === 'refuse').map(({ name }) => name);
 }

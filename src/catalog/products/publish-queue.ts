@@ -9,7 +9,15 @@ import type { Database } from '../database/database.ts';
 import { isDatabaseFailure } from '../database/database-failure.ts';
 import { chargeVersion, type Quotas } from '../quotas.ts';
 import { giveAlias } from './alias-rows.ts';
-import { addVersions, type Publication, plainOnes, published, recordedDigests } from './bulk-publish.ts';
+import {
+  addVersions,
+  aliasNames,
+  demandedAliases,
+  type Publication,
+  plainOnes,
+  published,
+  recordedDigests,
+} from './bulk-publish.ts';
 import { ownNames } from './ownership.ts';
 import { haveSameFiles, serialFor } from './serial-for.ts';
 import { claimProduct, describeProducts, findVersion, insertVersion } from './version-rows.ts';
@@ -96,7 +104,7 @@ async function publishOne(
   one: Request,
   recorded: ReadonlySet<string>,
 ): Promise<PublishOutcome> {
-  const { implied, now } = one;
+  const { now } = one;
   await demandPublish(one.draft, change.permit);
   const product = await claimProduct(change, one.draft);
   const serial = await serialFor(change.db, product.id, one.draft);
@@ -107,12 +115,12 @@ async function publishOne(
     assertSameFiles(draft, existing.items);
     if (existing.removed_at === null) return { outcome: 'unchanged', ...renamed, withheldAliases: [] };
   }
-  for (const alias of draft.aliases) await assertFree(change, alias, draft.product);
+  for (const alias of demandedAliases(draft)) await assertFree(change, alias, draft.product);
   const charge = await chargeVersion(change, one.quotas, draft);
   await assertAllStored(one, recorded);
 
   const withheldAliases = [];
-  for (const alias of new Set([...draft.aliases, ...implied])) {
+  for (const alias of aliasNames(draft)) {
     const isTaken = await giveAlias(change, alias, draft.product);
     if (isTaken) withheldAliases.push({ alias, owner: await describeAliasFor(change, alias) });
   }
@@ -140,7 +148,7 @@ async function demandPublish(draft: VersionDraft, permit: Permit): Promise<void>
   const isNamedByCaller = true;
   const names = ownNames({ ...draft, ...draft.product }, []);
   await permit.demand('publish', { stream, names, isNamedByCaller });
-  for (const alias of draft.aliases)
+  for (const alias of demandedAliases(draft))
     await permit.demand('publish', { stream, names: [alias], isNamedByCaller });
 }
 

@@ -24,18 +24,16 @@ export class Versions {
    *
    * The same serial with the same files changes nothing and is `unchanged`, also when the version was removed and
    * is still fetchable: then it is back in the documents (`created`).
-   * @param implied aliases that are left out, not refused, when another product has them
    * @param options.quotas bound what an identity publishes; what this machine publishes counts towards none
    * @throws HeadwaterError `conflict`: the serial exists with other files, the product belongs to another stream or
    * owner, or an alias leads to another product; `forbidden`; `too-large`; and whatever `assertStored` throws
    */
   async publish(
     draft: VersionDraft,
-    implied: string[],
     assertStored: AssertStored,
     { now = new Date(), quotas = {} }: { now?: Date; quotas?: Quotas } = {},
   ): Promise<PublishOutcome> {
-    return await this.#queue.publish({ draft, implied, assertStored, now, quotas });
+    return await this.#queue.publish({ draft, assertStored, now, quotas });
   }
 
   /**

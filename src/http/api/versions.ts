@@ -35,8 +35,9 @@ export function versionRoutes(router: Router, parts: ApiParts): void {
       permit: ({ product, stream, aliases }) => {
         const names = [productName(product), ...impliedAliases(product)];
         access.demand(identityOf(context), 'publish', { stream, names, isNamedByCaller: true });
-        for (const alias of aliases)
-          access.demand(identityOf(context), 'publish', { stream, names: [alias], isNamedByCaller: true });
+        for (const { name: alias, ifTaken } of aliases)
+          if (ifTaken === 'refuse')
+            access.demand(identityOf(context), 'publish', { stream, names: [alias], isNamedByCaller: true });
       },
     });
     context.status = result.outcome === 'created' ? 201 : 200;

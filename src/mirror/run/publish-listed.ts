@@ -40,13 +40,15 @@ export async function publishListed(
         ...defined({ supportEol: details.eol }),
         requirements: details.requirements ?? {},
       },
-      aliases: [],
+      aliases: [...impliedAliases(key), ...(details.aliases ?? [])].map((name) => ({
+        name,
+        ifTaken: 'withhold',
+      })),
       serial: version.serial,
       upstreamName: version.name,
       label: version.label ?? 'release',
       items,
     },
-    [...impliedAliases(key), ...(details.aliases ?? [])],
     // The bytes may come and go; the source stays as long as the version.
     () => Promise.resolve(),
   );

@@ -83,8 +83,8 @@ export interface Destination {
   split(file: SourceFile, compression: Compression, takeDisk: TakeDisk): Promise<Uint8Array>;
 
   /**
-   * Records the version. @param implied aliases to leave out when another product has them
+   * Records the version.
    * @throws HeadwaterError `conflict`
    */
-  commit(draft: VersionDraft, implied: string[]): Promise<PublishOutcome>;
+  commit(draft: VersionDraft): Promise<PublishOutcome>;
 }

@@ -161,10 +161,9 @@ export class LocalDestination implements PushDestination {
     return await this.#intake.split({ client: this.#client, compression, source }, takeDisk);
   }
 
-  async commit(draft: VersionDraft, implied: string[]): Promise<PublishOutcome> {
+  async commit(draft: VersionDraft): Promise<PublishOutcome> {
     return await this.#catalog.versions.publish(
       draft,
-      implied,
       (blob, isRecorded) => this.#blobs.assertStored(blob, isRecorded),
       { quotas: this.#parts.quotasOf?.(draft.stream) ?? {} },
     );

@@ -36,7 +36,7 @@ export class Attempt implements Destination {
     return this.#destination.split(file, compression, takeDisk);
   }
 
-  commit(...[draft, implied]: Parameters<Destination['commit']>) {
-    return this.#destination.commit(draft, implied);
+  commit(...[draft]: Parameters<Destination['commit']>) {
+    return this.#destination.commit(draft);
   }
 }

@@ -57,7 +57,7 @@ test('changes of the same moment have revisions of their own, also beside one th
 test('what no document shows takes no revision, and servers do not look for changed products', async () => {
   const file = join(await scratchDirectory(), 'catalog.db');
   const [catalog, other] = [await openCatalog(file), await openCatalog(file)];
-  await catalog.versions.publish(draft(), [], stored);
+  await catalog.versions.publish(draft(), stored);
   const { token, secret } = await catalog.tokens.create({ name: 'ci', actions: ['read'] });
   const [{ digest } = { digest: '' }] = draft().items;
   await catalog.sources.record([{ digest, size: 700, mirror: 'site', path: 'a' }]);
@@ -87,7 +87,7 @@ test('what no document shows takes no revision, and servers do not look for chan
 test('an actor without a right, and a catalog that names no actor, are refused', async () => {
   const file = join(await scratchDirectory(), 'catalog.db');
   const allowed = await openCatalog(file);
-  await allowed.versions.publish(draft(), ['debian/bookworm'], stored);
+  await allowed.versions.publish(draft({ implied: ['debian/bookworm'] }), stored);
   const place = await allowed.pushed.push(pushDraft('one', { aliases: [{ name: 'app' }] }), {
     assertStored: stored,
     quotas: {},
@@ -97,7 +97,7 @@ test('an actor without a right, and a catalog that names no actor, are refused',
   const family = { os: 'debian', release: 'bookworm', variant: 'default' };
   for (const catalog of [opened, allowed.by({ ...testActor, permit: noRights })]) {
     const attempts = [
-      () => catalog.versions.publish(draft({ serial: '20260102_0000' }), [], stored),
+      () => catalog.versions.publish(draft({ serial: '20260102_0000' }), stored),
       () => catalog.versions.remove(product, '20260101_0000'),
       () => catalog.aliases.set('other', family),
       () => catalog.pushed.push(pushDraft('two'), { assertStored: stored, quotas: {} }),
@@ -119,6 +119,6 @@ test('an actor cannot be named without saying what it may do', async () => {
   const catalog = await openCatalog(join(await scratchDirectory(), 'catalog.db'));
   // @ts-expect-error `permit` is missing
   const mine = catalog.by({ who: 'token:ci', from: '192.0.2.1' });
-  await expect(mine.versions.publish(draft(), [], stored)).rejects.toThrow();
+  await expect(mine.versions.publish(draft(), stored)).rejects.toThrow();
   expect(await catalog.products.find(product)).toBeUndefined();
 });

@@ -9,13 +9,13 @@ test('each change that documents show is told once, when it is committed', async
   const catalog = await scratchCatalog();
   const told: number[] = [];
   const stop = catalog.onCommitted((revision) => told.push(revision));
-  await catalog.versions.publish(draft(), [], stored);
+  await catalog.versions.publish(draft(), stored);
   expect(told).toEqual([(await catalog.changes.since(0)).revision]);
   await catalog.tokens.create({ name: 'ci', actions: ['read'] });
   await expect(catalog.versions.remove(name, '20270101_0000')).rejects.toMatchObject({ kind: 'not-found' });
   expect(told).toHaveLength(1);
 
-  await catalog.versions.publish(draft({ serial: '20260102_0000' }), [], stored);
+  await catalog.versions.publish(draft({ serial: '20260102_0000' }), stored);
   expect(told.slice(1)).toEqual([(await catalog.changes.since(0)).revision]);
   stop();
   await catalog.versions.remove(name, '20260102_0000');
@@ -30,7 +30,7 @@ test('changes of other processes come by the change feed', async () => {
   const stop = catalog.feed.watch(() => {
     changes += 1;
   });
-  await other.versions.publish(draft(), [], stored);
+  await other.versions.publish(draft(), stored);
   await expect.poll(() => changes).toBe(1);
   stop();
 });
@@ -42,12 +42,12 @@ test('documents that cannot be rendered keep nobody waiting, and follow the next
   await documents.start();
   const since = catalog.changes.since.bind(catalog.changes);
   catalog.changes.since = () => Promise.reject(new Error('damaged'));
-  await catalog.versions.publish(draft(), [], stored);
+  await catalog.versions.publish(draft(), stored);
   await documents.visible();
   expect(errors).toContainEqual(new Error('damaged'));
   expect(documents.streams).toEqual([]);
   catalog.changes.since = since;
-  await catalog.versions.publish(draft({ serial: '20260102_0000' }), [], stored);
+  await catalog.versions.publish(draft({ serial: '20260102_0000' }), stored);
   await documents.visible();
   expect(documents.streams).toEqual(['images']);
   await documents.stop();

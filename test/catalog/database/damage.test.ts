@@ -13,7 +13,7 @@ async function filled(): Promise<string> {
   const catalog = (await Catalog.open(join(directory, 'catalog.db'))).by(testActor);
   for (let month = 1; month <= 12; month++) {
     const serials = Array.from({ length: 28 }, (_, day) => `2026${two(month)}${two(day + 1)}_0000`);
-    await Promise.all(serials.map((serial) => catalog.versions.publish(draft({ serial }), [], stored)));
+    await Promise.all(serials.map((serial) => catalog.versions.publish(draft({ serial }), stored)));
   }
   await catalog.close();
   return directory;

@@ -7,7 +7,7 @@ const serials = Array.from({ length: 200 }, (_, index) => `20260101_${String(ind
 
 test('changes that come at the same moment are all made, each with a revision of its own', async () => {
   const catalog = await scratchCatalog();
-  await Promise.all(serials.map((serial) => catalog.versions.publish(draft({ serial }), [], stored)));
+  await Promise.all(serials.map((serial) => catalog.versions.publish(draft({ serial }), stored)));
   const name = productName(draft().product);
   const before = (await catalog.changes.since(0)).revision;
   await Promise.all(serials.map((serial) => catalog.versions.remove(name, serial)));
@@ -43,7 +43,7 @@ test('blobs that are recorded at the same moment are all recorded, each as it wa
 test('one that fails takes back only what it did itself', async () => {
   const catalog = await scratchCatalog();
   const publishing = serials.map((serial, index) =>
-    catalog.versions.publish(draft({ serial }), [], () => {
+    catalog.versions.publish(draft({ serial }), () => {
       if (index % 3 === 0) throw new HeadwaterError('unavailable', `${serial} is not there`);
       return stored();
     }),
@@ -65,7 +65,7 @@ test('one that fails takes back only what it did itself', async () => {
 
 test('a change sees what those before it did', async () => {
   const catalog = await scratchCatalog();
-  const same = Array.from({ length: 5 }, () => catalog.versions.publish(draft(), [], stored));
+  const same = Array.from({ length: 5 }, () => catalog.versions.publish(draft(), stored));
   expect((await Promise.all(same)).map(({ outcome }) => outcome)).toEqual([
     'created',
     ...Array.from({ length: 4 }, () => 'unchanged'),
@@ -80,7 +80,7 @@ test('blobs can be recorded again after the database has failed in front of it',
   const rejected = async () => {
     const changes = serials
       .slice(0, 20)
-      .map((serial) => catalog.versions.publish(draft({ serial }), [], failing));
+      .map((serial) => catalog.versions.publish(draft({ serial }), failing));
     const recording = catalog.blobs.record([{ digest: 'first', size: 1, content: '{}' }]);
     const [recorded] = await Promise.allSettled([recording, ...changes]);
     return recorded?.status === 'rejected';

@@ -51,8 +51,8 @@ test.skipIf(rootIsMissing())(
     const catalog = (await Catalog.open(file)).by(testActor);
     const { product } = draft();
     const name = `${product.os}:${product.release}:${product.architecture}:${product.variant}`;
-    await catalog.versions.publish(draft({ serial: '20260101_0000' }), [], stored);
-    await catalog.versions.publish(draft({ serial: '20260102_0000' }), [], stored);
+    await catalog.versions.publish(draft({ serial: '20260101_0000' }), stored);
+    await catalog.versions.publish(draft({ serial: '20260102_0000' }), stored);
     expect(await catalog.reserve.restore()).toBe(true);
     const { reserved } = await catalog.reserve.space();
     expect(reserved).toBeLessThan(mebibyte);

@@ -10,7 +10,7 @@ const never = new Date(0);
 async function publishListed(catalog: Catalog, version: VersionDraft): Promise<string[]> {
   const sources = version.items.map(({ digest, size, file }) => ({ digest, size, mirror: 'up', path: file }));
   await catalog.sources.record(sources, never);
-  await catalog.versions.publish(version, [], stored);
+  await catalog.versions.publish(version, stored);
   return sources.map(({ digest }) => digest);
 }
 
@@ -66,7 +66,7 @@ test('what somebody else names too is neither counted nor let go', async () => {
   await hold(catalog, metadata, 1000);
   await hold(catalog, root, 1000);
   const local = draft({ os: 'other', owner: 'local' });
-  await catalog.versions.publish({ ...local, items: version.items.slice(1) }, [], stored);
+  await catalog.versions.publish({ ...local, items: version.items.slice(1) }, stored);
 
   expect((await catalog.sources.held('up', owner)).map(({ digest }) => digest)).toEqual([metadata]);
   const removed: string[] = [];

@@ -10,7 +10,7 @@ test('only blobs that nothing names and nobody used lately are collected', async
   const [named, loose, fresh] = [version.items[1]?.digest ?? '', sha256('loose'), sha256('fresh')];
   for (const digest of [named, loose]) await catalog.blobs.record([{ digest, size: 1, content: '{}' }], old);
   await catalog.blobs.record([{ digest: fresh, size: 1, content: '{}' }], later);
-  await catalog.versions.publish(version, [], stored);
+  await catalog.versions.publish(version, stored);
   expect(await catalog.blobs.unused(later, 10)).toEqual([loose]);
 
   const removed: string[] = [];

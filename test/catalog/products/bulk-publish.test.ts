@@ -19,8 +19,8 @@ const publication = fc.record({
 });
 type Publication = typeof publication extends fc.Arbitrary<infer Value> ? Value : never;
 
-function draftOf({ os, serial, owner, stream, title, aliases, isOther }: Publication): VersionDraft {
-  const made = draft({ os, serial, owner, stream, aliases });
+function draftOf({ os, serial, owner, stream, title, aliases, implied, isOther }: Publication): VersionDraft {
+  const made = draft({ os, serial, owner, stream, aliases, implied });
   const items = isOther
     ? made.items.map((item) => ({ ...item, digest: sha256(`other ${item.digest}`) }))
     : made.items;
@@ -32,7 +32,7 @@ async function publish(catalog: Catalog, one: Publication): Promise<unknown> {
     one.isStored ? Promise.resolve() : Promise.reject(new HeadwaterError('unavailable', 'not there'));
   const now = new Date('2026-02-01T00:00:00Z');
   return await catalog.versions
-    .publish(draftOf(one), one.implied, assertStored, { now })
+    .publish(draftOf(one), assertStored, { now })
     .catch((error: unknown) => messageOf(error));
 }
 

@@ -168,7 +168,7 @@ test('products are listed a page at a time', async () => {
   for (const variant of ['b', 'c']) {
     const { draft, stored, testActor } = await import('../../support/catalog.ts');
     const product = { os: 'debian', release: 'bookworm', architecture: 'amd64', variant };
-    await server.workspace.catalog.by(testActor).versions.publish(draft({ product }), [], stored);
+    await server.workspace.catalog.by(testActor).versions.publish(draft({ product }), stored);
   }
   const names: string[] = [];
   let after = '';

@@ -113,7 +113,7 @@ test('what every operation answers is as the document describes it', async () =>
   await call('PUT /aliases/{alias}', 422, ['a,b'], json({ os: 'a', release: 'b', variant: 'c' }));
   await catalog
     .by(testActor)
-    .versions.publish(draft({ os: 'other', owner: 'mirror:up', aliases: ['theirs'] }), [], stored);
+    .versions.publish(draft({ os: 'other', owner: 'mirror:up', aliases: ['theirs'] }), stored);
   await call(
     'PUT /aliases/{alias}',
     409,

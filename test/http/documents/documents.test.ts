@@ -7,7 +7,9 @@ const target = '/streams/v1/images.json';
 
 async function serverWithProduct(): Promise<TestServer> {
   const server = await TestServer.start();
-  await server.workspace.catalog.by(testActor).versions.publish(draft(), ['debian/bookworm'], stored);
+  await server.workspace.catalog
+    .by(testActor)
+    .versions.publish(draft({ implied: ['debian/bookworm'] }), stored);
   await expect.poll(async () => (await server.request(target)).status, { timeout: 5000 }).toBe(200);
   return server;
 }

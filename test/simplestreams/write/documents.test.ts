@@ -33,8 +33,8 @@ test('a product is rendered in the types and under the names that both families 
     supportEol: '2028-06-30',
     requirements: { secureboot: 'false' },
   };
-  const version = draft({ details, aliases: ['stable'] });
-  await catalog.versions.publish(version, ['debian/bookworm'], stored);
+  const version = draft({ details, aliases: ['stable'], implied: ['debian/bookworm'] });
+  await catalog.versions.publish(version, stored);
   const documents = await documentsOf(catalog);
   const [metadata, root] = version.items;
   const directory = 'images/debian/bookworm/amd64/default/20260101_0000';
@@ -94,8 +94,8 @@ test('a product is rendered in the types and under the names that both families 
 
 test('the index names only the streams that the client may see', async () => {
   const catalog = await scratchCatalog();
-  await catalog.versions.publish(draft(), [], stored);
-  await catalog.versions.publish(draft({ os: 'ubuntu', stream: 'secret' }), [], stored);
+  await catalog.versions.publish(draft(), stored);
+  await catalog.versions.publish(draft({ os: 'ubuntu', stream: 'secret' }), stored);
   const documents = await documentsOf(catalog);
   const index = await documents.index((stream) => stream !== 'secret');
   expect(Buffer.concat(index.plain).toString()).not.toContain('secret');
@@ -106,7 +106,7 @@ test('a change of another process shows, without anyone telling', async () => {
   const file = join(await scratchDirectory(), 'catalog.db');
   const documents = await documentsOf(await openCatalog(file));
   const other = await openCatalog(file);
-  await other.versions.publish(draft(), [], stored);
+  await other.versions.publish(draft(), stored);
   await expect.poll(() => documents.streams, { timeout: 5000 }).toEqual(['images']);
   await other.versions.remove('debian:bookworm:amd64:default', '20260101_0000');
   await expect.poll(() => read(documents).products, { timeout: 5000 }).toEqual({});
@@ -114,7 +114,7 @@ test('a change of another process shows, without anyone telling', async () => {
 
 test('after any changes the documents are those that a fresh start renders', async () => {
   const catalog = await scratchCatalog();
-  await catalog.versions.publish(draft(), [], stored);
+  await catalog.versions.publish(draft(), stored);
   const documents = await documentsOf(catalog);
   // Long titles, so that a few products fill a section and sections split, empty and come back.
   const title = 'x'.repeat(60_000);
@@ -125,11 +125,12 @@ test('after any changes the documents are those that a fresh start renders', asy
         const version = draft({
           os: `os${os}`,
           details: { osTitle: title, releaseTitle: 'r', requirements: {} },
+          implied: [`alias${os}`],
         });
         const name = `os${os}:bookworm:amd64:default`;
         const exists = ((await catalog.products.find(name))?.versions.length ?? 0) > 0;
         if (remove && exists) await catalog.versions.remove(name, version.serial);
-        if (!remove) await catalog.versions.publish(version, [`alias${os}`], stored);
+        if (!remove) await catalog.versions.publish(version, stored);
       }
       await documents.visible();
       const fresh = new Documents(catalog, { onError: () => undefined });
@@ -145,8 +146,8 @@ test('after any changes the documents are those that a fresh start renders', asy
 test('a product that moves into another stream is in that document, and in no other', async () => {
   const catalog = await scratchCatalog();
   const stays = draft({ product: { ...draft().product, release: 'trixie' }, owner: 'mirror:other' });
-  await catalog.versions.publish(stays, [], stored);
-  await catalog.versions.publish(draft({ owner: 'mirror:debian' }), [], stored);
+  await catalog.versions.publish(stays, stored);
+  await catalog.versions.publish(draft({ owner: 'mirror:debian' }), stored);
   const documents = await documentsOf(catalog);
   expect(await catalog.products.move('mirror:debian', 'mirrored')).toBe(1);
   expect(await catalog.products.move('mirror:debian', 'mirrored')).toBe(0);
