@@ -16,12 +16,12 @@ const chunkSize = 32 * leastChunk;
  * How many bytes all readers together may hold in chunks of more than the least size. A download holds two chunks, one
  * that is sent and one that was read ahead, and TLS makes a copy of the first.
  */
-const budget = 32 * 1024 * 1024;
+const heldBudget = 32 * 1024 * 1024;
 /** What share of the rest of the budget one chunk may take: the more is held, the smaller chunks become. */
-const share = 8;
+const chunkShare = 8;
 
 /** How many bytes of chunks wait to be used again at most. */
-const maxFree = 16 * 1024 * 1024;
+const maxFreeBytes = 16 * 1024 * 1024;
 
 /** Chunks to be used again, by their size. */
 const free = new Map<number, ArrayBuffer[]>();
@@ -36,7 +36,7 @@ const collected = new FinalizationRegistry((size: number) => {
 
 /** How many bytes may be read at once or ahead now, so that all readers together stay within the budget. */
 export function readAllowance(most = chunkSize): number {
-  return Math.max(leastChunk, Math.min(most, Math.floor((budget - heldBytes) / share)));
+  return Math.max(leastChunk, Math.min(most, Math.floor((heldBudget - heldBytes) / chunkShare)));
 }
 
 /** Whether readers may read a chunk before it is asked for: not when so much is held that chunks have the least size. */
@@ -73,7 +73,7 @@ export function recycle(bytes: Uint8Array): void {
   const size = memory.byteLength;
   heldBytes -= size;
   collected.unregister(memory);
-  if (freeBytes + size > maxFree) return;
+  if (freeBytes + size > maxFreeBytes) return;
   freeBytes += size;
   const sameSize = free.get(size);
   if (sameSize === undefined) free.set(size, [memory]);

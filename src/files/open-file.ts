@@ -8,7 +8,7 @@ import { fileError } from './file-error.ts';
 const chunkSize = 1024 * 1024;
 
 /** How many buffers take turns. A short read must not shorten a chunk's life below `chunkLifetime`. */
-const turns = (2 * chunkLifetime) / chunkSize;
+const bufferCount = (2 * chunkLifetime) / chunkSize;
 
 /** A local file, open for one reading from its beginning. */
 export interface OpenFile {
@@ -44,7 +44,7 @@ export async function openFile(path: string): Promise<OpenFile> {
 async function* read(handle: FileHandle, size: number, path: string): AsyncGenerator<Uint8Array> {
   try {
     const buffers: Buffer[] = [];
-    for (let offset = 0, turn = 0; offset < size; turn = (turn + 1) % turns) {
+    for (let offset = 0, turn = 0; offset < size; turn = (turn + 1) % bufferCount) {
       const buffer = buffers[turn] ?? Buffer.allocUnsafeSlow(Math.min(chunkSize, size));
       buffers[turn] = buffer;
       const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, size - offset), offset);

@@ -9,8 +9,8 @@ import type { Item, VersionDraft } from '../model/versions.ts';
 import { nameBareRoot, type RootName } from './bare-root.ts';
 import { type CheckedRequest, checkRequest } from './checked-request.ts';
 import { type Description, describe } from './describe.ts';
-import type { Destination, KeptFile } from './destination/destination.ts';
-import { Attempt } from './destination/rollback.ts';
+import type { Destination, StoredFile } from './destination/destination.ts';
+import { RevertibleDestination } from './destination/rollback.ts';
 import { assertPrograms } from './judge.ts';
 import type { Progress, Published, PublishRequest, SourceFile } from './request.ts';
 import { splitVirtualMachine } from './split/split-virtual-machine.ts';
@@ -21,9 +21,9 @@ const localOwner = 'local';
 
 /** The files of a version, told apart by what they are. */
 interface Parts {
-  metadata: KeptFile;
-  roots: KeptFile[];
-  deltas: KeptFile[];
+  metadata: StoredFile;
+  roots: StoredFile[];
+  deltas: StoredFile[];
 }
 
 /** What a version is to be called, as far as its request says. */
@@ -34,7 +34,7 @@ interface Naming {
 
 /** Metadata that was made for a bare root, and how it came to its names. */
 interface MadeMetadata extends Pick<RootName, 'serialIsDerived' | 'warnings'> {
-  file: KeptFile;
+  file: StoredFile;
 }
 
 /** How a publish is done. */
@@ -68,11 +68,11 @@ export async function publish(
 ): Promise<Published> {
   const checked = checkRequest(request);
   if (request.files.length === 0) throw new HeadwaterError('invalid', 'there is no file to publish');
-  const attempt = new Attempt(destination);
+  const revertible = new RevertibleDestination(destination);
   try {
-    return await publishChecked(attempt, request, checked, options);
+    return await publishChecked(revertible, request, checked, options);
   } catch (error) {
-    await attempt.takeBack();
+    await revertible.rollBack();
     throw error;
   }
 }
@@ -83,7 +83,7 @@ async function publishChecked(
   checked: CheckedRequest,
   options: PublishOptions,
 ): Promise<Published> {
-  const kept = await keepAll(destination, request.files, options.progress);
+  const kept = await storeAll(destination, request.files, options.progress);
   const ruleWarnings = kept.flatMap((file) => destination.judge(file));
   for (const warning of ruleWarnings) options.onRuleWarning?.(warning);
   const { fromUpstream = false } = options;
@@ -118,7 +118,7 @@ async function publishChecked(
 }
 
 function describeFile(
-  { name, content }: KeptFile,
+  { name, content }: StoredFile,
   request: PublishRequest,
   { checked, fromUpstream }: Naming,
 ): Description {
@@ -131,19 +131,19 @@ function describeFile(
 }
 
 /** Keeps the files, the smallest first: the metadata, whose bytes the fingerprint of the others begins with. */
-async function keepAll(
+async function storeAll(
   destination: Destination,
   files: SourceFile[],
   progress: Progress | undefined,
-): Promise<KeptFile[]> {
+): Promise<StoredFile[]> {
   const sized = await Promise.all(
     files.map(async (file) => ({ file, size: file.from === 'disk' ? await sizeOf(file.path) : 0 })),
   );
   sized.sort((one, other) => one.size - other.size);
-  const kept: KeptFile[] = [];
+  const kept: StoredFile[] = [];
   for (const { file } of sized) {
     const metadata = kept.find(({ content }) => content.kind === 'metadata');
-    kept.push(await destination.keep(file, defined({ metadata, progress })));
+    kept.push(await destination.store(file, defined({ metadata, progress })));
   }
   return kept;
 }
@@ -152,10 +152,10 @@ async function keepAll(
 async function arrange(
   destination: Destination,
   sources: SourceFile[],
-  kept: KeptFile[],
+  kept: StoredFile[],
   naming: Naming,
 ): Promise<
-  | { unified: KeptFile; parts?: undefined; made?: undefined }
+  | { unified: StoredFile; parts?: undefined; made?: undefined }
   | { unified?: undefined; parts: Parts; made?: MadeMetadata }
 > {
   const unified = kept.find(({ content }) => content.kind === 'unified');
@@ -203,13 +203,13 @@ async function arrange(
 
 async function makeMetadata(
   destination: Destination,
-  root: KeptFile,
+  root: StoredFile,
   { checked }: Naming,
 ): Promise<MadeMetadata> {
   const facts = root.content.kind === 'rootfs-tarball' ? root.content.found : {};
   const name = nameBareRoot(root.name, checked, facts);
   const bytes = await makeMetadataTarball(name);
-  const file = await destination.keep({ from: 'memory', name: `metadata for ${root.name}`, bytes });
+  const file = await destination.store({ from: 'memory', name: `metadata for ${root.name}`, bytes });
   return { file, serialIsDerived: name.serialIsDerived, warnings: name.warnings };
 }
 

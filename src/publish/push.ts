@@ -7,8 +7,8 @@ import type { ImageMetadata } from '../image/content.ts';
 import { defined } from '../model/defined.ts';
 import type { Digest } from '../model/digest.ts';
 import type { Item, ProductDetails } from '../model/versions.ts';
-import type { Destination, KeptFile } from './destination/destination.ts';
-import { Attempt } from './destination/rollback.ts';
+import type { Destination, StoredFile } from './destination/destination.ts';
+import { RevertibleDestination } from './destination/rollback.ts';
 import { assertPrograms } from './judge.ts';
 import { metadataItem, rootItem, unifiedItem } from './version-items.ts';
 
@@ -66,7 +66,7 @@ export interface PushedImage extends PushOutcome {
 }
 
 /** What all properties of an image may have together, in characters: metadata.yaml may have megabytes. */
-const propertiesLimit = 65_536;
+const maxPropertiesSize = 65_536;
 
 /**
  * Keeps an image that a client pushes and records it. Unlike `publish`, what the metadata says of os and release names
@@ -81,13 +81,13 @@ export async function push(
   request: PushRequest,
   limits: PushLimits,
 ): Promise<PushedImage> {
-  const attempt = new Attempt(destination);
+  const revertible = new RevertibleDestination(destination);
   try {
-    const { metadata, root } = await keepFiles(attempt, arriving);
+    const { metadata, root } = await keepFiles(revertible, arriving);
     const files = metadata === undefined ? [root] : [metadata, root];
-    const warnings = files.flatMap((file) => attempt.judge(file));
+    const warnings = files.flatMap((file) => revertible.judge(file));
     assertPrograms(metadataOf(metadata ?? root).architecture, root);
-    const { fingerprint, items } = await identify(attempt, metadata, root);
+    const { fingerprint, items } = await identify(revertible, metadata, root);
     if (request.fingerprint !== undefined && request.fingerprint !== fingerprint) {
       throw new HeadwaterError(
         'invalid',
@@ -98,7 +98,7 @@ export async function push(
     const outcome = await destination.commitPush({ ...draft, warnings }, limits);
     return { ...outcome, fingerprint, size: items.reduce((sum, { size }) => sum + size, 0) };
   } catch (error) {
-    await attempt.takeBack();
+    await revertible.rollBack();
     throw error;
   }
 }
@@ -106,15 +106,15 @@ export async function push(
 async function keepFiles(
   destination: Destination,
   files: AsyncIterable<ArrivingFile>,
-): Promise<{ metadata?: KeptFile; root: KeptFile }> {
-  const kept: KeptFile[] = [];
+): Promise<{ metadata?: StoredFile; root: StoredFile }> {
+  const kept: StoredFile[] = [];
   for await (const file of files) {
     const [metadata, more] = kept;
     if (more !== undefined)
       throw new HeadwaterError('invalid', `${file.name}: an image has two files at most`);
     if (metadata !== undefined && metadata.content.kind !== 'metadata') throw outOfOrder(metadata);
     kept.push(
-      await destination.keep({ from: 'stream', ...file }, metadata === undefined ? {} : { metadata }),
+      await destination.store({ from: 'stream', ...file }, metadata === undefined ? {} : { metadata }),
     );
   }
   const [first, second] = kept;
@@ -135,7 +135,7 @@ async function keepFiles(
   return { metadata: first, root: second };
 }
 
-function outOfOrder(first: KeptFile): HeadwaterError {
+function outOfOrder(first: StoredFile): HeadwaterError {
   return new HeadwaterError(
     'invalid',
     `${first.name} is a ${first.content.kind}: the metadata tarball comes first, then the root; a unified tarball comes alone`,
@@ -144,15 +144,15 @@ function outOfOrder(first: KeptFile): HeadwaterError {
 
 async function identify(
   destination: Destination,
-  metadata: KeptFile | undefined,
-  root: KeptFile,
+  metadata: StoredFile | undefined,
+  root: StoredFile,
 ): Promise<{ fingerprint: Digest; items: Item[] }> {
   if (metadata === undefined) return { fingerprint: root.digest, items: [unifiedItem(root)] };
   const fingerprint = await destination.fingerprint(metadata, root);
   return { fingerprint, items: [metadataItem(metadata), rootItem(root, fingerprint)] };
 }
 
-function metadataOf({ content }: KeptFile): ImageMetadata {
+function metadataOf({ content }: StoredFile): ImageMetadata {
   if (content.kind === 'metadata' || content.kind === 'unified') return content.metadata;
   throw new Error('no metadata was found');
 }
@@ -210,10 +210,10 @@ function shownDetails(properties: Record<string, string>, otherwise: string): Pr
 
 function assertModest(properties: Record<string, string>): void {
   const length = Object.entries(properties).reduce((sum, [key, value]) => sum + key.length + value.length, 0);
-  if (length <= propertiesLimit) return;
+  if (length <= maxPropertiesSize) return;
   throw new LimitError(
     'metadataSize',
     'too-large',
-    `the image's properties have ${length} characters; at most ${propertiesLimit}`,
+    `the image's properties have ${length} characters; at most ${maxPropertiesSize}`,
   );
 }

@@ -7,8 +7,10 @@ import { openFile } from '../files/open-file.ts';
 import { Spool, spooled } from '../files/spool.ts';
 import { defined } from '../model/defined.ts';
 import type { Digest } from '../model/digest.ts';
-import type { KeptFile } from './destination/destination.ts';
+import type { StoredFile } from './destination/destination.ts';
 import type { LocalDestination } from './destination/local-destination.ts';
+import { notAnnounced, received } from './upload-body.ts';
+import { type UnfinishedLimits, unfinishedLimit } from './upload-limits.ts';
 import { fileName, hashOf, type Upload, uploadOf } from './upload-names.ts';
 
 /** Part of a blob, as the request announces it. */
@@ -27,35 +29,25 @@ export interface Uploader {
   destination: LocalDestination;
 }
 
-/** What bounds what an uploader has sent that is not part of a version. */
-interface UnfinishedLimits {
-  /** The most unfinished uploads of one uploader. */
-  uploads: number;
-  /** The most bytes of them, and of blobs that no version contains. */
-  bytes: number;
-  /** How many bytes an uploader has sent of blobs that are kept and that no version contains. */
-  unpublished: (uploader: string) => Promise<number>;
-}
-
 /** Refuses what an upload must not have. @throws LimitError */
 type AssertRoom = (size: number) => Promise<void>;
 
-/** The next part must begin elsewhere: where is told with the error. */
+/** The next part must begin at another byte, which the error has. */
 export class WrongOffset extends HeadwaterError {
   readonly offset: number;
 
   constructor(offset: number) {
     super(
       'conflict',
-      `the upload goes on at byte ${offset}: send the rest with Content-Range, or the whole without`,
+      `the upload resumes at byte ${offset}: send the rest with Content-Range, or the whole without`,
     );
     this.offset = offset;
   }
 }
 
 /**
- * Takes blobs in over HTTP. What arrived of a broken upload stays on the local disk, and the next request of the same
- * uploader continues there. Uploads of one blob by several uploaders have nothing to do with each other.
+ * Receives blobs over HTTP. The bytes of an interrupted upload stay on the local disk, and the uploader's next request
+ * resumes it. Uploads of one blob by several uploaders are independent.
  */
 export class Uploads {
   readonly #directory: string;
@@ -63,8 +55,8 @@ export class Uploads {
   readonly #limit: number;
   /** The names of the files that are being written, with the bytes that they have. */
   readonly #active = new Map<string, number>();
-  /** Bytes that uploaders have sent to the end since the server started, by their keys. */
-  readonly #kept = new Map<string, number>();
+  /** Bytes of finished uploads since the server started, by the keys of their uploaders. */
+  readonly #finished = new Map<string, number>();
   readonly #unfinished: UnfinishedLimits;
 
   /**
@@ -83,14 +75,14 @@ export class Uploads {
     this.#unfinished = options.unfinished;
   }
 
-  /** How many bytes of a blob arrived in uploads of an uploader that broke. */
+  /** How many bytes an interrupted upload has; 0 when there is none. */
   async offset(digest: Digest, uploader: Pick<Uploader, 'key'>): Promise<number> {
     return await spooled(this.#path(fileName(digest, uploader.key)));
   }
 
   /**
-   * Receives a blob or the rest of it, checks it and keeps it.
-   * @param metadata the metadata item that it is a root of: the fingerprint is computed as the bytes pass
+   * Receives a blob or the rest of it, checks it and stores it.
+   * @param options.metadata the metadata item that it is a root of: the fingerprint is computed as the bytes pass
    * @throws WrongOffset; HeadwaterError `conflict` while another request of the uploader sends the same blob, `too-large`,
    * `invalid` when the bytes are not the announced ones (then nothing of them stays), `aborted` when the client
    * leaves (then they stay, for it to go on)
@@ -99,8 +91,8 @@ export class Uploads {
     digest: Digest,
     part: Part,
     body: IncomingMessage,
-    options: { uploader: Uploader; metadata?: KeptFile },
-  ): Promise<KeptFile> {
+    options: { uploader: Uploader; metadata?: StoredFile },
+  ): Promise<StoredFile> {
     const name = fileName(digest, options.uploader.key);
     if (this.#active.has(name)) {
       throw new HeadwaterError(
@@ -135,8 +127,8 @@ export class Uploads {
     digest: Digest,
     part: Part,
     body: IncomingMessage,
-    { uploader, metadata }: { uploader: Uploader; metadata?: KeptFile },
-  ): Promise<KeptFile> {
+    { uploader, metadata }: { uploader: Uploader; metadata?: StoredFile },
+  ): Promise<StoredFile> {
     this.#assertAllowed(part.total ?? 0);
     const path = this.#path(fileName(digest, uploader.key));
     const here = await this.offset(digest, uploader);
@@ -146,7 +138,7 @@ export class Uploads {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const progress = { broken: false };
     try {
-      const kept = await uploader.destination.keep(
+      const kept = await uploader.destination.store(
         {
           from: 'stream',
           name: `blob sha256:${digest}`,
@@ -158,7 +150,7 @@ export class Uploads {
         metadata === undefined ? {} : { metadata },
       );
       await rm(path, { force: true });
-      this.#kept.set(uploader.key, (this.#kept.get(uploader.key) ?? 0) + kept.size);
+      this.#finished.set(uploader.key, (this.#finished.get(uploader.key) ?? 0) + kept.size);
       return kept;
     } catch (error) {
       // On a full disk its bytes are given back at once: kept, they would keep it full.
@@ -169,7 +161,7 @@ export class Uploads {
     }
   }
 
-  /** The bytes that are here already, then those that arrive, written down as they pass. */
+  /** The bytes that arrived before, then those that arrive now, which are written to the file as they pass. */
   async *#arriving(
     path: string,
     part: Part,
@@ -223,7 +215,7 @@ export class Uploads {
     }
     let idle = 0;
     for (const file of files) if (!this.#active.has(file)) idle += await spooled(this.#path(file));
-    const kept = () => this.#kept.get(key) ?? 0;
+    const kept = () => this.#finished.get(key) ?? 0;
     // Blobs that were kept later are added to what the catalog said, and asked for only where there is no room.
     const look = async () => ({ keptThen: kept(), bytes: await unpublished(key) });
     let known = await look();
@@ -247,30 +239,5 @@ export class Uploads {
 
   #path(name: string): string {
     return join(this.#directory, name);
-  }
-}
-
-function unfinishedLimit(limit: 'unfinishedUploads' | 'unfinishedUploadBytes', most: number): LimitError {
-  return new LimitError(
-    limit,
-    'too-large',
-    limit === 'unfinishedUploads'
-      ? `a token or client may have ${most} unfinished uploads at most (limits.unfinishedUploads): finish others first`
-      : `a token or client may have ${most} bytes of unfinished uploads and of blobs that no version contains (limits.unfinishedUploadBytes): finish and publish others first`,
-  );
-}
-
-function notAnnounced(size: number, total: number): HeadwaterError {
-  return new HeadwaterError('invalid', `the body made ${size} bytes of the ${total} that were announced`);
-}
-
-/** The body; when the client leaves before its end, that is no fault of the bytes. */
-async function* received(body: IncomingMessage, progress: { broken: boolean }): AsyncGenerator<Uint8Array> {
-  try {
-    // Left early, the body must stay open: its sender has yet to read the answer.
-    for await (const chunk of body.iterator({ destroyOnReturn: false })) yield chunk as Uint8Array;
-  } catch (error) {
-    progress.broken = true;
-    throw new HeadwaterError('aborted', 'the client left before the end of the body', { cause: error });
   }
 }

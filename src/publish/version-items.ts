@@ -3,25 +3,25 @@ import { type Content, compressionSuffixes } from '../image/content.ts';
 import type { Digest } from '../model/digest.ts';
 import { deltaFile, factsOf, type ItemType } from '../model/item-types.ts';
 import type { Item } from '../model/versions.ts';
-import type { Destination, KeptFile } from './destination/destination.ts';
+import type { Destination, StoredFile } from './destination/destination.ts';
 import type { SourceFile } from './request.ts';
 
 /** The items of a split image: its metadata, and each root with the fingerprint that it has with it. */
 export async function splitItems(
   destination: Destination,
-  { metadata, roots }: { metadata: KeptFile; roots: KeptFile[] },
+  { metadata, roots }: { metadata: StoredFile; roots: StoredFile[] },
 ): Promise<Item[]> {
   const items = [metadataItem(metadata)];
   for (const root of roots) items.push(rootItem(root, await destination.fingerprint(metadata, root)));
   return items;
 }
 
-export function metadataItem(file: KeptFile): Item {
+export function metadataItem(file: StoredFile): Item {
   return itemOf('metadata', file);
 }
 
 /** @param fingerprint of the image that the root makes with its metadata */
-export function rootItem(root: KeptFile, fingerprint: Digest): Item {
+export function rootItem(root: StoredFile, fingerprint: Digest): Item {
   const { content } = root;
   const type = rootType(content);
   const packing = content.kind === 'rootfs-tarball' ? compressionSuffixes[content.compression] : '';
@@ -29,12 +29,12 @@ export function rootItem(root: KeptFile, fingerprint: Digest): Item {
 }
 
 /** The item of a unified image. */
-export function unifiedItem(file: KeptFile): Item {
+export function unifiedItem(file: StoredFile): Item {
   const isDisk = file.content.kind === 'unified' && file.content.type === 'virtual-machine';
   return { ...itemOf(isDisk ? 'combined-disk' : 'combined', file), fingerprint: file.digest };
 }
 
-export function deltaItems(deltas: KeptFile[], sources: SourceFile[]): Item[] {
+export function deltaItems(deltas: StoredFile[], sources: SourceFile[]): Item[] {
   return deltas.map((delta) => {
     const source = sources.find((file) => file.name === delta.name);
     if (source?.from !== 'blob' || source.deltaBase === undefined) {
@@ -49,8 +49,8 @@ export function deltaItems(deltas: KeptFile[], sources: SourceFile[]): Item[] {
 }
 
 /** @throws HeadwaterError `invalid` when two roots are of one kind */
-export function assertOneOfEach(roots: KeptFile[]): void {
-  const seen = new Map<string, KeptFile>();
+export function assertOneOfEach(roots: StoredFile[]): void {
+  const seen = new Map<string, StoredFile>();
   for (const root of roots) {
     const other = seen.get(root.content.kind);
     if (other !== undefined) {
@@ -76,6 +76,6 @@ function rootType(content: Content): ItemType {
   }
 }
 
-function itemOf(type: ItemType, { digest, size }: KeptFile, file: string = factsOf(type).file): Item {
+function itemOf(type: ItemType, { digest, size }: StoredFile, file: string = factsOf(type).file): Item {
   return { file, type, digest, size };
 }

@@ -116,7 +116,7 @@ function offer(upstream: TestUpstream, release: string, image: Buffer): void {
 }
 
 async function publishImage({ destination }: MirrorParts, release: string, image: Buffer): Promise<void> {
-  const { digest } = await destination.keep({ from: 'stream', name: release, bytes: chunksOf(image) });
+  const { digest } = await destination.store({ from: 'stream', name: release, bytes: chunksOf(image) });
   await publish(destination, {
     files: [{ from: 'blob', name: 'image.tar', digest }],
     os: 'acceptance',

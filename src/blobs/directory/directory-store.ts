@@ -31,7 +31,7 @@ import { RecentlyWritten } from './recently-written.ts';
 import { StagedFile } from './staged-file.ts';
 
 /** How long it is believed that the directory is there, in milliseconds: a mirror run asks thousands of times. */
-const moment = 20;
+const rootCheckInterval = 20;
 
 /**
  * Blobs in a directory of a local file system: `blobs/sha256/ab/<hex>`. Several processes may use it at once.
@@ -240,7 +240,7 @@ export class DirectoryStore implements BlobStore {
 
   /** Tells a missing blob from a file system that is not mounted. @throws HeadwaterError `unavailable` */
   async #checkRoot(): Promise<void> {
-    if (performance.now() - this.#rootSeenAt < moment) return;
+    if (performance.now() - this.#rootSeenAt < rootCheckInterval) return;
     const path = join(this.#root, blobRoot);
     await stat(path).catch((error: unknown) => {
       throw fileError(error, { path, doing: 'read' });

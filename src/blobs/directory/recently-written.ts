@@ -1,7 +1,7 @@
 import type { Digest } from '../../model/digest.ts';
 
 /** How many digests are remembered: more than one publish or one batch of a mirror run writes. */
-const most = 10_000;
+const maxDigests = 10_000;
 
 /** The blobs that a store object wrote and that the store did not have before; the most recent ones. */
 export class RecentlyWritten {
@@ -9,7 +9,7 @@ export class RecentlyWritten {
 
   add(digest: Digest): void {
     this.#digests.add(digest);
-    if (this.#digests.size <= most) return;
+    if (this.#digests.size <= maxDigests) return;
     for (const oldest of this.#digests) {
       this.#digests.delete(oldest);
       return;

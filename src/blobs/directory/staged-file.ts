@@ -7,7 +7,7 @@ import { FileWriter } from '../../files/file-writer.ts';
 import { processName } from '../../files/process-name.ts';
 
 /** Up to so many bytes a file can wait for others, to be made durable together with them. */
-const small = 1024 * 1024;
+const maxGroupedSize = 1024 * 1024;
 
 /** A file that is being written where nobody looks, to be moved to its place when it is whole. */
 export class StagedFile {
@@ -72,7 +72,7 @@ export class StagedFile {
   async #finish(durable: (path: string) => Promise<void>): Promise<void> {
     await this.#writer.end();
     try {
-      if (this.size <= small) await durable(this.path);
+      if (this.size <= maxGroupedSize) await durable(this.path);
       else await this.#handle.sync();
       await this.#handle.close();
     } catch (error) {

@@ -44,14 +44,14 @@ export type S3Settings = Required<Omit<S3Options, 'sessionToken' | 'lookup' | 'r
 const mebibyte = 1024 * 1024;
 
 /** S3's limits: bytes of the smallest part (but the last), and of the largest. */
-const smallestPart = 5 * mebibyte;
-const largestPart = 5 * 1024 * mebibyte;
+const minPartSize = 5 * mebibyte;
+const maxPartSize = 5 * 1024 * mebibyte;
 
 /** Fills in what was left out. @throws HeadwaterError `invalid`, naming the setting */
 export function completeOptions(options: S3Options): S3Settings {
   const endpoint = parseEndpoint(options.endpoint);
   const partSize = options.partSize ?? 8 * mebibyte;
-  if (partSize < smallestPart || partSize > largestPart) {
+  if (partSize < minPartSize || partSize > maxPartSize) {
     throw new HeadwaterError(
       'invalid',
       `storage.partSize: expected 5 MiB to 5 GiB, the limits of S3; not ${partSize}`,
@@ -78,7 +78,7 @@ export function completeOptions(options: S3Options): S3Settings {
     retry: { attempts: 4, firstDelay: 200, longestDelay: 5_000, ...options.retry },
     connectTimeout: options.connectTimeout ?? 3_000,
     idleTimeout: options.idleTimeout ?? 60_000,
-    copyLimit: options.copyLimit ?? largestPart,
+    copyLimit: options.copyLimit ?? maxPartSize,
     ...defined({ sessionToken: options.sessionToken, lookup: options.lookup }),
   };
 }

@@ -3,10 +3,10 @@ import { PartBuffer } from './part-buffer.ts';
 import type { S3Part, S3Uploads } from './s3-uploads.ts';
 
 /** S3's limit: an upload has at most so many parts. */
-const mostParts = 10_000;
+const maxParts = 10_000;
 const mebibyte = 1024 * 1024;
 /** S3's limit: bytes of a part. */
-const largestPart = 5 * 1024 * mebibyte;
+const maxPartSize = 5 * 1024 * mebibyte;
 
 /** What became of a source: few bytes, that are still here, or many, that were sent in parts and await completion. */
 export type Sent =
@@ -19,9 +19,9 @@ export type Sent =
  * every 500 parts, which is enough for the largest object there can be.
  */
 export function sizeOfPart(part: number, partSize: number, size: number | undefined): number {
-  if (size !== undefined) return Math.max(partSize, Math.ceil(size / mostParts / mebibyte) * mebibyte);
+  if (size !== undefined) return Math.max(partSize, Math.ceil(size / maxParts / mebibyte) * mebibyte);
   const doublings = Math.max(0, Math.ceil((part - 4000) / 500));
-  return Math.min(partSize * 2 ** doublings, largestPart);
+  return Math.min(partSize * 2 ** doublings, maxPartSize);
 }
 
 /** Sends one source to the service: in memory while it is small, in parts that overtake each other when it is not. */

@@ -37,7 +37,7 @@ export function blobRoutes(router: Router, parts: ApiParts): void {
     const named = context.query['metadata'];
     const metadata =
       typeof named === 'string'
-        ? await destination.keep({ from: 'blob', name: 'metadata', digest: parseDigest(named) })
+        ? await destination.store({ from: 'blob', name: 'metadata', digest: parseDigest(named) })
         : undefined;
     try {
       const { size } = await uploads.receive(digest, partOf(context), context.req, {

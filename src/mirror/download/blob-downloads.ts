@@ -6,32 +6,32 @@ import type { Catalog } from '../../catalog/catalog.ts';
 import { isKind } from '../../errors.ts';
 import { openFile } from '../../files/open-file.ts';
 import { defined } from '../../model/defined.ts';
-import type { KeptFile, MetadataFile } from '../../publish/destination/destination.ts';
+import type { MetadataFile, StoredFile } from '../../publish/destination/destination.ts';
 import type { LocalDestination } from '../../publish/destination/local-destination.ts';
 import type { Downloader } from '../upstream/downloader.ts';
 import { atMostTwice, WrongBytes } from '../upstream/retry-elsewhere.ts';
 import { allOf, checked, type ExpectedFile, type ExpectedFiles, isSmall, keyOf } from './expected-file.ts';
 import { heldFile } from './held-file.ts';
 import { Landing } from './partial-download.ts';
-import { type BringOptions, SmallFiles } from './small-blob-downloads.ts';
+import { type BringOptions, SmallBlobDownloads } from './small-blob-downloads.ts';
 
 /** What arrives of smaller files, in bytes, is not written down: they are fetched again sooner. */
 const leastSpooled = 1024 * 1024;
 
-interface KeepOptions extends BringOptions {
+interface DownloadOptions extends BringOptions {
   /** The metadata item of which the file is a root. */
   metadata?: MetadataFile;
 }
 
 /** Brings files of an upstream here, whole and checked. What is here is not fetched. */
-export class BlobKeeper {
+export class BlobDownloads {
   readonly #destination: LocalDestination;
   readonly #store: BlobStore;
   readonly #downloader: Downloader;
   readonly #directory: string;
-  readonly #small: SmallFiles;
+  readonly #small: SmallBlobDownloads;
   readonly #large: Semaphore;
-  readonly #running = new SingleFlight<string, KeptFile>();
+  readonly #running = new SingleFlight<string, StoredFile>();
   #received = 0;
 
   /**
@@ -53,7 +53,7 @@ export class BlobKeeper {
     this.#downloader = parts.downloader;
     this.#directory = parts.directory;
     this.#large = new Semaphore(parts.concurrency);
-    this.#small = new SmallFiles({
+    this.#small = new SmallBlobDownloads({
       ...parts,
       mayBeStored: parts.mayBeStored ?? true,
       onReceived: (bytes) => {
@@ -73,39 +73,44 @@ export class BlobKeeper {
    * `invalid` when bytes are wrong again or no image file, and what downloading and stores throw
    * @throws HeadwaterError what failed for all of them
    */
-  async keepAll(
+  async downloadAll(
     versions: readonly ExpectedFiles[],
     options: BringOptions = {},
-  ): Promise<Outcome<KeptFile[]>[]> {
+  ): Promise<Outcome<StoredFile[]>[]> {
     if (versions.every((version) => allOf(version).every(isSmall))) {
-      return await this.#small.keep(versions, options);
+      return await this.#small.downloadAll(versions, options);
     }
-    return await Promise.all(versions.map((version) => outcomeOf(() => this.#keepEach(version, options))));
+    return await Promise.all(
+      versions.map((version) => outcomeOf(() => this.#downloadEach(version, options))),
+    );
   }
 
-  /** Brings one file here, as {@link keepAll}. */
-  async keep(file: ExpectedFile, options: KeepOptions = {}): Promise<KeptFile> {
+  /** Brings one file here, as {@link downloadAll}. */
+  async download(file: ExpectedFile, options: DownloadOptions = {}): Promise<StoredFile> {
     if (isSmall(file)) {
-      const [kept] = onlyResult(await this.#small.keep([{ roots: [], deltas: [file] }], options));
+      const [kept] = onlyResult(await this.#small.downloadAll([{ roots: [], deltas: [file] }], options));
       if (kept === undefined) throw new Error(`${file.path} was lost`);
       return kept;
     }
     // Versions share files: who comes second waits for the first.
-    const kept = await this.#running.do(keyOf(file), () => this.#keep(file, options));
+    const kept = await this.#running.do(keyOf(file), () => this.#storeOrFetch(file, options));
     return { ...kept, name: file.path };
   }
 
-  async #keepEach({ metadata, roots, deltas }: ExpectedFiles, options: BringOptions): Promise<KeptFile[]> {
-    const first = metadata === undefined ? undefined : await this.keep(metadata, options);
+  async #downloadEach(
+    { metadata, roots, deltas }: ExpectedFiles,
+    options: BringOptions,
+  ): Promise<StoredFile[]> {
+    const first = metadata === undefined ? undefined : await this.download(metadata, options);
     const ofRoots = { ...options, ...defined({ metadata: first }) };
     const kept = await Promise.all([
-      ...roots.map((file) => this.keep(file, ofRoots)),
-      ...deltas.map((file) => this.keep(file, options)),
+      ...roots.map((file) => this.download(file, ofRoots)),
+      ...deltas.map((file) => this.download(file, options)),
     ]);
     return first === undefined ? kept : [first, ...kept];
   }
 
-  async #keep(file: ExpectedFile, options: KeepOptions): Promise<KeptFile> {
+  async #storeOrFetch(file: ExpectedFile, options: DownloadOptions): Promise<StoredFile> {
     const held = await heldFile(file, this.#destination, options.progress);
     if (held !== undefined) return held;
     return (
@@ -115,17 +120,20 @@ export class BlobKeeper {
   }
 
   /** A process was killed when the store had the bytes and the catalog did not know yet what they are. */
-  async #stored({ path, size, sha256 }: ExpectedFile, options: KeepOptions): Promise<KeptFile | undefined> {
+  async #stored(
+    { path, size, sha256 }: ExpectedFile,
+    options: DownloadOptions,
+  ): Promise<StoredFile | undefined> {
     if (sha256 === undefined || (await this.#store.stat(sha256))?.size !== size) return undefined;
     const bytes = await this.#store.read(sha256);
-    return await this.#destination.keep(
+    return await this.#destination.store(
       { from: 'stream', name: path, size, bytes, expectedDigest: sha256 },
       options,
     );
   }
 
   /** @throws WrongBytes, and nothing of them stays */
-  async #fetch(file: ExpectedFile, options: KeepOptions, elsewhere: boolean): Promise<KeptFile> {
+  async #fetch(file: ExpectedFile, options: DownloadOptions, elsewhere: boolean): Promise<StoredFile> {
     const { path, size, sha256, fingerprint } = file;
     const landing =
       sha256 !== undefined && size >= leastSpooled
@@ -134,7 +142,7 @@ export class BlobKeeper {
     const state = { elsewhere, failed: false };
     const bytes = checked(file, this.#arriving(file, landing, state, options.signal));
     try {
-      const kept = await this.#destination.keep(
+      const kept = await this.#destination.store(
         {
           from: 'stream',
           name: path,

@@ -1,6 +1,6 @@
 import { createHash, hash } from 'node:crypto';
 import type { Digest } from '../../model/digest.ts';
-import { smallFile } from '../../publish/intake/intake.ts';
+import { maxFileInMemory } from '../../publish/intake/intake.ts';
 import { WrongBytes } from '../upstream/retry-elsewhere.ts';
 
 /** A file of an upstream, by the best digest that its document gives. */
@@ -28,7 +28,7 @@ export function allOf({ metadata, roots, deltas }: ExpectedFiles): ExpectedFile[
 
 /** Whether a file is brought here as a whole, in memory, with others. */
 export function isSmall({ size }: Pick<ExpectedFile, 'size'>): boolean {
-  return size <= smallFile;
+  return size <= maxFileInMemory;
 }
 
 /** What tells a file from others: its digest, where that is known. */

@@ -1,5 +1,5 @@
 import { isKind } from '../../errors.ts';
-import type { KeptFile } from '../../publish/destination/destination.ts';
+import type { StoredFile } from '../../publish/destination/destination.ts';
 import type { LocalDestination } from '../../publish/destination/local-destination.ts';
 import type { Progress } from '../../publish/request.ts';
 import type { ExpectedFile } from './expected-file.ts';
@@ -13,10 +13,10 @@ export async function heldFile(
   { path, size, sha256 }: ExpectedFile,
   destination: LocalDestination,
   progress: Progress | undefined,
-): Promise<KeptFile | undefined> {
+): Promise<StoredFile | undefined> {
   if (sha256 === undefined) return undefined;
   try {
-    const kept = await destination.keep({ from: 'blob', name: path, digest: sha256 });
+    const kept = await destination.store({ from: 'blob', name: path, digest: sha256 });
     progress?.({ file: path, done: size, total: size });
     return kept;
   } catch (error) {

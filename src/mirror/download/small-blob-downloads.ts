@@ -6,7 +6,7 @@ import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import { defined } from '../../model/defined.ts';
 import { parseDigest } from '../../model/digest.ts';
-import type { KeptFile, MetadataFile } from '../../publish/destination/destination.ts';
+import type { MetadataFile, StoredFile } from '../../publish/destination/destination.ts';
 import type { LocalDestination, SmallInput } from '../../publish/destination/local-destination.ts';
 import type { Progress } from '../../publish/request.ts';
 import type { Downloader } from '../upstream/downloader.ts';
@@ -21,7 +21,7 @@ export interface BringOptions {
 }
 
 /** What small files are brought here with. */
-export interface SmallFilesParts {
+export interface SmallBlobDownloadServices {
   destination: LocalDestination;
   store: BlobStore;
   catalog: Catalog;
@@ -36,11 +36,11 @@ export interface SmallFilesParts {
 }
 
 /** Brings small files here, those of several versions together: what a single one costs is mostly the asking. */
-export class SmallFiles {
-  readonly #parts: SmallFilesParts;
+export class SmallBlobDownloads {
+  readonly #parts: SmallBlobDownloadServices;
   readonly #running = new SingleFlight<string, Buffer>();
 
-  constructor(parts: SmallFilesParts) {
+  constructor(parts: SmallBlobDownloadServices) {
     this.#parts = parts;
   }
 
@@ -50,7 +50,10 @@ export class SmallFiles {
    * bytes are wrong again or no image file, and what downloading and stores throw
    * @throws HeadwaterError what failed for all of them
    */
-  async keep(versions: readonly ExpectedFiles[], options: BringOptions = {}): Promise<Outcome<KeptFile[]>[]> {
+  async downloadAll(
+    versions: readonly ExpectedFiles[],
+    options: BringOptions = {},
+  ): Promise<Outcome<StoredFile[]>[]> {
     const files = [...new Map(versions.flatMap(allOf).map((file) => [keyOf(file), file])).values()];
     const kept = await this.#held(files, options);
     const missing = files.filter((file) => !kept.has(keyOf(file)));
@@ -81,14 +84,14 @@ export class SmallFiles {
   async #held(
     files: readonly ExpectedFile[],
     { progress }: BringOptions,
-  ): Promise<Map<string, Outcome<KeptFile>>> {
+  ): Promise<Map<string, Outcome<StoredFile>>> {
     const { catalog, destination } = this.#parts;
     const known = await catalog.blobs.findAll(files.flatMap(({ sha256 }) => sha256 ?? []));
     const likely = files.filter(({ sha256 }) => sha256 !== undefined && known.has(sha256));
     const looked = await Promise.all(
       likely.map((file) => outcomeOf(() => heldFile(file, destination, progress))),
     );
-    const held = new Map<string, Outcome<KeptFile>>();
+    const held = new Map<string, Outcome<StoredFile>>();
     for (const { request, outcome } of withOutcomes(likely, looked)) {
       if ('error' in outcome) held.set(keyOf(request), outcome);
       else if (outcome.result !== undefined) held.set(keyOf(request), { result: outcome.result });
@@ -98,9 +101,9 @@ export class SmallFiles {
 
   async #takeIn(
     versions: readonly ExpectedFiles[],
-    { kept, arrived }: { kept: Map<string, Outcome<KeptFile>>; arrived: Map<string, Buffer> },
+    { kept, arrived }: { kept: Map<string, Outcome<StoredFile>>; arrived: Map<string, Buffer> },
     { progress }: BringOptions,
-  ): Promise<Map<string, Outcome<KeptFile>>> {
+  ): Promise<Map<string, Outcome<StoredFile>>> {
     const inputs = new Map<string, SmallInput>();
     for (const version of versions) {
       const metadata =
@@ -121,7 +124,7 @@ export class SmallFiles {
         });
       }
     }
-    const outcomes = await this.#parts.destination.keepSmall([...inputs.values()]);
+    const outcomes = await this.#parts.destination.storeAll([...inputs.values()]);
     return new Map(
       withOutcomes([...inputs.keys()], outcomes).map(({ request, outcome }) => [request, outcome]),
     );
@@ -160,7 +163,7 @@ export class SmallFiles {
 /** A metadata item that is here, or has just come; undefined when it failed. */
 function asMetadata(
   file: ExpectedFile,
-  { kept, arrived }: { kept: Map<string, Outcome<KeptFile>>; arrived: Map<string, Buffer> },
+  { kept, arrived }: { kept: Map<string, Outcome<StoredFile>>; arrived: Map<string, Buffer> },
 ): MetadataFile | undefined {
   const bytes = arrived.get(keyOf(file));
   if (bytes === undefined) {

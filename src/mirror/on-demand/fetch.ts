@@ -56,7 +56,7 @@ export class OnDemandFetch {
     const { path, size, digest } = this.source;
     const { destination } = this.#parts;
     try {
-      await destination.keep({
+      await destination.store({
         from: 'stream',
         name: path,
         size,

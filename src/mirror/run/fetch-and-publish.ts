@@ -1,14 +1,14 @@
 import { type Outcome, outcomeOf, resultOf, withOutcomes } from '../../async/outcome.ts';
 import { defined } from '../../model/defined.ts';
-import type { Destination, KeptFile } from '../../publish/destination/destination.ts';
+import type { Destination, StoredFile } from '../../publish/destination/destination.ts';
 import { publish } from '../../publish/publisher.ts';
 import type { Progress, PublishRequest, SourceFile } from '../../publish/request.ts';
-import type { BlobKeeper } from '../download/blob-downloads.ts';
+import type { BlobDownloads } from '../download/blob-downloads.ts';
 import { isTakenApart } from '../plan/held-versions.ts';
 import type { PlannedVersion } from '../plan/plan.ts';
 
 interface PublishParts {
-  keeper: Pick<BlobKeeper, 'keepAll'>;
+  downloads: Pick<BlobDownloads, 'downloadAll'>;
   destination: Destination;
   owner: string;
   stream: string;
@@ -24,7 +24,7 @@ export async function fetchAndPublish(
   parts: PublishParts,
   options: { progress?: Progress; signal: AbortSignal; onWarning: (warning: string) => void },
 ): Promise<Outcome<void>[]> {
-  const kept = await parts.keeper.keepAll(versions.map(filesOf), options);
+  const kept = await parts.downloads.downloadAll(versions.map(filesOf), options);
   return await Promise.all(
     withOutcomes(versions, kept).map(({ request, outcome }) =>
       outcomeOf(() => publishKept(request, resultOf(outcome), parts, options.onWarning)),
@@ -41,7 +41,7 @@ function filesOf({ version: { metadata }, files }: PlannedVersion) {
 
 async function publishKept(
   planned: PlannedVersion,
-  kept: readonly KeptFile[],
+  kept: readonly StoredFile[],
   parts: PublishParts,
   onWarning: (warning: string) => void,
 ): Promise<void> {
@@ -72,6 +72,6 @@ function requestFor(planned: PlannedVersion, stream: string): Omit<PublishReques
   };
 }
 
-function source({ name, digest }: KeptFile, deltaBase: string | undefined): SourceFile {
+function source({ name, digest }: StoredFile, deltaBase: string | undefined): SourceFile {
   return { from: 'blob', name, digest, ...defined({ deltaBase }) };
 }

@@ -3,7 +3,7 @@ import type { Catalog } from '../../catalog/catalog.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { defined } from '../../model/defined.ts';
 import type { LocalDestination } from '../../publish/destination/local-destination.ts';
-import { BlobKeeper } from '../download/blob-downloads.ts';
+import { BlobDownloads } from '../download/blob-downloads.ts';
 import { downloadsDirectory } from '../download/download-directories.ts';
 import { UpstreamDocuments } from '../upstream/documents.ts';
 import { Downloader, type DownloaderOptions } from '../upstream/downloader.ts';
@@ -22,7 +22,7 @@ export interface MirrorParts {
 /** An upstream that can be asked. */
 export interface OpenUpstream {
   documents: UpstreamDocuments;
-  keeper: BlobKeeper;
+  downloads: BlobDownloads;
   close(): Promise<void>;
 }
 
@@ -44,7 +44,7 @@ export async function openUpstream(
   const { catalog, store, destination } = parts;
   const directory = downloadsDirectory(parts.dataDir);
   const { concurrency } = definition;
-  const keeper = new BlobKeeper({
+  const downloads = new BlobDownloads({
     catalog,
     store,
     destination,
@@ -53,7 +53,7 @@ export async function openUpstream(
     concurrency,
     mayBeStored: options.mayBeStored ?? true,
   });
-  return { documents, keeper, close: () => downloader.close() };
+  return { documents, downloads, close: () => downloader.close() };
 }
 
 /** What a definition says of the connections to its upstream. */

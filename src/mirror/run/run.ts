@@ -128,7 +128,7 @@ class Run {
       }
       return await this.#follow(upstream, before, mark);
     } finally {
-      this.#report.fetched = upstream.keeper.received;
+      this.#report.fetched = upstream.downloads.received;
       await upstream.close();
     }
   }
@@ -185,7 +185,7 @@ class Run {
     if (plan.add.length === 0) return;
     // What publishing needs takes longer to load than a run takes that has nothing to publish.
     const { fetchAndPublish } = await import('./fetch-and-publish.ts');
-    const parts = { keeper: upstream.keeper, destination, owner, stream };
+    const parts = { downloads: upstream.downloads, destination, owner, stream };
     const onWarning = (warning: string) => addWarning(this.#report, warning);
     const options = { signal, onWarning, ...defined({ progress }) };
     const listing = { catalog, mirror: name, owner, stream };

@@ -4,7 +4,7 @@ import type { HeadwaterError } from '../../errors.ts';
 const distrust = 60_000;
 
 /** The addresses of an upstream, those that answer first. */
-export class Bases {
+export class FallbackUrls {
   readonly #bases: readonly string[];
   /** When an address last failed, by the clock of `performance`. */
   readonly #failedAt = new Map<string, number>();

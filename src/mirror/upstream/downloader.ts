@@ -4,7 +4,7 @@ import { type Backoff, delayBefore } from '../../async/backoff.ts';
 import { RateLimit } from '../../async/rate-limit.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
-import { Bases, mostTelling } from './base-urls.ts';
+import { FallbackUrls, mostTelling } from './base-urls.ts';
 import type { Validators } from './documents.ts';
 import type { AddressRules } from './guarded-connect.ts';
 import { Passing, requestError, type Upstream, UpstreamRequests } from './requests.ts';
@@ -56,14 +56,14 @@ export interface DownloaderOptions {
 
 /** Asks an upstream for documents and files, and does not give up at once. */
 export class Downloader {
-  readonly #bases: Bases;
+  readonly #bases: FallbackUrls;
   readonly #options: DownloaderOptions;
   readonly #backoff: Backoff;
   readonly #requests: UpstreamRequests;
   readonly #rateLimit: RateLimit | undefined;
 
   constructor(upstream: Upstream, options: DownloaderOptions = {}) {
-    this.#bases = new Bases(upstream.bases);
+    this.#bases = new FallbackUrls(upstream.bases);
     this.#options = options;
     this.#backoff = options.backoff ?? defaultBackoff;
     this.#requests = new UpstreamRequests(upstream, options);

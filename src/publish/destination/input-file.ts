@@ -8,9 +8,9 @@ import type { WriteDown } from '../intake/tee-file.ts';
 import type { Progress } from '../request.ts';
 import type { InputFile } from './destination.ts';
 
-// What a file that is to be kept says of itself.
+// What the description of a file that is to be stored says.
 
-/** The bytes of a file that is not kept yet. */
+/** The bytes of a file that is not stored yet. */
 export async function openInput(
   file: Exclude<InputFile, { from: 'blob' }>,
 ): Promise<{ size: number | undefined; bytes: AsyncIterable<Uint8Array> }> {
@@ -19,13 +19,13 @@ export async function openInput(
   return { size: file.bytes.length, bytes: singleChunk(file.bytes) };
 }
 
-/** Where the bytes of a file lie, when the store may share them. */
+/** The path of the file, when the store may clone or take it over instead of copying its bytes. */
 export function landing(file: InputFile): string | undefined {
   if (file.from === 'disk') return file.inPlace === true ? file.path : undefined;
   return file.from === 'stream' ? file.landing?.path : undefined;
 }
 
-/** Where the bytes of a file are to be written down as they pass. */
+/** The file to which the bytes are written as they pass. */
 export function writtenDown(file: InputFile): { into?: WriteDown } {
   if (file.from !== 'stream' || file.landing?.from === undefined) return {};
   return { into: { path: file.landing.path, from: file.landing.from } };
@@ -43,7 +43,7 @@ export function asExpected(file: InputFile, found: Examined): Digest {
   return found.digest;
 }
 
-/** The same bytes, which are reported as they pass. */
+/** The same bytes; progress is reported as they pass. */
 export async function* reported(
   bytes: AsyncIterable<Uint8Array>,
   file: string,

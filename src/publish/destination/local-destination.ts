@@ -13,17 +13,17 @@ import type { TakeDisk } from '../../image/tar/unified.ts';
 import { defined } from '../../model/defined.ts';
 import type { Digest } from '../../model/digest.ts';
 import type { VersionDraft } from '../../model/versions.ts';
-import { type Examined, type Intake, type Passage, type Sender, smallFile } from '../intake/intake.ts';
+import { type Examined, type Intake, maxFileInMemory, type Passage, type Sender } from '../intake/intake.ts';
 import { type ImageRules, judgeMembers } from '../judge.ts';
 import type { PushDestination, PushLimits } from '../push.ts';
 import type { SourceFile } from '../request.ts';
-import type { InputFile, KeepOptions, KeptFile } from './destination.ts';
+import type { InputFile, StoredFile, StoreOptions } from './destination.ts';
 import { asExpected, landing, openInput, reported, writtenDown } from './input-file.ts';
 import { type FileInMemory, storeSmall } from './store-small.ts';
 import { StoredBlobs } from './stored-blobs.ts';
 
 /** A small file that is to be kept with others. */
-export interface SmallInput extends Omit<KeepOptions, 'fingerprint'> {
+export interface SmallInput extends Omit<StoreOptions, 'fingerprint'> {
   file: FileInMemory;
 }
 
@@ -69,10 +69,10 @@ export class LocalDestination implements PushDestination {
     return new LocalDestination({ ...this.#parts, catalog: this.#catalog.by(actor) }, actor.who, actor.from);
   }
 
-  async keep(file: InputFile, options: KeepOptions = {}): Promise<KeptFile> {
+  async store(file: InputFile, options: StoreOptions = {}): Promise<StoredFile> {
     if (file.from === 'blob') return await this.#blobs.use(file.name, file.digest);
-    if (file.from === 'memory' && file.bytes.length <= smallFile) {
-      return onlyResult(await this.keepSmall([{ file, ...options }]));
+    if (file.from === 'memory' && file.bytes.length <= maxFileInMemory) {
+      return onlyResult(await this.storeAll([{ file, ...options }]));
     }
     const { fingerprint, progress } = options;
     const metadata =
@@ -102,10 +102,10 @@ export class LocalDestination implements PushDestination {
 
   /**
    * Keeps small files together, which costs far less than one after the other.
-   * @returns what became of each, as of {@link keep}
+   * @returns what became of each, as of {@link store}
    * @throws HeadwaterError what the store or the catalog failed with for all of them
    */
-  async keepSmall(inputs: readonly SmallInput[]): Promise<Outcome<KeptFile>[]> {
+  async storeAll(inputs: readonly SmallInput[]): Promise<Outcome<StoredFile>[]> {
     if (inputs.length === 0) return [];
     const loaded = await Promise.all(
       inputs.map(async ({ file, metadata }) => {
@@ -136,17 +136,17 @@ export class LocalDestination implements PushDestination {
     return (await this.#blobs.find(digest))?.size;
   }
 
-  judge(file: KeptFile): string[] {
+  judge(file: StoredFile): string[] {
     const warnings = judgeMembers(file, this.#parts.imageRules ?? {});
     for (const warning of warnings) this.#parts.onWarning?.(warning, this.#client);
     return warnings;
   }
 
-  async discard(file: KeptFile): Promise<void> {
+  async discard(file: StoredFile): Promise<void> {
     await this.#blobs.discard(file);
   }
 
-  async fingerprint(metadata: KeptFile, root: KeptFile): Promise<Digest> {
+  async fingerprint(metadata: StoredFile, root: StoredFile): Promise<Digest> {
     const known = await this.#blobs.fingerprint(metadata.digest, root.digest);
     if (known !== undefined) return known;
     const bytes = await this.#store.read(root.digest);

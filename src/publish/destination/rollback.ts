@@ -1,34 +1,35 @@
-import type { Destination, KeptFile } from './destination.ts';
+import type { Destination, StoredFile } from './destination.ts';
 
-/** A destination that notes what it keeps, so that a publish that fails leaves nothing. */
-export class Attempt implements Destination {
+/** A destination that can take back the files that it stored, so that a failed publish leaves nothing. */
+export class RevertibleDestination implements Destination {
   readonly #destination: Destination;
-  readonly #kept: KeptFile[] = [];
+  readonly #stored: StoredFile[] = [];
 
   constructor(destination: Destination) {
     this.#destination = destination;
   }
 
-  async keep(...[file, options]: Parameters<Destination['keep']>): Promise<KeptFile> {
-    const kept = await this.#destination.keep(file, options);
-    this.#kept.push(kept);
-    return kept;
+  async store(...[file, options]: Parameters<Destination['store']>): Promise<StoredFile> {
+    const stored = await this.#destination.store(file, options);
+    this.#stored.push(stored);
+    return stored;
   }
 
-  judge(file: KeptFile): string[] {
+  judge(file: StoredFile): string[] {
     return this.#destination.judge(file);
   }
 
-  async takeBack(): Promise<void> {
-    // What cannot be taken back now is collected as garbage later; the error to report is the first one.
-    await Promise.allSettled(this.#kept.map((file) => this.#destination.discard(file)));
+  /** Discards the files that were stored. Garbage collection removes later what cannot be discarded now. */
+  async rollBack(): Promise<void> {
+    // The error to report is the one that made the publish fail.
+    await Promise.allSettled(this.#stored.map((file) => this.#destination.discard(file)));
   }
 
-  discard(file: KeptFile): Promise<void> {
+  discard(file: StoredFile): Promise<void> {
     return this.#destination.discard(file);
   }
 
-  fingerprint(metadata: KeptFile, root: KeptFile) {
+  fingerprint(metadata: StoredFile, root: StoredFile) {
     return this.#destination.fingerprint(metadata, root);
   }
 

@@ -7,7 +7,7 @@ import { HeadwaterError, LimitError } from '../../errors.ts';
 import type { Content } from '../../image/content.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
 import type { Examined } from '../intake/intake.ts';
-import type { KeptFile, MetadataFile } from './destination.ts';
+import type { MetadataFile, StoredFile } from './destination.ts';
 
 /** The most bytes of a metadata tarball that are read into memory for fingerprints. Most tarballs have a few KiB. */
 const maxMetadataSize = 64 * 1024 * 1024;
@@ -27,7 +27,7 @@ export interface Recording {
 
 /** A blob that was stored a moment ago. */
 interface RecentBlob {
-  kept: KeptFile;
+  kept: StoredFile;
   /** The fingerprint that it has as a root of a metadata item. */
   fingerprint?: { metadata: Digest; fingerprint: Digest };
 }
@@ -54,7 +54,7 @@ export class StoredBlobs {
    * Uses a stored blob again, as a file of another name. Garbage collection then counts it as new.
    * @throws HeadwaterError `not-found` where {@link find} finds nothing
    */
-  async use(name: string, digest: Digest): Promise<KeptFile> {
+  async use(name: string, digest: Digest): Promise<StoredFile> {
     const recent = this.#recent.get(digest);
     if (recent !== undefined) return { ...recent.kept, name };
     const record = await this.find(digest);
@@ -69,9 +69,9 @@ export class StoredBlobs {
   }
 
   /** Records what the bytes of blobs in the store are, and the fingerprints they have with their metadata. */
-  async record(blobs: readonly Recording[]): Promise<KeptFile[]> {
+  async record(blobs: readonly Recording[]): Promise<StoredFile[]> {
     if (blobs.length === 0) return [];
-    const keptAt = new Date();
+    const storedAt = new Date();
     const records = blobs.map(({ name, examined: { digest, size, content, fingerprint }, metadata }) => ({
       kept: { name, digest, size, content },
       ...(fingerprint === undefined || metadata === undefined
@@ -85,16 +85,16 @@ export class StoredBlobs {
         content: JSON.stringify(content),
         ...fingerprint,
       })),
-      keptAt,
+      storedAt,
     );
     for (const record of records) this.#recent.set(record.kept.digest, record);
-    return records.map(({ kept }) => ({ ...kept, ...(known.has(kept.digest) ? {} : { keptAt }) }));
+    return records.map(({ kept }) => ({ ...kept, ...(known.has(kept.digest) ? {} : { storedAt }) }));
   }
 
   /** Takes back a blob that a failed publish stored, unless something else has come to use it. */
-  async discard({ digest, keptAt }: KeptFile): Promise<void> {
-    if (keptAt === undefined) return;
-    const after = new Date(keptAt.getTime() + 1);
+  async discard({ digest, storedAt }: StoredFile): Promise<void> {
+    if (storedAt === undefined) return;
+    const after = new Date(storedAt.getTime() + 1);
     // What the store had before stays: it may be another catalog's, or of a state of this one that comes back.
     await this.#catalog.blobs.collect(digest, after, () => this.#store.withdraw(digest));
   }

@@ -32,7 +32,7 @@ export interface Place {
   release(): void;
 }
 
-const smallMost = 2;
+const maxSmallExaminations = 2;
 
 interface Waiting extends PlaceRequest {
   resolve: (place: Place) => void;
@@ -126,7 +126,7 @@ export class ExaminationPlaces {
   #isCrowded({ kind, client }: PlaceRequest): boolean {
     if (this.#running.size >= this.#limits.count) return true;
     const alike = [...this.#running].filter((running) => running.kind === kind);
-    if (kind === 'small') return alike.length >= smallMost;
+    if (kind === 'small') return alike.length >= maxSmallExaminations;
     if (kind === 'whole') return false;
     const own = alike.filter((running) => running.client === client);
     return alike.length >= this.#streamingMost || own.length >= this.#streamingMostOfClient;

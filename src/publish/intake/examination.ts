@@ -16,7 +16,7 @@ export interface Examine {
 }
 
 /** What was found out: the fields that were asked for. */
-export interface Found {
+export interface Findings {
   digest?: string;
   content?: Content;
   fingerprint?: string;
@@ -66,7 +66,7 @@ export class Examination {
   }
 
   /** @throws HeadwaterError `invalid` when the bytes are no whole image file */
-  async end(): Promise<Found> {
+  async end(): Promise<Findings> {
     const content = await this.#inspector?.end();
     this.#file?.close();
     return {

@@ -1,8 +1,8 @@
 import { createHash, hash } from 'node:crypto';
-import type { Found } from './examination.ts';
+import type { Findings } from './examination.ts';
 
 /** A small file, all of whose bytes are here. */
-export interface SmallFile {
+export interface FileToExamine {
   bytes: Uint8Array;
   /** The bytes of the metadata item that it is a root of, for the fingerprint. */
   after?: Uint8Array;
@@ -11,9 +11,9 @@ export interface SmallFile {
 }
 
 async function examineSmallFile(
-  { bytes, after }: Pick<SmallFile, 'bytes' | 'after'>,
+  { bytes, after }: Pick<FileToExamine, 'bytes' | 'after'>,
   onProgress: () => void,
-): Promise<Found> {
+): Promise<Findings> {
   // Who publishes nothing has no use for everything that can look inside files.
   const { inspectWhole } = await import('../../image/inspect.ts');
   return {
@@ -32,9 +32,9 @@ async function examineSmallFile(
  * @throws HeadwaterError `invalid` when it is no image file; what `write` throws
  */
 export async function takeSmallFile(
-  file: SmallFile,
+  file: FileToExamine,
   options: { write: (path: string, bytes: Uint8Array) => void; onProgress: () => void },
-): Promise<Found> {
+): Promise<Findings> {
   const found = await examineSmallFile(file, options.onProgress);
   if (file.into !== undefined) options.write(file.into, file.bytes);
   return found;

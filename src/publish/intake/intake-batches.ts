@@ -2,9 +2,9 @@ import type { Outcome } from '../../async/outcome.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { memoryHeadLength, memoryNeeded } from '../../image/compression/memory-needed.ts';
 import { defined } from '../../model/defined.ts';
-import type { Found } from './examination.ts';
+import type { Findings } from './examination.ts';
 import type { ExaminationPlaces } from './examination-places.ts';
-import type { SmallFile } from './examine-small.ts';
+import type { FileToExamine } from './examine-small.ts';
 import type { PackedFile } from './intake-messages.ts';
 import { LostThread } from './intake-thread.ts';
 import type { IntakeThreads } from './intake-threads.ts';
@@ -27,8 +27,8 @@ export class IntakeBatches {
    * @param client whose files they are
    * @returns what became of each: the errors are those of {@link takeSmallFile}, of memory that is too much, and of threads
    */
-  async take(files: readonly SmallFile[], client: string): Promise<Outcome<Found>[]> {
-    const batches: SmallFile[][] = [];
+  async take(files: readonly FileToExamine[], client: string): Promise<Outcome<Findings>[]> {
+    const batches: FileToExamine[][] = [];
     let left = 0;
     for (const file of files) {
       if (left <= 0) {
@@ -41,7 +41,7 @@ export class IntakeBatches {
     return (await Promise.all(batches.map((batch) => this.#takeBatch(batch, client)))).flat();
   }
 
-  async #takeBatch(batch: SmallFile[], client: string): Promise<Outcome<Found>[]> {
+  async #takeBatch(batch: FileToExamine[], client: string): Promise<Outcome<Findings>[]> {
     const memory = batch.map(({ bytes }) => memoryNeeded(bytes.subarray(0, memoryHeadLength)));
     const excess = memory.map((bytes) => this.#excess(bytes));
     const allowed = batch.filter((_, index) => excess[index] === undefined);
@@ -67,9 +67,9 @@ export class IntakeBatches {
 
   /** Where a file ends the thread, the others are looked into in another one. */
   async #outcomes(
-    batch: SmallFile[],
+    batch: FileToExamine[],
     request: { client: string; memory: number },
-  ): Promise<Outcome<Found>[]> {
+  ): Promise<Outcome<Findings>[]> {
     if (batch.length === 0) return [];
     const place = await this.#places.take({ kind: 'small', ...request });
     let lost: LostThread;
@@ -88,7 +88,7 @@ export class IntakeBatches {
   }
 
   /** @throws what became of the thread */
-  async #hand(batch: SmallFile[]): Promise<Outcome<Found>[]> {
+  async #hand(batch: FileToExamine[]): Promise<Outcome<Findings>[]> {
     return await new Promise((resolve, reject) => {
       const job = this.#threads.beginOwn({ type: 'small', ...pack(batch) }, (message) => {
         job.close(true);
@@ -99,12 +99,12 @@ export class IntakeBatches {
   }
 }
 
-function unpack(outcome: { found: Found } | { failure: Failure }): Outcome<Found> {
+function unpack(outcome: { found: Findings } | { failure: Failure }): Outcome<Findings> {
   return 'found' in outcome ? { result: outcome.found } : { error: unpackFailure(outcome.failure) };
 }
 
 /** The files and what they come after, one behind the other in memory that can change hands. */
-function pack(files: SmallFile[]): { bytes: ArrayBuffer; files: PackedFile[] } {
+function pack(files: FileToExamine[]): { bytes: ArrayBuffer; files: PackedFile[] } {
   const places = new Map<Uint8Array, { start: number; end: number }>();
   let size = 0;
   const place = (bytes: Uint8Array) => {

@@ -1,6 +1,6 @@
 import type { LiblzmaOptions } from '../../image/compression/xz/liblzma.ts';
 import type { Compression } from '../../image/content.ts';
-import type { Examine, Found } from './examination.ts';
+import type { Examine, Findings } from './examination.ts';
 import type { Failure } from './thread-error.ts';
 
 // What is said between the main thread and those that examine files (`intake-thread.ts`, `intake-worker.ts`).
@@ -47,10 +47,10 @@ export type ToWorker = { job: number } & (
 
 export type FromWorker = { job: number } & (
   | { type: 'free'; slot: number }
-  | { type: 'found'; found: Found }
+  | { type: 'found'; found: Findings }
   | { type: 'failed'; failure: Failure }
   | { type: 'aborted' }
-  | { type: 'taken'; outcomes: ({ found: Found } | { failure: Failure })[] }
+  | { type: 'taken'; outcomes: ({ found: Findings } | { failure: Failure })[] }
   /** Of an image that is split: there is room for more of it. */
   | { type: 'room' }
   | { type: 'disk'; size: number }

@@ -7,23 +7,23 @@ import type { TakeDisk } from '../../image/tar/unified.ts';
 import { defined } from '../../model/defined.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
 import { splitInThread } from '../split/split-thread.ts';
-import type { Examine, Found } from './examination.ts';
+import type { Examine, Findings } from './examination.ts';
 import {
   type ExaminationLimits,
   ExaminationPlaces,
   type Place,
   TooMuchMemory,
 } from './examination-places.ts';
-import type { SmallFile } from './examine-small.ts';
+import type { FileToExamine } from './examine-small.ts';
 import { IntakeBatches } from './intake-batches.ts';
 import { LostThread } from './intake-thread.ts';
 import { IntakeThreads } from './intake-threads.ts';
-import { Ring } from './shared-ring.ts';
+import { SharedRingBuffer } from './shared-ring.ts';
 import { SpooledExamination } from './spooled-examination.ts';
 import type { WriteDown } from './tee-file.ts';
 
 /** Files up to this many bytes are held in memory until they are examined as a whole. */
-export const smallFile = 256 * 1024;
+export const maxFileInMemory = 256 * 1024;
 
 /** Bytes of a slot of the rings of files that come beside others, so that many of them take little memory. */
 const sharedSlotSize = 1024 * 1024;
@@ -90,7 +90,7 @@ export interface IntakeOptions extends ExaminationLimits {
 
 interface Sink {
   put(chunk: Uint8Array): Promise<void>;
-  end(): Promise<Found[]>;
+  end(): Promise<Findings[]>;
   abort(): Promise<void>;
 }
 
@@ -144,7 +144,11 @@ export class Intake {
    * @param address where the client is
    * @returns what became of each: `invalid` when it is no image file; what the disk failed with
    */
-  async take(files: readonly SmallFile[], client: string, address?: string): Promise<Outcome<Examined>[]> {
+  async take(
+    files: readonly FileToExamine[],
+    client: string,
+    address?: string,
+  ): Promise<Outcome<Examined>[]> {
     return withOutcomes(files, await this.#batches.take(files, client)).map(
       ({ request: { bytes }, outcome }) => {
         if ('error' in outcome) {
@@ -158,7 +162,9 @@ export class Intake {
 
   /** sha256(metadata bytes, then root bytes) of bytes that are kept already. */
   async fingerprint(metadata: Uint8Array, root: AsyncIterable<Uint8Array>): Promise<Digest> {
-    const ring = new Ring(this.#threads, [{ examine: { identify: false, after: metadata }, shared: true }]);
+    const ring = new SharedRingBuffer(this.#threads, [
+      { examine: { identify: false, after: metadata }, shared: true },
+    ]);
     try {
       for await (const chunk of root) await ring.put(chunk);
     } catch (error) {
@@ -197,7 +203,7 @@ export class Intake {
   async #sink(head: Uint8Array, isWhole: boolean, options: PassOptions): Promise<Sink> {
     const { client, metadata, size } = options;
     const after = metadata === undefined ? {} : { after: metadata };
-    if (isWhole || (size !== undefined && size <= smallFile)) return this.#whole(client, after);
+    if (isWhole || (size !== undefined && size <= maxFileInMemory)) return this.#whole(client, after);
     const memory = memoryNeeded(head);
     this.#places.assertAllowed(memory);
     const keep = memory <= keptMemory;
@@ -231,7 +237,7 @@ export class Intake {
       ...defined({ into }),
       ...(metadata === undefined || !busy ? {} : { after: metadata }),
     };
-    const ring = new Ring(
+    const ring = new SharedRingBuffer(
       this.#threads,
       [
         { examine, shared: false, keep },
@@ -337,8 +343,8 @@ async function* passOn(
   }
 }
 
-function toExamined(found: Found[], size: number): Examined {
-  const { digest, content, fingerprint } = Object.assign({}, ...found) as Found;
+function toExamined(found: Findings[], size: number): Examined {
+  const { digest, content, fingerprint } = Object.assign({}, ...found) as Findings;
   if (digest === undefined || content === undefined) throw new Error('an examination found nothing');
   return {
     digest: parseDigest(digest),

@@ -1,4 +1,4 @@
-import type { Examine, Found } from './examination.ts';
+import type { Examine, Findings } from './examination.ts';
 import type { FromWorker } from './intake-messages.ts';
 import type { Job } from './intake-thread.ts';
 import type { IntakeThreads } from './intake-threads.ts';
@@ -23,13 +23,13 @@ interface ThreadWork {
  * Hands bytes to one or more worker threads through memory they share. Every thread sees all of them; a slot is
  * used again when the last one has done with it.
  */
-export class Ring {
+export class SharedRingBuffer {
   readonly #jobs: Job[];
   readonly #slotSize: number;
   readonly #memory: SharedArrayBuffer;
   readonly #free: number[] = [];
   readonly #pending = new Array<number>(slotCount).fill(0);
-  readonly #found: Promise<Found[]>;
+  readonly #found: Promise<Findings[]>;
   #slot: number | undefined;
   #filled = 0;
   #failure: Error | undefined;
@@ -54,7 +54,7 @@ export class Ring {
     this.#writesDown = works[0]?.examine.into !== undefined;
     const found = works.map(
       ({ examine, shared, keep = true }) =>
-        new Promise<Found>((resolve, reject) => {
+        new Promise<Findings>((resolve, reject) => {
           const start = { type: 'start' as const, examine, ring: this.#memory, slotSize };
           const listener = (message: FromWorker | Error) => this.#hear(message, resolve, reject);
           this.#jobs.push(
@@ -86,7 +86,7 @@ export class Ring {
   }
 
   /** No more bytes: resolves with what each examination found. @throws what an examination failed with */
-  async end(): Promise<Found[]> {
+  async end(): Promise<Findings[]> {
     this.#dispatch();
     for (const job of this.#jobs) job.send({ type: 'end' });
     try {
@@ -151,7 +151,11 @@ export class Ring {
     this.#slot = undefined;
   }
 
-  #hear(message: FromWorker | Error, resolve: (found: Found) => void, reject: (error: Error) => void): void {
+  #hear(
+    message: FromWorker | Error,
+    resolve: (found: Findings) => void,
+    reject: (error: Error) => void,
+  ): void {
     if (message instanceof Error) {
       this.#isGone = true;
       reject(message);

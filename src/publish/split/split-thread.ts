@@ -7,7 +7,7 @@ import type { IntakeThreads } from '../intake/intake-threads.ts';
 import { unpackFailure } from '../intake/thread-error.ts';
 
 /** How many pieces of the image are on their way to the thread. */
-const ahead = 4;
+const maxChunksAhead = 4;
 
 /**
  * `splitUnified` in a thread of its own.
@@ -35,7 +35,7 @@ class Splitting {
   readonly #disk = new Channel();
   readonly #archive: Promise<Uint8Array>;
   #taken: Promise<void> = Promise.resolve();
-  #room = ahead;
+  #room = maxChunksAhead;
   #onRoom: () => void = () => undefined;
   #isDone = false;
   #reject: (error: unknown) => void = () => undefined;

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { codeOf, isKind } from '../../errors.ts';
 
-/** Where a thing stands whose files are waited for. */
+/** What is known of a directory or version whose files may still change. */
 interface State {
   /** Names, sizes and times of its files when it was last looked at. */
   signature: string;
@@ -16,10 +16,10 @@ interface State {
 }
 
 /**
- * Remembers, for each of many things made of files, how long its files have been as they are, and whether they were
- * dealt with. Times are in milliseconds.
+ * Remembers, for each of many groups of files, for how long its files have not changed, and whether they were handled in
+ * that state. Times are in milliseconds.
  */
-export class Settling {
+export class StableFiles {
   readonly #settle: number;
   readonly #retry: number;
   readonly #states = new Map<string, State>();

@@ -48,7 +48,7 @@ export interface TreeDocuments {
 }
 
 // A document of 100,000 versions with deltas has 75 MB.
-const largestDocument = 256 * 1024 * 1024;
+const maxDocumentSize = 256 * 1024 * 1024;
 
 /** Where the first document of a tree is. */
 export function indexOf(root: string): string {
@@ -95,7 +95,7 @@ export async function readTreeDocuments(root: string): Promise<TreeDocuments> {
 async function readText(path: string, within: string): Promise<string> {
   const target = await follow(path);
   if (target !== undefined && !isWithin(target.path, within)) throw badLink(path, leadsOut(within));
-  return await readSmallFile(path, largestDocument);
+  return await readSmallFile(path, maxDocumentSize);
 }
 
 function readJson(content: string, path: string): Untyped {

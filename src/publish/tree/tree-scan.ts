@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { HeadwaterError } from '../../errors.ts';
 import { fileError } from '../../files/file-error.ts';
-import type { Settling } from './stable-files.ts';
+import type { StableFiles } from './stable-files.ts';
 import type { Known } from './tree.ts';
 import { indexOf, readTreeDocuments, type TreeDocuments } from './tree-documents.ts';
 import { type FoundRequest, type TreeVersion, treeVersions } from './tree-versions.ts';
@@ -28,13 +28,13 @@ const noDocuments: TreeDocuments = { paths: [], versions: [], failures: [] };
 export class TreeScan {
   readonly #directory: string;
   readonly #options: TreeScanOptions;
-  readonly #settling: Settling;
+  readonly #settling: StableFiles;
   readonly #hints: WatchHints;
   #documents: TreeDocuments | undefined;
   /** What the last scan could not take, so that it is said once only. */
   #failures = new Map<string, string>();
 
-  constructor(directory: string, options: TreeScanOptions, settling: Settling, hints: WatchHints) {
+  constructor(directory: string, options: TreeScanOptions, settling: StableFiles, hints: WatchHints) {
     this.#directory = resolve(directory);
     this.#options = options;
     this.#settling = settling;

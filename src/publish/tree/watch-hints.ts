@@ -2,7 +2,7 @@ import { type FSWatcher, watch } from 'node:fs';
 import { basename } from 'node:path';
 
 // Far below the number of watches that Linux grants a user; a larger tree is still scanned as often.
-const mostDirectories = 4096;
+const maxDirectories = 4096;
 
 /**
  * Tells that something changed in one of the directories above a tree's versions. Only a hint: the system may drop
@@ -23,7 +23,7 @@ export class WatchHints {
       if (!directories.has(path)) this.#drop(path);
     }
     for (const path of directories) {
-      if (this.#watchers.size >= mostDirectories) break;
+      if (this.#watchers.size >= maxDirectories) break;
       if (!this.#watchers.has(path)) this.#add(path);
     }
   }

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from '../../errors.ts';
-import { Settling } from './stable-files.ts';
+import { StableFiles } from './stable-files.ts';
 import { TreeScan, type TreeScanOptions } from './tree-scan.ts';
 import { WatchHints } from './watch-hints.ts';
 
@@ -15,8 +15,8 @@ export interface WatchOptions extends TreeScanOptions {
 }
 
 // Scans in answer to changes may keep a processor this busy, and no busier.
-const busiest = 0.2;
-const shortestPause = 50;
+const maxBusyShare = 0.2;
+const minPause = 50;
 
 /**
  * Takes the versions of a tree, those there are and those that come, each once it is complete: its files have not
@@ -31,14 +31,14 @@ export async function watchTree(directory: string, options: WatchOptions): Promi
   let nudge = new AbortController();
   const wake = () => nudge.abort();
   const hints = new WatchHints(wake);
-  const scan = new TreeScan(directory, options, new Settling(settle, retry), hints);
+  const scan = new TreeScan(directory, options, new StableFiles(settle, retry), hints);
   signal.addEventListener('abort', wake);
   try {
     while (!signal.aborted) {
       nudge = new AbortController();
       const started = performance.now();
       const unsettled = await scan.run();
-      const pause = Math.max(shortestPause, (performance.now() - started) / busiest);
+      const pause = Math.max(minPause, (performance.now() - started) / maxBusyShare);
       await quietly(sleep(pause, undefined, { signal }));
       const rest = (unsettled ? Math.min(settle, interval) : interval) - pause;
       if (!signal.aborted && rest > 0) await quietly(sleep(rest, undefined, { signal: nudge.signal }));

@@ -1,5 +1,5 @@
 import type { Catalog } from '../../catalog/catalog.ts';
-import { assemble, type Document, makePiece } from './gzip-segment.ts';
+import { assemble, type Document, gzipSegment } from './gzip-segment.ts';
 import { renderIndex } from './render.ts';
 import { StreamDocument } from './stream-document.ts';
 
@@ -105,7 +105,7 @@ export class Documents {
     let index = indexes.get(key);
     if (index === undefined) {
       const entries = names.map((name) => ({ name, products: streams.get(name)?.products ?? [] }));
-      index = makePiece(renderIndex(entries)).then((piece) => assemble([piece]));
+      index = gzipSegment(renderIndex(entries)).then((segment) => assemble([segment]));
       indexes.set(key, index);
     }
     return await index;

@@ -6,7 +6,7 @@ import { combineCrc32 } from './crc32-combine.ts';
 const compress = promisify(deflateRaw);
 
 /** A stretch of a document, compressed so that it can stand anywhere in a gzip stream. */
-export interface Piece {
+export interface GzipSegment {
   plain: Buffer;
   /** Deflate blocks, none of them final, ending on a byte boundary and referring to nothing before them. */
   deflated: Buffer;
@@ -27,9 +27,9 @@ export interface Document {
 }
 
 /** Compresses a stretch of text, off the main thread. */
-export async function makePiece(text: string): Promise<Piece> {
+export async function gzipSegment(text: string): Promise<GzipSegment> {
   const plain = Buffer.from(text);
-  // A full flush ends on a byte boundary and forgets the window, so pieces can be put together in any order
+  // A full flush ends on a byte boundary and forgets the window, so segments can be put together in any order
   // (RFC 1951, section 3.2.4, and zlib's manual on Z_FULL_FLUSH).
   const deflated = await compress(plain, { level: 6, finishFlush: constants.Z_FULL_FLUSH });
   return { plain, deflated, crc: crc32(plain), hash: hash('sha256', plain, 'buffer') };
@@ -38,23 +38,28 @@ export async function makePiece(text: string): Promise<Piece> {
 const gzipHeader = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
 const finalBlock = Buffer.from([3, 0]);
 
-/** Puts pieces together: one gzip member (RFC 1952) and the plain bytes, without compressing anything again. */
-export function assemble(pieces: Piece[]): Document {
+/** Puts segments together: one gzip member (RFC 1952) and the plain bytes, without compressing anything again. */
+export function assemble(segments: GzipSegment[]): Document {
   let crc = 0;
   let length = 0;
   const tag = createHash('sha256');
-  for (const piece of pieces) {
-    crc = combineCrc32(crc, piece.crc, piece.plain.length);
-    length += piece.plain.length;
-    tag.update(piece.hash);
+  for (const segment of segments) {
+    crc = combineCrc32(crc, segment.crc, segment.plain.length);
+    length += segment.plain.length;
+    tag.update(segment.hash);
   }
   const trailer = Buffer.alloc(8);
   trailer.writeUInt32LE(crc, 0);
   trailer.writeUInt32LE(length % 2 ** 32, 4);
-  const gzip = Buffer.concat([gzipHeader, ...pieces.map((piece) => piece.deflated), finalBlock, trailer]);
+  const gzip = Buffer.concat([
+    gzipHeader,
+    ...segments.map((segment) => segment.deflated),
+    finalBlock,
+    trailer,
+  ]);
   const etag = tag.digest('hex').slice(0, 32);
   return {
-    plain: pieces.map((piece) => piece.plain),
+    plain: segments.map((segment) => segment.plain),
     plainLength: length,
     gzip,
     etag: `"${etag}"`,

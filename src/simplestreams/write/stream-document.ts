@@ -1,22 +1,22 @@
 import type { Products } from '../../catalog/products/products.ts';
-import { assemble, type Document, makePiece, type Piece } from './gzip-segment.ts';
+import { assemble, type Document, type GzipSegment, gzipSegment } from './gzip-segment.ts';
 import { productsFrame, renderProduct } from './render.ts';
 
-/** How much text a piece holds, about: small enough to render anew in a few milliseconds, large enough to pack well. */
+/** How much text a segment holds, about: small enough to render anew in a few milliseconds, large enough to pack well. */
 const pieceLength = 256 * 1024;
 
 /** Products that are rendered and compressed together. */
 interface Section {
   /** Their names, in order. */
   names: string[];
-  piece: Piece;
+  segment: GzipSegment;
 }
 
 /** What stands around the sections. */
 interface Frame {
-  before: Piece;
-  between: Piece;
-  after: Piece;
+  before: GzipSegment;
+  between: GzipSegment;
+  after: GzipSegment;
 }
 
 /**
@@ -33,17 +33,19 @@ export class StreamDocument {
     this.stream = stream;
     this.#sections = sections;
     this.#frame = frame;
-    const pieces = sections.flatMap(({ piece }, index) => (index === 0 ? [piece] : [frame.between, piece]));
-    this.document = assemble([frame.before, ...pieces, frame.after]);
+    const segments = sections.flatMap(({ segment }, index) =>
+      index === 0 ? [segment] : [frame.between, segment],
+    );
+    this.document = assemble([frame.before, ...segments, frame.after]);
   }
 
   /** Renders a stream from nothing. */
   static async render(stream: string, products: Products): Promise<StreamDocument> {
     const { before, between, after } = productsFrame(stream);
     const frame = {
-      before: await makePiece(before),
-      between: await makePiece(between),
-      after: await makePiece(after),
+      before: await gzipSegment(before),
+      between: await gzipSegment(between),
+      after: await gzipSegment(after),
     };
     return new StreamDocument(
       stream,
@@ -106,7 +108,7 @@ async function renderSections(products: ReturnType<Products['each']>): Promise<S
   const finish = () => {
     if (names.length === 0) return;
     const section = { names };
-    sections.push(makePiece(texts.join(',')).then((piece) => ({ ...section, piece })));
+    sections.push(gzipSegment(texts.join(',')).then((segment) => ({ ...section, segment })));
     [names, texts, length] = [[], [], 0];
   };
   for await (const product of products) {

@@ -221,7 +221,7 @@ test('links to the store are given for what is held, and for nothing else', asyn
   onTestFinished(() => store.close());
   const link = async () => await store.presign?.(digest, { expiresInSeconds: 60, method: 'GET' });
   expect(await link()).toBeUndefined();
-  await parts.destination.keep({ from: 'stream', name: 'root', bytes: [bytes] as never });
+  await parts.destination.store({ from: 'stream', name: 'root', bytes: [bytes] as never });
   expect(await link()).toBe(`https://bucket/${digest}`);
   const foreign = parseDigest('ab'.repeat(32));
   // What no mirror on demand lists is the store's own business.

@@ -87,11 +87,11 @@ test('small files that a run had stored when it was killed, of which the catalog
 test('where no file is to be kept the catalog does not change', async () => {
   const { destination, catalog } = await mirrorParts();
   const { revision } = await catalog.changes.since(0);
-  expect(await destination.keepSmall([])).toEqual([]);
+  expect(await destination.storeAll([])).toEqual([]);
   const text = Buffer.from('no image at all');
-  expect(
-    await destination.keepSmall([{ file: { from: 'memory', name: 'text', bytes: text } }]),
-  ).toMatchObject([{ error: { kind: 'invalid' } }]);
+  expect(await destination.storeAll([{ file: { from: 'memory', name: 'text', bytes: text } }])).toMatchObject(
+    [{ error: { kind: 'invalid' } }],
+  );
   expect(await catalog.changes.since(0)).toMatchObject({ revision });
 });
 

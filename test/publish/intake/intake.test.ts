@@ -5,8 +5,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import {
   Intake,
   type IntakeOptions,
+  maxFileInMemory,
   type PassOptions,
-  smallFile,
 } from '../../../src/publish/intake/intake.ts';
 import { file, packTar, rootEntries } from '../../image/fixtures.ts';
 import { packers, tool } from '../../image/tools.ts';
@@ -98,7 +98,7 @@ describe('files that arrive', () => {
       const bytes = packers[compression](Buffer.concat([root, Buffer.alloc(1024)]));
       const metadata = Buffer.from('metadata');
       const large = Buffer.concat([bytes]);
-      const options = { client: 'one', metadata, size: Math.max(large.length, smallFile + 1) };
+      const options = { client: 'one', metadata, size: Math.max(large.length, maxFileInMemory + 1) };
       const direct = await pass(intake, once(large), options);
       const stalled = new Sender(root, 600_000);
       const holding = pass(intake, stalled, { client: 'one' });
@@ -124,7 +124,7 @@ describe('files that arrive', () => {
       Buffer.concat([root, Buffer.alloc(400_000, root)]),
     );
     const frame = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, (27 - 10) << 3]);
-    const wide = Buffer.concat([frame, packed, Buffer.alloc(smallFile)]);
+    const wide = Buffer.concat([frame, packed, Buffer.alloc(maxFileInMemory)]);
     await expect(pass(intake, once(wide), { client: 'one' })).rejects.toMatchObject({
       kind: 'too-large',
       message: expect.stringContaining('limits.examinationMemory'),

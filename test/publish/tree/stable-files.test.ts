@@ -2,7 +2,7 @@ import { rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { HeadwaterError } from '../../../src/errors.ts';
-import { Settling } from '../../../src/publish/tree/stable-files.ts';
+import { StableFiles } from '../../../src/publish/tree/stable-files.ts';
 import { makeDirectory, writeFiles } from './trees.ts';
 
 async function twoFiles(): Promise<[string, string]> {
@@ -12,14 +12,14 @@ async function twoFiles(): Promise<[string, string]> {
 }
 
 test('files are ready once they were twice the same', async () => {
-  const settling = new Settling(0, 0);
+  const settling = new StableFiles(0, 0);
   const paths = await twoFiles();
   expect(await settling.look('x', paths)).toBe('settling');
   expect(await settling.look('x', paths)).toBe('ready');
 });
 
 test('files are not ready before their time', async () => {
-  const settling = new Settling(3_600_000, 0);
+  const settling = new StableFiles(3_600_000, 0);
   const paths = await twoFiles();
   expect(await settling.look('x', paths)).toBe('settling');
   expect(await settling.look('x', paths)).toBe('settling');
@@ -31,7 +31,7 @@ test.each([
   ['went', ([one]: string[]) => rm(one ?? '')],
   ['came', (paths: string[]) => paths.push(`${paths[0]}.sum`)],
 ])('files that %s settle anew', async (_, change) => {
-  const settling = new Settling(0, 0);
+  const settling = new StableFiles(0, 0);
   const paths: string[] = await twoFiles();
   await settling.look('x', paths);
   await change(paths);
@@ -40,14 +40,14 @@ test.each([
 });
 
 test.each(['.two', 'two.part', 'two.tmp'])('a file called %s is not finished', async (name) => {
-  const settling = new Settling(0, 0);
+  const settling = new StableFiles(0, 0);
   const paths = [...(await twoFiles()), `/${name}`];
   await settling.look('x', paths);
   expect(await settling.look('x', paths)).toBe('settling');
 });
 
 test('what was dealt with is ready again when its files change', async () => {
-  const settling = new Settling(0, 0);
+  const settling = new StableFiles(0, 0);
   const paths = await twoFiles();
   await settling.look('x', paths);
   settling.handle('x', new HeadwaterError('invalid', 'no image'));
@@ -59,19 +59,19 @@ test('what was dealt with is ready again when its files change', async () => {
 
 test.each(['unavailable', 'no-space'] as const)('what failed because of %s is tried again', async (kind) => {
   const paths = await twoFiles();
-  const soon = new Settling(0, 0);
+  const soon = new StableFiles(0, 0);
   await soon.look('x', paths);
   soon.handle('x', new HeadwaterError(kind, 'the store'));
   expect(await soon.look('x', paths)).toBe('ready');
 
-  const later = new Settling(0, 3_600_000);
+  const later = new StableFiles(0, 3_600_000);
   await later.look('x', paths);
   later.handle('x', new HeadwaterError(kind, 'the store'));
   expect(await later.look('x', paths)).toBe('handled');
 });
 
 test('what is gone is forgotten', async () => {
-  const settling = new Settling(0, 0);
+  const settling = new StableFiles(0, 0);
   const paths = await twoFiles();
   await settling.look('x', paths);
   settling.finish('y');

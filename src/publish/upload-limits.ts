@@ -1,0 +1,24 @@
+import { LimitError } from '../errors.ts';
+
+/** Limits on what an uploader has sent that no version contains. */
+export interface UnfinishedLimits {
+  /** The most unfinished uploads of one uploader. */
+  uploads: number;
+  /** The most bytes of them, and of blobs that no version contains. */
+  bytes: number;
+  /** How many bytes an uploader has sent of blobs that are kept and that no version contains. */
+  unpublished: (uploader: string) => Promise<number>;
+}
+
+export function unfinishedLimit(
+  limit: 'unfinishedUploads' | 'unfinishedUploadBytes',
+  most: number,
+): LimitError {
+  return new LimitError(
+    limit,
+    'too-large',
+    limit === 'unfinishedUploads'
+      ? `a token or client may have ${most} unfinished uploads at most (limits.unfinishedUploads): finish others first`
+      : `a token or client may have ${most} bytes of unfinished uploads and of blobs that no version contains (limits.unfinishedUploadBytes): finish and publish others first`,
+  );
+}
