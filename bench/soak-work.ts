@@ -54,7 +54,9 @@ async function headwater(target: SoakTarget, ...args: string[]): Promise<string>
     const all = [program, ...args, '--server', target.url, '--insecure'];
     const result = await attempt(process.execPath, all, { env: { HEADWATER_TOKEN: target.token } });
     if (result.code === 0) return result.stdout;
-    const isLater = result.code === 7 && attempts < 10;
+    // On a busy machine an upload may wait for longer than the grace period of the soak, and is collected then.
+    const isCollected = result.code === 4 && result.stderr.includes('upload it first');
+    const isLater = (result.code === 7 || isCollected) && attempts < 10;
     if (!isLater)
       throw new Error(`headwater ${args.join(' ')}: exit code ${result.code}
 ${result.stderr}`);

@@ -35,6 +35,12 @@ export interface AsideBlob extends BlobStat {
 /** Small documents that a store keeps beside its blobs: which catalog owns it, and which server uses it. */
 export type StoreRecord = 'owner' | 'lease';
 
+/** What a document must be when it is replaced. */
+export interface RecordCondition {
+  /** The text that it has; undefined when there is none. */
+  replaces: string | undefined;
+}
+
 /** What the sender of a blob says of it before it comes. */
 export interface Expected {
   /** Known only once the bytes have passed when a file is hashed on its way in: then a promise of it. */
@@ -131,8 +137,12 @@ export interface BlobStore {
   /** A document that was written with {@link writeRecord}; undefined when there is none. */
   readRecord(record: StoreRecord): Promise<string | undefined>;
 
-  /** Replaces a document, whole and durable. Of two writers at once the last one wins. */
-  writeRecord(record: StoreRecord, text: string): Promise<void>;
+  /**
+   * Replaces a document, whole and durable. Of two writers at once the last one wins, unless there is a condition and the
+   * store can check it.
+   * @throws HeadwaterError `conflict` when the document is another one than the condition says
+   */
+  writeRecord(record: StoreRecord, text: string, condition?: RecordCondition): Promise<void>;
 
   /** A link by which a client fetches the blob from the store itself, where the store can and is set to do so. */
   presign?(digest: Digest, options: { expiresInSeconds: number; method: 'GET' | 'HEAD' }): Promise<string>;

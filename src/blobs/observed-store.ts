@@ -7,6 +7,7 @@ import type {
   BlobStore,
   ByteRange,
   Expected,
+  RecordCondition,
   StagedBlobs,
   StoreRecord,
 } from './blob-store.ts';
@@ -18,7 +19,7 @@ import { DamagedBlobError } from './damaged-blob.ts';
  */
 export type OnStoreError = (operation: string, kind: string, error: unknown) => void;
 
-const callersFault = new Set(['not-found', 'invalid', 'aborted']);
+const callersFault = new Set(['not-found', 'invalid', 'aborted', 'conflict']);
 /** What a stream fails with that its reader left. */
 const left = new Set(['ABORT_ERR', 'ERR_STREAM_PREMATURE_CLOSE']);
 
@@ -66,8 +67,8 @@ export function observeStore(store: BlobStore, onError: OnStoreError): BlobStore
     bringBack: (digest: Digest) => observed('bring-back', store.bringBack(digest)),
     removeAside: (blob: Pick<AsideBlob, 'digest' | 'reason'>) => observed('remove', store.removeAside(blob)),
     readRecord: (record: StoreRecord) => observed('read-record', store.readRecord(record)),
-    writeRecord: (record: StoreRecord, text: string) =>
-      observed('write-record', store.writeRecord(record, text)),
+    writeRecord: (record: StoreRecord, text: string, condition?: RecordCondition) =>
+      observed('write-record', store.writeRecord(record, text, condition)),
     ...(presign === undefined
       ? {}
       : {

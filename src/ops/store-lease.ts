@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import type { BlobStore } from '../blobs/blob-store.ts';
+import type { BlobStore, RecordCondition } from '../blobs/blob-store.ts';
 import { HeadwaterError } from '../errors.ts';
 import { identityOfFile, isAbandoned, processName } from '../files/process-name.ts';
 
@@ -16,6 +16,15 @@ interface LeaseRecord {
   host: string;
   /** When it last said so, in milliseconds since 1970. */
   renewedAt: number;
+}
+
+/** How often a server tries to renew the lease that others renew at the same moment. */
+const renewAttempts = 5;
+
+/** The lease as it was read. */
+interface Found {
+  text: string | undefined;
+  record: LeaseRecord | undefined;
 }
 
 /** The right to run servers on a store, which one catalog file has at a time. */
@@ -41,7 +50,7 @@ export class StoreLease {
       host: hostname(),
     };
     const lease = new StoreLease(store, record);
-    const other = await lease.#other();
+    const other = await lease.#otherOf(await lease.#read());
     if (other === undefined) return lease;
     const seconds = Math.max(0, Math.round((Date.now() - other.renewedAt) / 1000));
     throw new HeadwaterError(
@@ -51,39 +60,52 @@ export class StoreLease {
   }
 
   /**
-   * Says that the server uses the store.
-   * @returns the host of a server with another catalog that has taken the lease meanwhile; nothing is written then
+   * Says that the server uses the store. Of servers that take a free lease at the same moment one gets it, where the store
+   * can tell.
+   * @returns the host of a server with another catalog that has the lease; nothing is written then
    * @throws HeadwaterError what the store failed with
    */
   async renew(): Promise<string | undefined> {
-    const other = await this.#other();
-    if (other !== undefined) return other.host;
-    await this.#write({ ...this.#record, renewedAt: Date.now() });
-    return undefined;
+    let before: Found | undefined;
+    for (let attempt = 1; ; attempt++) {
+      const found = await this.#read();
+      const other = await this.#otherOf(found);
+      if (other !== undefined) return other.host;
+      // Refused although nobody changed it: the service understands the condition in another way.
+      const isMisunderstood = before !== undefined && before.text === found.text;
+      const condition = isMisunderstood ? undefined : { replaces: found.text };
+      try {
+        await this.#write({ ...this.#record, renewedAt: Date.now() }, condition);
+        return undefined;
+      } catch (error) {
+        const isOvertaken = error instanceof HeadwaterError && error.kind === 'conflict';
+        if (!isOvertaken || attempt === renewAttempts) throw error;
+        before = found;
+      }
+    }
   }
 
   /** Gives the lease up, unless another server has renewed it. */
   async release(): Promise<void> {
-    if ((await this.#read())?.holder !== this.#record.holder) return;
+    if ((await this.#read()).record?.holder !== this.#record.holder) return;
     await this.#write({ ...this.#record, renewedAt: 0 });
   }
 
   /** The lease of a server with another catalog. */
-  async #other(): Promise<LeaseRecord | undefined> {
-    const record = await this.#read();
+  async #otherOf({ record }: Found): Promise<LeaseRecord | undefined> {
     if (record === undefined || record.catalogFile === this.#record.catalogFile) return undefined;
     if (Date.now() - record.renewedAt > leaseTime || (await isAbandoned(record.holder, new Date())))
       return undefined;
     return record;
   }
 
-  async #read(): Promise<LeaseRecord | undefined> {
+  async #read(): Promise<Found> {
     const text = await this.#store.readRecord('lease');
-    return text === undefined ? undefined : parseLease(text);
+    return { text, record: text === undefined ? undefined : parseLease(text) };
   }
 
-  async #write(record: LeaseRecord): Promise<void> {
-    await this.#store.writeRecord('lease', `${JSON.stringify(record)}\n`);
+  async #write(record: LeaseRecord, condition?: RecordCondition): Promise<void> {
+    await this.#store.writeRecord('lease', `${JSON.stringify(record)}\n`, condition);
   }
 }
 

@@ -63,12 +63,15 @@ export class StoreWatch {
 
   /**
    * Looks for the first time, and then once a minute.
-   * @throws HeadwaterError `unavailable` when the catalog is damaged
+   * @throws HeadwaterError `unavailable` when the catalog is damaged; `conflict` when a server with another catalog has the
+   * lease
    */
   async start(): Promise<void> {
     const damage = await this.#parts.catalog.damage();
     if (damage !== undefined) throw new HeadwaterError('unavailable', damage);
     await this.#renew();
+    // Another server took the lease since it was found free.
+    if (this.#rival !== undefined) throw new HeadwaterError('conflict', rivalMessage(this.#rival));
     await this.#bringBack();
     this.#timer = setInterval(() => {
       this.#running = this.#running.then(() => this.#renew());

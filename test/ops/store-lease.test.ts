@@ -1,6 +1,7 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
+import { HeadwaterError } from '../../src/errors.ts';
 import { StoreLease } from '../../src/ops/store-lease.ts';
 import { startServer } from '../../src/server/start.ts';
 import { scratchDirectory } from '../support/catalog.ts';
@@ -75,6 +76,30 @@ test('a lease that another server has taken is not written over', async () => {
   expect(await lease.renew()).toBe('elsewhere');
   await lease.release();
   expect(store.records.get('lease')).toBe(theirs);
+});
+
+test('of two servers that find a free lease at the same moment one gets it', async () => {
+  const store = new MemoryStore();
+  const leases = await Promise.all((await catalogFiles()).map((file) => StoreLease.open(store, file)));
+  const others = await Promise.all(leases.map((lease) => lease.renew()));
+  expect(others.filter((other) => other === undefined)).toHaveLength(1);
+  // Servers with one catalog renew it side by side.
+  const [one] = await catalogFiles();
+  const shared = new MemoryStore();
+  const beside = await Promise.all([1, 2, 3].map(() => StoreLease.open(shared, one)));
+  expect(await Promise.all(beside.map((lease) => lease.renew()))).toEqual([undefined, undefined, undefined]);
+});
+
+test('a store that refuses every condition is written without one', async () => {
+  const store = new MemoryStore();
+  const write = store.writeRecord.bind(store);
+  vi.spyOn(store, 'writeRecord').mockImplementation(async (record, text, condition) => {
+    if (condition !== undefined) throw new HeadwaterError('conflict', 'always');
+    await write(record, text);
+  });
+  const [one] = await catalogFiles();
+  expect(await (await StoreLease.open(store, one)).renew()).toBeUndefined();
+  expect(store.records.has('lease')).toBe(true);
 });
 
 test('a record that cannot be read is nobody’s', async () => {

@@ -6,6 +6,7 @@ import type {
   BlobStat,
   BlobStore,
   Expected,
+  RecordCondition,
   StoreRecord,
 } from '../../src/blobs/blob-store.ts';
 import { HeadwaterError } from '../../src/errors.ts';
@@ -84,7 +85,9 @@ export class MemoryStore implements BlobStore {
     return this.records.get(record);
   }
 
-  async writeRecord(record: StoreRecord, text: string): Promise<void> {
+  async writeRecord(record: StoreRecord, text: string, condition?: RecordCondition): Promise<void> {
+    if (condition !== undefined && this.records.get(record) !== condition.replaces)
+      throw new HeadwaterError('conflict', 'another one');
     this.records.set(record, text);
   }
 

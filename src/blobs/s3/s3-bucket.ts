@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { S3Client } from './s3-client.ts';
 import { isMissing, S3Failure } from './s3-failure.ts';
 
@@ -72,9 +72,19 @@ export class S3Bucket {
     throw this.#client.explain(new S3Failure(200, '', 'the whole object where a range was asked for'));
   }
 
-  /** Puts an object, whole and at once. */
-  async put(key: string, body: Buffer, sha256: string): Promise<void> {
-    await this.#client.send(key, '', body, sha256);
+  /**
+   * Puts an object, whole and at once.
+   * @param preconditions headers that say what the object must be now
+   * @returns the headers of the answer
+   * @throws HeadwaterError `conflict` when a precondition does not hold
+   */
+  async put(
+    key: string,
+    body: Buffer,
+    sha256: string,
+    preconditions: Record<string, string> = {},
+  ): Promise<IncomingHttpHeaders> {
+    return await this.#client.send(key, '', body, sha256, preconditions);
   }
 
   /** Copies an object within the service; of at most 5 GiB. */

@@ -66,10 +66,17 @@ export class S3Client {
    * Sends an object or a part of one.
    * @param query of the request: which part it is
    * @param sha256 of `body`, in hexadecimal digits
+   * @param more headers of the request
    * @returns the headers of the answer
    */
-  async send(key: string, query: string, body: Buffer, sha256: string): Promise<IncomingHttpHeaders> {
-    const headers = { 'content-length': body.length, 'content-type': 'application/octet-stream' };
+  async send(
+    key: string,
+    query: string,
+    body: Buffer,
+    sha256: string,
+    more: Record<string, string> = {},
+  ): Promise<IncomingHttpHeaders> {
+    const headers = { 'content-length': body.length, 'content-type': 'application/octet-stream', ...more };
     const options = { method: 'PUT', bucketName: this.settings.bucket, objectName: key, query, headers };
     return await this.call(async (client) => {
       const response = await client.makeRequestStreamAsync(options, body, sha256, [200], '');

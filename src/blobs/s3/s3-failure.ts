@@ -75,6 +75,13 @@ export function s3Error(error: unknown, store: string, bucket: string): Headwate
     const what = error.code === 'QuotaExceeded' ? 'the quota is used up' : 'it is full';
     return new HeadwaterError('no-space', `${store}: ${what}: free some space or have it raised`, cause);
   }
+  if (error.status === 412 || error.code === 'ConditionalRequestConflict') {
+    return new HeadwaterError(
+      'conflict',
+      `${store}: the object was changed by somebody else meanwhile`,
+      cause,
+    );
+  }
   if (error.status === 416) return new HeadwaterError('invalid', `${store}: no bytes in that range`, cause);
   const said = [error.status, error.code, error.message]
     .filter((part) => part !== '' && part !== 0)

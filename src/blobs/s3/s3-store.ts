@@ -1,7 +1,5 @@
-import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
-import { text as textOf } from 'node:stream/consumers';
 import { Semaphore } from '../../async/semaphore.ts';
 import { HeadwaterError, isKind } from '../../errors.ts';
 import { abandonedAfter, isAbandoned, processName } from '../../files/process-name.ts';
@@ -14,7 +12,6 @@ import {
   blobKey,
   blobRoot,
   digestOfKey,
-  recordKeys,
 } from '../blob-key.ts';
 import type {
   AsideBlob,
@@ -24,6 +21,7 @@ import type {
   ByteRange,
   Expected,
   Purpose,
+  RecordCondition,
   StoreRecord,
 } from '../blob-store.ts';
 import { assertSize, DamagedBlobError } from '../damaged-blob.ts';
@@ -34,6 +32,7 @@ import { S3Client } from './s3-client.ts';
 import { copyObject } from './s3-copy.ts';
 import { completeOptions, type S3Options, type S3Settings } from './s3-options.ts';
 import { S3Read } from './s3-read.ts';
+import { S3Records } from './s3-records.ts';
 import { S3Sender, type Sent } from './s3-sender.ts';
 import { S3Uploads } from './s3-uploads.ts';
 
@@ -49,6 +48,7 @@ export class S3Store implements BlobStore {
   readonly #client: S3Client;
   readonly #bucket: S3Bucket;
   readonly #uploads: S3Uploads;
+  readonly #records: S3Records;
   /** Parts of all uploads that are sent at the same time. */
   readonly #parallel: Semaphore;
   readonly #written = new RecentlyWritten();
@@ -59,6 +59,7 @@ export class S3Store implements BlobStore {
     this.#client = new S3Client(this.#settings);
     this.#bucket = new S3Bucket(this.#client);
     this.#uploads = new S3Uploads(this.#client);
+    this.#records = new S3Records(this.#bucket, this.#client);
     this.#parallel = new Semaphore(this.#settings.parallel);
   }
 
@@ -169,16 +170,11 @@ export class S3Store implements BlobStore {
   }
 
   async readRecord(record: StoreRecord): Promise<string | undefined> {
-    const response = await this.#bucket.get(this.#settings.prefix + recordKeys[record]);
-    if (response === undefined) return undefined;
-    return await textOf(response).catch((error: unknown) => {
-      throw this.#client.explain(error);
-    });
+    return await this.#records.read(record);
   }
 
-  async writeRecord(record: StoreRecord, text: string): Promise<void> {
-    const body = Buffer.from(text);
-    await this.#bucket.put(this.#settings.prefix + recordKeys[record], body, hash('sha256', body));
+  async writeRecord(record: StoreRecord, text: string, condition?: RecordCondition): Promise<void> {
+    await this.#records.write(record, text, condition);
   }
 
   async *list(): AsyncIterable<BlobStat> {

@@ -27,6 +27,21 @@ async function openStore(options: S3Options): Promise<S3Store> {
 }
 
 describeWithCeph('S3 store and its service', (service) => {
+  test('replaces a record only when nobody else has, where that is a condition', async () => {
+    const options = s3Options(service());
+    const [one, two] = [await openStore(options), await openStore(options)];
+    const refused = { kind: 'conflict', message: expect.stringContaining('changed by somebody else') };
+    await one.writeRecord('lease', 'first', { replaces: undefined });
+    await expect(two.writeRecord('lease', 'other', { replaces: undefined })).rejects.toMatchObject(refused);
+    expect(await two.readRecord('lease')).toBe('first');
+    await one.writeRecord('lease', 'second', { replaces: 'first' });
+    await expect(two.writeRecord('lease', 'other', { replaces: 'first' })).rejects.toMatchObject(refused);
+    expect(await two.readRecord('lease')).toBe('second');
+    await two.writeRecord('lease', 'third', { replaces: 'second' });
+    await one.writeRecord('lease', 'last');
+    expect(await two.readRecord('lease')).toBe('last');
+  });
+
   describe('reaching the bucket', () => {
     test('makes it only when told to', async () => {
       const options = s3Options(service(), { bucket: `missing-${randomUUID()}`, createBucket: false });
