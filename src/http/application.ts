@@ -1,11 +1,11 @@
 import type { RequestListener } from 'node:http';
-import type { Router } from '@koa/router';
 import Koa, { type Context, type Middleware } from 'koa';
 import type { Access } from '../access/access.ts';
 import type { Products } from '../catalog/products/products.ts';
 import { HeadwaterError } from '../errors.ts';
 import { defined } from '../model/defined.ts';
 import type { Metrics } from '../ops/metrics.ts';
+import type { RequestState, Routes } from './context.ts';
 import type { DocumentsHandler } from './documents/documents-handler.ts';
 import { findImageFile, type ImageBytes, sendImageFile } from './documents/image-files.ts';
 import { readableAnywhere, sendDocument } from './documents/send-document.ts';
@@ -16,14 +16,14 @@ import { identify } from './identify.ts';
 import { filePath, rawPath } from './request-path.ts';
 import { sendLongBody } from './send-long-body.ts';
 
-export interface ApplicationParts {
+export interface ApplicationServices {
   access: Access;
   documents: DocumentsHandler;
   products: Products;
   images: ImageBytes;
   readiness: Readiness;
   metrics: Metrics;
-  api: Router;
+  api: Routes;
   /** What the clients of LXD and Incus speak. */
   registry: Middleware;
   /** Plain HTTP gives image files of public streams and sends everything else to https. */
@@ -36,45 +36,46 @@ export interface ApplicationParts {
 }
 
 /** The koa application: everything but the listening. */
-export function createApplication(parts: ApplicationParts): RequestListener {
-  const application = new Koa();
+export function createApplication(services: ApplicationServices): RequestListener {
+  const application = new Koa<RequestState>();
   // Broken connections are seen by the front; nothing is printed behind the log's back.
   application.silent = true;
   application.on('error', (error: Error & { code?: string }) => {
     const gone = /^(ECONNRESET|EPIPE|ERR_STREAM_PREMATURE_CLOSE|HPE_\w+)$/.test(error.code ?? '');
     // An upstream or a store that fails half way is told by those who read from it.
-    if (!gone && !(error instanceof HeadwaterError)) parts.sinks.onDefect(error, '');
+    if (!gone && !(error instanceof HeadwaterError)) services.sinks.onDefect(error, '');
   });
   application.use(async (context, next) => {
-    context.state['requestId'] = context.get(requestIdHeader);
+    context.state.requestId = context.get(requestIdHeader);
     await next();
   });
   application.use(sendLongBody);
-  application.use(errorFunnel(parts.sinks));
+  application.use(errorFunnel(services.sinks));
   application.use(async (context, next) => {
     await next();
     // Whoever hears that a change was made finds it in the documents.
-    if (!isSafe(context)) await parts.visible();
+    if (!isSafe(context)) await services.visible();
   });
   application.use(async (context, next) => {
-    if (parts.plainIsLimited && !('encrypted' in context.req.socket)) await plainRequest(parts, context);
-    else if (!(await readRequest(parts, context))) await next();
+    if (services.plainIsLimited && !('encrypted' in context.req.socket))
+      await plainRequest(services, context);
+    else if (!(await readRequest(services, context))) await next();
   });
-  application.use(parts.registry);
-  application.use(parts.api.routes());
-  application.use(parts.api.allowedMethods());
+  application.use(services.registry);
+  application.use(services.api.routes());
+  application.use(services.api.allowedMethods());
   return application.callback();
 }
 
 /** Plain HTTP on the port of TLS: clients try it first for every image file. */
-async function plainRequest(parts: ApplicationParts, context: Context): Promise<void> {
+async function plainRequest(services: ApplicationServices, context: Context): Promise<void> {
   const segments = filePath(context.req.url ?? '') ?? [];
   if (segments[0] === 'images' && isRead(context)) {
-    const image = await findImageFile(parts.products, segments.slice(1));
-    if (image !== undefined && !image.hidden && parts.access.isPublic(image.stream)) {
+    const image = await findImageFile(services.products, segments.slice(1));
+    if (image !== undefined && !image.hidden && services.access.isPublic(image.stream)) {
       await sendImageFile(context, image, {
-        images: parts.images,
-        redirect: parts.redirectToStore,
+        images: services.images,
+        redirect: services.redirectToStore,
         shared: true,
       });
       return;
@@ -92,7 +93,7 @@ async function plainRequest(parts: ApplicationParts, context: Context): Promise<
 }
 
 /** @returns whether the path is one of those answered here */
-async function readRequest(parts: ApplicationParts, context: Context): Promise<boolean> {
+async function readRequest(services: ApplicationServices, context: Context): Promise<boolean> {
   const path = rawPath(context.req.url ?? '');
   if (isRead(context)) {
     if (path === '/healthz') {
@@ -100,16 +101,16 @@ async function readRequest(parts: ApplicationParts, context: Context): Promise<b
       return true;
     }
     if (path === '/readyz') {
-      const problem = await parts.readiness.problem('write' in context.query ? 'write' : 'read');
+      const problem = await services.readiness.problem('write' in context.query ? 'write' : 'read');
       context.status = problem === undefined ? 200 : 503;
       context.body =
         problem === undefined
-          ? { status: 'ready', ...defined({ warning: parts.readiness.warning }) }
+          ? { status: 'ready', ...defined({ warning: services.readiness.warning }) }
           : { status: 'unavailable', problem };
       return true;
     }
     if (path === '/metrics') {
-      const { type, body } = await parts.metrics.text();
+      const { type, body } = await services.metrics.text();
       context.body = body;
       context.type = type;
       return true;
@@ -129,20 +130,24 @@ async function readRequest(parts: ApplicationParts, context: Context): Promise<b
     context.body = { error: { kind: 'usage', message: `${context.path} can only be read` } };
     return true;
   }
-  const identity = await identify(parts.access, context.req);
+  const identity = await identify(services.access, context.req);
   if (segments[0] === 'images') {
-    const image = await findImageFile(parts.products, segments.slice(1));
+    const image = await findImageFile(services.products, segments.slice(1));
     if (image === undefined) return true;
-    const { access } = parts;
+    const { access } = services;
     const allowed = image.hidden
       ? access.may(identity, 'read', { stream: image.stream, names: [] })
       : access.mayRead(identity, { stream: image.stream, names: [] });
     if (!allowed) return true;
     const shared = !image.hidden && access.isPublic(image.stream);
-    await sendImageFile(context, image, { images: parts.images, redirect: parts.redirectToStore, shared });
+    await sendImageFile(context, image, {
+      images: services.images,
+      redirect: services.redirectToStore,
+      shared,
+    });
     return true;
   }
-  const document = await parts.documents.find(segments.join('/'), identity);
+  const document = await services.documents.find(segments.join('/'), identity);
   if (document === undefined) return true;
   context.respond = false;
   context.res.removeHeader('X-Request-Id');

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import type { Middleware } from 'koa';
 import { type ErrorKind, HeadwaterError } from '../errors.ts';
+import type { Middleware } from './context.ts';
 
 /** The HTTP status of each kind of error (RFC 9110, section 15). */
 const statusOf: Record<ErrorKind, number> = {
@@ -43,7 +43,7 @@ export function errorFunnel({ onDefect, noteRefusal }: ErrorSinks): Middleware {
       }
     } catch (error) {
       const known = error instanceof HeadwaterError ? error : undefined;
-      if (known === undefined) onDefect(error, String(context.state['requestId']));
+      if (known === undefined) onDefect(error, String(context.state.requestId));
       else noteRefusal(known, context.req);
       context.status = known === undefined ? 500 : statusOf[known.kind];
       if (known?.kind === 'unauthorized')
@@ -52,7 +52,7 @@ export function errorFunnel({ onDefect, noteRefusal }: ErrorSinks): Middleware {
       for (const name of ['ETag', 'Last-Modified', 'Content-Range', 'Cache-Control']) context.remove(name);
       const message =
         known?.message ??
-        `something went wrong here; the log says what, under request ${context.state['requestId']}`;
+        `something went wrong here; the log says what, under request ${context.state.requestId}`;
       context.body = { error: { kind: known?.kind ?? 'internal', message } } satisfies ErrorBody;
     }
   };

@@ -32,7 +32,7 @@ let requestCount = 0;
  * The first to see a request: gives it an id, answers products documents at once, hands everything else to the
  * application, and tells when it is answered.
  */
-export function createFront(parts: {
+export function createFront(services: {
   documents: DocumentsHandler;
   application: RequestListener;
   onAnswered: (request: AnsweredRequest) => void;
@@ -44,7 +44,8 @@ export function createFront(parts: {
   requests: AddressLimit;
   onRefused: OnRefused;
 }): RequestListener {
-  const { documents, application, onAnswered, plainIsLimited, bodies, proxies, requests, onRefused } = parts;
+  const { documents, application, onAnswered, plainIsLimited, bodies, proxies, requests, onRefused } =
+    services;
   return (request, response) => {
     const started = performance.now();
     // It is gone from the request once the connection is closed.

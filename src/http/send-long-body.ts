@@ -1,5 +1,5 @@
 import { Stream } from 'node:stream';
-import type { Middleware } from 'koa';
+import type { Middleware } from './context.ts';
 import { memoryPiece, sendPieces } from './send-bytes.ts';
 
 /**

@@ -1,15 +1,15 @@
-import type { Router } from '@koa/router';
 import { mayReadProduct } from '../../access/readable.ts';
 import { describeFamily } from '../../catalog/products/alias-rows.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { parseAlias, parseNamePart } from '../../model/names.ts';
+import { catalogFor, identityOf, parameter, type Routes } from '../context.ts';
 import { readBody } from './body.ts';
 import { aliasBody } from './schemas.ts';
-import { type ApiParts, catalogFor, identityOf, parameter } from './services.ts';
+import type { ApiServices } from './services.ts';
 
 /** Reading and moving aliases. */
-export function aliasRoutes(router: Router, parts: ApiParts): void {
-  const { catalog, access } = parts;
+export function aliasRoutes(router: Routes, services: ApiServices): void {
+  const { catalog, access } = services;
 
   router.get('/aliases', async (context) => {
     const identity = identityOf(context);
@@ -37,7 +37,7 @@ export function aliasRoutes(router: Router, parts: ApiParts): void {
       if (mayReadProduct(access, identity, product)) continue;
       throw new HeadwaterError('not-found', `there is no product ${describeFamily(family)}`);
     }
-    await catalogFor(context, parts).aliases.set(name, family);
+    await catalogFor(context, services).aliases.set(name, family);
     context.status = 204;
   });
 
@@ -45,7 +45,7 @@ export function aliasRoutes(router: Router, parts: ApiParts): void {
     const identity = identityOf(context);
     access.demandAny(identity, 'publish');
     const name = parseAlias(parameter(context, 'alias'));
-    await catalogFor(context, parts).aliases.unset(name);
+    await catalogFor(context, services).aliases.unset(name);
     context.status = 204;
   });
 }

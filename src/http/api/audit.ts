@@ -1,14 +1,14 @@
-import type { Router } from '@koa/router';
 import { HeadwaterError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
+import { identityOf, type Routes } from '../context.ts';
 import { single, wholeNumber } from './query.ts';
-import { type ApiParts, identityOf } from './services.ts';
+import type { ApiServices } from './services.ts';
 
 /** How many entries a page has unless the client asks for fewer. */
 const pageSize = 500;
 
 /** Who changed what; for `admin` only. */
-export function auditRoutes(router: Router, { access, catalog }: ApiParts): void {
+export function auditRoutes(router: Routes, { access, catalog }: ApiServices): void {
   router.get('/audit', async (context) => {
     access.demandAdministrator(identityOf(context));
     const limit = wholeNumber(context, 'limit', { least: 1, most: pageSize }) ?? pageSize;

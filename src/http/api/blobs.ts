@@ -1,23 +1,22 @@
-import type { Router } from '@koa/router';
-import type { Context } from 'koa';
 import { keyOf } from '../../access/access.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import { parseDigest } from '../../model/digest.ts';
 import { type Part, WrongOffset } from '../../publish/resumable-uploads.ts';
-import { type ApiParts, destinationFor, identityOf, parameter } from './services.ts';
+import { type Context, destinationFor, identityOf, parameter, type Routes } from '../context.ts';
+import type { ApiServices } from './services.ts';
 
 /**
  * Sending blobs: what the uploader may use already is not sent again, and what broke is continued. To everybody else a blob
  * does not exist, and they send its bytes.
  */
-export function blobRoutes(router: Router, parts: ApiParts): void {
-  const { uploads, access } = parts;
+export function blobRoutes(router: Routes, services: ApiServices): void {
+  const { uploads, access } = services;
 
   router.head('/blobs/:digest', async (context) => {
     const digest = parseDigest(parameter(context, 'digest'));
     const key = keyOf(access.demandAny(identityOf(context), 'publish'));
-    const size = await destinationFor(context, parts).sizeOf(digest);
+    const size = await destinationFor(context, services).sizeOf(digest);
     context.body = null;
     context.status = size === undefined ? 404 : 200;
     if (size === undefined) context.set('Upload-Offset', String(await uploads.offset(digest, { key })));
@@ -27,7 +26,7 @@ export function blobRoutes(router: Router, parts: ApiParts): void {
   router.put('/blobs/:digest', async (context) => {
     const digest = parseDigest(parameter(context, 'digest'));
     const key = keyOf(access.demandAny(identityOf(context), 'publish'));
-    const destination = destinationFor(context, parts);
+    const destination = destinationFor(context, services);
     const kept = await destination.sizeOf(digest);
     if (kept !== undefined) {
       context.req.resume();

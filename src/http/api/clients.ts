@@ -1,9 +1,9 @@
-import type { Router } from '@koa/router';
-import { type ApiParts, catalogFor, identityOf, parameter } from './services.ts';
+import { catalogFor, identityOf, parameter, type Routes } from '../context.ts';
+import type { ApiServices } from './services.ts';
 
 /** Listing and revoking the clients that are trusted by their certificates; for `admin` only. */
-export function clientRoutes(router: Router, parts: ApiParts): void {
-  const { access, catalog } = parts;
+export function clientRoutes(router: Routes, services: ApiServices): void {
+  const { access, catalog } = services;
 
   router.get('/clients', async (context) => {
     access.demandAdministrator(identityOf(context));
@@ -12,7 +12,7 @@ export function clientRoutes(router: Router, parts: ApiParts): void {
 
   router.delete('/clients/:client', async (context) => {
     access.demandAdministrator(identityOf(context));
-    await catalogFor(context, parts).clients.revoke(parameter(context, 'client'));
+    await catalogFor(context, services).clients.revoke(parameter(context, 'client'));
     context.status = 204;
   });
 }

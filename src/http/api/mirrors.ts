@@ -1,10 +1,10 @@
-import type { Router } from '@koa/router';
+import { identityOf, parameter, type Routes } from '../context.ts';
 import { readBody } from './body.ts';
 import { runBody } from './schemas.ts';
-import { type ApiParts, identityOf, parameter } from './services.ts';
+import type { ApiServices } from './services.ts';
 
 /** Mirrors: how they are doing, and runs on request. */
-export function mirrorRoutes(router: Router, { mirrors, access }: ApiParts): void {
+export function mirrorRoutes(router: Routes, { mirrors, access }: ApiServices): void {
   router.get('/mirrors', async (context) => {
     access.demandAdministrator(identityOf(context));
     context.body = { mirrors: await mirrors.statuses() };

@@ -1,18 +1,17 @@
-import type { Router } from '@koa/router';
-import type { Context } from 'koa';
 import { readable } from '../../access/readable.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import type { ProductWithVersions } from '../../model/versions.ts';
+import { type Context, identityOf, parameter, type Routes } from '../context.ts';
 import { single, wholeNumber } from './query.ts';
-import { type ApiParts, identityOf, parameter } from './services.ts';
+import type { ApiServices } from './services.ts';
 
 /** How many products a page has unless the client asks for fewer. */
 const pageSize = 500;
 const filters = ['stream', 'os', 'release', 'architecture', 'variant'] as const;
 
 /** Reading: streams, products with their versions, images by fingerprint. */
-export function productRoutes(router: Router, { catalog, access }: ApiParts): void {
+export function productRoutes(router: Routes, { catalog, access }: ApiServices): void {
   const seen = (context: Context, product: ProductWithVersions) =>
     readable(access, identityOf(context), product);
 

@@ -1,5 +1,5 @@
-import type { Context } from 'koa';
 import { HeadwaterError } from '../../errors.ts';
+import type { Context } from '../context.ts';
 
 /** A parameter of the query; the first where it is given several times. */
 export function single(context: Context, name: string): string | undefined {

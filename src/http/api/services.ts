@@ -7,7 +7,7 @@ import type { LocalDestination } from '../../publish/destination/local-destinati
 import type { Uploads } from '../../publish/resumable-uploads.ts';
 
 /** What the routes of the API act on. */
-export interface ApiParts {
+export interface ApiServices {
   catalog: Catalog;
   destination: LocalDestination;
   uploads: Uploads;
@@ -22,8 +22,6 @@ export interface ApiParts {
   /** Writes the token that a client joins with, around its secret; throws where clients cannot join. */
   joinToken: (token: Pick<Token, 'name' | 'expiresAt'>, secret: string) => string;
 }
-
-export { catalogFor, destinationFor, identityOf } from '../acting.ts';
 
 /** A part of the path, decoded. */
 export function parameter(context: { params: Record<string, string | undefined> }, name: string): string {

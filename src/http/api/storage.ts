@@ -1,8 +1,8 @@
-import type { Router } from '@koa/router';
-import { type ApiParts, identityOf } from './services.ts';
+import { identityOf, type Routes } from '../context.ts';
+import type { ApiServices } from './services.ts';
 
 /** The state of the blob store; for `admin` only. */
-export function storageRoutes(router: Router, { access, storeReport }: ApiParts): void {
+export function storageRoutes(router: Routes, { access, storeReport }: ApiServices): void {
   router.get('/storage', async (context) => {
     access.demandAdministrator(identityOf(context));
     context.body = await storeReport();

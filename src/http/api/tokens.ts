@@ -1,15 +1,15 @@
-import type { Router } from '@koa/router';
 import { defined } from '../../model/defined.ts';
 import { parseStream } from '../../model/names.ts';
 import { grant } from '../../model/rights.ts';
+import { catalogFor, identityOf, parameter, type Routes } from '../context.ts';
 import { readBody } from './body.ts';
 import { single } from './query.ts';
 import { tokenBody } from './schemas.ts';
-import { type ApiParts, catalogFor, identityOf, parameter } from './services.ts';
+import type { ApiServices } from './services.ts';
 
 /** Making, listing and revoking tokens; for `admin` only. */
-export function tokenRoutes(router: Router, parts: ApiParts): void {
-  const { access, catalog, configuredStreams: configured, joinToken, pushedTo } = parts;
+export function tokenRoutes(router: Routes, services: ApiServices): void {
+  const { access, catalog, configuredStreams: configured, joinToken, pushedTo } = services;
 
   router.get('/tokens', async (context) => {
     access.demandAdministrator(identityOf(context));
@@ -32,7 +32,7 @@ export function tokenRoutes(router: Router, parts: ApiParts): void {
     }
     // Before anything is made: it may not be possible here.
     if (purpose === 'join') joinToken({ name }, '');
-    const { token, secret } = await catalogFor(context, parts).tokens.create({
+    const { token, secret } = await catalogFor(context, services).tokens.create({
       name,
       purpose,
       ...grant(purpose, request, { pushedTo }),
@@ -44,7 +44,7 @@ export function tokenRoutes(router: Router, parts: ApiParts): void {
 
   router.delete('/tokens/:token', async (context) => {
     access.demandAdministrator(identityOf(context));
-    await catalogFor(context, parts).tokens.revoke(parameter(context, 'token'));
+    await catalogFor(context, services).tokens.revoke(parameter(context, 'token'));
     context.status = 204;
   });
 }

@@ -1,4 +1,3 @@
-import type { Router } from '@koa/router';
 import { isAdministrator } from '../../access/access.ts';
 import { readable } from '../../access/readable.ts';
 import { HeadwaterError } from '../../errors.ts';
@@ -6,13 +5,14 @@ import { parseDigest } from '../../model/digest.ts';
 import { impliedAliases, parseStream, productName } from '../../model/names.ts';
 import { publish } from '../../publish/publisher.ts';
 import type { PublishRequest } from '../../publish/request.ts';
+import { catalogFor, destinationFor, identityOf, parameter, type Routes } from '../context.ts';
 import { readBody } from './body.ts';
 import { versionBody } from './schemas.ts';
-import { type ApiParts, catalogFor, destinationFor, identityOf, parameter } from './services.ts';
+import type { ApiServices } from './services.ts';
 
 /** Publishing versions of uploaded blobs, and removing them. */
-export function versionRoutes(router: Router, parts: ApiParts): void {
-  const { catalog, access, configuredStreams: configured } = parts;
+export function versionRoutes(router: Routes, services: ApiServices): void {
+  const { catalog, access, configuredStreams: configured } = services;
 
   router.post('/versions', async (context) => {
     access.demandAny(identityOf(context), 'publish');
@@ -31,7 +31,7 @@ export function versionRoutes(router: Router, parts: ApiParts): void {
         digest: parseDigest(digest),
       })),
     };
-    const result = await publish(destinationFor(context, parts), request, {
+    const result = await publish(destinationFor(context, services), request, {
       permit: ({ product, stream, aliases }) => {
         const names = [productName(product), ...impliedAliases(product)];
         access.demand(identityOf(context), 'publish', { stream, names, isNamedByCaller: true });
@@ -56,7 +56,7 @@ export function versionRoutes(router: Router, parts: ApiParts): void {
     if (!product.versions.some((version) => version.serial === serial)) {
       throw new HeadwaterError('not-found', `product ${name} has no version ${serial}`);
     }
-    await catalogFor(context, parts).versions.remove(name, serial, new Date(), { withAliases: true });
+    await catalogFor(context, services).versions.remove(name, serial, new Date(), { withAliases: true });
     context.status = 204;
   });
 }

@@ -1,5 +1,4 @@
 import type { Readable } from 'node:stream';
-import type { Context } from 'koa';
 import parseRange from 'range-parser';
 import type { ByteRange } from '../../blobs/blob-store.ts';
 import type { Products } from '../../catalog/products/products.ts';
@@ -8,6 +7,7 @@ import { type Digest, parseDigest } from '../../model/digest.ts';
 import type { Item } from '../../model/versions.ts';
 import { catalogFile } from '../../simplestreams/write/paths.ts';
 import { openBlob } from '../blob-body.ts';
+import type { Context } from '../context.ts';
 import { sendBytes } from '../send-bytes.ts';
 import { readableAnywhere } from './send-document.ts';
 

@@ -1,5 +1,3 @@
-import type { Router } from '@koa/router';
-import type { Context } from 'koa';
 import * as z from 'zod';
 import type { Image } from '../../catalog/images/images.ts';
 import { HeadwaterError } from '../../errors.ts';
@@ -9,13 +7,20 @@ import { imageType } from '../../registry/image-view.ts';
 import type { VisibleAlias, VisibleImages } from '../../registry/visible-images.ts';
 import { readBody } from '../api/body.ts';
 import { single } from '../api/query.ts';
-import { parameter } from '../api/services.ts';
+import {
+  type Context,
+  catalogFor,
+  identityOf,
+  parameter,
+  type RouteContext,
+  type Routes,
+} from '../context.ts';
 import { created, sync } from './envelope.ts';
 import { parseFilter } from './listing/list-filter.ts';
 import { isRecursive } from './listing/recursion.ts';
 import { assertUnchanged, etagOf } from './preconditions.ts';
-import { catalogFor, identityOf, type RegistryParts } from './services.ts';
-import { agentArchitecture } from './uploads/agent-architecture.ts';
+import type { RegistryServices } from './services.ts';
+import { agentArchitecture } from './uploads/upload-headers.ts';
 
 const entry = z.object({
   name: z.string(),
@@ -27,102 +32,108 @@ const change = z.object({ description: z.string().optional(), target: z.string()
 /** What the list of aliases can be filtered by. */
 const aliasFields = { name: 'text', description: 'text', target: 'text', type: 'text' } as const;
 
-type ParameterContext = Context & { params: Record<string, string | undefined> };
+type AliasServices = Pick<RegistryServices, 'access' | 'catalog'> & {
+  images: VisibleImages;
+  moves: AliasMoves;
+};
 
 /** `/1.0/images/aliases`. As LXD routes it, the rest of the path is a name: its slashes may be encoded or not. */
-export function aliasRoutes(router: Router, parts: RegistryParts & { images: VisibleImages }): void {
-  const { access, catalog, images } = parts;
-  const moves = new AliasMoves();
+export function aliasRoutes(router: Routes, given: Omit<AliasServices, 'moves'>): void {
+  const services = { ...given, moves: new AliasMoves() };
+  const path = '/1.0/images/aliases/*name';
+  router.get('/1.0/images/aliases', (context) => listAliases(context, services));
+  router.post('/1.0/images/aliases', (context) => addAlias(context, services));
+  router.get(path, (context) => getAlias(context, services));
+  router.put(path, (context) => changeAlias(context, services));
+  router.patch(path, (context) => changeAlias(context, services));
+  router.post(path, (context) => renameAlias(context, services));
+  router.delete(path, (context) => removeAlias(context, services));
+}
 
-  const view = ({ name, description, image }: VisibleAlias) => ({
-    name,
-    description,
-    target: image.fingerprint,
-    type: imageType(image),
-  });
-  const demandAlias = async (context: ParameterContext): Promise<VisibleAlias> => {
-    const name = parameter(context, 'name');
-    const found = await images.resolve(identityOf(context), name, agentArchitecture(context));
-    if (found === undefined) throw aliasNotFound();
-    return found;
-  };
-  /** An alias by its own name, for a client that may change some: the catalog checks whether it may change this one. */
-  const demandChange = async (context: ParameterContext): Promise<VisibleAlias> => {
-    access.demandAny(identityOf(context), 'publish');
-    return await demandAlias(context);
-  };
-  const set = async (
-    context: ParameterContext,
-    alias: { name: string; description?: string; mayMove: boolean },
-    target: string,
-  ) => {
-    const identity = identityOf(context);
-    const found = await images.find(identity, target);
-    const own = found.images.filter((each) => access.may(identity, 'publish', each.own));
-    // Of the same bytes in several products, the one that has the alias already.
-    const hasAlias = (each: Image) => images.aliases(identity, each).some(({ name }) => name === alias.name);
-    const image = own.find(hasAlias) ?? own[0] ?? found.image;
-    const place = { product: image.product.name, serial: image.serial };
-    await catalogFor(context, parts).imageAliases.set(alias, place);
-  };
+export async function listAliases(context: Context, { catalog, images }: AliasServices): Promise<void> {
+  const recursion = isRecursive(context);
+  const identity = identityOf(context);
+  const isWanted = await parseFilter(single(context, 'filter'), aliasFields);
+  const seen = [];
+  for (const { name } of await catalog.aliases.list()) {
+    const found = await images.resolve(identity, name, agentArchitecture(context));
+    if (found === undefined || isWanted?.(view(found)) === false) continue;
+    seen.push(recursion ? view(found) : pathOf(name));
+  }
+  sync(context, seen);
+}
 
-  router.get('/1.0/images/aliases', async (context) => {
-    const whole = isRecursive(context);
-    const identity = identityOf(context);
-    const isWanted = await parseFilter(single(context, 'filter'), aliasFields);
-    const seen = [];
-    for (const { name } of await catalog.aliases.list()) {
-      const found = await images.resolve(identity, name, agentArchitecture(context));
-      if (found === undefined || isWanted?.(view(found)) === false) continue;
-      seen.push(whole ? view(found) : pathOf(name));
-    }
-    sync(context, seen);
-  });
+export async function addAlias(context: Context, services: AliasServices): Promise<void> {
+  services.access.demandAny(identityOf(context), 'publish');
+  const { name: given, description = '', target } = await readBody(context.req, entry);
+  const name = parseAlias(given);
+  await set(context, services, { name, description, mayMove: false }, target);
+  created(context, pathOf(name));
+}
 
-  router.post('/1.0/images/aliases', async (context) => {
-    access.demandAny(identityOf(context), 'publish');
-    const { name: given, description = '', target } = await readBody(context.req, entry);
-    const name = parseAlias(given);
-    await set(context, { name, description, mayMove: false }, target);
-    created(context, pathOf(name));
-  });
+export async function getAlias(context: RouteContext, { images, moves }: AliasServices): Promise<void> {
+  const name = parameter(context, 'name');
+  const find = async () => await images.resolve(identityOf(context), name, agentArchitecture(context));
+  const alias = await moves.settled(name, identityOf(context), find);
+  if (alias === undefined) throw aliasNotFound();
+  const found = view(alias);
+  sync(context, found, { etag: etagOf(found) });
+}
 
-  router.get('/1.0/images/aliases/*name', async (context) => {
-    const find = async () =>
-      await images.resolve(identityOf(context), parameter(context, 'name'), agentArchitecture(context));
-    const alias = await moves.settled(parameter(context, 'name'), identityOf(context), find);
-    if (alias === undefined) throw aliasNotFound();
-    const found = view(alias);
-    sync(context, found, { etag: etagOf(found) });
-  });
+/** PUT and PATCH: what is left out stays. */
+export async function changeAlias(context: RouteContext, services: AliasServices): Promise<void> {
+  const found = await demandAlias(context, services);
+  assertUnchanged(context, etagOf(view(found)));
+  const body = await readBody(context.req, change);
+  const { description = found.description, target = found.image.fingerprint } = body;
+  await set(context, services, { name: found.name, description, mayMove: true }, target);
+  sync(context, {});
+}
 
-  const alter = async (context: ParameterContext) => {
-    const found = await demandChange(context);
-    assertUnchanged(context, etagOf(view(found)));
-    const { description = found.description, target = found.image.fingerprint } = await readBody(
-      context.req,
-      change,
-    );
-    await set(context, { name: found.name, description, mayMove: true }, target);
-    sync(context, {});
-  };
-  router.put('/1.0/images/aliases/*name', alter);
-  router.patch('/1.0/images/aliases/*name', alter);
+export async function renameAlias(context: RouteContext, services: AliasServices): Promise<void> {
+  const { name } = await demandAlias(context, services);
+  const given = await readBody(context.req, z.object({ name: z.string() }));
+  const newName = parseAlias(given.name);
+  await catalogFor(context, services).imageAliases.rename(name, newName);
+  created(context, pathOf(newName));
+}
 
-  router.post('/1.0/images/aliases/*name', async (context) => {
-    const { name } = await demandChange(context);
-    const given = await readBody(context.req, z.object({ name: z.string() }));
-    const newName = parseAlias(given.name);
-    await catalogFor(context, parts).imageAliases.rename(name, newName);
-    created(context, pathOf(newName));
-  });
+/** Documents keep the alias for some seconds (`server/housekeeping.ts`), so that a client can move it in two steps. */
+export async function removeAlias(context: RouteContext, services: AliasServices): Promise<void> {
+  const { name } = await demandAlias(context, services);
+  await catalogFor(context, services).imageAliases.remove(name);
+  services.moves.note(name, identityOf(context));
+  sync(context, {});
+}
 
-  router.delete('/1.0/images/aliases/*name', async (context) => {
-    const { name } = await demandChange(context);
-    await catalogFor(context, parts).imageAliases.remove(name);
-    moves.note(name, identityOf(context));
-    sync(context, {});
-  });
+/** An alias by its own name, for a client that may change some: the catalog checks whether it may change this one. */
+async function demandAlias(context: RouteContext, { access, images }: AliasServices): Promise<VisibleAlias> {
+  access.demandAny(identityOf(context), 'publish');
+  const name = parameter(context, 'name');
+  const found = await images.resolve(identityOf(context), name, agentArchitecture(context));
+  if (found === undefined) throw aliasNotFound();
+  return found;
+}
+
+async function set(
+  context: Context,
+  services: AliasServices,
+  alias: { name: string; description?: string; mayMove: boolean },
+  target: string,
+): Promise<void> {
+  const { access, images } = services;
+  const identity = identityOf(context);
+  const found = await images.find(identity, target);
+  const own = found.images.filter((each) => access.may(identity, 'publish', each.own));
+  // Of the same bytes in several products, the one that has the alias already.
+  const hasAlias = (each: Image) => images.aliases(identity, each).some(({ name }) => name === alias.name);
+  const image = own.find(hasAlias) ?? own[0] ?? found.image;
+  const place = { product: image.product.name, serial: image.serial };
+  await catalogFor(context, services).imageAliases.set(alias, place);
+}
+
+function view({ name, description, image }: VisibleAlias) {
+  return { name, description, target: image.fingerprint, type: imageType(image) };
 }
 
 function aliasNotFound(): HeadwaterError {

@@ -1,15 +1,21 @@
-import type { Router } from '@koa/router';
-import type { Context } from 'koa';
 import * as z from 'zod';
-import { isAdministrator, type Known } from '../../access/access.ts';
+import { isAdministrator } from '../../access/access.ts';
 import type { Client } from '../../catalog/identities/clients.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { readBody } from '../api/body.ts';
 import { clientAddress } from '../connection/client-address.ts';
 import { peerCertificate } from '../connection/peer-certificate.ts';
+import {
+  type Context,
+  catalogFor,
+  identityOf,
+  parameter,
+  type RouteContext,
+  type Routes,
+} from '../context.ts';
 import { created, sync } from './envelope.ts';
 import { isRecursive } from './listing/recursion.ts';
-import { catalogFor, identityOf, type RegistryParts } from './services.ts';
+import type { RegistryServices } from './services.ts';
 
 /**
  * How a client asks to be trusted. LXD 5.0 sends what it was given as `password`, be it a secret or a token; Incus and
@@ -23,99 +29,93 @@ const certificateBody = z.object({
   token: z.boolean().nullish(),
 });
 
-/** `/1.0/certificates`: clients are let in, looked at and sent away. */
-export function certificateRoutes(router: Router, parts: RegistryParts): void {
-  const { catalog, enrollment } = parts;
+type CertificateServices = Pick<RegistryServices, 'access' | 'catalog' | 'enrollment'>;
 
-  router.post('/1.0/certificates', async (context) => {
-    const body = await readBody(context.req, certificateBody);
-    if (body.token === true) {
-      throw new HeadwaterError(
-        'invalid',
-        'join tokens are made with "headwater token create --join", or POST /api/v1/tokens',
-      );
-    }
-    if (body.type && body.type !== 'client') {
-      throw new HeadwaterError('invalid', `type ${JSON.stringify(body.type)}: only "client" is known here`);
-    }
-    // The one of the connection: that of the body is not proved to be the client's.
-    const certificate = peerCertificate(context.req.socket);
-    if (certificate === undefined) {
-      throw new HeadwaterError(
-        'invalid',
-        'the connection has no client certificate: there is nothing to trust',
-      );
-    }
-    const secret = body.trust_token || body.password || '';
-    const isTrusted = identityOf(context)?.kind === 'client';
-    if (secret !== '' || !isTrusted) {
-      await enrollment.join(catalogFor(context, parts), certificate, {
-        secret,
-        name: body.name ?? '',
-        address: clientAddress(context.req),
-      });
-    }
-    created(context, `/1.0/certificates/${certificate.fingerprint}`);
-  });
-
-  router.get('/1.0/certificates', async (context) => {
-    const clients = await visibleClients(context);
-    const recursion = isRecursive(context);
-    sync(
-      context,
-      await Promise.all(
-        clients.map(async (client) =>
-          recursion ? await view(client) : `/1.0/certificates/${client.fingerprint}`,
-        ),
-      ),
-    );
-  });
-
+/** `/1.0/certificates`: clients join, are listed, and are revoked. */
+export function certificateRoutes(router: Routes, services: CertificateServices): void {
+  router.get('/1.0/certificates', (context) => listCertificates(context, services));
+  router.post('/1.0/certificates', (context) => addCertificate(context, services));
   router.get('/1.0/certificates/:fingerprint', async (context) => {
-    sync(context, await view(await findClient(context, context.params['fingerprint'])));
+    sync(context, await view(await findClient(context, services), services));
   });
-
   router.delete('/1.0/certificates/:fingerprint', async (context) => {
-    const client = await findClient(context, context.params['fingerprint']);
-    await catalogFor(context, parts).clients.revoke(client.id);
+    const client = await findClient(context, services);
+    await catalogFor(context, services).clients.revoke(client.id);
     sync(context, {});
   });
+}
 
-  /** Administrators see all clients, others themselves. */
-  async function visibleClients(context: Context): Promise<Client[]> {
-    const identity = demandKnown(context);
-    const clients = (await catalog.clients.list()).filter(({ revokedAt }) => revokedAt === undefined);
-    return isAdministrator(identity)
-      ? clients
-      : clients.filter(({ id }) => identity.kind === 'client' && id === identity.id);
+/** Trusts the certificate of the connection, for a client that knows a secret. */
+export async function addCertificate(context: Context, services: CertificateServices): Promise<void> {
+  const body = await readBody(context.req, certificateBody);
+  if (body.token === true) {
+    throw new HeadwaterError(
+      'invalid',
+      'join tokens are made with "headwater token create --join", or POST /api/v1/tokens',
+    );
   }
+  if (body.type && body.type !== 'client') {
+    throw new HeadwaterError('invalid', `type ${JSON.stringify(body.type)}: only "client" is known here`);
+  }
+  // The one of the connection: that of the body is not proved to be the client's.
+  const certificate = peerCertificate(context.req.socket);
+  if (certificate === undefined) {
+    throw new HeadwaterError(
+      'invalid',
+      'the connection has no client certificate: there is nothing to trust',
+    );
+  }
+  const secret = body.trust_token || body.password || '';
+  const isTrusted = identityOf(context)?.kind === 'client';
+  if (secret !== '' || !isTrusted) {
+    await services.enrollment.join(catalogFor(context, services), certificate, {
+      secret,
+      name: body.name ?? '',
+      address: clientAddress(context.req),
+    });
+  }
+  created(context, `/1.0/certificates/${certificate.fingerprint}`);
+}
 
-  async function findClient(context: Context, prefix: string | undefined): Promise<Client> {
-    const clients = await visibleClients(context);
-    if (prefix === undefined || !/^[0-9a-f]{12,64}$/i.test(prefix)) {
-      throw new HeadwaterError('invalid', 'fingerprint: give 12 to 64 hexadecimal digits');
-    }
-    const [found, second] = clients.filter(({ fingerprint }) => fingerprint.startsWith(prefix.toLowerCase()));
-    if (found === undefined || second !== undefined) {
-      throw new HeadwaterError('not-found', 'Certificate not found');
-    }
-    return found;
-  }
+export async function listCertificates(context: Context, services: CertificateServices): Promise<void> {
+  const clients = await visibleClients(context, services);
+  const recursion = isRecursive(context);
+  const listed = clients.map(async (client) =>
+    recursion ? await view(client, services) : `/1.0/certificates/${client.fingerprint}`,
+  );
+  sync(context, await Promise.all(listed));
+}
 
-  function demandKnown(context: Context): Known {
-    const identity = identityOf(context);
-    if (identity === undefined) throw new HeadwaterError('forbidden', 'not authorized');
-    return identity;
-  }
+/** Administrators see all clients, others themselves. */
+async function visibleClients(context: Context, { catalog }: CertificateServices): Promise<Client[]> {
+  const identity = identityOf(context);
+  if (identity === undefined) throw new HeadwaterError('forbidden', 'not authorized');
+  const clients = (await catalog.clients.list()).filter(({ revokedAt }) => revokedAt === undefined);
+  return isAdministrator(identity)
+    ? clients
+    : clients.filter(({ id }) => identity.kind === 'client' && id === identity.id);
+}
 
-  async function view(client: Client) {
-    return {
-      name: client.name,
-      type: 'client',
-      restricted: client.streams !== undefined || client.names !== undefined,
-      projects: [],
-      certificate: (await catalog.clients.certificate(client.fingerprint)) ?? '',
-      fingerprint: client.fingerprint,
-    };
+async function findClient(context: RouteContext, services: CertificateServices): Promise<Client> {
+  const clients = await visibleClients(context, services);
+  const prefix = parameter(context, 'fingerprint');
+  if (!/^[0-9a-f]{12,64}$/i.test(prefix)) {
+    throw new HeadwaterError('invalid', 'fingerprint: give 12 to 64 hexadecimal digits');
   }
+  const [found, second] = clients.filter(({ fingerprint }) => fingerprint.startsWith(prefix.toLowerCase()));
+  if (found === undefined || second !== undefined) {
+    throw new HeadwaterError('not-found', 'Certificate not found');
+  }
+  return found;
+}
+
+async function view(client: Client, { catalog }: CertificateServices) {
+  return {
+    name: client.name,
+    type: 'client',
+    restricted: client.streams !== undefined || client.names !== undefined,
+    projects: [],
+    certificate: (await catalog.clients.certificate(client.fingerprint)) ?? '',
+    fingerprint: client.fingerprint,
+  };
 }

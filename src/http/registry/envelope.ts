@@ -1,16 +1,21 @@
-import type { Context } from 'koa';
 import type { Operation } from '../../registry/operations/operation.ts';
+import type { Context } from '../context.ts';
 
 // The answers of the LXD API, as lxc and incus parse them
 // (https://documentation.ubuntu.com/lxd/stable-5.0/rest-api/#return-values).
 
 const empty = { status: '', status_code: 0, operation: '', error_code: 0, error: '', metadata: null };
 
+/** The body of an answer with a value. */
+export function envelope(metadata: unknown) {
+  return { ...empty, type: 'sync', status: 'Success', status_code: 200, metadata };
+}
+
 /** Answers with a value. */
 export function sync(context: Context, metadata: unknown, options: { etag?: string } = {}): void {
   context.status = 200;
   if (options.etag !== undefined) context.set('ETag', `"${options.etag}"`);
-  context.body = { ...empty, type: 'sync', status: 'Success', status_code: 200, metadata };
+  context.body = envelope(metadata);
 }
 
 /** Answers that something was made. */
@@ -37,4 +42,9 @@ export function started(context: Context, operation: Operation): void {
 /** The body of an error. */
 export function failure(code: number, message: string) {
   return { ...empty, type: 'error', error_code: code, error: message };
+}
+
+/** An image, as operations name what they are about. */
+export function resourceOf(fingerprint: string): Record<string, string[]> {
+  return { images: [`/1.0/images/${fingerprint}`] };
 }

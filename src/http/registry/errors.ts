@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import type { Middleware } from 'koa';
-import type { Identity } from '../../access/access.ts';
 import { type ErrorKind, HeadwaterError } from '../../errors.ts';
+import type { Middleware } from '../context.ts';
 import type { ErrorSinks } from '../errors.ts';
 import { failure } from './envelope.ts';
 
@@ -51,9 +50,9 @@ export function registryErrors(
       }
     } catch (error) {
       const known = error instanceof HeadwaterError ? error : undefined;
-      if (known === undefined) onDefect(error, String(context.state['requestId']));
+      if (known === undefined) onDefect(error, String(context.state.requestId));
       else noteRefusal(known, context.req);
-      const identity = context.state['identity'] as Identity;
+      const identity = context.state.identity;
       const patience = identity === undefined ? patienceWithStrangers : patienceWithKnown;
       if (!(await drain(context.req, patience))) context.set('Connection', 'close');
       const status = known === undefined ? 500 : statusOf[known.kind];
@@ -62,7 +61,7 @@ export function registryErrors(
       context.remove('Location');
       const message =
         known?.message ??
-        `something went wrong here; the log says what, under request ${context.state['requestId']}`;
+        `something went wrong here; the log says what, under request ${context.state.requestId}`;
       context.body = failure(context.status, message);
     }
   };

@@ -41,10 +41,10 @@ export class Events {
   readonly #timer: NodeJS.Timeout;
   #closing = false;
 
-  constructor(parts: { access: Access; operations: Operations; onRefused?: OnRefused }) {
-    this.#access = parts.access;
-    this.#operations = parts.operations;
-    this.#onRefused = parts.onRefused;
+  constructor(services: { access: Access; operations: Operations; onRefused?: OnRefused }) {
+    this.#access = services.access;
+    this.#operations = services.operations;
+    this.#onRefused = services.onRefused;
     this.#timer = setInterval(() => void this.#check(), checkInterval).unref();
   }
 

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import type { Context } from 'koa';
 import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Image, ImageItem } from '../../catalog/images/images.ts';
@@ -7,6 +6,7 @@ import { type Content, compressionSuffixes } from '../../image/content.ts';
 import { factsOf } from '../../model/item-types.ts';
 import { imageType } from '../../registry/image-view.ts';
 import { type BlobBody, openBlob } from '../blob-body.ts';
+import type { Context } from '../context.ts';
 import { sendBytes } from '../send-bytes.ts';
 
 /** A stretch of an answer: text, or a blob. */
@@ -19,15 +19,15 @@ type Piece = { text: Buffer } | ImageItem;
 export async function sendExport(
   context: Context,
   image: Image,
-  parts: { catalog: Catalog; imageBytes: Pick<BlobStore, 'read'> },
+  services: { catalog: Catalog; imageBytes: Pick<BlobStore, 'read'> },
 ): Promise<void> {
   const { fingerprint, metadata, root } = image;
-  const suffix = async (item: ImageItem) => suffixOf(item, await contentOf(parts.catalog, item));
+  const suffix = async (item: ImageItem) => suffixOf(item, await contentOf(services.catalog, item));
   if (metadata === undefined) {
     context.set('Content-Type', 'application/octet-stream');
     // Clients name the file they write by it.
     context.set('Content-Disposition', `inline;filename=${fingerprint}${await suffix(root)}`);
-    await send(context, [root], parts.imageBytes);
+    await send(context, [root], services.imageBytes);
     return;
   }
   const boundary = randomBytes(30).toString('hex');
@@ -48,7 +48,7 @@ export async function sendExport(
     item,
   ]);
   context.set('Content-Type', `multipart/form-data; boundary=${boundary}`);
-  await send(context, [...pieces, text(`\r\n--${boundary}--\r\n`)], parts.imageBytes);
+  await send(context, [...pieces, text(`\r\n--${boundary}--\r\n`)], services.imageBytes);
 }
 
 async function send(context: Context, pieces: Piece[], imageBytes: Pick<BlobStore, 'read'>): Promise<void> {

@@ -1,7 +1,6 @@
 import { machine } from 'node:os';
-import type { Context } from 'koa';
 import * as z from 'zod';
-import type { Access } from '../../access/access.ts';
+import type { Known } from '../../access/access.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { parseArchitecture } from '../../model/architecture.ts';
 import { defined } from '../../model/defined.ts';
@@ -9,14 +8,14 @@ import { parseAlias } from '../../model/names.ts';
 import { parseExpiry, plainName } from '../../registry/image-view.ts';
 import { type ImagePull, Pull, type PullSource } from '../../registry/incoming/pull.ts';
 import type { PushTickets } from '../../registry/incoming/push-tickets.ts';
-import type { Receiver, Said } from '../../registry/incoming/receiver.ts';
+import type { Said } from '../../registry/incoming/receiver.ts';
 import { SimplestreamsPull } from '../../registry/incoming/simplestreams-pull.ts';
-import type { Operations } from '../../registry/operations/operations.ts';
 import { readBody } from '../api/body.ts';
+import { type Context, identityOf } from '../context.ts';
 import { actorOf } from '../identify.ts';
 import { started } from './envelope.ts';
-import { identityOf, type RegistryParts } from './services.ts';
-import { agentArchitecture } from './uploads/agent-architecture.ts';
+import type { RegistryServices } from './services.ts';
+import { agentArchitecture } from './uploads/upload-headers.ts';
 
 const text = z.string().default('');
 
@@ -43,17 +42,17 @@ const imageRequest = z.object({
   }),
 });
 
+type IncomingServices = Pick<
+  RegistryServices,
+  'access' | 'operations' | 'receiver' | 'pulls' | 'imageServers'
+>;
+
 /** Answers a request for an image: one that a daemon will push, or one to be pulled from a daemon or an image server. */
 export async function requestImage(
   context: Context,
-  parts: {
-    access: Access;
-    operations: Operations;
-    receiver: Receiver;
-    tickets: PushTickets;
-  } & Pick<RegistryParts, 'pulls' | 'imageServers'>,
+  services: IncomingServices & { tickets: PushTickets },
 ): Promise<void> {
-  const { access, operations, receiver, tickets } = parts;
+  const { access, receiver, tickets } = services;
   const identity = access.demandAny(identityOf(context), 'publish');
   const { source, ...request } = await readBody(context.req, imageRequest);
   const said = toSaid(request);
@@ -81,26 +80,35 @@ export async function requestImage(
   if (source.mode !== 'pull' && source.mode !== '') {
     throw new HeadwaterError('invalid', `source.mode ${JSON.stringify(source.mode)}: expected push or pull`);
   }
-  const pull = openPull(context, source, parts);
+  pullImage(context, { identity, said, pull: openPull(context, source, services) }, services);
+}
+
+/** Starts to copy an image from a daemon or an image server. */
+function pullImage(
+  context: Context,
+  { identity, said, pull }: { identity: Known; said: Said; pull: ImagePull },
+  { access, operations, receiver }: IncomingServices,
+): void {
   const actor = actorOf(access, identity, context.req);
   const operation = operations.start({
     description: 'Downloading image',
     identity,
     work: async (progressing) => {
       const { signal } = progressing;
-      const found = await pull.open(signal, (progress) =>
-        progressing.report({ download_progress: progress }),
-      );
+      const onProgress = (progress: string) => progressing.report({ download_progress: progress });
+      const found = await pull.open(signal, onProgress);
       try {
-        const whole: Said = {
+        const request: Said = {
           ...said,
           properties: { ...found.properties, ...said.properties },
-          ...((said.expiresAt ?? found.expiresAt) ? { expiresAt: said.expiresAt ?? found.expiresAt } : {}),
           filename: said.filename || plainName(found.filename),
-          ...defined({ fingerprint: found.fingerprint }),
-          ...(said.autoUpdate && found.updateSource ? { updateSource: found.updateSource } : {}),
+          ...defined({
+            expiresAt: said.expiresAt ?? found.expiresAt,
+            fingerprint: found.fingerprint,
+            updateSource: said.autoUpdate ? found.updateSource : undefined,
+          }),
         };
-        const image = await receiver.receive(found.files, whole, { identity, actor, signal });
+        const image = await receiver.receive(found.files, request, { identity, actor, signal });
         return { fingerprint: image.fingerprint, size: String(image.size) };
       } finally {
         await pull.close();
@@ -113,7 +121,7 @@ export async function requestImage(
 function openPull(
   context: Context,
   source: PullSource,
-  { pulls, imageServers }: Pick<RegistryParts, 'pulls' | 'imageServers'>,
+  { pulls, imageServers }: Pick<RegistryServices, 'pulls' | 'imageServers'>,
 ): ImagePull {
   if (source.protocol !== 'simplestreams') return new Pull(source, pulls);
   const architecture = parseArchitecture(agentArchitecture(context) ?? machine());

@@ -1,15 +1,13 @@
-import type { Router } from '@koa/router';
-import type { Context } from 'koa';
 import { HeadwaterError } from '../../errors.ts';
 import type { Operation } from '../../registry/operations/operation.ts';
 import type { Operations } from '../../registry/operations/operations.ts';
 import { single } from '../api/query.ts';
+import { type Context, identityOf, type Routes } from '../context.ts';
 import { sync } from './envelope.ts';
 import { isRecursive } from './listing/recursion.ts';
-import { identityOf } from './services.ts';
 
 /** `/1.0/operations`: clients look at what they started, wait for it, and cancel it. */
-export function operationRoutes(router: Router, { operations }: { operations: Operations }): void {
+export function operationRoutes(router: Routes, { operations }: { operations: Operations }): void {
   const demand = (context: Context & { params: Record<string, string | undefined> }): Operation => {
     return operations.demand(context.params['id'] ?? '', identityOf(context), single(context, 'secret'));
   };

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Context } from 'koa';
+import type { Context } from '../context.ts';
 import { PreconditionFailed } from './errors.ts';
 
 /** The ETag of a value, without its quotes: of two that differ in anything, another. */

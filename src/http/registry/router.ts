@@ -1,8 +1,7 @@
 import { Router } from '@koa/router';
-import type { Middleware } from 'koa';
 import { HeadwaterError } from '../../errors.ts';
-import { Secrets } from '../../registry/image-secrets.ts';
 import { VisibleImages } from '../../registry/visible-images.ts';
+import type { Middleware, RequestState } from '../context.ts';
 import type { ErrorSinks } from '../errors.ts';
 import { identify } from '../identify.ts';
 import { pathSegments } from '../request-path.ts';
@@ -10,10 +9,9 @@ import { aliasRoutes } from './alias-routes.ts';
 import { certificateRoutes } from './certificates.ts';
 import { registryErrors } from './errors.ts';
 import { imageRoutes } from './image-routes.ts';
-import { incomingRoutes } from './incoming-routes.ts';
 import { operationRoutes } from './operation-routes.ts';
 import { serverRoutes } from './server-information.ts';
-import type { RegistryParts } from './services.ts';
+import type { RegistryServices } from './services.ts';
 
 /** A client that was let in may send its upload to the end before it is told why it was refused. */
 const patienceMilliseconds = 3_600_000;
@@ -22,18 +20,17 @@ const patienceMilliseconds = 3_600_000;
  * What `lxc` and `incus` speak: the part of the LXD API that is about images, at `/` and under `/1.0`. Everything else
  * is passed on.
  */
-export function createRegistry(parts: RegistryParts, sinks: ErrorSinks): Middleware {
-  const router = new Router({ strict: true, sensitive: true });
-  serverRoutes(router, parts);
-  certificateRoutes(router, parts);
-  operationRoutes(router, parts);
-  const images = new VisibleImages(parts);
-  aliasRoutes(router, { ...parts, images });
-  imageRoutes(router, { ...parts, images, secrets: new Secrets(parts.access) });
-  incomingRoutes(router, parts);
+export function createRegistry(services: RegistryServices, sinks: ErrorSinks): Middleware {
+  const router = new Router<RequestState>({ strict: true, sensitive: true });
+  serverRoutes(router, services);
+  certificateRoutes(router, services);
+  operationRoutes(router, services);
+  const images = new VisibleImages(services);
+  aliasRoutes(router, { ...services, images });
+  imageRoutes(router, { ...services, images });
   const routes = router.routes();
   const errors = registryErrors(sinks, {
-    bytes: parts.uploadLimit,
+    bytes: services.uploadLimit,
     milliseconds: patienceMilliseconds,
   });
   return async (context, next) => {
@@ -51,7 +48,7 @@ export function createRegistry(parts: RegistryParts, sinks: ErrorSinks): Middlew
           'the path cannot be read: it is badly encoded, or has control characters',
         );
       }
-      context.state['identity'] = await identify(parts.access, context.req);
+      context.state.identity = await identify(services.access, context.req);
       await routes(context as Parameters<typeof routes>[0], () => Promise.resolve());
     });
   };

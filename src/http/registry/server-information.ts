@@ -1,5 +1,4 @@
-import type { Router } from '@koa/router';
-import { identityOf } from '../acting.ts';
+import { identityOf, type Routes } from '../context.ts';
 import { sync } from './envelope.ts';
 
 /** What a server says of itself to the clients of LXD and Incus. */
@@ -26,7 +25,7 @@ const extensions = [
 ];
 
 /** `GET /` and `GET /1.0`, with which every command of a client begins. */
-export function serverRoutes(router: Router, { information }: { information: ServerInformation }): void {
+export function serverRoutes(router: Routes, { information }: { information: ServerInformation }): void {
   router.get('/', (context) => {
     sync(context, ['/1.0']);
   });

@@ -10,7 +10,7 @@ import type { Operations } from '../../registry/operations/operations.ts';
 import type { ServerInformation } from './server-information.ts';
 
 /** What the routes of the registry act on. */
-export interface RegistryParts {
+export interface RegistryServices {
   catalog: Catalog;
   /** Where the bytes of images come from. */
   imageBytes: Pick<BlobStore, 'read'>;
@@ -26,5 +26,3 @@ export interface RegistryParts {
   /** Bytes of one uploaded blob. */
   uploadLimit: number;
 }
-
-export { catalogFor, identityOf } from '../acting.ts';

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { describeApi } from '../../../src/http/api/openapi.ts';
 import { createApi } from '../../../src/http/api/router.ts';
-import type { ApiParts } from '../../../src/http/api/services.ts';
+import type { ApiServices } from '../../../src/http/api/services.ts';
 
 test('the OpenAPI document describes every route, and no other', () => {
-  const router = createApi({} as ApiParts);
+  const router = createApi({} as ApiServices);
   const routes = router.stack.flatMap((layer) =>
     layer.methods
       // A router answers HEAD wherever there is a GET.

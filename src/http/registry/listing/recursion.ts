@@ -1,5 +1,5 @@
-import type { Context } from 'koa';
 import { single } from '../../api/query.ts';
+import type { Context } from '../../context.ts';
 
 /** Whether a list is wanted with its entries rather than their paths: any whole number but zero, as in LXD. */
 export function isRecursive(context: Context): boolean {

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
-import type { Context } from 'koa';
 import { HeadwaterError } from '../../../errors.ts';
 import { parseAlias } from '../../../model/names.ts';
 import { plainName } from '../../../registry/image-view.ts';
 import type { Said } from '../../../registry/incoming/receiver.ts';
+import type { Context } from '../../context.ts';
 
 /** What the headers of an upload say: `X-LXD-…` or `X-Incus-…`. */
 export interface UploadHeaders extends Said {
@@ -58,4 +58,9 @@ function propertiesIn(headers: string[]): Record<string, string> {
 function fromBytes(value: string): string {
   const text = Buffer.from(value, 'latin1').toString('utf8');
   return text.includes('\ufffd') ? value : text;
+}
+
+/** The architecture of the client, which it names: `LXD 5.0.2 (Linux; x86_64; …)`. */
+export function agentArchitecture(context: Context): string | undefined {
+  return /^(?:LXD|Incus) [^(]*\(Linux; ([\w-]+);/.exec(context.get('User-Agent'))?.[1];
 }

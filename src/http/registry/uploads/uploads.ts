@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { Context } from 'koa';
 import type { Access, Known } from '../../../access/access.ts';
 import { HeadwaterError } from '../../../errors.ts';
 import { defined } from '../../../model/defined.ts';
@@ -10,10 +9,9 @@ import { boundaryOf, readParts } from '../../../registry/incoming/multipart.ts';
 import type { PushTickets } from '../../../registry/incoming/push-tickets.ts';
 import type { Receiver, Said } from '../../../registry/incoming/receiver.ts';
 import type { Operations } from '../../../registry/operations/operations.ts';
+import { type Context, identityOf } from '../../context.ts';
 import { actorOf } from '../../identify.ts';
-import { started } from '../envelope.ts';
-import { resourceOf } from '../image-routes.ts';
-import { identityOf } from '../services.ts';
+import { resourceOf, started } from '../envelope.ts';
 import { readUploadHeaders } from './upload-headers.ts';
 
 /** How long a sender may say nothing, in milliseconds. */
@@ -58,9 +56,9 @@ async function firstByte(request: IncomingMessage): Promise<number | undefined> 
  */
 export async function receiveUpload(
   context: Context,
-  parts: { access: Access; operations: Operations; receiver: Receiver; tickets: PushTickets },
+  services: { access: Access; operations: Operations; receiver: Receiver; tickets: PushTickets },
 ): Promise<void> {
-  const { access, operations, receiver, tickets } = parts;
+  const { access, operations, receiver, tickets } = services;
   const { secret, ...headers } = readUploadHeaders(context);
   const receive = async (identity: Known, said: Said, signal?: AbortSignal) => {
     receiver.permit(identity, said.aliases);
