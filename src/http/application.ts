@@ -92,70 +92,79 @@ async function plainRequest(services: ApplicationServices, context: Context): Pr
   context.body = 'this port speaks https\n';
 }
 
+type Answer = (context: Context, services: ApplicationServices) => Promise<void>;
+
+/** What operators read, by its path. A test holds the rights of each against its table. */
+export const operatorPaths = {
+  '/healthz': async (context) => {
+    context.body = { status: 'ok' };
+  },
+  '/readyz': async (context, { readiness }) => {
+    const problem = await readiness.problem('write' in context.query ? 'write' : 'read');
+    context.status = problem === undefined ? 200 : 503;
+    context.body =
+      problem === undefined
+        ? { status: 'ready', ...defined({ warning: readiness.warning }) }
+        : { status: 'unavailable', problem };
+  },
+  '/metrics': async (context, { metrics }) => {
+    const { type, body } = await metrics.text();
+    context.body = body;
+    context.type = type;
+  },
+} as const satisfies Record<string, Answer>;
+
+/** What clients of simplestreams read, by the first segment of its path. A test holds the rights of each, too. */
+export const fileTrees = {
+  images: async (context, services) => {
+    const { access, products, images, redirectToStore: redirect } = services;
+    const identity = await identify(access, context.req);
+    const image = await findImageFile(products, (filePath(context.req.url ?? '') ?? []).slice(1));
+    if (image === undefined) return;
+    const target = { stream: image.stream, names: [] };
+    const allowed = image.hidden ? access.may(identity, 'read', target) : access.mayRead(identity, target);
+    if (!allowed) return;
+    const shared = !image.hidden && access.isPublic(image.stream);
+    await sendImageFile(context, image, { images, redirect, shared });
+  },
+  streams: async (context, { access, documents }) => {
+    const identity = await identify(access, context.req);
+    const document = await documents.find((filePath(context.req.url ?? '') ?? []).join('/'), identity);
+    if (document === undefined) return;
+    context.respond = false;
+    context.res.removeHeader('X-Request-Id');
+    sendDocument(context.req, context.res, document, {
+      shared: identity === undefined,
+      id: context.get(requestIdHeader),
+    });
+  },
+} as const satisfies Record<string, Answer>;
+
 /** @returns whether the path is one of those answered here */
 async function readRequest(services: ApplicationServices, context: Context): Promise<boolean> {
   const path = rawPath(context.req.url ?? '');
-  if (isRead(context)) {
-    if (path === '/healthz') {
-      context.body = { status: 'ok' };
-      return true;
-    }
-    if (path === '/readyz') {
-      const problem = await services.readiness.problem('write' in context.query ? 'write' : 'read');
-      context.status = problem === undefined ? 200 : 503;
-      context.body =
-        problem === undefined
-          ? { status: 'ready', ...defined({ warning: services.readiness.warning }) }
-          : { status: 'unavailable', problem };
-      return true;
-    }
-    if (path === '/metrics') {
-      const { type, body } = await services.metrics.text();
-      context.body = body;
-      context.type = type;
-      return true;
-    }
+  if (isRead(context) && isKey(operatorPaths, path)) {
+    await operatorPaths[path](context, services);
+    return true;
   }
-  const segments = filePath(context.req.url ?? '');
-  if (segments === undefined) return false;
+  const [tree] = filePath(context.req.url ?? '') ?? [];
+  if (tree === undefined || !isKey(fileTrees, tree)) return false;
   // Errors too: a page could not tell them apart otherwise.
   context.set(readableAnywhere);
   if (context.method === 'OPTIONS') {
     answerPreflight(context);
-    return true;
-  }
-  if (!isRead(context)) {
+  } else if (isRead(context)) {
+    await fileTrees[tree](context, services);
+  } else {
     context.set('Allow', 'GET, HEAD, OPTIONS');
     context.status = 405;
     context.body = { error: { kind: 'usage', message: `${context.path} can only be read` } };
-    return true;
   }
-  const identity = await identify(services.access, context.req);
-  if (segments[0] === 'images') {
-    const image = await findImageFile(services.products, segments.slice(1));
-    if (image === undefined) return true;
-    const { access } = services;
-    const allowed = image.hidden
-      ? access.may(identity, 'read', { stream: image.stream, names: [] })
-      : access.mayRead(identity, { stream: image.stream, names: [] });
-    if (!allowed) return true;
-    const shared = !image.hidden && access.isPublic(image.stream);
-    await sendImageFile(context, image, {
-      images: services.images,
-      redirect: services.redirectToStore,
-      shared,
-    });
-    return true;
-  }
-  const document = await services.documents.find(segments.join('/'), identity);
-  if (document === undefined) return true;
-  context.respond = false;
-  context.res.removeHeader('X-Request-Id');
-  sendDocument(context.req, context.res, document, {
-    shared: identity === undefined,
-    id: context.get(requestIdHeader),
-  });
   return true;
+}
+
+function isKey<Table extends object>(table: Table, key: PropertyKey): key is keyof Table {
+  return Object.hasOwn(table, key);
 }
 
 /** A browser asks first when a page of another site sends headers of its own (https://fetch.spec.whatwg.org). */

@@ -97,12 +97,12 @@ async function open(
 /** @returns the port */
 async function listen(
   { listener }: Port,
-  { handle, upgrade, drain }: Surface,
+  { handle, upgrade, isBusy, drain }: Surface,
   { mirrors }: Services,
   { listen: { address, port }, shutdownTimeout }: Config,
   opened: Resources,
 ): Promise<number> {
-  listener.handle(handle, upgrade);
+  listener.handle(handle, upgrade, isBusy);
   opened.onClose('the port', async () => {
     // Runs are told to end while the last responses are sent; "the mirrors" waits for them.
     const stopped = mirrors.stop();

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import type { Config } from '../config/schema.ts';
 import { createApi } from '../http/api/router.ts';
@@ -31,6 +32,8 @@ import { streamsOf } from './workspace.ts';
 export interface Surface {
   handle: ResponseTurns['take'];
   upgrade: UpgradeListener;
+  /** Whether a response is under way on a connection. */
+  isBusy: (socket: Socket) => boolean;
   /** Closes the connections of listeners whose operations have ended. */
   drain: () => void;
 }
@@ -79,6 +82,7 @@ export function composeSurface(composition: Composition, opened: Resources): Sur
       if (turns.isBusy(request.socket)) socket.destroy();
       else void events.upgrade(request, socket, head);
     },
+    isBusy: (socket) => turns.isBusy(socket),
     drain: () => events.drain(),
   };
 }

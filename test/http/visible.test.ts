@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Router } from '@koa/router';
 import { expect, onTestFinished, test } from 'vitest';
-import { type ApplicationParts, createApplication } from '../../src/http/application.ts';
+import { type ApplicationServices, createApplication } from '../../src/http/application.ts';
 
 /** An application with one route, that answers when `visible` has resolved. @returns the URL of the route */
 async function serve(visible: () => Promise<void>): Promise<string> {
@@ -17,7 +17,7 @@ async function serve(visible: () => Promise<void>): Promise<string> {
     plainIsLimited: false,
     sinks: { onDefect: (error: unknown) => expect.unreachable(String(error)) },
   };
-  const server = createServer(createApplication(parts as unknown as ApplicationParts));
+  const server = createServer(createApplication(parts as unknown as ApplicationServices));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
     server.close();

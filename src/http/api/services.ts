@@ -22,8 +22,3 @@ export interface ApiServices {
   /** Writes the token that a client joins with, around its secret; throws where clients cannot join. */
   joinToken: (token: Pick<Token, 'name' | 'expiresAt'>, secret: string) => string;
 }
-
-/** A part of the path, decoded. */
-export function parameter(context: { params: Record<string, string | undefined> }, name: string): string {
-  return context.params[name] ?? '';
-}

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
-import { createServer as createPortServer, type Server as PortServer, type Socket } from 'node:net';
+import { createServer as createPortServer, type Server as PortServer, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { codeOf, HeadwaterError, messageOf } from '../../errors.ts';
 import { socketAddress } from './client-address.ts';
@@ -14,6 +14,15 @@ const usualTimeouts = { handshake: 10_000, headers: 30_000, look: 5000 };
 const perConnection = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
 /** The first byte of a TLS handshake record (RFC 8446, section 5.1). */
 const handshakeRecord = 0x16;
+
+/** The code of the error that Node.js has for headers that do not end in time. */
+const slowHeaders = 'ERR_HTTP_REQUEST_TIMEOUT';
+/** What clients are told whose bytes are no request; of every other code that the parser has, that it is a bad one. */
+const refusalStatus: Record<string, string> = {
+  [slowHeaders]: '408 Request Timeout',
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
+};
 
 /** PEM texts. */
 export interface TlsFiles {
@@ -93,11 +102,21 @@ export class Listener {
 
   /**
    * Sets who answers, before it listens.
+   * @param isBusy whether a response is under way on a connection, in whose midst nothing may be written
    * @param upgrade gets the requests for another protocol, where everything is answered: over TLS, if there is any
    */
-  handle(handler: RequestListener, upgrade: UpgradeListener): void {
-    this.#plain.on('request', handler);
-    this.#secure?.on('request', handler);
+  handle(
+    handler: RequestListener,
+    upgrade: UpgradeListener,
+    isBusy: (socket: Socket) => boolean = () => false,
+  ): void {
+    for (const server of [this.#plain, this.#secure]) {
+      server?.on('request', handler);
+      server?.on('clientError', (error: Error, socket: Duplex) => {
+        if (socket instanceof Socket) this.#refuse(error, socket, isBusy(socket));
+        else socket.destroy();
+      });
+    }
     (this.#secure ?? this.#plain).on('upgrade', upgrade);
   }
 
@@ -176,6 +195,15 @@ export class Listener {
         resolve(this.#boundPort);
       });
     });
+  }
+
+  /** Answers what is no request, as Node.js would; headers that do not end in time count as refused. */
+  #refuse(error: Error, socket: Socket, isBusy: boolean): void {
+    const code = codeOf(error) ?? '';
+    if (code === slowHeaders) this.#gate?.onRefused('slowHeaders', socketAddress(socket));
+    const status = refusalStatus[code] ?? (code.startsWith('HPE_') ? '400 Bad Request' : undefined);
+    if (status === undefined || isBusy || !socket.writable) socket.destroy();
+    else socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`, () => socket.destroy());
   }
 
   #dropSilent(): void {

@@ -11,6 +11,7 @@ type ConnectionLimit =
   | 'requestsPerAddress'
   | 'pipelining'
   | 'sendTimeout'
+  | 'slowHeaders'
   | 'slowUpload'
   | 'handshake'
   | 'unreadEvents';
@@ -23,6 +24,7 @@ const settings: Record<RefusalReason, string | undefined> = {
   requestsPerAddress: 'limits.requestsPerAddress',
   pipelining: undefined,
   sendTimeout: 'limits.sendTimeout',
+  slowHeaders: undefined,
   slowUpload: undefined,
   handshake: undefined,
   unreadEvents: undefined,

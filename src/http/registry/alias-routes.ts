@@ -50,7 +50,7 @@ export function aliasRoutes(router: Routes, given: Omit<AliasServices, 'moves'>)
   router.delete(path, (context) => removeAlias(context, services));
 }
 
-export async function listAliases(context: Context, { catalog, images }: AliasServices): Promise<void> {
+async function listAliases(context: Context, { catalog, images }: AliasServices): Promise<void> {
   const recursion = isRecursive(context);
   const identity = identityOf(context);
   const isWanted = await parseFilter(single(context, 'filter'), aliasFields);
@@ -63,7 +63,7 @@ export async function listAliases(context: Context, { catalog, images }: AliasSe
   sync(context, seen);
 }
 
-export async function addAlias(context: Context, services: AliasServices): Promise<void> {
+async function addAlias(context: Context, services: AliasServices): Promise<void> {
   services.access.demandAny(identityOf(context), 'publish');
   const { name: given, description = '', target } = await readBody(context.req, entry);
   const name = parseAlias(given);
@@ -71,7 +71,7 @@ export async function addAlias(context: Context, services: AliasServices): Promi
   created(context, pathOf(name));
 }
 
-export async function getAlias(context: RouteContext, { images, moves }: AliasServices): Promise<void> {
+async function getAlias(context: RouteContext, { images, moves }: AliasServices): Promise<void> {
   const name = parameter(context, 'name');
   const find = async () => await images.resolve(identityOf(context), name, agentArchitecture(context));
   const alias = await moves.settled(name, identityOf(context), find);
@@ -81,7 +81,7 @@ export async function getAlias(context: RouteContext, { images, moves }: AliasSe
 }
 
 /** PUT and PATCH: what is left out stays. */
-export async function changeAlias(context: RouteContext, services: AliasServices): Promise<void> {
+async function changeAlias(context: RouteContext, services: AliasServices): Promise<void> {
   const found = await demandAlias(context, services);
   assertUnchanged(context, etagOf(view(found)));
   const body = await readBody(context.req, change);
@@ -90,7 +90,7 @@ export async function changeAlias(context: RouteContext, services: AliasServices
   sync(context, {});
 }
 
-export async function renameAlias(context: RouteContext, services: AliasServices): Promise<void> {
+async function renameAlias(context: RouteContext, services: AliasServices): Promise<void> {
   const { name } = await demandAlias(context, services);
   const given = await readBody(context.req, z.object({ name: z.string() }));
   const newName = parseAlias(given.name);
@@ -99,7 +99,7 @@ export async function renameAlias(context: RouteContext, services: AliasServices
 }
 
 /** Documents keep the alias for some seconds (`server/housekeeping.ts`), so that a client can move it in two steps. */
-export async function removeAlias(context: RouteContext, services: AliasServices): Promise<void> {
+async function removeAlias(context: RouteContext, services: AliasServices): Promise<void> {
   const { name } = await demandAlias(context, services);
   await catalogFor(context, services).imageAliases.remove(name);
   services.moves.note(name, identityOf(context));

@@ -46,7 +46,7 @@ export function certificateRoutes(router: Routes, services: CertificateServices)
 }
 
 /** Trusts the certificate of the connection, for a client that knows a secret. */
-export async function addCertificate(context: Context, services: CertificateServices): Promise<void> {
+async function addCertificate(context: Context, services: CertificateServices): Promise<void> {
   const body = await readBody(context.req, certificateBody);
   if (body.token === true) {
     throw new HeadwaterError(
@@ -77,7 +77,7 @@ export async function addCertificate(context: Context, services: CertificateServ
   created(context, `/1.0/certificates/${certificate.fingerprint}`);
 }
 
-export async function listCertificates(context: Context, services: CertificateServices): Promise<void> {
+async function listCertificates(context: Context, services: CertificateServices): Promise<void> {
   const clients = await visibleClients(context, services);
   const recursion = isRecursive(context);
   const listed = clients.map(async (client) =>

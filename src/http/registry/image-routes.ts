@@ -33,7 +33,7 @@ export function imageRoutes(router: Routes, given: RegistryServices & { images: 
 }
 
 /** Every way in: an upload, the announcement of one, or an image to be copied from elsewhere. */
-export async function addImage(
+async function addImage(
   context: Context,
   services: RegistryServices & { tickets: PushTickets },
 ): Promise<void> {
@@ -41,18 +41,18 @@ export async function addImage(
   else await requestImage(context, services);
 }
 
-export async function getImage(context: RouteContext, services: ImageServices): Promise<void> {
+async function getImage(context: RouteContext, services: ImageServices): Promise<void> {
   const { view } = await findImage(context, services);
   sync(context, view, { etag: etagOf(editable(view)) });
 }
 
-export async function exportImage(context: RouteContext, services: ImageServices): Promise<void> {
+async function exportImage(context: RouteContext, services: ImageServices): Promise<void> {
   const { image } = await findImage(context, services);
   await sendExport(context, image, services);
 }
 
 /** Removes the versions that have these bytes, as far as the client may. */
-export async function removeImage(context: RouteContext, services: ImageServices): Promise<void> {
+async function removeImage(context: RouteContext, services: ImageServices): Promise<void> {
   const { own, identity, view } = await demandImage(context, services, 'remove');
   const { pushed } = catalogFor(context, services);
   const operation = services.operations.start({
@@ -68,7 +68,7 @@ export async function removeImage(context: RouteContext, services: ImageServices
 }
 
 /** Looks for a newer version on the server that the image was copied from; a pushed or published one has none. */
-export async function refreshImage(context: RouteContext, services: ImageServices): Promise<void> {
+async function refreshImage(context: RouteContext, services: ImageServices): Promise<void> {
   const { identity, image, view } = await demandImage(context, services, 'publish');
   const actor = actorOf(services.access, identity, context.req);
   const operation = services.operations.start({
@@ -85,7 +85,7 @@ export async function refreshImage(context: RouteContext, services: ImageService
 }
 
 /** Makes a secret with which the daemon of the client can download the image. */
-export async function issueSecret(context: RouteContext, services: ImageServices): Promise<void> {
+async function issueSecret(context: RouteContext, services: ImageServices): Promise<void> {
   const identity = identityOf(context);
   const { view } = await findImage(context, services);
   if (identity === undefined) throw new HeadwaterError('forbidden', 'not authorized');

@@ -4,6 +4,7 @@ import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { BodyWatch } from '../../../src/http/connection/body-watch.ts';
 import { Listener } from '../../../src/http/connection/listener.ts';
+import type { OnRefused } from '../../../src/http/connection/refusals.ts';
 import { ServerCertificate } from '../../../src/http/connection/server-certificate.ts';
 import { scratchDirectory } from '../../support/catalog.ts';
 import { joinSecret, RegistryClient } from '../../support/registry-client.ts';
@@ -248,12 +249,19 @@ describe('events', () => {
 describe('slow clients', () => {
   const timeouts = { handshake: 200, headers: 200, look: 50 };
 
-  async function listen(handler: Parameters<typeof createServer>[1] & object): Promise<number> {
+  async function listen(
+    handler: Parameters<typeof createServer>[1] & object,
+    onRefused: OnRefused = () => undefined,
+  ): Promise<number> {
     const certificate = await ServerCertificate.open({
       tls: 'self-signed',
       dataDir: await scratchDirectory(),
     });
-    const listener = new Listener({ tls: certificate?.files, timeouts });
+    const listener = new Listener({
+      tls: certificate?.files,
+      timeouts,
+      gate: { admit: () => true, onRefused },
+    });
     listener.handle(handler, (_request, socket) => socket.destroy());
     const port = await listener.listen('127.0.0.1', 0);
     onTestFinished(() => listener.close(0));
@@ -270,12 +278,22 @@ describe('slow clients', () => {
   test.each(['GET / HTTP/1.1\r\nHost: x\r\n', 'G'])(
     'headers that never end are not waited for: %j',
     async (text) => {
-      const port = await listen((_request, response) => response.end());
+      const refused: string[] = [];
+      const port = await listen(
+        (_request, response) => response.end(),
+        (reason, address) => refused.push(`${reason} ${address}`),
+      );
       const plain = connect(port, '127.0.0.1', () => plain.write(text));
       const secure = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }, () =>
         secure.write(text),
       );
+      const told: string[] = [];
+      for (const socket of [plain, secure])
+        socket.setEncoding('utf8').on('data', (part: string) => told.push(part));
       await Promise.all([cut(plain), cut(secure)]);
+      const answer = 'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n';
+      expect(told).toEqual([answer, answer]);
+      expect(refused).toEqual(['slowHeaders 127.0.0.1', 'slowHeaders 127.0.0.1']);
     },
   );
 
