@@ -15,7 +15,7 @@ export interface Publication {
 }
 
 /** A publication with the product that it is for. */
-interface Placed<One extends Publication = Publication> {
+export interface Placed<One extends Publication = Publication> {
   one: One;
   productId: number;
 }
@@ -63,7 +63,7 @@ export async function plainOnes<One extends Publication>(
   return plain;
 }
 
-/** Adds versions that {@link plainOnes} has found, all of them with a few statements. */
+/** Adds versions to their products, all of them with a few statements: every publish ends here. */
 export async function addVersions(change: Change, placed: readonly Placed[]): Promise<void> {
   const versions = placed.map(({ productId, one: { draft, now } }) => {
     const { published_by, bytes } = publishedBy(change, draft.items);

@@ -7,12 +7,13 @@ import type { Item, VersionDraft } from '../../model/versions.ts';
 import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
 import { isDatabaseFailure } from '../database/database-failure.ts';
-import { chargeVersion, type Quotas } from '../quotas.ts';
+import { chargeVersion, type PublishedBy, type Quotas } from '../quotas.ts';
 import { giveAlias } from './alias-rows.ts';
 import {
   addVersions,
   aliasNames,
   demandedAliases,
+  type Placed,
   type Publication,
   plainOnes,
   published,
@@ -20,7 +21,7 @@ import {
 } from './bulk-publish.ts';
 import { ownNames } from './ownership.ts';
 import { haveSameFiles, serialFor } from './serial-for.ts';
-import { claimProduct, describeProducts, findVersion, insertVersion } from './version-rows.ts';
+import { claimProduct, describeProducts, findVersion } from './version-rows.ts';
 import { assertFree, describeAliasFor } from './visible-names.ts';
 
 /**
@@ -63,19 +64,14 @@ export class PublishQueue {
 }
 
 /**
- * Publishes versions, each all or nothing by itself. Those that only add a version to what is there
- * are added together.
+ * Publishes versions, each all or nothing by itself. Those that only add a version to what is there need no decision, and
+ * are added together; each of the others is prepared, and then added in the same way.
  */
 async function publishAll(change: Change, group: readonly Request[]): Promise<Outcome<PublishOutcome>[]> {
   const recorded = await recordedDigests(
     change.db,
     group.flatMap(({ draft }) => draft.items.map(({ digest }) => digest)),
   );
-  const [only] = group;
-  // One that is alone takes the change with it when it fails.
-  if (group.length === 1 && only !== undefined) {
-    return [{ result: await publishOne(change, only, recorded) }];
-  }
   const made = new Map<Request, Outcome<PublishOutcome>>();
   const fit = [];
   // Where a quota may refuse one, each must see those before it.
@@ -104,13 +100,12 @@ async function publishOne(
   one: Request,
   recorded: ReadonlySet<string>,
 ): Promise<PublishOutcome> {
-  const { now } = one;
   await demandPublish(one.draft, change.permit);
   const product = await claimProduct(change, one.draft);
   const serial = await serialFor(change.db, product.id, one.draft);
   const draft = { ...one.draft, serial };
   const renamed = serial === one.draft.serial ? {} : { serial };
-  const existing = await findVersion(change.db, product.id, draft.serial);
+  const existing = await findVersion(change.db, product.id, serial);
   if (existing !== undefined) {
     assertSameFiles(draft, existing.items);
     if (existing.removed_at === null) return { outcome: 'unchanged', ...renamed, withheldAliases: [] };
@@ -124,18 +119,25 @@ async function publishOne(
     const isTaken = await giveAlias(change, alias, draft.product);
     if (isTaken) withheldAliases.push({ alias, owner: await describeAliasFor(change, alias) });
   }
-  await describeProducts(change, new Map([[product.id, draft.details]]));
-  if (existing !== undefined) {
-    await change.db
-      .updateTable('versions')
-      .set({ removed_at: null, ...charge })
-      .where('id', '=', existing.id)
-      .execute();
-  } else {
-    await insertVersion(change, product.id, { ...draft, charge }, now);
-  }
-  await change.audit(published(draft));
+  const placed = { one: { ...one, draft }, productId: product.id };
+  if (existing === undefined) await addVersions(change, [placed]);
+  else await showAgain(change, placed, { id: existing.id, charge });
   return { outcome: 'created', ...renamed, withheldAliases };
+}
+
+/** Puts a removed version back into the documents. */
+async function showAgain(
+  change: Change,
+  { one: { draft }, productId }: Placed,
+  { id, charge }: { id: number; charge: PublishedBy },
+): Promise<void> {
+  await describeProducts(change, new Map([[productId, draft.details]]));
+  await change.db
+    .updateTable('versions')
+    .set({ removed_at: null, ...charge })
+    .where('id', '=', id)
+    .execute();
+  await change.audit(published(draft));
 }
 
 /** Whether a quota may refuse a version. */
