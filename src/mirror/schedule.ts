@@ -6,11 +6,11 @@ export function isSchedule(text: string): boolean {
   return cron.validate(text);
 }
 
-/** Calls something at the times of a definition's schedule. */
+/** Calls a function at the times of a definition's schedule. */
 export class Schedule {
   readonly #task: ScheduledTask;
 
-  /** @param onTime called at each of the times, later by a random part of `jitter`; not while it still runs */
+  /** @param onTime called at each time plus a random part of `jitter`, unless it still runs */
   constructor(definition: MirrorDefinition & { schedule: string }, onTime: () => Promise<void>) {
     this.#task = cron.schedule(definition.schedule, onTime, {
       timezone: definition.timezone,
@@ -22,7 +22,7 @@ export class Schedule {
     });
   }
 
-  /** The next time, without the random part. */
+  /** The next time, without the jitter. */
   next(): Date | undefined {
     return this.#task.getNextRun() ?? undefined;
   }

@@ -1,7 +1,7 @@
 import type { RunRecord } from '../catalog/mirrors/mirror-run-rows.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import { HeadwaterError } from '../errors.ts';
-import type { MirrorParts } from './run/open-upstream.ts';
+import type { MirrorServices } from './mirror-services.ts';
 import { type OrphanedMirror, orphanedMirrors } from './run/orphans.ts';
 import type { RunResult } from './run/report.ts';
 import { runMirror } from './run/run.ts';
@@ -9,48 +9,48 @@ import type { Cause } from './run/run-options.ts';
 import { Schedule } from './schedule.ts';
 import { type MirrorStatus, mirrorStatus } from './status.ts';
 
-/** Told of what mirrors do. */
+/** Called about runs of mirrors. */
 export interface MirrorHooks {
   onFinished(result: RunResult & { error?: unknown }, cause: Cause): void;
-  /** A run that did not begin: another process has it, or the catalog cannot be written. */
+  /** A run did not start: another process runs the mirror, or the catalog cannot be written. */
   onNotStarted(mirror: string, error: unknown): void;
   /** At the start: a mirror has versions in the catalog, and no definition. */
   onOrphaned(orphan: OrphanedMirror): void;
 }
 
-/** The mirrors of a running server: runs them when it is time, or when somebody asks. */
+/** The mirrors of a running server: runs them on schedule or on request. */
 export class MirrorService {
   readonly #definitions: ReadonlyMap<string, MirrorDefinition>;
-  readonly #parts: MirrorParts;
+  readonly #services: MirrorServices;
   readonly #hooks: MirrorHooks;
   readonly #schedules = new Map<string, Schedule>();
   readonly #runs = new Map<string, Promise<void>>();
   readonly #stopping = new AbortController();
 
-  constructor(definitions: MirrorDefinition[], parts: MirrorParts, hooks: MirrorHooks) {
+  constructor(definitions: MirrorDefinition[], services: MirrorServices, hooks: MirrorHooks) {
     this.#definitions = new Map(definitions.map((definition) => [definition.name, definition]));
-    this.#parts = parts;
+    this.#services = services;
     this.#hooks = hooks;
   }
 
-  /** Starts the schedules of the enabled mirrors, and the runs that were missed while no server was there. */
+  /** Starts the schedules of the enabled mirrors, and the runs that were missed while no server ran. */
   async start(): Promise<void> {
-    for (const orphan of await orphanedMirrors(this.#definitions.values(), this.#parts)) {
+    for (const orphan of await orphanedMirrors(this.#definitions.values(), this.#services)) {
       this.#hooks.onOrphaned(orphan);
     }
-    const { mirrors } = this.#parts.catalog;
+    const { mirrors } = this.#services.catalog;
     for (const definition of this.#definitions.values()) {
       const { name, enabled, schedule } = definition;
       if (!enabled || schedule === undefined) continue;
       const due = await mirrors.nextRun(name);
       const [last] = await mirrors.runs(name, 1);
-      // One that never ran is due, and so is one whose last run could not end.
+      // A mirror that never ran, or whose last run was interrupted, is due.
       const missed =
         last === undefined ||
         last.finishedAt === undefined ||
         last.outcome === 'interrupted' ||
         (due !== undefined && due <= new Date());
-      // Before the schedule, whose time may come at any moment.
+      // Before the schedule starts, which may be due at any moment.
       if (missed) void this.#launch(definition, 'catch-up');
       this.#schedules.set(
         name,
@@ -60,7 +60,7 @@ export class MirrorService {
     }
   }
 
-  /** Stops the schedules and the runs; what was fetched is kept. */
+  /** Stops the schedules and the runs; the next runs resume. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     for (const schedule of this.#schedules.values()) await schedule.stop();
@@ -68,7 +68,7 @@ export class MirrorService {
   }
 
   async statuses(): Promise<MirrorStatus[]> {
-    const { mirrors } = this.#parts.catalog;
+    const { mirrors } = this.#services.catalog;
     return await Promise.all(
       [...this.#definitions.values()].map((definition) => mirrorStatus(definition, mirrors)),
     );
@@ -77,13 +77,13 @@ export class MirrorService {
   /** @throws HeadwaterError `not-found` */
   async status(name: string): Promise<MirrorStatus & { runs: RunRecord[] }> {
     const definition = this.#find(name);
-    const { mirrors } = this.#parts.catalog;
+    const { mirrors } = this.#services.catalog;
     return { ...(await mirrorStatus(definition, mirrors)), runs: await mirrors.runs(name, 20) };
   }
 
   /**
-   * Starts a run and does not wait for it.
-   * @throws HeadwaterError `not-found`; `conflict` when it is running, or not enabled
+   * Starts a run without waiting for its end.
+   * @throws HeadwaterError `not-found`; `conflict` when the mirror is running or disabled
    */
   async begin(name: string, options: { force?: boolean } = {}): Promise<void> {
     const definition = this.#find(name);
@@ -93,7 +93,7 @@ export class MirrorService {
         `mirror ${name} is not enabled: set "enabled: true" in ${definition.file}`,
       );
     }
-    const { running } = await mirrorStatus(definition, this.#parts.catalog.mirrors);
+    const { running } = await mirrorStatus(definition, this.#services.catalog.mirrors);
     if (running || this.#runs.has(name)) {
       throw new HeadwaterError('conflict', `mirror ${name} is running already`);
     }
@@ -106,7 +106,7 @@ export class MirrorService {
     return definition;
   }
 
-  /** Runs a mirror; whatever becomes of it is told to the hooks. */
+  /** Runs a mirror, and reports the result to the hooks. */
   async #launch(
     definition: MirrorDefinition,
     cause: Cause,
@@ -118,13 +118,13 @@ export class MirrorService {
       let tell: () => void;
       try {
         const { signal } = this.#stopping;
-        const result = await runMirror(definition, this.#parts, { ...options, cause, signal });
+        const result = await runMirror(definition, this.#services, { ...options, cause, signal });
         tell = () => this.#hooks.onFinished(result, cause);
       } catch (error) {
         tell = () => this.#hooks.onNotStarted(name, error);
       }
       await this.#noteNext(name).catch((error: unknown) => this.#hooks.onNotStarted(name, error));
-      // Last: who hears of it may start the next one.
+      // Last: a hook may start the next run.
       tell();
     })();
     this.#runs.set(name, run);
@@ -132,6 +132,6 @@ export class MirrorService {
   }
 
   async #noteNext(name: string): Promise<void> {
-    await this.#parts.catalog.mirrors.setNextRun(name, this.#schedules.get(name)?.next());
+    await this.#services.catalog.mirrors.setNextRun(name, this.#schedules.get(name)?.next());
   }
 }

@@ -10,18 +10,18 @@ import { type OfferedFile, Skips } from '../simplestreams/read/offered.ts';
 import { readOffer } from '../simplestreams/read/offered-document.ts';
 import { checked } from './download/expected-file.ts';
 import { Selection } from './plan/selection.ts';
-import { openDownloader } from './run/open-upstream.ts';
 import { type KnownDocuments, UpstreamDocuments } from './upstream/documents.ts';
 import type { Downloader } from './upstream/downloader.ts';
+import { openDownloader } from './upstream/open-downloader.ts';
 import { Verifier } from './upstream/signature.ts';
 
-/** Shorter than a mirror's, which runs at night: a client waits for the image. */
+/** Shorter than a mirror's: a client waits for the image. */
 const backoff: Backoff = { attempts: 3, firstDelay: 500, longestDelay: 5000 };
 
-/** Why an image cannot be had, or the image. */
+/** The image, or why it is not available. */
 export type SearchResult = { image: FoundImage } | { error: HeadwaterError };
 
-/** Single images of an upstream, for which there is no definition of a mirror. Documents are verified as a mirror's are. */
+/** Single images of an upstream without a mirror definition. Documents are verified as those of mirrors. */
 export class SingleImages {
   readonly #upstream: AllowedUpstream;
   readonly #downloader: Downloader;
@@ -30,21 +30,21 @@ export class SingleImages {
 
   private constructor(
     upstream: AllowedUpstream,
-    parts: { downloader: Downloader; store: Pick<BlobStore, 'stat' | 'read'> },
+    services: { downloader: Downloader; store: Pick<BlobStore, 'stat' | 'read'> },
   ) {
     const { keyring } = upstream;
     this.#upstream = upstream;
-    this.#downloader = parts.downloader;
-    this.#store = parts.store;
+    this.#downloader = services.downloader;
+    this.#store = services.store;
     this.#documents = new UpstreamDocuments({
-      source: parts.downloader,
+      source: services.downloader,
       verifier: async () => (keyring === undefined ? undefined : await Verifier.open(keyring)),
     });
   }
 
   /**
-   * Makes ready; nothing is asked yet. The caller closes it.
-   * @param options.store what it has is not fetched
+   * Opens an upstream; no request is made yet. The caller closes it.
+   * @param options.store its blobs are not downloaded again
    * @throws HeadwaterError `invalid` when a file that the upstream's entry names cannot be read
    */
   static async open(
@@ -64,7 +64,7 @@ export class SingleImages {
     return new SingleImages(upstream, { downloader, store });
   }
 
-  /** Whether any document has changed since they were read ({@link known}). */
+  /** Whether a document has changed since it was read ({@link known}). */
   async haveChanged(known: KnownDocuments): Promise<boolean> {
     return await this.#documents.haveChanged(known);
   }
@@ -74,8 +74,8 @@ export class SingleImages {
   }
 
   /**
-   * Reads the documents once, and looks for all of these images.
-   * @returns a result for each, in their order
+   * Reads the documents once, and finds images in them.
+   * @returns a result for each wanted image, in order
    * @throws HeadwaterError when the documents cannot be read or are refused, naming the upstream
    */
   async search(wanted: readonly WantedImage[]): Promise<SearchResult[]> {
@@ -107,13 +107,13 @@ export class SingleImages {
       } catch (error) {
         if (!(error instanceof HeadwaterError)) throw error;
         if (problem === undefined) return { error };
-        // It may be in the document that cannot be used.
+        // The image may be in the unusable document.
         return { error: new HeadwaterError(error.kind, `${error.message} (${problem.message})`) };
       }
     });
   }
 
-  /** The files of an image, in the order in which they are pushed. Their bytes are checked as they pass. */
+  /** The files of an image in the order of a push. Their bytes are verified as they pass. */
   async *files({ version, root }: FoundImage): AsyncGenerator<ArrivingFile> {
     const files = version.metadata === undefined || root.unified ? [root] : [version.metadata, root];
     for (const file of files) {
@@ -131,19 +131,19 @@ export class SingleImages {
     await this.#downloader.close();
   }
 
-  /** From the store, where it is there already. */
+  /** From the store, if it has the file. */
   async *#bytes({ path, size, sha256 }: OfferedFile): AsyncGenerator<Uint8Array> {
     const isHere = sha256 !== undefined && (await this.#store.stat(sha256))?.size === size;
     yield* isHere ? await this.#store.read(sha256) : this.#downloader.read({ path, size });
   }
 }
 
-/** Bytes of all files of an image. */
+/** The size of all files of an image together. */
 export function sizeOf({ version, root }: FoundImage): number {
   return root.size + (root.unified ? 0 : (version.metadata?.size ?? 0));
 }
 
-/** What the file of the root is called. */
+/** The file name of the root. */
 export function filenameOf({ root }: FoundImage): string {
   return basename(root.path);
 }

@@ -5,7 +5,7 @@ import { isAbandoned } from '../files/process-name.ts';
 import { defined } from '../model/defined.ts';
 import type { RunReport } from './run/report.ts';
 
-/** How a mirror is doing. */
+/** The state of a mirror. */
 export interface MirrorStatus {
   name: string;
   url: string;
@@ -16,11 +16,11 @@ export interface MirrorStatus {
   stream: string;
   schedule?: string;
   timezone?: string;
-  /** Set while a server is there to run it. */
+  /** Set while a server runs that will run it. */
   nextRun?: Date;
   running: boolean;
   lastRun?: Omit<RunRecord, 'report'> & { report?: RunReport };
-  /** When everything selected was held for the last time. */
+  /** The start of the last run after which all selected versions were held. */
   lastSuccess?: Date;
   /** Seconds since then. */
   age?: number;
@@ -30,7 +30,7 @@ export interface MirrorStatus {
   stale: boolean;
 }
 
-/** Puts together how a mirror is doing, from what its runs recorded, in whichever process they were. */
+/** Computes the state of a mirror from the records of its runs, in whichever process they were. */
 export async function mirrorStatus(
   definition: MirrorDefinition,
   mirrors: Mirrors,
@@ -39,11 +39,11 @@ export async function mirrorStatus(
   const { name, url, enabled, mode, stream, schedule, timezone, maxAge } = definition;
   const running = await isRunning(name, mirrors, now);
   const [recorded] = await mirrors.runs(name, 1);
-  // The next run marks it so; until then it is seen here.
+  // The next run records that; until then it is concluded here.
   const wasKilled = recorded !== undefined && recorded.finishedAt === undefined && !running;
   const lastRun = wasKilled ? { ...recorded, outcome: 'interrupted' as const } : recorded;
   const lastSuccess = (await mirrors.lastSuccess(name))?.startedAt;
-  // One that never succeeded is stale when it has tried for long enough, and one that never ran is not.
+  // Without a success, the age counts from the first run; a mirror that never ran is not stale.
   const freshSince = lastSuccess ?? (await mirrors.firstRun(name));
   const nextRun = enabled && schedule !== undefined ? await mirrors.nextRun(name) : undefined;
   const age = lastSuccess === undefined ? undefined : now.getTime() - lastSuccess.getTime();
@@ -69,7 +69,7 @@ export async function mirrorStatus(
   };
 }
 
-/** Whether somebody has the lease, and is not known to have ended. */
+/** Whether a process has the lease, and is not known to have ended. */
 async function isRunning(name: string, mirrors: Mirrors, now: Date): Promise<boolean> {
   const lease = await mirrors.lease(name);
   return lease !== undefined && lease.expiresAt > now && !(await isAbandoned(lease.holder, now));

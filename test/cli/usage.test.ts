@@ -131,7 +131,7 @@ describe('config check', () => {
     expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
     expect(stderr).toContain('the configuration has 3 errors:\n');
     expect(stderr).toContain(`a.yaml: keyring ${mirrors}/none.gpg: no such file`);
-    expect(stderr).toContain(`b.yaml: ca: ${mirrors}/ca.pem holds no certificates in PEM\n`);
+    expect(stderr).toContain(`b.yaml: ca: ${mirrors}/ca.pem has no certificates in PEM\n`);
     expect(stderr).toContain(`c.yaml: keyring ${mirrors}/ca.pem: holds no OpenPGP public keys`);
 
     await rm(mirrors, { recursive: true });

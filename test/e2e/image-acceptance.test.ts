@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { HeadwaterError, messageOf } from '../../src/errors.ts';
-import type { MirrorParts } from '../../src/mirror/run/open-upstream.ts';
+import type { MirrorServices } from '../../src/mirror/mirror-services.ts';
 import { runMirror } from '../../src/mirror/run/run.ts';
 import { publish } from '../../src/publish/publisher.ts';
 import { push } from '../../src/publish/push.ts';
 import { TestUpstream } from '../mirror/test-upstream.ts';
-import { definition, held, mirrorParts } from '../mirror/workspace.ts';
+import { definition, held, mirrorServices } from '../mirror/workspace.ts';
 import { type Case, generated, unifiedImage, written } from './acceptance-cases.ts';
 import { DaemonApi, type Fate } from './daemon-api.ts';
 
@@ -75,9 +75,9 @@ async function fatesOf(trials: readonly Trial[]): Promise<Fate[][]> {
 /** What Headwater makes of each image: published, pushed and mirrored. */
 async function verdictsOf(trials: readonly Trial[]): Promise<string[][]> {
   const upstream = await TestUpstream.start();
-  const parts = await mirrorParts();
-  const published = await mirrorParts();
-  const pushed = await mirrorParts();
+  const parts = await mirrorServices();
+  const published = await mirrorServices();
+  const pushed = await mirrorServices();
   for (const [index, { image }] of trials.entries()) offer(upstream, nameOf(index), image);
   upstream.announce();
   await runMirror(definition(upstream.url), parts, { cause: 'manual' });
@@ -115,7 +115,7 @@ function offer(upstream: TestUpstream, release: string, image: Buffer): void {
   };
 }
 
-async function publishImage({ destination }: MirrorParts, release: string, image: Buffer): Promise<void> {
+async function publishImage({ destination }: MirrorServices, release: string, image: Buffer): Promise<void> {
   const { digest } = await destination.store({ from: 'stream', name: release, bytes: chunksOf(image) });
   await publish(destination, {
     files: [{ from: 'blob', name: 'image.tar', digest }],
@@ -125,7 +125,7 @@ async function publishImage({ destination }: MirrorParts, release: string, image
   });
 }
 
-async function pushImage({ destination }: MirrorParts, image: Buffer): Promise<void> {
+async function pushImage({ destination }: MirrorServices, image: Buffer): Promise<void> {
   async function* files() {
     yield { name: 'the image', bytes: chunksOf(image) };
   }

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { MirrorDefinition } from '../../src/config/mirror-schema.ts';
-import type { MirrorParts } from '../../src/mirror/run/open-upstream.ts';
+import type { MirrorServices } from '../../src/mirror/mirror-services.ts';
 import type { OrphanedMirror } from '../../src/mirror/run/orphans.ts';
 import type { RunResult } from '../../src/mirror/run/report.ts';
 import { runMirror } from '../../src/mirror/run/run.ts';
@@ -8,13 +8,13 @@ import { MirrorService } from '../../src/mirror/service.ts';
 import type { MirrorStatus } from '../../src/mirror/status.ts';
 import { TestServer } from '../support/server.ts';
 import { TestUpstream } from './test-upstream.ts';
-import { definition, held, mirrorParts } from './workspace.ts';
+import { definition, held, mirrorServices } from './workspace.ts';
 
 const name = 'debian:bookworm:amd64:default';
 const yearly = { schedule: '0 0 1 1 *' };
 
 /** A service whose runs are noted with their causes. */
-async function start(definitions: MirrorDefinition[], parts: MirrorParts) {
+async function start(definitions: MirrorDefinition[], parts: MirrorServices) {
   const runs: { cause: string; outcome: RunResult['outcome'] }[] = [];
   const orphans: OrphanedMirror[] = [];
   const service = new MirrorService(definitions, parts, {
@@ -30,7 +30,7 @@ async function start(definitions: MirrorDefinition[], parts: MirrorParts) {
 test('a mirror runs when its time comes, again and again', async () => {
   const upstream = await TestUpstream.start();
   await upstream.offer(name, '20260101_0000');
-  const parts = await mirrorParts();
+  const parts = await mirrorServices();
   const { runs } = await start([definition(upstream.url, { schedule: '* * * * * *' })], parts);
   await expect
     .poll(() => runs.filter(({ cause }) => cause === 'schedule').length, { timeout: 10_000 })
@@ -41,7 +41,7 @@ test('a mirror runs when its time comes, again and again', async () => {
 test('what was missed while no server ran is caught up, and nothing else', async () => {
   const upstream = await TestUpstream.start();
   await upstream.offer(name, '20260101_0000');
-  const parts = await mirrorParts();
+  const parts = await mirrorServices();
   const mirror = definition(upstream.url, yearly);
   const first = await start(
     [mirror, definition('http://127.0.0.1:1', { name: 'off', enabled: false, ...yearly })],
@@ -62,7 +62,7 @@ test('stopping the server interrupts a run, and the next one goes on', async () 
   const upstream = await TestUpstream.start();
   await upstream.offer(name, '20260101_0000', { size: 400_000 });
   upstream.pace = 20;
-  const parts = await mirrorParts();
+  const parts = await mirrorServices();
   const { service, runs } = await start([definition(upstream.url, yearly)], parts);
   await expect.poll(() => upstream.requests.some((request) => request.includes('rootfs'))).toBe(true);
   await service.stop();
@@ -77,7 +77,7 @@ test('stopping the server interrupts a run, and the next one goes on', async () 
 test('a start without the definition of a mirror reports it, and leaves its versions as they are', async () => {
   const upstream = await TestUpstream.start();
   await upstream.offer(name, '20260101_0000');
-  const parts = await mirrorParts();
+  const parts = await mirrorServices();
   await runMirror(definition(upstream.url), parts, { cause: 'manual' });
   await upstream.offer(name, '20260102_0000');
   const mirror = definition(upstream.url, { mode: 'on-demand' });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { runMirror } from '../../src/mirror/run/run.ts';
 import { TestUpstream } from './test-upstream.ts';
-import { definition, find, held, mirrorParts } from './workspace.ts';
+import { definition, find, held, mirrorServices } from './workspace.ts';
 
 const manual = { cause: 'manual' as const };
 const product = 'debian:bookworm:amd64:default';
@@ -10,7 +10,7 @@ test('versions with seconds, counters and other names that clients take are mirr
   const upstream = await TestUpstream.start();
   const names = ['20261101-1', '20261101-0459', '20261101T0500', '20261101_050010', '20261101_05:00:20'];
   for (const name of names) await upstream.offer(product, name);
-  const parts = await mirrorParts();
+  const parts = await mirrorServices();
   const keep = { keep: { removed: 'keep' as const } };
   expect(await runMirror(definition(upstream.url, keep), parts, manual)).toMatchObject({
     outcome: 'success',
@@ -31,7 +31,7 @@ test.each(['scheduled', 'on-demand'] as const)(
     const upstream = await TestUpstream.start();
     await upstream.offer(product, '20261101_050010');
     await upstream.offer(product, '20261101_050030');
-    const parts = await mirrorParts();
+    const parts = await mirrorServices();
     const mirror = definition(upstream.url, { mode, keep: { removed: 'retire' } });
     expect(await runMirror(mirror, parts, manual)).toMatchObject({ outcome: 'success' });
     const before = await find(parts, product);
@@ -51,14 +51,16 @@ test('a product of which nothing can be taken for the names of its versions make
   const upstream = await TestUpstream.start();
   await upstream.offer(product, '20261101_0500');
   await upstream.offer('debian:sid:amd64:default', 'latest');
-  const parts = await mirrorParts();
+  const parts = await mirrorServices();
   const run = await runMirror(definition(upstream.url), parts, manual);
   expect(run).toMatchObject({
     outcome: 'partial',
     report: {
       added: 1,
       skipped: [{ reason: "the version's name has no date and time", count: 1 }],
-      warnings: [expect.stringContaining('debian:sid:amd64:default: nothing of it can be taken')],
+      warnings: [
+        expect.stringContaining('debian:sid:amd64:default: skipped: the names of its versions have no date'),
+      ],
     },
   });
   expect(await held(parts)).toEqual([`${product}@20261101_0500`]);
@@ -78,7 +80,7 @@ test('files whose paths have blanks are fetched', async () => {
     item['path'] = path;
   }
   upstream.announce();
-  const parts = await mirrorParts();
+  const parts = await mirrorServices();
   expect(await runMirror(definition(upstream.url), parts, manual)).toMatchObject({ outcome: 'success' });
   expect(await held(parts)).toEqual([`${product}@20261101_0500`]);
 });

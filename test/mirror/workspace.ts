@@ -1,14 +1,14 @@
 import { onTestFinished } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import type { MirrorDefinition } from '../../src/config/mirror-schema.ts';
-import type { MirrorParts } from '../../src/mirror/run/open-upstream.ts';
+import type { MirrorServices } from '../../src/mirror/mirror-services.ts';
 import type { ProductWithVersions } from '../../src/model/versions.ts';
 import type { ImageRules } from '../../src/publish/judge.ts';
 import { openWorkspace } from '../../src/server/workspace.ts';
 import { asTestActor, scratchDirectory } from '../support/catalog.ts';
 
 /** A data directory for mirrors, which goes when the test is over. */
-export async function mirrorParts(dataDir?: string, imageRules: ImageRules = {}): Promise<MirrorParts> {
+export async function mirrorServices(dataDir?: string, imageRules: ImageRules = {}): Promise<MirrorServices> {
   const overrides = { dataDir: dataDir ?? (await scratchDirectory()), imageRules };
   const config = loadConfig({ env: {}, overrides });
   const workspace = asTestActor(await openWorkspace(config));
@@ -40,7 +40,7 @@ export function definition(url: string, changes: Partial<MirrorDefinition> = {})
 }
 
 /** What is in the catalog: product and serial of every version that is announced. */
-export async function held(parts: MirrorParts): Promise<string[]> {
+export async function held(parts: MirrorServices): Promise<string[]> {
   const all: string[] = [];
   for await (const { name, versions } of parts.catalog.products.each()) {
     all.push(...versions.map(({ serial }) => `${name}@${serial}`));
@@ -49,7 +49,7 @@ export async function held(parts: MirrorParts): Promise<string[]> {
 }
 
 /** A product with its versions. */
-export async function find(parts: MirrorParts, name: string): Promise<ProductWithVersions> {
+export async function find(parts: MirrorServices, name: string): Promise<ProductWithVersions> {
   const product = await parts.catalog.products.find(name);
   if (product === undefined) throw new Error(`there is no product ${name}`);
   return product;

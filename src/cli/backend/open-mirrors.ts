@@ -2,24 +2,24 @@ import type { Command } from 'commander';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import type { Config } from '../../config/schema.ts';
 import { HeadwaterError } from '../../errors.ts';
-import type { MirrorParts } from '../../mirror/run/open-upstream.ts';
+import type { MirrorServices } from '../../mirror/mirror-services.ts';
 import { readMirrors } from '../read-mirrors.ts';
 import { localConfig } from './open-backend.ts';
 
-/** The configuration and the mirrors it has. */
+/** The configuration and its mirrors. */
 export interface ConfiguredMirrors {
   config: Config;
   definitions: MirrorDefinition[];
 }
 
-/** Reads the configuration with the definitions of mirrors. */
+/** Reads the configuration and the definitions of mirrors. */
 export async function configuredMirrors(command: Command): Promise<ConfiguredMirrors> {
   const { config } = await localConfig(command, []);
   return { config, definitions: await readMirrors(config) };
 }
 
 /**
- * The mirrors that are meant: the one named, or all that are enabled.
+ * The chosen mirrors: the given one, or all enabled ones.
  * @throws HeadwaterError `not-found` when there is none
  */
 export function chooseMirrors(
@@ -42,10 +42,10 @@ export function chooseMirrors(
   );
 }
 
-/** Opens the data directory for runs of mirrors, does the work and closes it. */
-export async function withMirrorParts<Result>(
+/** Opens the data directory for work on mirrors, and closes it afterwards. */
+export async function withMirrorServices<Result>(
   config: Config,
-  work: (parts: MirrorParts) => Promise<Result>,
+  work: (parts: MirrorServices) => Promise<Result>,
 ): Promise<Result> {
   const { openWorkspace } = await import('../../server/workspace.ts');
   const workspace = await openWorkspace(config);

@@ -5,11 +5,11 @@ import { humanDuration, humanSize } from './human.ts';
 
 /** Over how many milliseconds the rate is measured. */
 const rateWindow = 10_000;
-/** How often a bar is drawn at most, and smaller files, in bytes, that have none of their own. */
+/** How often bars are drawn at most, and from how many bytes on a file has a bar. */
 const framesPerSecond = 8;
 const leastSize = 1024 * 1024;
 
-/** Shows how far a run has come, in total and for each file, on stderr, which is a terminal. */
+/** Shows the progress of a run, in total and for each file, on stderr, which must be a terminal. */
 export class MirrorProgress {
   readonly #files = new Map<string, { bar: SingleBar | undefined; done: number }>();
   readonly #samples: { time: number; done: number }[] = [];
@@ -18,7 +18,7 @@ export class MirrorProgress {
   #done = 0;
   #size = 0;
 
-  /** To be told what is planned. */
+  /** To be called with the plan. */
   readonly onPlan = (plan: Plan): void => {
     if (plan.fetch === 0) return;
     this.#size = plan.fetch;
@@ -44,7 +44,7 @@ export class MirrorProgress {
     this.#total = this.#bars.create(plan.fetch, 0, { name: 'total', pace: '' });
   };
 
-  /** To be told of bytes as they come. */
+  /** To be called when bytes arrive. */
   readonly report: Progress = ({ file, done, total }) => {
     if (this.#bars === undefined || total === undefined) return;
     const known = this.#files.get(file);
@@ -63,7 +63,7 @@ export class MirrorProgress {
     this.#total?.update(Math.min(this.#done, this.#size), { name: 'total', pace: this.#pace() });
   };
 
-  /** Takes the bars off the terminal. */
+  /** Removes the bars from the terminal. */
   close(): void {
     this.#bars?.stop();
     this.#bars = undefined;

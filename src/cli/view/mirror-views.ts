@@ -1,6 +1,6 @@
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import type { Plan } from '../../mirror/plan/plan.ts';
-import type { Survey } from '../../mirror/run/read-upstream.ts';
+import type { UpstreamOffer } from '../../mirror/run/read-upstream.ts';
 import type { RunReport, RunResult } from '../../mirror/run/report.ts';
 import type { MirrorStatus } from '../../mirror/status.ts';
 import { humanDuration, humanSize, humanTime } from './human.ts';
@@ -10,7 +10,7 @@ import { table } from './table.ts';
 /** How many versions of a plan are listed for people. */
 const versionsListed = 50;
 
-/** What is made of bytes that are not here: a run fetches them, or lists them until a client asks. */
+/** How many missing bytes a run downloads, and how many it only lists. */
 function bytesOf({ mode }: Pick<MirrorDefinition, 'mode'>, missing: number) {
   return mode === 'on-demand' ? { fetch: 0, onDemand: missing } : { fetch: missing, onDemand: 0 };
 }
@@ -18,7 +18,7 @@ function bytesOf({ mode }: Pick<MirrorDefinition, 'mode'>, missing: number) {
 /** A plan as JSON. */
 export function planJson(
   mirror: Pick<MirrorDefinition, 'name' | 'mode'>,
-  { plan, survey }: { plan: Plan; survey: Survey },
+  { plan, offer }: { plan: Plan; offer: UpstreamOffer },
 ) {
   return {
     mirror: mirror.name,
@@ -35,8 +35,8 @@ export function planJson(
     retire: plan.retire,
     ...bytesOf(mirror, plan.fetch),
     stored: plan.stored,
-    skipped: [...survey.skipped, ...plan.skipped],
-    warnings: survey.warnings,
+    skipped: [...offer.skipped, ...plan.skipped],
+    warnings: offer.warnings,
   };
 }
 
@@ -44,7 +44,7 @@ export function planJson(
 export function printPlan(
   output: Output,
   { name, mode, stream }: Pick<MirrorDefinition, 'name' | 'mode' | 'stream'>,
-  { plan, survey }: { plan: Plan; survey: Survey },
+  { plan, offer }: { plan: Plan; offer: UpstreamOffer },
 ): void {
   const isListed = mode === 'on-demand';
   if (plan.add.length > 0) {
@@ -71,14 +71,14 @@ export function printPlan(
     output.line(`${name}: ${count(plan.move.length, 'product')} to move into the stream ${stream}`);
   for (const { product, serial } of plan.retire.slice(0, versionsListed))
     output.line(`RETIRE  ${product}  ${serial}`);
-  const stored = plan.stored > 0 ? `, ${humanSize(plan.stored)} are here already` : '';
+  const stored = plan.stored > 0 ? `, ${humanSize(plan.stored)} are stored already` : '';
   const missing = humanSize(plan.fetch);
   output.line(
     `${name}: ${count(plan.add.length, 'version')} to ${isListed ? 'list' : 'add'}, ${plan.kept} kept, ${plan.retire.length} to retire; ` +
       `${isListed ? `nothing to fetch now, ${missing} when clients ask for it` : `${missing} to fetch`}${stored}`,
   );
-  printSkipped(output, name, [...survey.skipped, ...plan.skipped]);
-  for (const warning of survey.warnings) output.warning(warning);
+  printSkipped(output, name, [...offer.skipped, ...plan.skipped]);
+  for (const warning of offer.warnings) output.warning(warning);
 }
 
 /** Prints what a run did, for people. */
@@ -98,7 +98,7 @@ export function printResult(output: Output, { mirror, outcome, report, ...times 
   printSkipped(output, mirror, report.skipped);
   for (const { product, version, error } of report.failed) output.warning(`${product} ${version}: ${error}`);
   for (const { alias, owner } of report.aliases.withheld) {
-    output.warning(`alias ${alias} was left out: it leads to a product of ${owner}`);
+    output.warning(`alias ${alias} was left out: it points to a product of ${owner}`);
   }
   for (const warning of report.warnings) output.warning(warning);
 }
@@ -109,7 +109,7 @@ function printSkipped(output: Output, mirror: string, skipped: RunReport['skippe
   }
 }
 
-/** How mirrors are doing, as a table. */
+/** The states of mirrors, as a table. */
 export function statusTable(statuses: MirrorStatus[]): string {
   return table(
     [

@@ -12,18 +12,18 @@ import type { Downloader } from '../upstream/downloader.ts';
 import { atMostTwice, WrongBytes } from '../upstream/retry-elsewhere.ts';
 import { allOf, checked, type ExpectedFile, type ExpectedFiles, isSmall, keyOf } from './expected-file.ts';
 import { heldFile } from './held-file.ts';
-import { Landing } from './partial-download.ts';
-import { type BringOptions, SmallBlobDownloads } from './small-blob-downloads.ts';
+import { PartialDownload } from './partial-download.ts';
+import { type DownloadOptions, SmallBlobDownloads } from './small-blob-downloads.ts';
 
-/** What arrives of smaller files, in bytes, is not written down: they are fetched again sooner. */
-const leastSpooled = 1024 * 1024;
+/** From how many bytes on a partial download is kept. Smaller files are downloaded again instead. */
+const minPartialSize = 1024 * 1024;
 
-interface DownloadOptions extends BringOptions {
-  /** The metadata item of which the file is a root. */
+interface FileOptions extends DownloadOptions {
+  /** The metadata item that the file is a root of. */
   metadata?: MetadataFile;
 }
 
-/** Brings files of an upstream here, whole and checked. What is here is not fetched. */
+/** Downloads files of an upstream into the store, complete and verified. Stored files are not downloaded again. */
 export class BlobDownloads {
   readonly #destination: LocalDestination;
   readonly #store: BlobStore;
@@ -35,11 +35,11 @@ export class BlobDownloads {
   #received = 0;
 
   /**
-   * @param parts.directory where what arrived of large files waits for the rest, also across restarts
-   * @param parts.concurrency how many large files come at a time
-   * @param parts.mayBeStored whether the store may have small files that the catalog does not know
+   * @param services.directory for partial downloads of large files, which survive restarts
+   * @param services.concurrency how many large files are downloaded at a time
+   * @param services.mayBeStored whether the store may have small files that the catalog does not know
    */
-  constructor(parts: {
+  constructor(services: {
     destination: LocalDestination;
     store: BlobStore;
     catalog: Catalog;
@@ -48,58 +48,58 @@ export class BlobDownloads {
     concurrency: number;
     mayBeStored?: boolean;
   }) {
-    this.#destination = parts.destination;
-    this.#store = parts.store;
-    this.#downloader = parts.downloader;
-    this.#directory = parts.directory;
-    this.#large = new Semaphore(parts.concurrency);
+    this.#destination = services.destination;
+    this.#store = services.store;
+    this.#downloader = services.downloader;
+    this.#directory = services.directory;
+    this.#large = new Semaphore(services.concurrency);
     this.#small = new SmallBlobDownloads({
-      ...parts,
-      mayBeStored: parts.mayBeStored ?? true,
+      ...services,
+      mayBeStored: services.mayBeStored ?? true,
       onReceived: (bytes) => {
         this.#received += bytes;
       },
     });
   }
 
-  /** Bytes that crossed the network, also for nothing. */
+  /** How many bytes arrived, also of failed attempts. */
   get received(): number {
     return this.#received;
   }
 
   /**
-   * Brings the files of versions here. Wrong bytes are discarded, and fetched once more.
-   * @returns of each version what its files are: the metadata, then roots and deltas; or what one of them failed with:
-   * `invalid` when bytes are wrong again or no image file, and what downloading and stores throw
-   * @throws HeadwaterError what failed for all of them
+   * Downloads the files of versions. Wrong bytes are discarded and downloaded once more.
+   * @returns for each version its stored files (the metadata, then roots and deltas), or the error of one of them:
+   * `invalid` when the bytes are wrong again or not an image file, and the errors of downloads and stores
+   * @throws HeadwaterError an error that concerns all of them
    */
   async downloadAll(
     versions: readonly ExpectedFiles[],
-    options: BringOptions = {},
+    options: DownloadOptions = {},
   ): Promise<Outcome<StoredFile[]>[]> {
     if (versions.every((version) => allOf(version).every(isSmall))) {
-      return await this.#small.downloadAll(versions, options);
+      return await this.#small.download(versions, options);
     }
     return await Promise.all(
       versions.map((version) => outcomeOf(() => this.#downloadEach(version, options))),
     );
   }
 
-  /** Brings one file here, as {@link downloadAll}. */
-  async download(file: ExpectedFile, options: DownloadOptions = {}): Promise<StoredFile> {
+  /** Downloads one file, as {@link downloadAll}. */
+  async download(file: ExpectedFile, options: FileOptions = {}): Promise<StoredFile> {
     if (isSmall(file)) {
-      const [kept] = onlyResult(await this.#small.downloadAll([{ roots: [], deltas: [file] }], options));
+      const [kept] = onlyResult(await this.#small.download([{ roots: [], deltas: [file] }], options));
       if (kept === undefined) throw new Error(`${file.path} was lost`);
       return kept;
     }
-    // Versions share files: who comes second waits for the first.
-    const kept = await this.#running.do(keyOf(file), () => this.#storeOrFetch(file, options));
+    // Versions may share files.
+    const kept = await this.#running.do(keyOf(file), () => this.#storedOrDownloaded(file, options));
     return { ...kept, name: file.path };
   }
 
   async #downloadEach(
     { metadata, roots, deltas }: ExpectedFiles,
-    options: BringOptions,
+    options: DownloadOptions,
   ): Promise<StoredFile[]> {
     const first = metadata === undefined ? undefined : await this.download(metadata, options);
     const ofRoots = { ...options, ...defined({ metadata: first }) };
@@ -110,7 +110,7 @@ export class BlobDownloads {
     return first === undefined ? kept : [first, ...kept];
   }
 
-  async #storeOrFetch(file: ExpectedFile, options: DownloadOptions): Promise<StoredFile> {
+  async #storedOrDownloaded(file: ExpectedFile, options: FileOptions): Promise<StoredFile> {
     const held = await heldFile(file, this.#destination, options.progress);
     if (held !== undefined) return held;
     return (
@@ -119,11 +119,8 @@ export class BlobDownloads {
     );
   }
 
-  /** A process was killed when the store had the bytes and the catalog did not know yet what they are. */
-  async #stored(
-    { path, size, sha256 }: ExpectedFile,
-    options: DownloadOptions,
-  ): Promise<StoredFile | undefined> {
+  /** Finds bytes that a killed process stored and did not record in the catalog. */
+  async #stored({ path, size, sha256 }: ExpectedFile, options: FileOptions): Promise<StoredFile | undefined> {
     if (sha256 === undefined || (await this.#store.stat(sha256))?.size !== size) return undefined;
     const bytes = await this.#store.read(sha256);
     return await this.#destination.store(
@@ -132,15 +129,15 @@ export class BlobDownloads {
     );
   }
 
-  /** @throws WrongBytes, and nothing of them stays */
-  async #fetch(file: ExpectedFile, options: DownloadOptions, elsewhere: boolean): Promise<StoredFile> {
+  /** @throws WrongBytes after it has discarded them */
+  async #fetch(file: ExpectedFile, options: FileOptions, elsewhere: boolean): Promise<StoredFile> {
     const { path, size, sha256, fingerprint } = file;
-    const landing =
-      sha256 !== undefined && size >= leastSpooled
-        ? await Landing.claim(this.#directory, sha256, size)
+    const partial =
+      sha256 !== undefined && size >= minPartialSize
+        ? await PartialDownload.claim(this.#directory, sha256, size)
         : undefined;
     const state = { elsewhere, failed: false };
-    const bytes = checked(file, this.#arriving(file, landing, state, options.signal));
+    const bytes = checked(file, this.#arriving(file, partial, state, options.signal));
     try {
       const kept = await this.#destination.store(
         {
@@ -149,37 +146,37 @@ export class BlobDownloads {
           size,
           bytes,
           ...defined({ expectedDigest: sha256 }),
-          ...(landing === undefined
+          ...(partial === undefined
             ? {}
-            : { landing: { path: landing.path, from: landing.beginning.offset } }),
+            : { landing: { path: partial.path, from: partial.beginning.offset } }),
         },
-        // The document that is believed for the digest is believed for the fingerprint: to compute that takes as long.
+        // The document is trusted for the digest, so it is for the fingerprint, which takes as long to compute.
         options.metadata === undefined || fingerprint === undefined ? options : { ...options, fingerprint },
       );
-      // What cannot be removed now goes with what nobody goes on with.
-      await landing?.remove().catch(() => undefined);
+      // If it cannot be removed now, it is removed with the stale partial downloads.
+      await partial?.remove().catch(() => undefined);
       return kept;
     } catch (error) {
-      // What arrived before the upstream or the store failed is worth keeping; wrong bytes are not.
+      // A partial download is kept when the upstream or the store failed, and discarded when its bytes are wrong.
       if (error instanceof WrongBytes || (isKind(error, 'invalid') && !state.failed)) {
-        await landing?.remove().catch(() => undefined);
+        await partial?.remove().catch(() => undefined);
         throw error instanceof WrongBytes ? error : new WrongBytes(error.message, { cause: error });
       }
-      await landing?.leave().catch(() => undefined);
+      await partial?.leave().catch(() => undefined);
       throw error;
     }
   }
 
-  /** The bytes that are here already, then those that arrive. */
+  /** The bytes of the partial download, then those that arrive. */
   async *#arriving(
     { path, size }: ExpectedFile,
-    landing: Landing | undefined,
+    partial: PartialDownload | undefined,
     state: { elsewhere: boolean; failed: boolean },
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Uint8Array> {
-    const beginning = landing?.beginning ?? { offset: 0 };
-    if (landing !== undefined && beginning.offset > 0) yield* (await openFile(landing.path)).bytes;
-    // The next one comes while this one is put in its place.
+    const beginning = partial?.beginning ?? { offset: 0 };
+    if (partial !== undefined && beginning.offset > 0) yield* (await openFile(partial.path)).bytes;
+    // The next download starts while this file is being stored.
     const release = await this.#large.acquire();
     try {
       const reading = this.#downloader.read(
@@ -188,7 +185,7 @@ export class BlobDownloads {
           ...beginning,
           elsewhere: state.elsewhere,
           ...defined({ signal }),
-          ...(landing === undefined ? {} : { onOrigin: (origin) => landing.remember(origin) }),
+          ...(partial === undefined ? {} : { onOrigin: (origin) => partial.remember(origin) }),
         },
       );
       for await (const chunk of reading) {

@@ -1,22 +1,22 @@
 import { join } from 'node:path';
 import { removeStalePartials } from '../../files/partial-files.ts';
 
-/** What arrived of a file that nobody goes on with is worth keeping for this long, in milliseconds. */
-const patience = 7 * 24 * 3_600_000;
+/** For how long an abandoned partial download is kept, in milliseconds. */
+const partialLifetime = 7 * 24 * 3_600_000;
 
-/** Where files of upstreams lie that arrive in runs of mirrors. */
+/** The directory for partial downloads of mirror runs. */
 export function downloadsDirectory(dataDir: string): string {
   return join(dataDir, 'downloads');
 }
 
-/** Where files of upstreams lie that arrive because somebody asked for them. */
+/** The directory for partial downloads on demand. */
 export function onDemandDirectory(dataDir: string): string {
   return join(downloadsDirectory(dataDir), 'on-demand');
 }
 
-/** Removes what arrived of files and was left for a week. */
+/** Removes partial downloads that were abandoned for a week. */
 export async function cleanDownloads(dataDir: string, now = new Date()): Promise<void> {
-  const before = new Date(now.getTime() - patience);
+  const before = new Date(now.getTime() - partialLifetime);
   await removeStalePartials(downloadsDirectory(dataDir), before);
   await removeStalePartials(onDemandDirectory(dataDir), before);
 }

@@ -3,18 +3,18 @@ import type { Digest } from '../../model/digest.ts';
 import { maxFileInMemory } from '../../publish/intake/intake.ts';
 import { WrongBytes } from '../upstream/retry-elsewhere.ts';
 
-/** A file of an upstream, by the best digest that its document gives. */
+/** A file of an upstream, with the digests that its document gives. */
 export interface ExpectedFile {
   path: string;
   size: number;
   sha256?: Digest;
   sha512?: string;
   md5?: string;
-  /** Of a root: the fingerprint that it has together with the metadata, as its document gives it. */
+  /** Of a root: the fingerprint of it and the metadata, as the document gives it. */
   fingerprint?: Digest;
 }
 
-/** The files of a version that are to be brought here. */
+/** The files of a version to download. */
 export interface ExpectedFiles {
   metadata?: ExpectedFile;
   roots: ExpectedFile[];
@@ -26,24 +26,24 @@ export function allOf({ metadata, roots, deltas }: ExpectedFiles): ExpectedFile[
   return [...(metadata === undefined ? [] : [metadata]), ...roots, ...deltas];
 }
 
-/** Whether a file is brought here as a whole, in memory, with others. */
+/** Whether a file is downloaded in memory, in a batch. */
 export function isSmall({ size }: Pick<ExpectedFile, 'size'>): boolean {
   return size <= maxFileInMemory;
 }
 
-/** What tells a file from others: its digest, where that is known. */
+/** Identifies a file: by its SHA-256 where the document gives one. */
 export function keyOf({ sha256, path }: ExpectedFile): string {
   return sha256 ?? path;
 }
 
-/** What its bytes are checked with, and what is to come of it; undefined when its document gives no digest. */
+/** The strongest digest that the document gives, with its algorithm; undefined when it gives none. */
 function checkOf({ sha256, sha512, md5 }: ExpectedFile): { algorithm: string; expected: string } | undefined {
   if (sha256 !== undefined) return { algorithm: 'sha256', expected: sha256 };
   if (sha512 !== undefined) return { algorithm: 'sha512', expected: sha512 };
   return md5 === undefined ? undefined : { algorithm: 'md5', expected: md5 };
 }
 
-/** @throws WrongBytes when they are not the bytes that were announced */
+/** @throws WrongBytes when the bytes do not have the announced digest */
 export function assertExpected(file: ExpectedFile, bytes: Uint8Array): void {
   const check = checkOf(file);
   if (check === undefined) return;
@@ -52,8 +52,8 @@ export function assertExpected(file: ExpectedFile, bytes: Uint8Array): void {
 }
 
 /**
- * The same bytes, which fail at their end when they are not those that were announced.
- * A SHA-256 is left to whoever takes them in, and so computes it anyway.
+ * The same bytes; the stream fails at its end when they do not have the announced digest. A SHA-256 is not checked here,
+ * because storing the bytes computes it anyway.
  * @throws WrongBytes
  */
 export function checked(file: ExpectedFile, bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {

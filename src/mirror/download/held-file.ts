@@ -5,9 +5,9 @@ import type { Progress } from '../../publish/request.ts';
 import type { ExpectedFile } from './expected-file.ts';
 
 /**
- * A file that the catalog knows and whose bytes are here.
- * @returns undefined when it is to be fetched
- * @throws HeadwaterError what the store or the catalog failed with
+ * Finds a file that is stored already.
+ * @returns undefined when it must be downloaded
+ * @throws HeadwaterError the errors of the store and the catalog
  */
 export async function heldFile(
   { path, size, sha256 }: ExpectedFile,

@@ -6,10 +6,10 @@ import { defined } from '../../model/defined.ts';
 import type { Digest } from '../../model/digest.ts';
 import type { Beginning, FileOrigin } from '../upstream/downloader.ts';
 
-/** Where what arrives of a file lies until the store has it, also across restarts; this process's alone. */
-export class Landing {
+/** What has arrived of a file, in a file of this process's own. It survives restarts, and is removed once stored. */
+export class PartialDownload {
   readonly path: string;
-  /** What was here already, and whose bytes they are. */
+  /** What had arrived before, and from where. */
   readonly beginning: Beginning;
   readonly #directory: string;
   readonly #digest: Digest;
@@ -22,19 +22,19 @@ export class Landing {
     this.#digest = place.digest;
   }
 
-  /** Goes on with what an earlier fetch of a blob of `size` bytes left. */
-  static async claim(directory: string, digest: Digest, size: number): Promise<Landing> {
+  /** Continues what an earlier download of a blob of `size` bytes left. */
+  static async claim(directory: string, digest: Digest, size: number): Promise<PartialDownload> {
     const { path, arrived } = await claimPartial(directory, digest, size).catch((error: unknown) => {
       throw fileError(error, { path: directory, doing: 'write' });
     });
     const origin = arrived === 0 ? undefined : await readOrigin(originPath(directory, digest));
     const beginning = { offset: arrived, ...defined({ origin }) };
-    return new Landing(path, beginning, { directory, digest });
+    return new PartialDownload(path, beginning, { directory, digest });
   }
 
   /**
-   * Notes whose bytes come, for a request that goes on with them after a restart. Where that cannot be written down, the
-   * digest of the whole tells whether the parts fit.
+   * Records where the bytes come from, for a request that resumes after a restart. If that cannot be written, the digest
+   * of the file shows whether the parts belong together.
    */
   async remember(origin: FileOrigin): Promise<void> {
     const text = JSON.stringify(origin);
@@ -43,7 +43,7 @@ export class Landing {
     await writeFile(originPath(this.#directory, this.#digest), text, { mode: 0o600 }).catch(() => undefined);
   }
 
-  /** Leaves what has arrived to whoever goes on with it. */
+  /** Leaves what has arrived to the next download. */
   async leave(): Promise<void> {
     await leavePartial(this.path, this.#directory, this.#digest);
   }
@@ -58,7 +58,7 @@ function originPath(directory: string, digest: Digest): string {
   return join(directory, `origin-${digest}`);
 }
 
-/** Nothing when it cannot be read: then the digest of the whole tells whether the parts fit. */
+/** Undefined when it cannot be read: the digest of the file then shows whether the parts belong together. */
 async function readOrigin(path: string): Promise<FileOrigin | undefined> {
   try {
     const { base, validator } = JSON.parse(await readFile(path, 'utf8')) as Partial<FileOrigin>;

@@ -14,45 +14,44 @@ import { atMostTwice } from '../upstream/retry-elsewhere.ts';
 import { allOf, assertExpected, type ExpectedFile, type ExpectedFiles, keyOf } from './expected-file.ts';
 import { heldFile } from './held-file.ts';
 
-/** How files are brought here. */
-export interface BringOptions {
+/** How files are downloaded. */
+export interface DownloadOptions {
   progress?: Progress;
   signal?: AbortSignal;
 }
 
-/** What small files are brought here with. */
-export interface SmallBlobDownloadServices {
+export interface SmallBlobOptions {
   destination: LocalDestination;
   store: BlobStore;
   catalog: Catalog;
   downloader: Downloader;
   /**
-   * Whether the store may have files of which the catalog does not know, since a process was killed between the one and the
-   * other. Otherwise it need not be asked of each.
+   * Whether the store may have files that the catalog does not know, because a process was killed between the two.
+   * Otherwise the store is not asked for each file.
    */
   mayBeStored: boolean;
-  /** Told of bytes that crossed the network. */
+  /** Called with the number of bytes that arrived. */
   onReceived: (bytes: number) => void;
 }
 
-/** Brings small files here, those of several versions together: what a single one costs is mostly the asking. */
+/** Downloads small files of several versions in batches: most of their cost is the round trip. */
 export class SmallBlobDownloads {
-  readonly #parts: SmallBlobDownloadServices;
+  readonly #services: SmallBlobOptions;
   readonly #running = new SingleFlight<string, Buffer>();
 
-  constructor(parts: SmallBlobDownloadServices) {
-    this.#parts = parts;
+  constructor(services: SmallBlobOptions) {
+    this.#services = services;
   }
 
   /**
-   * Brings the files of versions here. Wrong bytes are discarded, and fetched once more.
-   * @returns of each version what its files are, in the order of `allOf`; or what one of them failed with: `invalid` when
-   * bytes are wrong again or no image file, and what downloading and stores throw
-   * @throws HeadwaterError what failed for all of them
+   * Downloads the files of versions. Wrong bytes are discarded and downloaded once more.
+   * @returns for each version its stored files in the order of `allOf`, or the error of one of them: `invalid` when the
+   * bytes are wrong again or not an image file, and the errors of downloads and stores
+   * @throws HeadwaterError an error that concerns all of them
    */
-  async downloadAll(
+  async download(
     versions: readonly ExpectedFiles[],
-    options: BringOptions = {},
+    options: DownloadOptions = {},
   ): Promise<Outcome<StoredFile[]>[]> {
     const files = [...new Map(versions.flatMap(allOf).map((file) => [keyOf(file), file])).values()];
     const kept = await this.#held(files, options);
@@ -65,7 +64,7 @@ export class SmallBlobDownloads {
       if ('error' in outcome) kept.set(keyOf(file), outcome);
       else arrived.set(keyOf(file), outcome.result);
     }
-    for (const [key, outcome] of await this.#takeIn(versions, { kept, arrived }, options))
+    for (const [key, outcome] of await this.#storeArrived(versions, { kept, arrived }, options))
       kept.set(key, outcome);
     return await Promise.all(
       versions.map((version) =>
@@ -80,12 +79,12 @@ export class SmallBlobDownloads {
     );
   }
 
-  /** Those that the catalog knows and whose bytes are here; and those of which it cannot be told. */
+  /** The files that are stored already, and those for which the store or the catalog failed. */
   async #held(
     files: readonly ExpectedFile[],
-    { progress }: BringOptions,
+    { progress }: DownloadOptions,
   ): Promise<Map<string, Outcome<StoredFile>>> {
-    const { catalog, destination } = this.#parts;
+    const { catalog, destination } = this.#services;
     const known = await catalog.blobs.findAll(files.flatMap(({ sha256 }) => sha256 ?? []));
     const likely = files.filter(({ sha256 }) => sha256 !== undefined && known.has(sha256));
     const looked = await Promise.all(
@@ -99,10 +98,10 @@ export class SmallBlobDownloads {
     return held;
   }
 
-  async #takeIn(
+  async #storeArrived(
     versions: readonly ExpectedFiles[],
     { kept, arrived }: { kept: Map<string, Outcome<StoredFile>>; arrived: Map<string, Buffer> },
-    { progress }: BringOptions,
+    { progress }: DownloadOptions,
   ): Promise<Map<string, Outcome<StoredFile>>> {
     const inputs = new Map<string, SmallInput>();
     for (const version of versions) {
@@ -124,7 +123,7 @@ export class SmallBlobDownloads {
         });
       }
     }
-    const outcomes = await this.#parts.destination.storeAll([...inputs.values()]);
+    const outcomes = await this.#services.destination.storeAll([...inputs.values()]);
     return new Map(
       withOutcomes([...inputs.keys()], outcomes).map(({ request, outcome }) => [request, outcome]),
     );
@@ -140,7 +139,7 @@ export class SmallBlobDownloads {
   }
 
   async #stored(file: ExpectedFile): Promise<Buffer | undefined> {
-    const { store, mayBeStored } = this.#parts;
+    const { store, mayBeStored } = this.#services;
     const { size, sha256 } = file;
     if (!mayBeStored || sha256 === undefined || (await store.stat(sha256))?.size !== size) return undefined;
     const bytes = await buffer(await store.read(sha256));
@@ -148,19 +147,19 @@ export class SmallBlobDownloads {
     return bytes;
   }
 
-  /** @throws WrongBytes, and what downloading throws */
+  /** @throws WrongBytes, and the errors of the download */
   async #fetch(
     file: ExpectedFile,
     { elsewhere, signal }: { elsewhere: boolean; signal: AbortSignal | undefined },
   ): Promise<Buffer> {
-    const { downloader, onReceived } = this.#parts;
+    const { downloader, onReceived } = this.#services;
     const bytes = await downloader.bytes(file, { elsewhere, onReceived, ...defined({ signal }) });
     assertExpected(file, bytes);
     return bytes;
   }
 }
 
-/** A metadata item that is here, or has just come; undefined when it failed. */
+/** A metadata item that is stored or has just arrived; undefined when it failed. */
 function asMetadata(
   file: ExpectedFile,
   { kept, arrived }: { kept: Map<string, Outcome<StoredFile>>; arrived: Map<string, Buffer> },

@@ -2,16 +2,16 @@ import type { HeldSource } from '../../catalog/products/blob-sources.ts';
 import { ownerOf } from '../../catalog/products/mirror-owner.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { parseDigest } from '../../model/digest.ts';
-import type { MirrorParts } from '../run/open-upstream.ts';
+import type { MirrorServices } from '../mirror-services.ts';
 
 /**
- * Drops what a mirror on demand holds for too long, or what is too much. It stays listed, and is fetched again when
- * somebody asks.
+ * Removes blobs of an on-demand mirror beyond the age and size of its `cache`. They stay listed, and are fetched again when
+ * a client asks.
  */
 export async function evictExpired(
   { name }: Pick<MirrorDefinition, 'name'>,
   cache: NonNullable<MirrorDefinition['cache']>,
-  { catalog, store }: Pick<MirrorParts, 'catalog' | 'store'>,
+  { catalog, store }: Pick<MirrorServices, 'catalog' | 'store'>,
 ): Promise<{ blobs: number; bytes: number }> {
   const owner = ownerOf(name);
   const evicted = { blobs: 0, bytes: 0 };
@@ -23,7 +23,7 @@ export async function evictExpired(
   return evicted;
 }
 
-/** Which blobs to drop. @param held the one that nobody has asked for longest first */
+/** The blobs to remove. @param held least recently requested first */
 export function expired(
   held: readonly HeldSource[],
   cache: NonNullable<MirrorDefinition['cache']>,

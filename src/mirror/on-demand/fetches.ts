@@ -7,13 +7,13 @@ import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { HeadwaterError } from '../../errors.ts';
 import type { Digest } from '../../model/digest.ts';
 import { onDemandDirectory } from '../download/download-directories.ts';
-import type { MirrorParts } from '../run/open-upstream.ts';
+import type { MirrorServices } from '../mirror-services.ts';
 import { OnDemandFetch } from './fetch.ts';
 import { UpstreamConnections } from './upstreams.ts';
 
-/** What fetches work with. */
-interface FetchesParts {
-  parts: MirrorParts;
+/** What fetches need. */
+interface FetchesServices {
+  services: MirrorServices;
   definitions: readonly MirrorDefinition[];
   work: BackgroundTasks;
   /** Milliseconds, as `OnDemandTimes` has them. */
@@ -24,36 +24,36 @@ interface FetchesParts {
   };
 }
 
-/** The fetches that are under way: one of a blob at the most, however many ask for it. */
+/** The running fetches: at most one for each blob, shared by all clients that ask for it. */
 export class OnDemandFetches {
-  readonly #parts: MirrorParts;
+  readonly #services: MirrorServices;
   readonly #work: BackgroundTasks;
-  readonly #hooks: FetchesParts['hooks'];
+  readonly #hooks: FetchesServices['hooks'];
   readonly #firstByte: number;
   readonly #upstreams: UpstreamConnections;
   readonly #fetches = new SingleFlight<Digest, OnDemandFetch>();
-  /** Digests of which wrong bytes came, with what was said of them: they are not asked for yet. */
+  /** Digests for which wrong bytes arrived, with the error: not to be requested again for a while. */
   readonly #wrong: ExpiringMap<Digest, string>;
   readonly #closing = new AbortController();
 
-  constructor({ parts, definitions, work, times, hooks }: FetchesParts) {
-    this.#parts = parts;
+  constructor({ services, definitions, work, times, hooks }: FetchesServices) {
+    this.#services = services;
     this.#work = work;
     this.#hooks = hooks;
     this.#firstByte = times.firstByte;
     this.#wrong = new ExpiringMap(times.wrongBytes);
-    // Every fetch that is under way listens to it.
+    // Each running fetch adds a listener.
     setMaxListeners(0, this.#closing.signal);
     this.#upstreams = new UpstreamConnections(definitions, this.#closing.signal);
   }
 
-  /** The fetch of a blob that is under way, if there is one. */
+  /** The running fetch of a blob, if there is one. */
   running(digest: Digest): Promise<OnDemandFetch> | undefined {
     return this.#fetches.running(digest);
   }
 
   /**
-   * The fetch of a blob: the one that is under way, or a new one.
+   * The fetch of a blob: the running one, or a new one.
    * @throws HeadwaterError `unavailable` when its upstream has just sent wrong bytes
    */
   async fetch(digest: Digest, source: Source): Promise<OnDemandFetch> {
@@ -66,8 +66,8 @@ export class OnDemandFetches {
   }
 
   /**
-   * Resolves when the first bytes are here, or when they are late and the upstream has not failed.
-   * @throws HeadwaterError `unavailable`, when the fetch has failed or is about to
+   * Resolves when the first bytes have arrived, or when they are late and the upstream has not failed.
+   * @throws HeadwaterError `unavailable` when the fetch has failed or is about to fail
    */
   async begun(fetch: OnDemandFetch): Promise<void> {
     const { mirror } = fetch.source;
@@ -77,12 +77,12 @@ export class OnDemandFetches {
     });
     try {
       const outcome = await Promise.race([fetch.file.begun(), late]);
-      const trouble = this.#upstreams.trouble(mirror);
-      if (outcome === 'late' && trouble !== undefined && fetch.file.arrived === 0) {
-        throw new HeadwaterError('unavailable', trouble);
+      const failure = this.#upstreams.recentFailure(mirror);
+      if (outcome === 'late' && failure !== undefined && fetch.file.arrived === 0) {
+        throw new HeadwaterError('unavailable', failure);
       }
     } catch (error) {
-      // Whatever the upstream says: for the client the file is listed, and cannot be had now.
+      // Whatever the upstream answered: for the client the file is listed, and not available now.
       if (!(error instanceof HeadwaterError)) throw error;
       const { kind, message } = error;
       const answer = kind === 'no-space' ? kind : 'unavailable';
@@ -92,7 +92,7 @@ export class OnDemandFetches {
     }
   }
 
-  /** Stops them; what arrived is kept for the next time. Resolves when all work beside them is done, too. */
+  /** Stops all fetches; partial downloads are kept. Resolves when all background work is done, too. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#work.done();
@@ -100,7 +100,7 @@ export class OnDemandFetches {
   }
 
   async #begin(digest: Digest, source: Source): Promise<OnDemandFetch> {
-    const { destination, dataDir } = this.#parts;
+    const { destination, dataDir } = this.#services;
     const fetch = await OnDemandFetch.begin(
       { ...source, digest },
       {
@@ -114,10 +114,10 @@ export class OnDemandFetches {
     return fetch;
   }
 
-  /** Waits for the end of a fetch, and remembers wrong bytes before the next fetch can begin. */
+  /** Waits for the end of a fetch, and records wrong bytes before the next fetch can start. */
   async #ended(digest: Digest, fetch: OnDemandFetch): Promise<void> {
     const end = await fetch.ended;
-    // The beginning of the file may come from an earlier fetch and be what was wrong: then the next fetch begins anew.
+    // If the fetch was resumed, its earlier part may be wrong: the next fetch starts from the beginning.
     if (end.kind === 'wrong' && !end.resumed) this.#wrong.set(digest, end.error.message);
   }
 
@@ -140,7 +140,7 @@ export class OnDemandFetches {
     if (wrong === undefined) return;
     throw new HeadwaterError(
       'unavailable',
-      `the upstream sent wrong bytes and is not asked again yet: ${wrong}`,
+      `the upstream sent wrong bytes, and is not asked again for some minutes: ${wrong}`,
     );
   }
 }

@@ -5,9 +5,9 @@ import { codeOf, HeadwaterError } from '../../errors.ts';
 import { recycle, takeChunk } from '../../files/chunk-pool.ts';
 
 /**
- * A file that arrives while others read it, each at its own pace: its bytes lie on the disk, so that neither a slow
- * reader nor many of them cost memory. Nobody gets all that was asked for before the whole has been found to be right:
- * who reads up to the end waits for the last byte, who reads a range before it for the first.
+ * A file that is read while it arrives, by each reader at its own pace. Its bytes are on the disk, so that neither slow
+ * nor many readers cost memory. No reader gets all requested bytes before the file is verified: a reader up to the end
+ * waits for the last byte, a reader of an earlier range for the first.
  */
 export class GrowingFile {
   readonly #path: string;
@@ -17,9 +17,9 @@ export class GrowingFile {
   #waiting: (() => void)[] = [];
 
   /**
-   * @param path where its bytes lie; the file is there as soon as the first of them has arrived
-   * @param size bytes of the whole
-   * @param arrived bytes that are there already
+   * @param path where its bytes are written; the file exists once the first of them has arrived
+   * @param size of the complete file, in bytes
+   * @param arrived how many bytes exist already
    */
   constructor(path: string, size: number, arrived: number) {
     this.#path = path;
@@ -27,7 +27,7 @@ export class GrowingFile {
     this.#arrived = arrived;
   }
 
-  /** Bytes that have arrived. */
+  /** How many bytes have arrived. */
   get arrived(): number {
     return this.#arrived;
   }
@@ -38,28 +38,28 @@ export class GrowingFile {
     this.#wake();
   }
 
-  /** Every byte has arrived, and they are the right ones. */
+  /** All bytes have arrived and are verified. */
   succeed(): void {
     if (this.#state.kind === 'arriving') this.#state = { kind: 'right' };
     this.#wake();
   }
 
-  /** It will not become whole: its readers fail with the error. Without effect once it was found to be right. */
+  /** The file will not become complete: its readers fail with the error. No effect after {@link succeed}. */
   fail(error: Error): void {
     if (this.#state.kind === 'arriving') this.#state = { kind: 'failed', error };
     this.#wake();
   }
 
-  /** Resolves when something has arrived or everything is over. @throws what it failed with */
+  /** Resolves when a byte has arrived or the file is complete. @throws the error of {@link fail} */
   async begun(): Promise<void> {
     while (this.#arrived === 0 && this.#state.kind === 'arriving') await this.#change();
     if (this.#state.kind === 'failed') throw this.#state.error;
   }
 
   /**
-   * The bytes of the whole or of a range, as they come.
+   * The bytes of the file or a range of it, as they arrive.
    * @returns undefined when the file is gone: the store has taken it over, or it was wrong
-   * @throws HeadwaterError `invalid` when there are no bytes in the range
+   * @throws HeadwaterError `invalid` when the range contains no bytes
    */
   async read(range?: ByteRange): Promise<Readable | undefined> {
     const start = range?.start ?? 0;
@@ -74,9 +74,10 @@ export class GrowingFile {
   }
 
   /**
-   * Resolves, when the byte at `at` may be read, with how far one may read.
-   * @param early whether bytes may be read before the whole is known to be right, all but the last
-   * @throws what the file failed with
+   * Waits until the byte at `at` may be read.
+   * @param early whether all bytes but the last may be read before the file is verified
+   * @returns up to where bytes may be read
+   * @throws the error of {@link fail}
    */
   async #readable(at: number, early: boolean): Promise<number> {
     for (;;) {
@@ -99,13 +100,13 @@ export class GrowingFile {
   }
 }
 
-/** Bytes of a growing file from `start` up to but not including `stop`. Closes the file when it is left. */
+/** The bytes of a growing file from `start` up to, but not including, `stop`. Closes the file when destroyed. */
 class GrowingRange extends Readable {
   readonly #handle: FileHandle;
   readonly #stop: number;
   readonly #readable: (at: number) => Promise<number>;
   #at: number;
-  /** The chunk that was read last. */
+  /** The last chunk that was read. */
   #last: Buffer | undefined;
 
   constructor(
@@ -126,9 +127,9 @@ class GrowingRange extends Readable {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    // Nobody has the chunk that waits to be read.
+    // The chunk was never read.
     if (this.#last !== undefined && this.readableLength === this.#last.length) recycle(this.#last);
-    // Waits for a read that is under way.
+    // Waits for a running read.
     this.#handle.close().then(
       () => done(error),
       (failure: Error) => done(error ?? failure),
@@ -150,7 +151,7 @@ class GrowingRange extends Readable {
       return;
     }
     if (bytesRead === 0) {
-      throw new HeadwaterError('unavailable', 'a file that was being fetched became shorter');
+      throw new HeadwaterError('unavailable', 'a file that was being fetched was truncated');
     }
     this.#at += bytesRead;
     this.#last = buffer.subarray(0, bytesRead);

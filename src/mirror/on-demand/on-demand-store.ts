@@ -6,73 +6,73 @@ import type { Source } from '../../catalog/products/blob-sources.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { HeadwaterError, isKind } from '../../errors.ts';
 import type { Digest } from '../../model/digest.ts';
-import type { MirrorParts } from '../run/open-upstream.ts';
+import type { MirrorServices } from '../mirror-services.ts';
 import { evictExpired } from './eviction.ts';
 import { OnDemandFetch } from './fetch.ts';
 import { OnDemandFetches } from './fetches.ts';
 
-/** Told of what is fetched because somebody asked. */
+/** Called about fetches on demand. */
 export interface OnDemandHooks {
   onFetched(source: Source, fetch: { received: number; seconds: number }): void;
-  /** The file was not kept; `wrong` when the upstream sent other bytes than it announced. */
+  /** The file was not stored; `wrong` when the upstream sent other bytes than it announced. */
   onFailed(source: Source, failure: { error: Error; wrong: boolean }): void;
   onEvicted(mirror: string, evicted: { blobs: number; bytes: number }): void;
-  /** Something beside the fetches failed. */
+  /** Background work failed. */
   onError(error: unknown): void;
 }
 
-/** How long, in milliseconds, things take. */
+/** Milliseconds. */
 export interface OnDemandTimes {
-  /** An answer waits for its first byte, so that an upstream that is down is an error and no broken answer. */
+  /** How long a response waits for its first byte, so that an upstream that is down gives an error, not a broken response. */
   firstByte: number;
-  /** A file that arrived with wrong bytes is not asked for again. */
+  /** For how long a file with wrong bytes is not requested again. */
   wrongBytes: number;
-  /** Between notes of when a blob was asked for: each is a change of the catalog. */
+  /** How often it is recorded that clients ask for a blob: each record is a change of the catalog. */
   noteAsked: number;
 }
 
 const usualTimes: OnDemandTimes = { firstByte: 2000, wrongBytes: 10 * 60_000, noteAsked: 60_000 };
 
-/** How often a reader that came when a file was being put in its place looks again. */
-const looks = 10;
+/** How often a reader tries again when a file was just being stored. */
+const maxAttempts = 10;
 
 /**
- * Reads blobs that are listed: from the store when they are there, else from the upstream that has them, while they
- * arrive and are kept. However many read a blob, it is fetched once, to its end, also when they all leave.
+ * Reads listed blobs: stored ones from the store, others from their upstream while they are being stored. All readers of a
+ * blob share one fetch, which runs to its end even when they disconnect.
  */
 export class OnDemandStore {
   /**
-   * A link by which a client fetches the blob from the store itself; undefined when it has to come through here.
-   * Absent where the store gives no links.
+   * A link with which a client downloads the blob from the store itself; undefined when it must be downloaded through
+   * this server. Absent where the store has no links.
    */
   readonly presign: ((...request: Parameters<Presign>) => Promise<string | undefined>) | undefined;
   readonly #store: BlobStore;
-  readonly #parts: MirrorParts;
+  readonly #services: MirrorServices;
   readonly #definitions: readonly MirrorDefinition[];
   readonly #hooks: OnDemandHooks;
   readonly #fetches: OnDemandFetches;
-  /** Digests of which it was just noted that somebody asked. */
+  /** Digests for which a request was just recorded. */
   readonly #noted: ExpiringMap<Digest, true>;
   readonly #work: BackgroundTasks;
   readonly #mayEvict: () => boolean;
 
-  /** @param options.mayEvict whether the catalog owns the store: what another catalog names must not be dropped */
+  /** @param options.mayEvict whether the catalog owns the store: blobs of another catalog must not be removed */
   constructor(
     definitions: readonly MirrorDefinition[],
-    parts: MirrorParts,
+    services: MirrorServices,
     hooks: OnDemandHooks,
     { mayEvict = () => true, ...times }: Partial<OnDemandTimes> & { mayEvict?: () => boolean } = {},
   ) {
     this.#mayEvict = mayEvict;
-    this.#store = parts.store;
-    this.#parts = parts;
+    this.#store = services.store;
+    this.#services = services;
     this.#definitions = definitions;
     this.#hooks = hooks;
     const { firstByte, wrongBytes, noteAsked } = { ...usualTimes, ...times };
     this.#noted = new ExpiringMap(noteAsked);
     this.#work = new BackgroundTasks((error) => hooks.onError(error));
     this.#fetches = new OnDemandFetches({
-      parts,
+      services,
       definitions,
       work: this.#work,
       times: { firstByte, wrongBytes },
@@ -90,13 +90,13 @@ export class OnDemandStore {
   }
 
   /**
-   * The bytes of a blob, whole or a range of it, as {@link BlobStore.read}. Of one that has to be fetched they come as
-   * they arrive; the last one comes when all have turned out to be right, and otherwise the stream fails.
-   * @throws HeadwaterError `not-found` when nobody has it; `unavailable` when its upstream cannot be reached, or has
+   * The bytes of a blob or a range of it, as {@link BlobStore.read}. The bytes of a fetched blob come as they arrive; the
+   * last byte comes when the digest is verified, and otherwise the stream fails.
+   * @throws HeadwaterError `not-found` when no mirror has it; `unavailable` when its upstream cannot be reached, or has
    * just sent wrong bytes
    */
   async read(digest: Digest, range?: ByteRange): Promise<Readable> {
-    for (let look = 0; look < looks; look++) {
+    for (let attempt = 0; attempt < maxAttempts; attempt++) {
       const fetch = await (this.#fetches.running(digest) ?? this.#readOrFetch(digest, range));
       if (!(fetch instanceof OnDemandFetch)) return fetch;
       await this.#fetches.begun(fetch);
@@ -107,17 +107,17 @@ export class OnDemandStore {
     throw new HeadwaterError('unavailable', `blob sha256:${digest} could not be fetched: try again`);
   }
 
-  /** Drops what the definitions say is held for too long, or is too much. */
+  /** Removes blobs beyond the age and size that the definitions allow. */
   async evict(): Promise<void> {
     if (!this.#mayEvict()) return;
     for (const definition of this.#definitions) {
       if (definition.cache === undefined) continue;
-      const evicted = await evictExpired(definition, definition.cache, this.#parts);
+      const evicted = await evictExpired(definition, definition.cache, this.#services);
       if (evicted.blobs > 0) this.#hooks.onEvicted(definition.name, evicted);
     }
   }
 
-  /** Stops what is being fetched; what arrived is kept for the next time. */
+  /** Stops all fetches; partial downloads are kept. */
   async close(): Promise<void> {
     await this.#fetches.close();
   }
@@ -135,7 +135,7 @@ export class OnDemandStore {
     }
   }
 
-  /** Whoever asks for a blob that was set aside has a catalog that names it: it comes back. */
+  /** Reads a stored blob. One that was set aside is brought back, because the catalog names it. */
   async #readStored(digest: Digest, range: ByteRange | undefined): Promise<Readable> {
     try {
       return await this.#store.read(digest, range);
@@ -153,17 +153,17 @@ export class OnDemandStore {
   }
 
   async #source(digest: Digest): Promise<Source | undefined> {
-    const sources = await this.#parts.catalog.sources.find(digest);
+    const sources = await this.#services.catalog.sources.find(digest);
     return sources.find(({ mirror }) => this.#definitions.some(({ name }) => name === mirror));
   }
 
-  /** What is to be said of a blob whose mirror is defined no more; undefined when no mirror ever had it. */
+  /** The error for a blob whose mirror has no definition; undefined when no mirror ever had it. */
   async #abandoned(digest: Digest): Promise<HeadwaterError | undefined> {
-    const [source] = await this.#parts.catalog.sources.find(digest);
+    const [source] = await this.#services.catalog.sources.find(digest);
     if (source === undefined) return undefined;
     return new HeadwaterError(
       'unavailable',
-      `mirror ${source.mirror}, which would fetch ${source.path}, is defined no more`,
+      `mirror ${source.mirror}, which would fetch ${source.path}, has no definition`,
     );
   }
 
@@ -177,7 +177,7 @@ export class OnDemandStore {
   #noteAsked(digest: Digest): void {
     if (this.#noted.get(digest) === true) return;
     this.#noted.set(digest, true);
-    this.#work.add(this.#parts.catalog.sources.noteAsked(digest));
+    this.#work.add(this.#services.catalog.sources.noteAsked(digest));
   }
 }
 

@@ -1,17 +1,17 @@
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { HeadwaterError } from '../../errors.ts';
-import { openDownloader } from '../run/open-upstream.ts';
 import type { Downloader } from '../upstream/downloader.ts';
+import { openDownloader } from '../upstream/open-downloader.ts';
 
-/** For how long a failure of an upstream is taken to be its state, in milliseconds. */
-const troubleLasts = 5000;
+/** For how long a failure counts as the state of an upstream, in milliseconds. */
+const failureLifetime = 5000;
 
-/** The connections to the upstreams of mirrors, made when they are first needed. */
+/** The connections to the upstreams of mirrors, opened when first needed. */
 export class UpstreamConnections {
   readonly #definitions: readonly MirrorDefinition[];
   readonly #signal: AbortSignal;
   readonly #downloaders = new Map<string, Promise<Downloader>>();
-  readonly #troubles = new Map<string, { at: number; reason: string }>();
+  readonly #failures = new Map<string, { at: number; reason: string }>();
 
   constructor(definitions: readonly MirrorDefinition[], signal: AbortSignal) {
     this.#definitions = definitions;
@@ -26,18 +26,18 @@ export class UpstreamConnections {
     if (definition === undefined) throw new HeadwaterError('not-found', `there is no mirror ${mirror}`);
     const opening = openDownloader(definition, {
       signal: this.#signal,
-      onRetry: (reason) => this.#troubles.set(mirror, { at: performance.now(), reason }),
+      onRetry: (reason) => this.#failures.set(mirror, { at: performance.now(), reason }),
     });
     this.#downloaders.set(mirror, opening);
     opening.catch(() => this.#downloaders.delete(mirror));
     return await opening;
   }
 
-  /** What an upstream failed with a moment ago, if it did. */
-  trouble(mirror: string): string | undefined {
-    const trouble = this.#troubles.get(mirror);
-    return trouble !== undefined && performance.now() - trouble.at < troubleLasts
-      ? trouble.reason
+  /** The reason of a recent failure of an upstream, if there was one. */
+  recentFailure(mirror: string): string | undefined {
+    const failure = this.#failures.get(mirror);
+    return failure !== undefined && performance.now() - failure.at < failureLifetime
+      ? failure.reason
       : undefined;
   }
 

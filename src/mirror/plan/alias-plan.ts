@@ -1,12 +1,12 @@
 import { type Family, impliedAliases } from '../../model/names.ts';
 import type { OfferedProduct } from '../../simplestreams/read/offered.ts';
 
-/** Where each alias leads, by its name. */
+/** The family that each alias points to. */
 export type AliasMap = Map<string, Family>;
 
 /**
- * The aliases that the upstream gives to what is selected, and those that every product has. Where several families
- * claim one, it goes to the first in alphabetical order, as clients see it (`applyAliases` of simplestreams clients).
+ * The aliases that the upstream gives to selected products, and those that every product has. An alias that several families
+ * claim points to the first in alphabetical order, as in clients (`applyAliases` of simplestreams clients).
  */
 export function offeredAliases(products: OfferedProduct[]): AliasMap {
   const aliases: AliasMap = new Map();
@@ -26,6 +26,6 @@ export function offeredAliases(products: OfferedProduct[]): AliasMap {
 }
 
 function familyName({ os, release, variant }: Family): string {
-  // The separator sorts before anything that names hold, so that it is the parts that are compared.
+  // The separator sorts before any character of a name, so that os, release and variant are compared one by one.
   return `${os}\0${release}\0${variant}`;
 }

@@ -2,19 +2,19 @@ import type { Item } from '../../model/versions.ts';
 import type { OfferedFile, OfferedVersion } from '../../simplestreams/read/offered.ts';
 import type { Serials } from './retention.ts';
 
-/** A version that is in the catalog, as far as a plan needs it. */
+/** A version in the catalog, as far as a plan needs it. */
 export interface HeldVersion {
   serial: string;
   items: Pick<Item, 'type' | 'digest'>[];
 }
 
-/** Sorts the versions of a product. @param isStored whether the bytes of a digest are here */
+/** Sorts the versions of a product by where they are. @param isStored whether the store has a digest */
 export function sortVersions(
   offered: readonly OfferedVersion[],
   held: readonly HeldVersion[],
   isStored: (digest: string) => boolean,
 ): Serials {
-  // A delta is a help to clients, and they do without.
+  // Clients can do without a delta.
   const stored = held.filter(({ items }) =>
     items.every(({ type, digest }) => type === 'squashfs.vcdiff' || isStored(digest)),
   );
@@ -26,7 +26,7 @@ export function sortVersions(
   const bySerial = new Map(offered.map((version) => [version.serial, version]));
   for (const { serial, items } of held) {
     const version = bySerial.get(serial);
-    // The bytes that are listed here can be had from nobody any more.
+    // Nobody has the listed bytes any more.
     if (version !== undefined && !serials.stored.has(serial) && !sameFiles(version, items)) {
       serials.offered.delete(serial);
     }
@@ -34,7 +34,7 @@ export function sortVersions(
   return serials;
 }
 
-/** Whether what is offered is what is here, as far as digests tell. */
+/** Whether an offered version has the same files as the held one, as far as digests show. */
 export function sameFiles(version: OfferedVersion, items: HeldVersion['items']): boolean {
   const digests = new Set(items.map(({ digest }) => digest));
   if (isTakenApart(version) && items.some(({ type }) => type === 'metadata')) return true;
@@ -42,9 +42,8 @@ export function sameFiles(version: OfferedVersion, items: HeldVersion['items']):
 }
 
 /**
- * The files of an offered version that have to be brought, or listed with a new place, for what the catalog lists of
- * it to be had here. None when everything can be had.
- * @param sourceOf where a blob would be fetched from when somebody asks; absent where all bytes are to be here
+ * The files of an offered version to download, or to list with a new path, so that all its listed files are available.
+ * @param sourceOf the path from which a blob is fetched on demand; absent where all files are downloaded
  */
 export function lackingFiles<File extends OfferedFile>(
   version: OfferedVersion,
@@ -62,7 +61,7 @@ export function lackingFiles<File extends OfferedFile>(
   );
 }
 
-/** Deltas that are listed, not here, and not offered any more: nobody can have them. */
+/** Listed deltas that are neither stored nor offered any more: nobody can download them. */
 export function lostDeltas(
   offered: OfferedVersion | undefined,
   items: HeldVersion['items'],
@@ -74,7 +73,7 @@ export function lostDeltas(
     .map(({ digest }) => digest);
 }
 
-/** Whether publishing made other files of it: those of a unified virtual machine, whose digest is not here. */
+/** Whether publishing splits it into other files: a unified virtual machine, whose own digest is not stored. */
 export function isTakenApart({ roots }: OfferedVersion): boolean {
   return roots.some(({ unified, type }) => unified && type === 'virtual-machine');
 }

@@ -9,7 +9,7 @@ import { type Skipped, Skips } from '../../simplestreams/read/offered.ts';
 import { type HeldVersion, lackingFiles, sameFiles, sortVersions } from './held-versions.ts';
 import { retiredSerials, type Terms, wantedSerials } from './retention.ts';
 
-/** A product that is in the catalog, as far as a plan needs it. */
+/** A product in the catalog, as far as a plan needs it. */
 export interface HeldProduct {
   name: string;
   owner: string;
@@ -19,52 +19,52 @@ export interface HeldProduct {
 
 export interface PlanInput {
   offered: OfferedProduct[];
-  /** Every product of the mirror, and every other one that is offered too. */
+  /** All products of the mirror, and those of other owners that the upstream offers too. */
   held: Iterable<HeldProduct>;
   /** `mirror:NAME` */
   owner: string;
   stream: string;
   terms: Terms;
-  /** Whether the bytes of a digest are here, from anywhere. */
+  /** Whether the store has a digest, wherever it came from. */
   isStored: (digest: string) => boolean;
-  /** On demand: where a blob would be fetched from when somebody asks. Absent where all bytes are to be here. */
+  /** On demand: the path from which a blob is fetched. Absent where all files are downloaded. */
   sourceOf?: (digest: string) => string | undefined;
 }
 
-/** A version to be fetched and published. */
+/** A version to download and publish. */
 export interface PlannedVersion {
   /** `os:release:architecture:variant` */
   product: string;
   key: ProductKey;
   details: OfferedProduct['details'];
   version: OfferedVersion;
-  /** Whether it is in the catalog already, and only files of it are lacking. */
+  /** Whether it is in the catalog already, and only some of its files are missing. */
   listed: boolean;
-  /** Its files: the metadata first, if it has some, then roots and at most one delta. */
+  /** Its files: the metadata first, if there is any, then roots and at most one delta. */
   files: (OfferedFile | OfferedDelta)[];
-  /** Bytes that are not here yet. */
+  /** Bytes to download. */
   fetch: number;
 }
 
-/** What a run is to do. */
+/** What a run will do. */
 export interface Plan {
   /** The newest first. */
   add: PlannedVersion[];
-  /** Products that are here in another stream, and move into the mirror's. */
+  /** Products of the mirror in another stream, which move into its stream. */
   move: string[];
-  /** Versions that are here and stay. */
+  /** How many held versions stay. */
   kept: number;
   retire: { product: string; serial: string }[];
-  /** Bytes to fetch, each blob once. */
+  /** Bytes to download, counting each blob once. */
   fetch: number;
-  /** Bytes of added versions that are here already. */
+  /** Bytes of added versions that are stored already. */
   stored: number;
   skipped: Skipped[];
 }
 
 /**
- * Compares what an upstream offers with what is here. Pure: it reads nothing and changes nothing.
- * What is outside `keep` is retired, what is inside and missing is added.
+ * Compares what an upstream offers with what is held. Pure: it reads nothing and changes nothing.
+ * Versions outside `keep` are retired; missing versions within it are added.
  */
 export function makePlan(input: PlanInput): Plan {
   const skips = new Skips();
@@ -75,7 +75,7 @@ export function makePlan(input: PlanInput): Plan {
     const name = productName(product.key);
     const here = held.get(name);
     const reason = seen.has(name)
-      ? 'another product of the upstream has the same name here'
+      ? 'another product of the upstream has the same name'
       : foreign(here, input);
     if (reason !== undefined) {
       for (const { name: version } of product.versions) skips.add(reason, `${product.name} ${version}`);
@@ -100,7 +100,7 @@ export function makePlan(input: PlanInput): Plan {
   return { ...plan, skipped: skips.list() };
 }
 
-/** Why a product cannot be touched, if so. */
+/** Why a product of another owner must not be changed; undefined for an own or new one. */
 function foreign(here: HeldProduct | undefined, input: PlanInput): string | undefined {
   return here === undefined || here.owner === input.owner
     ? undefined
@@ -123,7 +123,7 @@ function planProduct(
     const items = held.get(version.serial);
     if (items !== undefined && !sameFiles(version, items)) {
       skips.add(
-        'it is here with other files, and a published version never changes',
+        'it is published with other files, and a published version never changes',
         `${product.name} ${version.name}`,
       );
       continue;
@@ -146,7 +146,7 @@ function planProduct(
       fetch: 0,
     });
   }
-  // As if everything were fetched: the run looks again at what is here by then.
+  // As if every download succeeded: the run looks again at what is stored by then.
   const retired = retiredSerials(
     {
       offered: serials.offered,
@@ -159,7 +159,7 @@ function planProduct(
   plan.kept += serials.held.size - retired.length - lacking;
 }
 
-/** A delta is of use where its base is here too; one is enough, and clients apply no more. */
+/** The files to download. A delta is useful only with its base; clients apply one at most. */
 function filesOf(version: OfferedVersion, wanted: ReadonlySet<string>): (OfferedFile | OfferedDelta)[] {
   const [delta] = version.deltas
     .filter(({ base }) => wanted.has(base))

@@ -1,36 +1,36 @@
 import { timeOfSerial } from '../../model/names.ts';
 
-/** What `keep` of a definition says. */
+/** The key `keep` of a definition. */
 export interface Keep {
-  /** The newest so many of a product. */
+  /** How many of the newest versions of a product are kept. */
   versions?: number;
-  /** Milliseconds since the moment that the serial names. */
+  /** Milliseconds since the time in the serial. */
   age?: number;
-  /** What happens to versions that the upstream removed. */
+  /** What to do with versions that the upstream removed. */
   removed: 'keep' | 'retire';
 }
 
-/** What decides which versions stay. */
+/** The rules that decide which versions stay. */
 export interface Terms {
   keep: Keep;
   now: Date;
-  /** Whether it is known what is offered: only then is gone what is not. */
+  /** Whether all that is offered is known: only then is a version that is not offered really gone. */
   whole: boolean;
 }
 
-/** The serials of one product, by where they are. */
+/** The serials of one product, by where the versions are. */
 export interface Serials {
-  /** By the upstream, and selected. */
+  /** Offered by the upstream, and selected. */
   offered: ReadonlySet<string>;
   /** Listed here. */
   held: ReadonlySet<string>;
-  /** Of those listed here, the ones whose bytes are here: the others live by the upstream's grace. */
+  /** Listed versions whose files we store. The others can be fetched only while the upstream has them. */
   stored: ReadonlySet<string>;
 }
 
 /**
- * The serials of a product that shall be here: the newest ones within `keep`, be they offered or stored. The newest
- * that the upstream offers stays whatever its age: an upstream that builds no more must not empty its mirrors.
+ * The serials of a product to keep: the newest ones within `keep`, offered or stored. The newest version that the upstream
+ * offers stays whatever its age: an upstream that stops building must not empty its mirrors.
  */
 export function wantedSerials({ offered, held, stored }: Serials, { keep, now, whole }: Terms): Set<string> {
   const candidates = [...new Set([...offered, ...held])]
@@ -47,8 +47,9 @@ export function wantedSerials({ offered, held, stored }: Serials, { keep, now, w
 }
 
 /**
- * The held serials to retire now: those outside `keep`, once as many newer ones are really here. What could not be
- * fetched replaces nothing. What the upstream removed before it was fetched goes in any case: nobody can have it.
+ * The held serials to retire now: those outside `keep`, once enough newer versions are stored. A version that could not be
+ * fetched replaces nothing. A version that the upstream removed before it was fetched is retired in any case, because
+ * nobody can download it.
  */
 export function retiredSerials(serials: Serials, terms: Terms): string[] {
   const { offered, held, stored } = serials;
@@ -56,7 +57,7 @@ export function retiredSerials(serials: Serials, terms: Terms): string[] {
   const wanted = wantedSerials({ offered: here, held, stored }, terms);
   const retired = [...held].filter((serial) => !wanted.has(serial)).sort();
   if (retired.length < held.size || offered.size === 0) return retired;
-  // A product that loses all it has while something of it is offered would be gone until that can be fetched.
+  // A product that loses all versions while one is offered would be gone until that one can be fetched.
   const spared = retired.findLast((serial) => stored.has(serial) || !terms.whole);
   return retired.filter((serial) => serial !== spared);
 }

@@ -14,22 +14,22 @@ export interface SelectRule {
   type?: string[];
   ftype?: string[];
   label?: string[];
-  /** Of any field of the documents, by its name. */
+  /** Any field of the documents, by its name. */
   fields?: Record<string, string[]>;
 }
 
-/** Gives every value that a key of a rule is compared with. */
+/** The values that a key of a rule is compared with. */
 type Values = (key: string) => string[];
 
 interface CompiledRule {
   matches(values: Values): boolean;
-  /** Fields of the documents that it names, beside the known keys. */
+  /** Fields of the documents that it names, besides the known keys. */
   fields: string[];
 }
 
 /**
- * Decides what of an upstream is taken: an image for which any rule matches. A rule matches when each of its keys
- * does: one of its patterns, if it has any without `!`, and none of those with `!`. Case does not count.
+ * Selects images of an upstream: those that any rule matches. A rule matches if all its keys do. A key matches if one of its
+ * patterns without `!` does, if it has any, and none of those with `!`. Case is ignored.
  */
 export class Selection {
   readonly #rules: CompiledRule[];
@@ -47,7 +47,7 @@ export class Selection {
     const roots = version.roots.filter((root) => {
       const values = this.#valuesOf(around, versionFields, version, root, items.get(root.path) ?? {});
       let selected = false;
-      // Every rule is asked: each shall know whether it matches anything.
+      // All rules are evaluated, to find rules that match nothing.
       for (const [index, rule] of this.#rules.entries()) {
         if (!rule.matches(values)) continue;
         this.#matched[index] = true;
@@ -59,18 +59,18 @@ export class Selection {
     const disks = roots.filter(({ type, unified }) => type === 'virtual-machine' && !unified);
     const superfluous = new Set(disks.slice(1));
     const deltas = roots.some(({ ftype }) => ftype === 'squashfs') ? version.deltas : [];
-    // One disk is enough for a virtual machine: the one that clients prefer, which comes first.
+    // A virtual machine needs one disk: the first, which clients prefer.
     return { ...version, roots: roots.filter((root) => !superfluous.has(root)), deltas };
   };
 
-  /** Rules that matched nothing, by their number from 1 on. */
+  /** The numbers, from 1, of rules that matched nothing. */
   unmatched(): number[] {
     return this.#matched.flatMap((matched, index) => (matched ? [] : [index + 1]));
   }
 
   /**
-   * Called when all documents were read.
-   * @throws HeadwaterError `invalid` when a rule names a field that nothing in them has
+   * To be called after all documents were read.
+   * @throws HeadwaterError `invalid` when a rule names a field that nothing in the documents has
    */
   assertFieldsExist(file: string): void {
     for (const [index, { fields }] of this.#rules.entries()) {
@@ -131,7 +131,7 @@ function compile(rule: SelectRule): CompiledRule {
   });
   return {
     fields: Object.keys(fields),
-    // Every key is looked at, so that it is known which fields exist.
+    // All keys are evaluated, to find out which fields exist.
     matches: (values) =>
       tests
         .map(({ key, positive, negative }) => {

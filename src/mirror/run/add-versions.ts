@@ -1,17 +1,17 @@
 import { type Outcome, outcomeOf, withOutcomes } from '../../async/outcome.ts';
 import { HeadwaterError, messageOf } from '../../errors.ts';
 import type { PlannedVersion } from '../plan/plan.ts';
-import { failuresNamed, type RunReport } from './report.ts';
+import { maxFailuresNamed, type RunReport } from './report.ts';
 
-/** After how many versions in a row that the upstream did not give it is taken to be gone. */
-const patience = 5;
+/** After so many versions in a row that could not be fetched, the upstream counts as gone. */
+const maxUnreachableInRow = 5;
 
-/** How many versions are added together, and bytes of them that are in memory then. */
-const together = { versions: 48, bytes: 4 * 1024 * 1024 };
+/** The most versions in a batch, and the most bytes of them in memory. */
+const maxBatch = { versions: 48, bytes: 4 * 1024 * 1024 };
 
 /**
- * Puts versions together that are added together: what one of a few small files costs is mostly the asking.
- * @param weigh how many bytes of a version are in memory while it is added; undefined for one that is added alone
+ * Groups small versions into batches: their cost is the round trip, not the bytes.
+ * @param weigh how many bytes of a version are in memory while it is added; undefined for a version that is added alone
  */
 export function inBatches<Version>(
   versions: readonly Version[],
@@ -26,7 +26,7 @@ export function inBatches<Version>(
       batches.push([version]);
       continue;
     }
-    if (open.length >= together.versions || bytes + weight > together.bytes) open = [];
+    if (open.length >= maxBatch.versions || bytes + weight > maxBatch.bytes) open = [];
     if (open.length === 0) {
       batches.push(open);
       bytes = 0;
@@ -38,8 +38,8 @@ export function inBatches<Version>(
 }
 
 /**
- * Adds versions, several at a time. One that fails fails alone, unless what failed would fail the others too.
- * @param add fetches and publishes some, and tells what became of each
+ * Adds versions, several batches at a time. A failure concerns one version, unless it would fail the others too.
+ * @param add downloads and publishes a batch, and returns the outcome of each version
  * @param report is filled in
  * @throws HeadwaterError `no-space`, `aborted`; `unavailable` when the upstream or the store seems to be gone
  */
@@ -65,7 +65,7 @@ export async function addVersions(
     }
     note(report, planned, error);
     unreachable = error.kind === 'unavailable' ? unreachable + 1 : 0;
-    if (unreachable >= patience) fatal ??= error;
+    if (unreachable >= maxUnreachableInRow) fatal ??= error;
   };
   const worker = async () => {
     for (const batch of queue) {
@@ -89,6 +89,6 @@ function isFatal(error: HeadwaterError): boolean {
 
 function note(report: RunReport, planned: PlannedVersion, error: unknown): void {
   report.failures += 1;
-  if (report.failed.length >= failuresNamed) return;
+  if (report.failed.length >= maxFailuresNamed) return;
   report.failed.push({ product: planned.product, version: planned.version.name, error: messageOf(error) });
 }

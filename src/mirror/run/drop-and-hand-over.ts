@@ -1,14 +1,14 @@
 import type { Actor } from '../../catalog/database/audit-record.ts';
 import { ownerOf } from '../../catalog/products/mirror-owner.ts';
 import { HeadwaterError } from '../../errors.ts';
+import type { MirrorServices } from '../mirror-services.ts';
 import { sortVersions } from '../plan/held-versions.ts';
 import { HeldLease } from './lease.ts';
-import type { MirrorParts } from './open-upstream.ts';
 import type { MirrorState } from './state.ts';
 
 // Drops, or hands over, the versions of a mirror that is no longer wanted.
 
-type Parts = Pick<MirrorParts, 'catalog'>;
+type Parts = Pick<MirrorServices, 'catalog'>;
 
 /**
  * Removes the versions of a mirror from the documents. Files can be downloaded until the grace period ends.
@@ -18,11 +18,11 @@ type Parts = Pick<MirrorParts, 'catalog'>;
  */
 export async function dropMirror(
   mirror: string,
-  parts: Parts,
+  services: Parts,
   actor: Actor,
   { onlyNotDownloaded = false }: { onlyNotDownloaded?: boolean } = {},
 ): Promise<number> {
-  const catalog = parts.catalog.by(actor);
+  const catalog = services.catalog.by(actor);
   const lease = await HeldLease.take(catalog.mirrors, mirror);
   try {
     const digests = await catalog.blobs.digests();
@@ -53,8 +53,8 @@ export async function dropMirror(
  * @returns how many products
  * @throws HeadwaterError `not-found` when there are none; `conflict` while one of both runs
  */
-export async function handOver(mirror: string, to: string, parts: Parts, actor: Actor): Promise<number> {
-  const catalog = parts.catalog.by(actor);
+export async function handOver(mirror: string, to: string, services: Parts, actor: Actor): Promise<number> {
+  const catalog = services.catalog.by(actor);
   const leases = [await HeldLease.take(catalog.mirrors, mirror)];
   try {
     leases.push(await HeldLease.take(catalog.mirrors, to));

@@ -7,7 +7,7 @@ import type { BlobDownloads } from '../download/blob-downloads.ts';
 import { isTakenApart } from '../plan/held-versions.ts';
 import type { PlannedVersion } from '../plan/plan.ts';
 
-interface PublishParts {
+interface PublishServices {
   downloads: Pick<BlobDownloads, 'downloadAll'>;
   destination: Destination;
   owner: string;
@@ -15,19 +15,19 @@ interface PublishParts {
 }
 
 /**
- * Fetches the files of versions and publishes them. One that is listed already only needs its files.
+ * Downloads the files of versions and publishes them. A version that is listed already only needs its files.
  * @param options.onWarning told of images that break a rule that is set to `warn`
- * @returns what became of each: the errors are those of keeping and publishing
+ * @returns the outcome of each, with the errors of downloading and publishing
  */
 export async function fetchAndPublish(
   versions: readonly PlannedVersion[],
-  parts: PublishParts,
+  services: PublishServices,
   options: { progress?: Progress; signal: AbortSignal; onWarning: (warning: string) => void },
 ): Promise<Outcome<void>[]> {
-  const kept = await parts.downloads.downloadAll(versions.map(filesOf), options);
+  const kept = await services.downloads.downloadAll(versions.map(filesOf), options);
   return await Promise.all(
     withOutcomes(versions, kept).map(({ request, outcome }) =>
-      outcomeOf(() => publishKept(request, resultOf(outcome), parts, options.onWarning)),
+      outcomeOf(() => publishKept(request, resultOf(outcome), services, options.onWarning)),
     ),
   );
 }
@@ -42,17 +42,17 @@ function filesOf({ version: { metadata }, files }: PlannedVersion) {
 async function publishKept(
   planned: PlannedVersion,
   kept: readonly StoredFile[],
-  parts: PublishParts,
+  services: PublishServices,
   onWarning: (warning: string) => void,
 ): Promise<void> {
   if (planned.listed && !isTakenApart(planned.version)) return;
   const bases = new Map(filesOf(planned).deltas.map(({ path, base }) => [path, base]));
   const files = kept.map((file) => source(file, bases.get(file.name)));
   await publish(
-    parts.destination,
-    { ...requestFor(planned, parts.stream), files },
+    services.destination,
+    { ...requestFor(planned, services.stream), files },
     {
-      owner: parts.owner,
+      owner: services.owner,
       fromUpstream: true,
       upstreamName: planned.version.name,
       onRuleWarning: (warning) => onWarning(`${planned.product} ${planned.version.name}: ${warning}`),
@@ -60,7 +60,7 @@ async function publishKept(
   );
 }
 
-/** What the upstream's document says of a version, as a publish takes it. */
+/** Makes a publish request of what the upstream's document says about a version. */
 function requestFor(planned: PlannedVersion, stream: string): Omit<PublishRequest, 'files'> {
   const { key, details, version } = planned;
   return {

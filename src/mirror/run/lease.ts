@@ -6,7 +6,7 @@ import { isAbandoned, processName } from '../../files/process-name.ts';
 const leaseTime = 60_000;
 const usualRenewInterval = 15_000;
 
-/** The right to run a mirror, which one process has at a time. */
+/** The right to run a mirror. One process has it at a time. */
 export class HeldLease {
   readonly #mirrors: Mirrors;
   readonly #mirror: string;
@@ -14,7 +14,7 @@ export class HeldLease {
   readonly #lost = new AbortController();
   readonly #renewInterval: number;
   readonly #timer: NodeJS.Timeout;
-  /** When it was last sure to be ours, by the clock that `expiresAt` means. */
+  /** When it was last known to be ours, by the same clock as `expiresAt`. */
   #renewedAt = Date.now();
 
   private constructor(mirrors: Mirrors, mirror: string, holder: string, renewInterval: number) {
@@ -51,15 +51,15 @@ export class HeldLease {
     );
   }
 
-  /** Aborted when somebody else has it, because it could not be renewed in time. */
+  /** Aborted when another process has it, because it could not be renewed in time. */
   get lost(): AbortSignal {
     return this.#lost.signal;
   }
 
   /**
-   * Called before a change that two runs at once must not make. Costs nothing while the last renewal is recent; a
-   * process that was stopped for a while asks.
-   * @throws HeadwaterError `conflict` when somebody else has it
+   * To be called before a change that two concurrent runs must not make. Free while the last renewal is recent; a process that
+   * was suspended asks the catalog.
+   * @throws HeadwaterError `conflict` when another process has it
    */
   async assertHeld(): Promise<void> {
     if (Date.now() - this.#renewedAt > 2 * this.#renewInterval) await this.#renew();
@@ -76,9 +76,12 @@ export class HeldLease {
     const lease = { holder: this.#holder, expiresAt: new Date(now + leaseTime) };
     try {
       if (await this.#mirrors.renew(this.#mirror, lease)) this.#renewedAt = now;
-      else this.#lost.abort(new HeadwaterError('conflict', `mirror ${this.#mirror} was taken over`));
+      else
+        this.#lost.abort(
+          new HeadwaterError('conflict', `mirror ${this.#mirror} was taken over by another process`),
+        );
     } catch (error) {
-      // When the catalog is busy, the next renewal comes in time.
+      // If the catalog is busy, the next renewal is still in time.
       if (now - this.#renewedAt > leaseTime) this.#lost.abort(error);
     }
   }

@@ -1,25 +1,13 @@
-import type { BlobStore } from '../../blobs/blob-store.ts';
-import type { Catalog } from '../../catalog/catalog.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
-import { defined } from '../../model/defined.ts';
-import type { LocalDestination } from '../../publish/destination/local-destination.ts';
 import { BlobDownloads } from '../download/blob-downloads.ts';
 import { downloadsDirectory } from '../download/download-directories.ts';
+import type { MirrorServices } from '../mirror-services.ts';
 import { UpstreamDocuments } from '../upstream/documents.ts';
-import { Downloader, type DownloaderOptions } from '../upstream/downloader.ts';
-import { readAuthorities } from '../upstream/key-files.ts';
+import type { DownloaderOptions } from '../upstream/downloader.ts';
+import { openDownloader } from '../upstream/open-downloader.ts';
 import { Verifier } from '../upstream/signature.ts';
 
-/** What a mirror works on. */
-export interface MirrorParts {
-  catalog: Catalog;
-  store: BlobStore;
-  destination: LocalDestination;
-  /** Where files lie that are being fetched: `dataDir`. */
-  dataDir: string;
-}
-
-/** An upstream that can be asked. */
+/** The documents and files of an upstream. */
 export interface OpenUpstream {
   documents: UpstreamDocuments;
   downloads: BlobDownloads;
@@ -27,12 +15,12 @@ export interface OpenUpstream {
 }
 
 /**
- * Makes ready what a mirror needs of its upstream; nothing is asked yet.
+ * Opens the upstream of a mirror; no request is made yet.
  * @throws HeadwaterError `invalid` when a file that the definition names cannot be read
  */
 export async function openUpstream(
   definition: MirrorDefinition,
-  parts: MirrorParts,
+  services: MirrorServices,
   options: DownloaderOptions & { mayBeStored?: boolean },
 ): Promise<OpenUpstream> {
   const downloader = await openDownloader(definition, options);
@@ -41,8 +29,8 @@ export async function openUpstream(
     source: downloader,
     verifier: async () => (keyring === undefined ? undefined : await Verifier.open(keyring)),
   });
-  const { catalog, store, destination } = parts;
-  const directory = downloadsDirectory(parts.dataDir);
+  const { catalog, store, destination } = services;
+  const directory = downloadsDirectory(services.dataDir);
   const { concurrency } = definition;
   const downloads = new BlobDownloads({
     catalog,
@@ -54,27 +42,4 @@ export async function openUpstream(
     mayBeStored: options.mayBeStored ?? true,
   });
   return { documents, downloads, close: () => downloader.close() };
-}
-
-/** What a definition says of the connections to its upstream. */
-export type UpstreamAddress = Pick<
-  MirrorDefinition,
-  'file' | 'url' | 'fallback' | 'redirects' | 'credentials' | 'concurrency' | 'bandwidth' | 'ca'
->;
-
-/** The connections to a mirror's upstream. @throws HeadwaterError `invalid` when its CA file cannot be read */
-export async function openDownloader(
-  definition: UpstreamAddress,
-  options: DownloaderOptions = {},
-): Promise<Downloader> {
-  const { url, fallback, redirects, credentials, concurrency, bandwidth } = definition;
-  const ca = definition.ca === undefined ? undefined : await readAuthorities(definition, definition.ca);
-  return new Downloader(
-    {
-      bases: [url, ...fallback],
-      concurrency,
-      ...defined({ redirects, ca, credentials, bandwidth }),
-    },
-    options,
-  );
 }

@@ -1,7 +1,7 @@
 import { mirrorOf, ownerOf } from '../../catalog/products/mirror-owner.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
+import type { MirrorServices } from '../mirror-services.ts';
 import { sortVersions } from '../plan/held-versions.ts';
-import type { MirrorParts } from './open-upstream.ts';
 
 /** A mirror that has versions in the catalog, and no definition. */
 export interface OrphanedMirror {
@@ -17,7 +17,7 @@ export interface OrphanedMirror {
  */
 export async function orphanedMirrors(
   definitions: Iterable<Pick<MirrorDefinition, 'name'>>,
-  { catalog }: Pick<MirrorParts, 'catalog'>,
+  { catalog }: Pick<MirrorServices, 'catalog'>,
 ): Promise<OrphanedMirror[]> {
   const known = new Set([...definitions].map(({ name }) => name));
   const owners = await catalog.products.owners();

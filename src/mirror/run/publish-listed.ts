@@ -10,30 +10,30 @@ import type { OfferedDelta, OfferedFile, OfferedRoot } from '../../simplestreams
 import type { PlannedVersion } from '../plan/plan.ts';
 
 /**
- * Publishes a version whose files stay with the upstream until somebody asks for them: the document says what they
- * are, and where they can be had is recorded.
- * @throws HeadwaterError `invalid` when the document says too little, and what committing throws
+ * Publishes a version whose files are downloaded when a client first asks for them. The document describes the files, and
+ * their paths are recorded.
+ * @throws HeadwaterError `invalid` when the document says too little, and the errors of the commit
  */
 export async function publishListed(
   planned: PlannedVersion,
-  parts: { catalog: Catalog; mirror: string; owner: string; stream: string },
+  services: { catalog: Catalog; mirror: string; owner: string; stream: string },
 ): Promise<void> {
   const { key, details, version } = planned;
   const items = planned.files.map((file) => itemOf(file, planned));
-  // A version that is listed has files with a new place.
+  // A version that is listed already has files with a new path.
   const sources: Source[] = planned.files.map((file, index) => ({
     digest: items[index]?.digest ?? '',
     size: file.size,
-    mirror: parts.mirror,
+    mirror: services.mirror,
     path: file.path,
   }));
-  await parts.catalog.sources.record(sources);
+  await services.catalog.sources.record(sources);
   if (planned.listed) return;
-  await parts.catalog.versions.publish(
+  await services.catalog.versions.publish(
     {
       product: key,
-      stream: parts.stream,
-      owner: parts.owner,
+      stream: services.stream,
+      owner: services.owner,
       details: {
         osTitle: details.osTitle ?? key.os,
         releaseTitle: details.title ?? key.release,
@@ -49,7 +49,7 @@ export async function publishListed(
       label: version.label ?? 'release',
       items,
     },
-    // The bytes may come and go; the source stays as long as the version.
+    // Blobs may come and go; their source stays as long as the version.
     () => Promise.resolve(),
   );
 }

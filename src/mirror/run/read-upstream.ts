@@ -8,43 +8,43 @@ import type { Untyped } from '../../simplestreams/read/fields.ts';
 import { dateOf, type IndexEntry } from '../../simplestreams/read/index-document.ts';
 import { type OfferedProduct, type Skipped, Skips } from '../../simplestreams/read/offered.ts';
 import { readOffer, type Totals } from '../../simplestreams/read/offered-document.ts';
+import type { MirrorServices } from '../mirror-services.ts';
 import { type HeldProduct, makePlan, type Plan } from '../plan/plan.ts';
 import type { Terms } from '../plan/retention.ts';
 import { Selection } from '../plan/selection.ts';
 import type { UpstreamDocuments } from '../upstream/documents.ts';
-import type { MirrorParts } from './open-upstream.ts';
 import type { MirrorState } from './state.ts';
 import { storedDigests } from './stored-digests.ts';
 
-/** How many documents that cannot be used are named: the rest are counted. */
-const documentsNamed = 10;
+/** How many unusable documents are named; the others are counted. */
+const maxDocumentsNamed = 10;
 
-/** What an upstream offers. */
-export interface Survey {
+/** What an upstream offers, and what of it is selected. */
+export interface UpstreamOffer {
   offered: OfferedProduct[];
   totals: Totals;
   selected: Totals;
   skipped: Skipped[];
   warnings: string[];
-  /** Whether every document could be used and they belong together, so that what they lack is gone. */
+  /** Whether all documents were readable and consistent, so that a version they no longer list is really gone. */
   whole: boolean;
-  /** Whether they belong together, as far as they could be used. */
+  /** Whether the readable documents are consistent. */
   current: boolean;
-  /** Whether every product that is selected has a version whose name can be read. */
+  /** Whether every selected product has a version whose name contains a date. */
   named: boolean;
-  /** Whether only a change of them can bring more: nothing that the index names is missing. */
+  /** Whether the documents are consistent and none is missing, so that only a change of them can bring more. */
   complete: boolean;
 }
 
 /**
- * Reads everything that an upstream offers, and selects.
- * @throws HeadwaterError as `UpstreamDocuments.read`; and when none of the documents can be used, as of the first
+ * Reads all documents of an upstream, and selects.
+ * @throws HeadwaterError as `UpstreamDocuments.read`; when no document can be used, the error of the first
  */
-async function survey(
+async function readUpstream(
   definition: MirrorDefinition,
   documents: UpstreamDocuments,
   catalog: Catalog,
-): Promise<Survey> {
+): Promise<UpstreamOffer> {
   const { variant, deltas, file, name } = definition;
   const selection = new Selection(definition.select);
   const skips = new Skips();
@@ -76,8 +76,7 @@ async function survey(
   for (const { message } of unusable) skips.add('a document that the index names cannot be used', message);
   if (totals.versions > 0) selection.assertFieldsExist(file);
   const versions = offered.reduce((sum, product) => sum + product.versions.length, 0);
-  const idle =
-    totals.versions === 0 ? ['the upstream offers nothing that can be used'] : idleRules(selection);
+  const idle = totals.versions === 0 ? ['the upstream offers no usable images'] : idleRules(selection);
   return {
     offered,
     totals,
@@ -85,12 +84,12 @@ async function survey(
     skipped: skips.list(),
     warnings: [
       ...unusable
-        .slice(0, documentsNamed)
-        .map(({ message }) => `${message}: the rest is taken, and nothing is retired for it`),
+        .slice(0, maxDocumentsNamed)
+        .map(({ message }) => `${message}: the other documents are used, and nothing is retired`),
       ...outdated,
       ...unnamed
-        .slice(0, documentsNamed)
-        .map((product) => `${product}: nothing of it can be taken: the names of its versions have no date`),
+        .slice(0, maxDocumentsNamed)
+        .map((product) => `${product}: skipped: the names of its versions have no date`),
       ...idle.map((warning) => `${name}: ${warning}`),
     ],
     whole: outdated.length === 0 && unusable.length === 0,
@@ -101,10 +100,10 @@ async function survey(
 }
 
 function idleRules(selection: Selection): string[] {
-  return selection.unmatched().map((rule) => `rule ${rule} of select matches nothing of the upstream`);
+  return selection.unmatched().map((rule) => `rule ${rule} of select matches nothing`);
 }
 
-/** Caches between us and the upstream may give an old document beside a new index. @returns what tells, if so */
+/** Finds a document that is older than the index: a cache may serve one beside a new index. @returns how it shows */
 function outdatedProblem(
   expected: IndexEntry,
   { names, fields }: { names: ReadonlySet<string>; fields: Untyped },
@@ -121,65 +120,65 @@ function outdatedProblem(
 }
 
 /**
- * Surveys an upstream and compares it with what is here.
- * @param options.force look into the store too: what it lost is fetched again
+ * Reads an upstream and plans a run.
+ * @param options.force look into the store too: blobs that it lost are fetched again
  */
-export async function surveyAndPlan(
+export async function readAndPlan(
   definition: MirrorDefinition,
-  parts: Pick<MirrorParts, 'catalog' | 'store'>,
+  services: Pick<MirrorServices, 'catalog' | 'store'>,
   documents: UpstreamDocuments,
   options: { force?: boolean },
-): Promise<{ survey: Survey; plan: Plan; terms: Terms }> {
+): Promise<{ offer: UpstreamOffer; plan: Plan; terms: Terms }> {
   const { name, stream, keep, mode } = definition;
-  const found = await survey(definition, documents, parts.catalog);
-  const terms = { keep, now: new Date(), whole: found.whole };
+  const offer = await readUpstream(definition, documents, services.catalog);
+  const terms = { keep, now: new Date(), whole: offer.whole };
   const owner = ownerOf(name);
-  const stored = await storedDigests(parts, options);
-  const sources = mode === 'on-demand' ? await parts.catalog.sources.paths(name) : undefined;
+  const stored = await storedDigests(services, options);
+  const sources = mode === 'on-demand' ? await services.catalog.sources.paths(name) : undefined;
   const plan = makePlan({
-    offered: found.offered,
-    held: await heldProducts(parts.catalog, owner, found.offered),
+    offered: offer.offered,
+    held: await heldProducts(services.catalog, owner, offer.offered),
     owner,
     stream,
     terms,
     isStored: (digest) => stored.has(digest),
     ...(sources === undefined ? {} : { sourceOf: (digest) => sources.get(digest) }),
   });
-  if (found.selected.versions > 0 && plan.add.length === 0 && plan.kept === 0) {
-    found.warnings.push(`${name}: nothing of what is selected can be brought here: see what is skipped`);
+  if (offer.selected.versions > 0 && plan.add.length === 0 && plan.kept === 0) {
+    offer.warnings.push(`${name}: no selected version can be mirrored: see the skipped entries`);
   }
-  return { survey: found, plan, terms };
+  return { offer, plan, terms };
 }
 
 /**
- * Refuses an upstream that suddenly offers far less than at the last run.
+ * Refuses an upstream that suddenly offers far less than before.
  * @throws HeadwaterError `conflict`
  */
 export function assertNotShrunk(
   definition: MirrorDefinition,
-  found: Survey,
+  found: UpstreamOffer,
   before: MirrorState | undefined,
   mark: string,
 ): void {
-  // What is not known to be gone is not retired.
+  // Nothing is retired unless the documents are complete.
   if (before === undefined || !found.whole) return;
   const compare = (what: string, now: number, then: number) => {
     if (now >= then * (1 - definition.maxShrink / 100)) return;
     throw new HeadwaterError(
       'conflict',
-      `mirror ${definition.name}: the upstream offers ${now} ${what}, and it offered ${then} before: that is more than ` +
-        `maxShrink (${definition.maxShrink} %) allows; when that is right, run it once with --force`,
+      `mirror ${definition.name}: the upstream offers ${now} ${what}, ${then} before: more than maxShrink ` +
+        `(${definition.maxShrink} %) allows. If that is right, run it once with --force`,
     );
   };
   compare('products', found.totals.products, before.totals.products);
   compare('versions', found.totals.versions, before.totals.versions);
-  // What is selected can be compared only while the definition is the same.
+  // Selected versions can be compared only while the definition is the same.
   if (before.definition !== mark) return;
   compare('selected products', found.selected.products, before.selected.products);
   compare('selected versions', found.selected.versions, before.selected.versions);
 }
 
-/** The products of the catalog that a plan has to know: those of the mirror, and others with the same names. */
+/** The products that a plan needs: those of the mirror, and those of others with the same names. */
 async function heldProducts(
   catalog: Catalog,
   owner: string,

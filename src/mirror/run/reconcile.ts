@@ -9,63 +9,63 @@ import { lostDeltas, sortVersions } from '../plan/held-versions.ts';
 import { retiredSerials, type Terms } from '../plan/retention.ts';
 import type { MirrorState } from './state.ts';
 
-/** What was changed, beside what was added. */
-interface Followed {
+/** What was changed, besides added versions. */
+interface Reconciled {
   retired: number;
   kept: number;
   aliases: { changed: number; withheld: { alias: string; owner: string }[] };
-  /** For the next run. */
+  /** The upstream's aliases, for the next run. */
   given: MirrorState['aliases'];
 }
 
 /**
- * Brings what is here in line with what the upstream says, after its versions were fetched: details of products,
- * aliases, and what is outside `keep`.
+ * Reconciles the catalog with the upstream after its versions were added: details of products, aliases, and versions outside
+ * `keep`.
  */
-export async function followUpstream(
+export async function reconcile(
   catalog: Catalog,
   owner: string,
   offered: OfferedProduct[],
   options: {
     terms: Terms;
     before: MirrorState | undefined;
-    /** Whether the bytes of a digest are here by now. */
+    /** Whether the store has a digest by now. */
     isStored: (digest: string) => boolean;
-    /** Called before each change. @throws when nothing may be changed any more */
+    /** Called before each change. @throws when the run may change nothing any more */
     assertMay: () => Promise<void>;
   },
-): Promise<Followed> {
+): Promise<Reconciled> {
   const byName = new Map(offered.map((product) => [productName(product.key), product]));
-  const followed: Followed = { retired: 0, kept: 0, aliases: { changed: 0, withheld: [] }, given: [] };
+  const reconciled: Reconciled = { retired: 0, kept: 0, aliases: { changed: 0, withheld: [] }, given: [] };
   const held: ProductWithVersions[] = [];
   for await (const product of catalog.products.each({ owner })) held.push(product);
   for (const product of held) {
-    const said = byName.get(product.name);
+    const offer = byName.get(product.name);
     await options.assertMay();
-    if (said !== undefined) await redescribe(catalog, owner, product, said);
-    const serials = sortVersions(said?.versions ?? [], product.versions, options.isStored);
+    if (offer !== undefined) await redescribe(catalog, owner, product, offer);
+    const serials = sortVersions(offer?.versions ?? [], product.versions, options.isStored);
     const retired = retiredSerials(serials, options.terms);
     for (const serial of retired) {
       await options.assertMay();
       await catalog.versions.remove(product.name, serial);
     }
-    if (options.terms.whole) await dropLostDeltas(catalog, product, said, options);
-    followed.retired += retired.length;
-    followed.kept += product.versions.length - retired.length;
+    if (options.terms.whole) await dropLostDeltas(catalog, product, offer, options);
+    reconciled.retired += retired.length;
+    reconciled.kept += product.versions.length - retired.length;
   }
   const wanted = offeredAliases(offered);
   await options.assertMay();
-  followed.aliases = await catalog.aliases.follow(owner, wanted, dropped(options.before, wanted, offered));
-  return { ...followed, given: [...wanted] };
+  reconciled.aliases = await catalog.aliases.follow(owner, wanted, dropped(options.before, wanted, offered));
+  return { ...reconciled, given: [...wanted] };
 }
 
 async function dropLostDeltas(
   catalog: Catalog,
   product: ProductWithVersions,
-  said: OfferedProduct | undefined,
+  offer: OfferedProduct | undefined,
   options: { isStored: (digest: string) => boolean; assertMay: () => Promise<void> },
 ): Promise<void> {
-  const offered = new Map(said?.versions.map((version) => [version.serial, version]));
+  const offered = new Map(offer?.versions.map((version) => [version.serial, version]));
   for (const { serial, items } of product.versions) {
     const lost = lostDeltas(offered.get(serial), items, options.isStored);
     if (lost.length === 0) continue;
@@ -74,7 +74,7 @@ async function dropLostDeltas(
   }
 }
 
-/** Aliases that the upstream gave before to a family that it still has, and gives no more. */
+/** Aliases that the upstream gave to a family before and gives no more, although it still has the family. */
 function dropped(
   before: MirrorState | undefined,
   wanted: ReadonlyMap<string, Family>,

@@ -9,15 +9,15 @@ export interface RunReport {
   kept: number;
   retired: number;
   failed: FailedVersion[];
-  /** How many failed; `failed` names the first ones. */
+  /** How many versions failed; `failed` names the first ones. */
   failures: number;
   skipped: Skipped[];
   aliases: { changed: number; withheld: { alias: string; owner: string }[] };
-  /** Bytes that crossed the network, and bytes of added versions that were here already. */
+  /** Bytes that arrived over the network, and bytes of added versions that were stored already. */
   fetched: number;
   stored: number;
   warnings: string[];
-  /** Of what kind it was that ended the run, if something did. */
+  /** The kind of the error that ended the run, if there was one. */
   errorKind?: ErrorKind;
 }
 
@@ -37,7 +37,7 @@ export interface RunResult {
 }
 
 /** How many failures a record names: they tend to have one cause. */
-export const failuresNamed = 50;
+export const maxFailuresNamed = 50;
 
 /** How many warnings a record has. */
 const maxWarnings = 50;

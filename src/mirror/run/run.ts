@@ -7,52 +7,53 @@ import { HeadwaterError, messageOf } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import { unlimited } from '../../model/rights.ts';
 import { isSmall } from '../download/expected-file.ts';
+import type { MirrorServices } from '../mirror-services.ts';
 import type { Plan } from '../plan/plan.ts';
 import { retiredSerials } from '../plan/retention.ts';
 import { addVersions, inBatches } from './add-versions.ts';
 import { HeldLease } from './lease.ts';
-import { type MirrorParts, type OpenUpstream, openUpstream } from './open-upstream.ts';
+import { type OpenUpstream, openUpstream } from './open-upstream.ts';
 import { publishListed } from './publish-listed.ts';
-import { assertNotShrunk, type Survey, surveyAndPlan } from './read-upstream.ts';
-import { followUpstream } from './reconcile.ts';
+import { assertNotShrunk, readAndPlan, type UpstreamOffer } from './read-upstream.ts';
+import { reconcile } from './reconcile.ts';
 import { addWarning, emptyReport, type RunReport, type RunResult } from './report.ts';
 import type { RunOptions } from './run-options.ts';
 import { definitionMark, type MirrorState } from './state.ts';
 import { storedDigests } from './stored-digests.ts';
 
-/** How many batches of versions are added at once, beside as many as there are connections: what they wait for is the disk. */
-const moreAtOnce = 2;
+/** How many batches are added at a time in addition to one per connection: some of them wait for the disk. */
+const extraBatches = 2;
 
 /**
- * Runs a mirror: brings here what its upstream offers and its definition selects. Every run is recorded.
- * @returns what it did; a run that could not go on is `failed`, and says why
- * @throws HeadwaterError `conflict` while another run of the same mirror goes on, and nothing is recorded
+ * Runs a mirror: downloads and publishes the selected versions of its upstream. Every run is recorded.
+ * @returns what it did; a run that could not continue is `failed`, with the error
+ * @throws HeadwaterError `conflict` during another run of the same mirror; nothing is recorded
  */
 export async function runMirror(
   definition: MirrorDefinition,
-  workspace: MirrorParts,
+  workspace: MirrorServices,
   options: RunOptions,
 ): Promise<RunResult & { error?: unknown }> {
-  // The audit log says that the mirror did it.
+  // In the audit log, the mirror makes the changes.
   const actor = { who: ownerOf(definition.name), from: 'this machine', permit: unlimited };
-  const parts = {
+  const services = {
     ...workspace,
     catalog: workspace.catalog.by(actor),
     destination: workspace.destination.by(actor),
   };
-  const { mirrors } = parts.catalog;
+  const { mirrors } = services.catalog;
   const lease = await HeldLease.take(mirrors, definition.name, options.times?.renewInterval);
   const startedAt = new Date();
   const report = emptyReport();
   try {
     const { id, resumes } = await mirrors.begin(definition.name, options.cause, startedAt);
     const signal = AbortSignal.any([lease.lost, ...(options.signal === undefined ? [] : [options.signal])]);
-    // Every request that is under way listens to it.
+    // Each running request adds a listener.
     setMaxListeners(0, signal);
     let outcome: RunOutcome;
     let failure: { error?: unknown } = {};
     try {
-      outcome = await new Run(definition, parts, { ...options, signal, lease, resumes }, report).go();
+      outcome = await new Run(definition, services, { ...options, signal, lease, resumes }, report).go();
     } catch (error) {
       outcome = signal.aborted ? 'interrupted' : 'failed';
       failure = { error: signal.aborted && !(error instanceof HeadwaterError) ? interrupted(signal) : error };
@@ -68,20 +69,20 @@ export async function runMirror(
 }
 
 /**
- * What a run would do now. Changes nothing, and needs no lease.
- * @throws HeadwaterError as a run may fail
+ * Plans a run. Changes nothing, and needs no lease.
+ * @throws HeadwaterError as a run
  */
 export async function planMirror(
   definition: MirrorDefinition,
-  parts: MirrorParts,
+  services: MirrorServices,
   options: Pick<RunOptions, 'force' | 'signal' | 'onRetry'> = {},
-): Promise<{ plan: Plan; survey: Survey }> {
+): Promise<{ plan: Plan; offer: UpstreamOffer }> {
   const mark = await definitionMark(definition);
-  const upstream = await openUpstream(definition, parts, options);
+  const upstream = await openUpstream(definition, services, options);
   try {
-    const found = await surveyAndPlan(definition, parts, upstream.documents, options);
-    const before = (await parts.catalog.mirrors.state(definition.name)) as MirrorState | undefined;
-    if (options.force !== true) assertNotShrunk(definition, found.survey, before, mark);
+    const found = await readAndPlan(definition, services, upstream.documents, options);
+    const before = (await services.catalog.mirrors.state(definition.name)) as MirrorState | undefined;
+    if (options.force !== true) assertNotShrunk(definition, found.offer, before, mark);
     return found;
   } finally {
     await upstream.close();
@@ -91,21 +92,26 @@ export async function planMirror(
 interface OwnOptions extends RunOptions {
   signal: AbortSignal;
   lease: HeldLease;
-  /** It goes on where one was interrupted. */
+  /** It continues an interrupted run. */
   resumes: boolean;
 }
 
-/** One run, once it has the lease. */
+/** One run that has the lease. */
 class Run {
   readonly #definition: MirrorDefinition;
-  readonly #parts: MirrorParts;
+  readonly #services: MirrorServices;
   readonly #options: OwnOptions;
   readonly #report: RunReport;
   readonly #owner: string;
 
-  constructor(definition: MirrorDefinition, parts: MirrorParts, options: OwnOptions, report: RunReport) {
+  constructor(
+    definition: MirrorDefinition,
+    services: MirrorServices,
+    options: OwnOptions,
+    report: RunReport,
+  ) {
     this.#definition = definition;
-    this.#parts = parts;
+    this.#services = services;
     this.#options = options;
     this.#report = report;
     this.#owner = ownerOf(definition.name);
@@ -114,8 +120,8 @@ class Run {
   async go(): Promise<RunOutcome> {
     const definition = this.#definition;
     const mark = await definitionMark(definition);
-    const before = (await this.#parts.catalog.mirrors.state(definition.name)) as MirrorState | undefined;
-    const upstream = await openUpstream(definition, this.#parts, {
+    const before = (await this.#services.catalog.mirrors.state(definition.name)) as MirrorState | undefined;
+    const upstream = await openUpstream(definition, this.#services, {
       ...this.#options,
       ...this.#options.times,
       mayBeStored: this.#options.resumes,
@@ -126,66 +132,70 @@ class Run {
         await this.#retireAged();
         return 'unchanged';
       }
-      return await this.#follow(upstream, before, mark);
+      return await this.#carryOut(upstream, before, mark);
     } finally {
       this.#report.fetched = upstream.downloads.received;
       await upstream.close();
     }
   }
 
-  async #follow(upstream: OpenUpstream, before: MirrorState | undefined, mark: string): Promise<RunOutcome> {
-    const { catalog } = this.#parts;
+  async #carryOut(
+    upstream: OpenUpstream,
+    before: MirrorState | undefined,
+    mark: string,
+  ): Promise<RunOutcome> {
+    const { catalog } = this.#services;
     const { name } = this.#definition;
     const { force = false, lease } = this.#options;
     const report = this.#report;
-    const { survey, plan, terms } = await surveyAndPlan(this.#definition, this.#parts, upstream.documents, {
+    const { offer, plan, terms } = await readAndPlan(this.#definition, this.#services, upstream.documents, {
       force,
     });
-    if (!force) assertNotShrunk(this.#definition, survey, before, mark);
-    report.warnings = [...survey.warnings];
-    report.skipped = [...survey.skipped, ...plan.skipped];
+    if (!force) assertNotShrunk(this.#definition, offer, before, mark);
+    report.warnings = [...offer.warnings];
+    report.skipped = [...offer.skipped, ...plan.skipped];
     report.stored = plan.stored;
     this.#options.onPlan?.(plan);
     await lease.assertHeld();
-    // From here on the documents that were known are no longer all there is to do.
+    // From here on, unchanged documents no longer mean that nothing is to be done.
     if (before !== undefined) await catalog.mirrors.setState(name, { ...before, documents: [] });
 
     if (plan.move.length > 0) await catalog.products.move(this.#owner, this.#definition.stream);
     await this.#add(plan, upstream);
-    const stored = await storedDigests(this.#parts, { force });
-    const followed = await followUpstream(catalog, this.#owner, survey.offered, {
+    const stored = await storedDigests(this.#services, { force });
+    const reconciled = await reconcile(catalog, this.#owner, offer.offered, {
       terms,
       before,
       isStored: (digest) => stored.has(digest),
       assertMay: () => lease.assertHeld(),
     });
-    report.retired = followed.retired;
-    report.kept = followed.kept - report.added;
-    report.aliases = followed.aliases;
+    report.retired = reconciled.retired;
+    report.kept = reconciled.kept - report.added;
+    report.aliases = reconciled.aliases;
     const done = report.failures === 0;
     const state: MirrorState = {
       definition: mark,
-      documents: done && survey.complete ? upstream.documents.known : [],
-      // What the next run is compared with.
-      totals: survey.whole ? survey.totals : (before?.totals ?? survey.totals),
-      selected: survey.whole ? survey.selected : (before?.selected ?? survey.selected),
-      aliases: followed.given,
+      documents: done && offer.complete ? upstream.documents.known : [],
+      // The next run is compared with these numbers.
+      totals: offer.whole ? offer.totals : (before?.totals ?? offer.totals),
+      selected: offer.whole ? offer.selected : (before?.selected ?? offer.selected),
+      aliases: reconciled.given,
     };
     await lease.assertHeld();
     await catalog.mirrors.setState(name, state);
-    // What cannot be used is counted; what is to come is waited for.
-    return done && survey.current && survey.named ? 'success' : 'partial';
+    // Unusable entries are only counted; outdated documents are waited for.
+    return done && offer.current && offer.named ? 'success' : 'partial';
   }
 
   async #add(plan: Plan, upstream: OpenUpstream): Promise<void> {
-    const { destination, catalog } = this.#parts;
+    const { destination, catalog } = this.#services;
     const { stream, mode, name, concurrency } = this.#definition;
     const { signal, progress } = this.#options;
     const owner = this.#owner;
     if (plan.add.length === 0) return;
-    // What publishing needs takes longer to load than a run takes that has nothing to publish.
+    // Loading the publisher takes longer than a run that has nothing to publish.
     const { fetchAndPublish } = await import('./fetch-and-publish.ts');
-    const parts = { downloads: upstream.downloads, destination, owner, stream };
+    const services = { downloads: upstream.downloads, destination, owner, stream };
     const onWarning = (warning: string) => addWarning(this.#report, warning);
     const options = { signal, onWarning, ...defined({ progress }) };
     const listing = { catalog, mirror: name, owner, stream };
@@ -196,21 +206,21 @@ class Run {
       }),
       async (versions) =>
         mode === 'scheduled'
-          ? await fetchAndPublish(versions, parts, options)
+          ? await fetchAndPublish(versions, services, options)
           : await Promise.all(versions.map((planned) => outcomeOf(() => publishListed(planned, listing)))),
       this.#report,
-      { parallel: concurrency + moreAtOnce, signal },
+      { parallel: concurrency + extraBatches, signal },
     );
   }
 
-  /** Versions grow old without the upstream's doing. */
+  /** Retires versions beyond `keep.age`, which happens without a change of the upstream. */
   async #retireAged(): Promise<void> {
-    const { catalog } = this.#parts;
+    const { catalog } = this.#services;
     const { keep } = this.#definition;
     if (keep.age === undefined) return;
     for await (const { name, versions } of catalog.products.each({ owner: this.#owner })) {
       const held = new Set(versions.map(({ serial }) => serial));
-      // What is still offered is not known, so the newest stays.
+      // It is not known what is still offered, so the newest stays.
       const offered = new Set([...held].sort().slice(-1));
       const terms = { keep, now: new Date(), whole: false };
       for (const serial of retiredSerials({ offered, held, stored: held }, terms)) {
@@ -224,8 +234,5 @@ class Run {
 
 function interrupted(signal: AbortSignal): HeadwaterError {
   if (signal.reason instanceof HeadwaterError) return signal.reason;
-  return new HeadwaterError(
-    'aborted',
-    'interrupted: what was fetched is kept, and the next run goes on from there',
-  );
+  return new HeadwaterError('aborted', 'interrupted: the next run resumes from here');
 }

@@ -7,13 +7,13 @@ import { fileError } from '../../files/file-error.ts';
 import type { Totals } from '../../simplestreams/read/offered-document.ts';
 import type { KnownDocuments } from '../upstream/documents.ts';
 
-/** What a run leaves for the next one. */
+/** What a run records for the next one. */
 export interface MirrorState {
-  /** Stands for what the definition said of the content. */
+  /** The mark of the definition ({@link definitionMark}). */
   definition: string;
-  /** The documents, while nothing but a change of them can mean work; empty otherwise. */
+  /** The documents, if only a change of them can mean work; otherwise empty. */
   documents: KnownDocuments;
-  /** What the upstream offered in all, and what of it was selected. */
+  /** How much the upstream offered, and how much of it was selected. */
   totals: Totals;
   selected: Totals;
   /** The aliases that the upstream gave. */
@@ -21,13 +21,13 @@ export interface MirrorState {
 }
 
 /**
- * A text that changes whenever the definition means other content than before, and when its keyring does.
+ * A text that changes when the definition selects other content, and when its keyring changes.
  * @throws HeadwaterError `invalid` when the keyring cannot be read
  */
 export async function definitionMark(definition: MirrorDefinition): Promise<string> {
   const { url, fallback, keyring, unsigned, select, variant, deltas, keep, stream, mode } = definition;
   const hash = createHash('sha256').update(
-    // The first number counts changes of how this program reads upstreams.
+    // To be increased when this program reads upstreams differently.
     JSON.stringify([1, { url, fallback, unsigned, select, variant, deltas, keep, stream, mode }]),
   );
   if (keyring !== undefined) {

@@ -1,11 +1,11 @@
-import type { MirrorParts } from './open-upstream.ts';
+import type { MirrorServices } from '../mirror-services.ts';
 
 /**
- * The digests of the blobs that are here, as the catalog remembers.
- * @param options.force look into the store, too: it may have lost some
+ * The digests of stored blobs, as recorded in the catalog.
+ * @param options.force look into the store too: it may have lost some
  */
 export async function storedDigests(
-  { catalog, store }: Pick<MirrorParts, 'catalog' | 'store'>,
+  { catalog, store }: Pick<MirrorServices, 'catalog' | 'store'>,
   { force = false }: { force?: boolean } = {},
 ): Promise<Set<string>> {
   const recorded = await catalog.blobs.digests();

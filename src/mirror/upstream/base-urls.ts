@@ -1,25 +1,25 @@
 import type { HeadwaterError } from '../../errors.ts';
 
-/** How long what an address is not asked first after it failed, in milliseconds. */
-const distrust = 60_000;
+/** For how long a failed address is tried after the others, in milliseconds. */
+const failureLifetime = 60_000;
 
-/** The addresses of an upstream, those that answer first. */
+/** The addresses of an upstream, in the order in which to try them. */
 export class FallbackUrls {
-  readonly #bases: readonly string[];
-  /** When an address last failed, by the clock of `performance`. */
+  readonly #urls: readonly string[];
+  /** When each address last failed, in the time of `performance.now()`. */
   readonly #failedAt = new Map<string, number>();
 
-  /** @param bases the one that is preferred, then fallbacks */
-  constructor(bases: readonly string[]) {
-    this.#bases = bases;
+  /** @param urls the preferred one, then fallbacks */
+  constructor(urls: readonly string[]) {
+    this.#urls = urls;
   }
 
-  /** In which order to ask: those that failed in the last minute come last. */
+  /** All addresses; those that failed in the last minute come last. */
   inOrder(): string[] {
-    if (this.#failedAt.size === 0) return [...this.#bases];
-    const since = performance.now() - distrust;
-    const failing = new Set(this.#bases.filter((base) => (this.#failedAt.get(base) ?? since) > since));
-    return [...this.#bases.filter((base) => !failing.has(base)), ...failing];
+    if (this.#failedAt.size === 0) return [...this.#urls];
+    const since = performance.now() - failureLifetime;
+    const failing = new Set(this.#urls.filter((base) => (this.#failedAt.get(base) ?? since) > since));
+    return [...this.#urls.filter((base) => !failing.has(base)), ...failing];
   }
 
   failed(base: string, failure: HeadwaterError): void {
@@ -31,8 +31,8 @@ export class FallbackUrls {
   }
 }
 
-/** The failure that says most of several addresses: one that may pass, because then asking again may help. */
-export function mostTelling(failures: readonly HeadwaterError[]): HeadwaterError {
+/** Of the failures of several addresses, the one to report: a temporary one if there is one, because a retry may help. */
+export function errorToReport(failures: readonly HeadwaterError[]): HeadwaterError {
   const [first] = failures;
   if (first === undefined) throw new Error('an upstream has no address');
   return failures.find(({ kind }) => kind === 'unavailable') ?? first;

@@ -1,36 +1,36 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 
-/** An answer with all of its body. */
-export interface WholeAnswer {
+/** A response with its whole body. */
+export interface CollectedResponse {
   statusCode: number;
   headers: IncomingHttpHeaders;
-  /** Nothing of an answer that is not what was asked for. */
+  /** Empty unless the status is 200 or 206. */
   bytes: Buffer;
 }
 
-/** What is wanted of an answer that is collected. */
+/** How to collect a response. */
 export interface CollectOptions {
   signal?: AbortSignal;
-  /** What the request fails with when the body has more than so many bytes. */
-  most: { bytes: number; error: () => Error };
-  /** Told of bytes that came. */
+  /** How many bytes the body may have, and the error when it has more. */
+  limit: { bytes: number; error: () => Error };
+  /** Called with the number of bytes that arrived. */
   onReceived?: (bytes: number) => void;
 }
 
-/** So many bytes of a page that explains an error are passed over to keep the connection. */
-const largestExplanation = 128 * 1024;
+/** The most bytes of an error page that are read to keep the connection. */
+const maxErrorPage = 128 * 1024;
 
 /**
- * Makes a request for little and collects the answer. `request` of undici makes a stream of each, which is a good part of
- * what thousands of small ones cost.
- * @throws what undici and the signal fail with, and `most.error`
+ * Makes a request and collects the small response. `request` of undici creates a stream for each response, which is a
+ * good part of the cost of thousands of small ones.
+ * @throws the errors of undici and of the signal, and `limit.error`
  */
-export async function collect(
+export async function collectResponse(
   dispatcher: Dispatcher,
   request: Dispatcher.DispatchOptions,
   options: CollectOptions,
-): Promise<WholeAnswer> {
+): Promise<CollectedResponse> {
   const { signal } = options;
   signal?.throwIfAborted();
   return await new Promise((resolve, reject) => {
@@ -42,7 +42,7 @@ export async function collect(
 
 const collectors = new WeakMap<AbortSignal, Set<Collector>>();
 
-/** Those that a signal ends. It has one listener for all of them, since it goes through all it has for each that it gets. */
+/** The collectors that a signal aborts. They share one listener: adding a listener takes time proportional to their number. */
 function collectorsUnder(signal: AbortSignal): Set<Collector> {
   const known = collectors.get(signal);
   if (known !== undefined) return known;
@@ -56,16 +56,16 @@ function collectorsUnder(signal: AbortSignal): Set<Collector> {
 
 class Collector implements Dispatcher.DispatchHandler {
   readonly #options: CollectOptions;
-  readonly #resolve: (answer: WholeAnswer) => void;
+  readonly #resolve: (response: CollectedResponse) => void;
   readonly #reject: (error: Error) => void;
   readonly #chunks: Buffer[] = [];
   #controller: Dispatcher.DispatchController | undefined;
-  #answer: Omit<WholeAnswer, 'bytes'> | undefined;
+  #response: Omit<CollectedResponse, 'bytes'> | undefined;
   #received = 0;
 
   constructor(
     options: CollectOptions,
-    resolve: (answer: WholeAnswer) => void,
+    resolve: (response: CollectedResponse) => void,
     reject: (error: Error) => void,
   ) {
     this.#options = options;
@@ -83,19 +83,19 @@ class Collector implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(_: Dispatcher.DispatchController, statusCode: number, headers: IncomingHttpHeaders): void {
-    this.#answer = { statusCode, headers };
+    this.#response = { statusCode, headers };
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const { most, onReceived } = this.#options;
-    const isWanted = this.#answer?.statusCode === 200 || this.#answer?.statusCode === 206;
+    const { limit, onReceived } = this.#options;
+    const isWanted = this.#response?.statusCode === 200 || this.#response?.statusCode === 206;
     this.#received += chunk.length;
     if (!isWanted) {
-      if (this.#received > largestExplanation) controller.abort(new Error('an explanation without an end'));
+      if (this.#received > maxErrorPage) controller.abort(new Error('the error page is too large'));
       return;
     }
     onReceived?.(chunk.length);
-    if (this.#received > most.bytes) controller.abort(most.error());
+    if (this.#received > limit.bytes) controller.abort(limit.error());
     else this.#chunks.push(chunk);
   }
 
@@ -103,16 +103,16 @@ class Collector implements Dispatcher.DispatchHandler {
     this.#end();
     const [first, second] = this.#chunks;
     const bytes = first !== undefined && second === undefined ? first : Buffer.concat(this.#chunks);
-    if (this.#answer !== undefined) this.#resolve({ ...this.#answer, bytes });
-    else this.#reject(new Error('an answer without a beginning'));
+    if (this.#response !== undefined) this.#resolve({ ...this.#response, bytes });
+    else this.#reject(new Error('the response has no headers'));
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
     this.#end();
-    const { statusCode } = this.#answer ?? {};
-    // What matters of a refusal is here.
-    if (this.#answer !== undefined && statusCode !== 200 && statusCode !== 206) {
-      this.#resolve({ ...this.#answer, bytes: Buffer.alloc(0) });
+    const { statusCode } = this.#response ?? {};
+    // The status of a refusal is all that matters.
+    if (this.#response !== undefined && statusCode !== 200 && statusCode !== 206) {
+      this.#resolve({ ...this.#response, bytes: Buffer.alloc(0) });
     } else {
       this.#reject(error);
     }

@@ -2,13 +2,13 @@ import { type ErrorKind, HeadwaterError, isKind, jsonProblem } from '../../error
 import { type Index, type IndexEntry, readIndex } from '../../simplestreams/read/index-document.ts';
 import { type Verifier, withoutSignature } from './signature.ts';
 
-/** What tells whether a document has changed (RFC 9110, section 8.8). */
+/** Validators for conditional requests (RFC 9110, section 8.8). */
 export interface Validators {
   etag?: string;
   lastModified?: string;
 }
 
-/** Where documents come from: a conditional request each. */
+/** Where documents come from, by conditional requests. */
 export interface DocumentSource {
   document(
     path: string,
@@ -16,25 +16,25 @@ export interface DocumentSource {
   ): Promise<{ changed: false } | { changed: true; bytes: Uint8Array; validators: Validators }>;
 }
 
-/** Documents as they were read before: the index first. */
+/** The documents of an earlier reading: the index first. */
 export type KnownDocuments = { path: string; validators: Validators }[];
 
-/** A document that was read. */
+/** A products document. */
 export interface ReadDocument {
   path: string;
   /** JSON, verified. */
   bytes: Uint8Array;
-  /** When it shall have been changed, and the products that it shall have, as the index says. */
+  /** The time of its last change and its products, according to the index. */
   expected: IndexEntry;
 }
 
 type Changed = { bytes: Uint8Array; validators: Validators };
 
-/** The index of an upstream, signed or not; the first that is there is taken. */
+/** The index of an upstream, signed or not: the first that exists is used. */
 const signedIndexes = ['streams/v1/index.sjson', 'streams/v1/index.json'];
 const plainIndexes = ['streams/v1/index.json', 'streams/v1/index.sjson'];
 
-/** What tells of one document, and not of the upstream. Stores that hide what they have not answer 403. */
+/** Errors that concern one document, not the upstream. Some stores answer 403 for a missing file. */
 const notGiven: ReadonlySet<ErrorKind> = new Set(['forbidden', 'invalid', 'too-large']);
 
 /** Reads an upstream's index and products documents, verified where a verifier is given. */
@@ -45,13 +45,13 @@ export class UpstreamDocuments {
   #unreadable: readonly HeadwaterError[] = [];
   #missing: readonly HeadwaterError[] = [];
 
-  /** @param parts.verifier undefined where unsigned documents are taken */
-  constructor(parts: { source: DocumentSource; verifier: () => Promise<Verifier | undefined> }) {
-    this.#source = parts.source;
-    this.#verifier = parts.verifier;
+  /** @param services.verifier undefined where unsigned documents are accepted */
+  constructor(services: { source: DocumentSource; verifier: () => Promise<Verifier | undefined> }) {
+    this.#source = services.source;
+    this.#verifier = services.verifier;
   }
 
-  /** Asks whether any of the documents has changed since. Costs a request each, without a body. */
+  /** Whether any of the documents has changed. Costs a conditional request for each. */
   async haveChanged(known: KnownDocuments): Promise<boolean> {
     if (known.length === 0) return true;
     for (const { path, validators } of known) {
@@ -59,7 +59,7 @@ export class UpstreamDocuments {
       try {
         if ((await this.#source.document(path, validators)).changed) return true;
       } catch (error) {
-        // A document that went away: the index tells what took its place.
+        // The document was removed: the index may name another one.
         if (isKind(error, 'not-found')) return true;
         throw error;
       }
@@ -68,10 +68,10 @@ export class UpstreamDocuments {
   }
 
   /**
-   * Reads the index and then every products document, one in memory at a time. What the index names in vain is passed
-   * over ({@link unreadable}, {@link missing}).
-   * @throws HeadwaterError `invalid` when a document is refused, or the index is none, `not-found` when there is no
-   * index, and what the source throws
+   * Reads the index and then every products document, one at a time. Missing and unreadable documents are skipped
+   * ({@link unreadable}, {@link missing}).
+   * @throws HeadwaterError `invalid` when a document is refused or the index is malformed, `not-found` when there is no
+   * index, and the errors of the source
    */
   async *read(): AsyncGenerator<ReadDocument> {
     let { index, verifier } = await this.#readIndex();
@@ -83,7 +83,7 @@ export class UpstreamDocuments {
         const document = await this.#readProducts(entry, verifier);
         if (document instanceof HeadwaterError) {
           missing.push(document);
-          // The upstream may have moved on between two requests: its new index names what is there now.
+          // The upstream may have changed between two requests: its new index names the present documents.
           if (!again) break;
           continue;
         }
@@ -97,17 +97,17 @@ export class UpstreamDocuments {
     }
   }
 
-  /** After {@link read}: entries of the index that cannot be used, and why. */
+  /** After {@link read}: unusable entries of the index, with the reason. */
   get unreadable(): readonly HeadwaterError[] {
     return this.#unreadable;
   }
 
-  /** After {@link read}: documents that the index names and the upstream does not give, and why. */
+  /** After {@link read}: documents that the index names and the upstream does not serve, with the reason. */
   get missing(): readonly HeadwaterError[] {
     return this.#missing;
   }
 
-  /** What was read, for {@link haveChanged} of the next time. */
+  /** The documents that were read, for the next {@link haveChanged}. */
   get known(): KnownDocuments {
     return this.#known;
   }
@@ -125,7 +125,7 @@ export class UpstreamDocuments {
     throw new HeadwaterError('not-found', `the upstream has no ${plainIndexes.join(' and no ')}`);
   }
 
-  /** @returns an error when the upstream is there, and does not give it */
+  /** @returns an error when the upstream answers but does not serve the document */
   async #readProducts(
     entry: IndexEntry,
     verifier: Verifier | undefined,
@@ -148,7 +148,7 @@ export class UpstreamDocuments {
     return { path: entry.path, bytes, expected: entry };
   }
 
-  /** @returns undefined when it is not there */
+  /** @returns undefined when the document does not exist */
   async #find(path: string): Promise<Changed | undefined> {
     try {
       const answer = await this.#source.document(path);
@@ -170,7 +170,7 @@ export class UpstreamDocuments {
     if (signature === undefined) {
       throw new HeadwaterError(
         'invalid',
-        `${path}: refused: it is not signed, and there is no ${path}.gpg: use "unsigned: true" if that is all right`,
+        `${path}: refused: it is not signed, and ${path}.gpg does not exist. To accept unsigned documents, set "unsigned: true"`,
       );
     }
     await verifier.detached(bytes, signature.bytes, path);

@@ -4,31 +4,39 @@ import { type Backoff, delayBefore } from '../../async/backoff.ts';
 import { RateLimit } from '../../async/rate-limit.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
-import { FallbackUrls, mostTelling } from './base-urls.ts';
+import { errorToReport, FallbackUrls } from './base-urls.ts';
 import type { Validators } from './documents.ts';
 import type { AddressRules } from './guarded-connect.ts';
-import { Passing, requestError, type Upstream, UpstreamRequests } from './requests.ts';
-import { bytesToSkip, orDiscard, rangeFrom, tooLong, validatorOf, validatorsOf, whole } from './responses.ts';
+import { requestError, TransientRefusal, type Upstream, UpstreamRequests } from './requests.ts';
+import {
+  bytesToSkip,
+  orDiscard,
+  rangeFrom,
+  readBody,
+  tooLong,
+  validatorOf,
+  validatorsOf,
+} from './responses.ts';
 
 const defaultBackoff: Backoff = { attempts: 6, firstDelay: 500, longestDelay: 30_000 };
 
 /** A file of an upstream. */
 export interface UpstreamFile {
-  /** Below the base, checked (`upstream-path.ts`). */
+  /** Relative to the address, validated (`simplestreams/read/path.ts`). */
   path: string;
   /** Bytes. */
   size: number;
 }
 
-/** Which bytes of a file are here already. */
+/** Which bytes of a file have arrived already. */
 export interface Beginning {
   /** Bytes. */
   offset: number;
-  /** Whose bytes they are, when that is known. */
+  /** Which file they come from, when known. */
   origin?: FileOrigin;
 }
 
-/** Whose bytes they are that come of a file, and which ones of it: for a request that goes on with them. */
+/** The address and state of a file that bytes come from, for a request that resumes it. */
 export interface FileOrigin {
   base: string;
   /** A strong ETag, or the time of the last change. */
@@ -37,33 +45,33 @@ export interface FileOrigin {
 
 export interface ReadOptions extends Partial<Beginning> {
   signal?: AbortSignal;
-  /** Ask the addresses in another order: what the first one sent was wrong. */
+  /** Try the first address last: what it sent was wrong. */
   elsewhere?: boolean;
-  /** Told whose bytes come, before they do. Must not fail. */
+  /** Called with the origin of the bytes before they come. Must not fail. */
   onOrigin?: (origin: FileOrigin) => Promise<void>;
 }
 
 export interface DownloaderOptions {
   signal?: AbortSignal;
-  /** Told why a request is made once more. */
+  /** Called with the reason when a request is repeated. */
   onRetry?: (reason: string) => void;
   backoff?: Backoff;
   /** Milliseconds without a byte after which an answer counts as broken. */
   idle?: number;
-  /** How addresses of hosts are found and judged; the system's way when left out. */
+  /** How host names are resolved and judged; the system's way by default. */
   addresses?: AddressRules;
 }
 
-/** Asks an upstream for documents and files, and does not give up at once. */
+/** Downloads documents and files of an upstream, with retries and fallback addresses. */
 export class Downloader {
-  readonly #bases: FallbackUrls;
+  readonly #urls: FallbackUrls;
   readonly #options: DownloaderOptions;
   readonly #backoff: Backoff;
   readonly #requests: UpstreamRequests;
   readonly #rateLimit: RateLimit | undefined;
 
   constructor(upstream: Upstream, options: DownloaderOptions = {}) {
-    this.#bases = new FallbackUrls(upstream.bases);
+    this.#urls = new FallbackUrls(upstream.bases);
     this.#options = options;
     this.#backoff = options.backoff ?? defaultBackoff;
     this.#requests = new UpstreamRequests(upstream, options);
@@ -71,7 +79,7 @@ export class Downloader {
   }
 
   /**
-   * A document, unless it is as it was known.
+   * Downloads a document, unless it has not changed since `known`.
    * @throws HeadwaterError `not-found`; `invalid`; `unavailable` when the upstream cannot be reached
    */
   async document(
@@ -86,14 +94,14 @@ export class Downloader {
         await response.body.dump();
         return { changed: false };
       }
-      const bytes = await whole(response, path);
+      const bytes = await readBody(response, path);
       return { changed: true, bytes, validators: validatorsOf(response) };
     });
   }
 
   /**
-   * The bytes of a small file, when all of them have come.
-   * @param options.onReceived told of bytes that came, also of those that go for nothing
+   * Downloads a small file into memory.
+   * @param options.onReceived called with the number of bytes that arrived, also of failed attempts
    * @throws HeadwaterError as {@link read}
    */
   async bytes(
@@ -102,13 +110,13 @@ export class Downloader {
   ): Promise<Buffer> {
     const { elsewhere = false, onReceived } = options;
     const signal = either(options.signal, this.#options.signal);
-    const most = { bytes: size, error: () => tooLong(path, size) };
+    const limit = { bytes: size, error: () => tooLong(path, size) };
     return await this.#ask({ path, elsewhere, signal }, async (base) => {
-      const answer = await this.#requests.whole(base, path, {
-        most,
+      const answer = await this.#requests.collect(base, path, {
+        limit,
         ...defined({ signal, onReceived }),
       });
-      this.#bases.answered(base);
+      this.#urls.answered(base);
       bytesToSkip(answer, { path, size, at: 0 }, undefined);
       const { bytes } = answer;
       await this.#rateLimit?.take(bytes.length, signal);
@@ -118,8 +126,8 @@ export class Downloader {
   }
 
   /**
-   * The bytes of a file. A connection that breaks is made anew behind the reader's back, and goes on where it broke.
-   * @throws HeadwaterError `not-found`; `invalid` (`WrongBytes`) when it is not the file that was announced;
+   * The bytes of a file. A broken connection is resumed where it broke, invisibly to the reader.
+   * @throws HeadwaterError `not-found`; `invalid` (`WrongBytes`) when it is not the announced file;
    * `unavailable`
    */
   async *read(file: UpstreamFile, options: ReadOptions = {}): AsyncGenerator<Uint8Array> {
@@ -149,12 +157,12 @@ export class Downloader {
           throw incomplete(path, at, size);
         } catch (error) {
           failures.push(this.#note(error, base, path));
-          // Who gave some of it may give the rest.
+          // An address that sent some of the file may send the rest.
           if (at > before) break;
         }
       }
       if (at > before) tries = 1;
-      await this.#waitOrGiveUp(tries, mostTelling(failures), signal);
+      await this.#waitOrGiveUp(tries, errorToReport(failures), signal);
     }
   }
 
@@ -162,7 +170,7 @@ export class Downloader {
     await this.#requests.close();
   }
 
-  /** Asks one address after the other, and all of them again after a while. @throws what `ask` fails with in the end */
+  /** Asks each address in turn, and repeats that with backoff. @throws the last failure of `ask` */
   async #ask<Answer>(
     what: { path: string; elsewhere: boolean; signal: AbortSignal | undefined },
     ask: (base: string) => Promise<Answer>,
@@ -177,13 +185,13 @@ export class Downloader {
           failures.push(this.#note(error, base, path));
         }
       }
-      await this.#waitOrGiveUp(tries, mostTelling(failures), signal);
+      await this.#waitOrGiveUp(tries, errorToReport(failures), signal);
     }
   }
 
-  /** The addresses to ask for a file, in order: first the one whose bytes are here. */
+  /** The addresses to ask for a file, in order: first the one that sent the bytes so far. */
   #basesFor(origin: FileOrigin | undefined, elsewhere: boolean): string[] {
-    const bases = this.#bases.inOrder();
+    const bases = this.#urls.inOrder();
     const [first, ...others] = bases;
     if (origin !== undefined && bases.includes(origin.base)) {
       return [origin.base, ...bases.filter((base) => base !== origin.base)];
@@ -198,19 +206,19 @@ export class Downloader {
     signal: AbortSignal | undefined,
   ): Promise<Dispatcher.ResponseData> {
     const response = await this.#requests.get(base, path, headers, signal);
-    this.#bases.answered(base);
+    this.#urls.answered(base);
     return response;
   }
 
-  /** Remembers that an address failed. @throws HeadwaterError `aborted` when nobody waits any more */
+  /** Records that an address failed. @throws HeadwaterError `aborted` after an abort */
   #note(error: unknown, base: string, path: string): HeadwaterError {
     const failure = requestError(error, path);
     if (failure.kind === 'aborted') throw failure;
-    this.#bases.failed(base, failure);
+    this.#urls.failed(base, failure);
     return failure;
   }
 
-  /** @throws the failure when it will not pass, or was met often enough */
+  /** Waits before the next attempt. @throws the failure when it is permanent, or no attempt is left */
   async #waitOrGiveUp(
     tries: number,
     failure: HeadwaterError,
@@ -218,7 +226,7 @@ export class Downloader {
   ): Promise<void> {
     if (failure.kind !== 'unavailable' || tries >= this.#backoff.attempts) throw failure;
     this.#options.onRetry?.(failure.message);
-    const wanted = failure instanceof Passing ? failure.after : undefined;
+    const wanted = failure instanceof TransientRefusal ? failure.after : undefined;
     await sleep(delayBefore(tries, this.#backoff, wanted), undefined, { signal });
   }
 }

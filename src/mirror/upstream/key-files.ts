@@ -6,7 +6,7 @@ import { fileError } from '../../files/file-error.ts';
 import { Verifier } from './signature.ts';
 
 /**
- * The authorities that a mirror's definition names, as PEM.
+ * Reads the certificate authorities that a mirror's definition names, as PEM.
  * @throws HeadwaterError `invalid`, naming the definition and the file, when it cannot be read or has no certificates
  */
 export async function readAuthorities(
@@ -21,20 +21,20 @@ export async function readAuthorities(
     throw wrong(definition, `ca: ${message}`, error);
   }
   const certificates = text.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
-  if (certificates.length === 0) throw wrong(definition, `ca: ${ca} holds no certificates in PEM`);
+  if (certificates.length === 0) throw wrong(definition, `ca: ${ca} has no certificates in PEM`);
   for (const [index, certificate] of certificates.entries()) {
     try {
       new X509Certificate(certificate);
     } catch (error) {
-      throw wrong(definition, `ca: ${ca}: its certificate ${index + 1} is none: ${messageOf(error)}`, error);
+      throw wrong(definition, `ca: ${ca}: certificate ${index + 1} is not valid: ${messageOf(error)}`, error);
     }
   }
   return text;
 }
 
 /**
- * Opens the keyring and the authorities of a definition, as a run would.
- * @returns what is wrong with them, a line for each
+ * Opens the keyring and the authorities of a definition, as a run does.
+ * @returns a line for each problem
  */
 export async function problemsOfNamedFiles(definition: MirrorDefinition): Promise<string[]> {
   const { keyring, ca, file } = definition;

@@ -1,7 +1,7 @@
 import { type Dispatcher, EnvHttpProxyAgent } from 'undici';
 import { codeOf, HeadwaterError, messageOf, quotable } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
-import { type CollectOptions, collect, type WholeAnswer } from './collect-response.ts';
+import { type CollectedResponse, type CollectOptions, collectResponse } from './collect-response.ts';
 import { type AddressRules, GuardedConnect, RefusedAddress } from './guarded-connect.ts';
 import { Redirects } from './redirects.ts';
 import { WrongBytes } from './retry-elsewhere.ts';
@@ -9,17 +9,17 @@ import { trustedCertificates } from './trusted-certificates.ts';
 
 /** An upstream server. */
 export interface Upstream {
-  /** The address, then fallbacks; no slash at the end. */
+  /** The address, then fallbacks; without a slash at the end. */
   bases: string[];
-  /** Certificates, in PEM, that are trusted beside those of the system. */
+  /** Certificates in PEM to trust, besides those of the system. */
   ca?: string;
-  /** For the address only: neither for fallbacks nor for where it redirects to. */
+  /** For the address only: not for fallbacks or redirects. */
   credentials?: { user: string; password: string };
-  /** Hosts, beside its own, that it may redirect to. */
+  /** Hosts that it may redirect to, besides its own. */
   redirects?: readonly string[];
-  /** Connections at a time. */
+  /** The most connections at a time. */
   concurrency: number;
-  /** Bytes a second, of all connections together. */
+  /** Bytes per second, for all connections together. */
   bandwidth?: number;
 }
 
@@ -28,22 +28,22 @@ const redirectsFollowed = 5;
 /** Milliseconds. */
 const timeouts = { connect: 15_000, idle: 60_000 };
 
-/** Answers that may be others the next time (RFC 9110, section 15). */
-const passing = new Set([408, 425, 429, 500, 502, 503, 504]);
+/** Status codes of temporary failures (RFC 9110, section 15). */
+const transientStatuses = new Set([408, 425, 429, 500, 502, 503, 504]);
 
-/** The longest that an upstream may make us wait with Retry-After, in milliseconds. */
+/** The longest wait that Retry-After can ask for, in milliseconds. */
 const longestRetryAfter = 120_000;
 
-/** Milliseconds of a header Retry-After, which is seconds or a date (RFC 9110, section 10.2.3). */
+/** The milliseconds of a Retry-After header, which gives seconds or a date (RFC 9110, section 10.2.3). */
 export function retryAfter(header: string | string[] | undefined, now = Date.now()): number | undefined {
   if (typeof header !== 'string') return undefined;
   const delay = /^\d+$/.test(header) ? Number(header) * 1000 : Math.max(0, Date.parse(header) - now);
   return Number.isNaN(delay) ? undefined : Math.min(delay, longestRetryAfter);
 }
 
-/** A refusal that may be another the next time. */
-export class Passing extends HeadwaterError {
-  /** Milliseconds that the upstream asks to wait. */
+/** A refusal that a retry may overcome. */
+export class TransientRefusal extends HeadwaterError {
+  /** How long the upstream asks to wait, in milliseconds. */
   readonly after: number | undefined;
 
   constructor(message: string, after: number | undefined) {
@@ -53,16 +53,16 @@ export class Passing extends HeadwaterError {
 }
 
 /**
- * Makes single requests to an upstream, over connections that are kept. Redirects are followed as far as the definition
- * allows; to which addresses they may go is checked where connections are made. A proxy resolves names by itself: then
- * only names can be checked.
+ * Makes single requests to an upstream, over persistent connections. Redirects are followed as far as the definition
+ * allows; each address is checked when it is connected to. A proxy resolves names itself, so behind one only names can
+ * be checked.
  */
 export class UpstreamRequests {
   readonly #guard: GuardedConnect;
   readonly #redirects: Redirects;
-  /** For addresses of the definition, and for redirects of an upstream that is on a private network itself. */
+  /** For the addresses of the definition, and for redirects of an upstream on a private network. */
   readonly #agent: Dispatcher;
-  /** For redirects of all others; made with the first. */
+  /** For redirects of all other upstreams; created by the first one. */
   #publicAgent: Dispatcher | undefined;
   readonly #makePublicAgent: () => Dispatcher;
   readonly #authorization: { origin: string; header: string } | undefined;
@@ -95,9 +95,9 @@ export class UpstreamRequests {
   }
 
   /**
-   * Asks for something below a base, and follows redirects.
-   * @returns an answer with what was asked for (200, 206), or 304
-   * @throws HeadwaterError for any other answer, {@link Passing} among them; `unavailable`, `aborted`
+   * Requests a path below an address, and follows redirects.
+   * @returns a response of status 200, 206 or 304
+   * @throws HeadwaterError for any other status ({@link TransientRefusal} for temporary ones); `unavailable`, `aborted`
    */
   async get(
     base: string,
@@ -111,21 +111,21 @@ export class UpstreamRequests {
   }
 
   /**
-   * Asks for something small below a base, as {@link get}.
-   * @throws HeadwaterError as {@link get}; what `options` says
+   * Requests a small file below an address, as {@link get}.
+   * @throws HeadwaterError as {@link get}; the errors of `options`
    */
-  async whole(base: string, path: string, options: CollectOptions): Promise<WholeAnswer> {
-    return await this.#follow(base, path, {}, (agent, request) => collect(agent, request, options));
+  async collect(base: string, path: string, options: CollectOptions): Promise<CollectedResponse> {
+    return await this.#follow(base, path, {}, (agent, request) => collectResponse(agent, request, options));
   }
 
   /** @param ask makes one request */
-  async #follow<Answer extends Pick<WholeAnswer, 'statusCode' | 'headers'> | Dispatcher.ResponseData>(
+  async #follow<Answer extends Pick<CollectedResponse, 'statusCode' | 'headers'> | Dispatcher.ResponseData>(
     base: string,
     path: string,
     headers: Record<string, string>,
     ask: (agent: Dispatcher, request: Dispatcher.DispatchOptions & { origin: string }) => Promise<Answer>,
   ): Promise<Answer> {
-    // A URL loses blanks at its end.
+    // URL removes spaces at the end.
     const asked = new URL(`${base}/${path.replaceAll(' ', '%20')}`);
     let url = asked;
     let agent = this.#agent;
@@ -174,19 +174,20 @@ function isRedirect(status: number): boolean {
 
 function refusal(
   where: string,
-  { statusCode, headers }: Pick<WholeAnswer, 'statusCode' | 'headers'>,
+  { statusCode, headers }: Pick<CollectedResponse, 'statusCode' | 'headers'>,
 ): HeadwaterError {
   const said = `${where}: the upstream answered ${statusCode}`;
   if (statusCode === 404 || statusCode === 410) return new HeadwaterError('not-found', said);
   if (statusCode === 416) return new WrongBytes(`${said}: it has fewer bytes than are here`);
   if (statusCode === 401 || statusCode === 403) {
-    return new HeadwaterError('forbidden', `${said}: it wants other credentials, or none may read this`);
+    return new HeadwaterError('forbidden', `${said}: check the credentials`);
   }
-  if (passing.has(statusCode)) return new Passing(said, retryAfter(headers['retry-after']));
+  if (transientStatuses.has(statusCode))
+    return new TransientRefusal(said, retryAfter(headers['retry-after']));
   return new HeadwaterError('invalid', said);
 }
 
-/** What anything that was thrown means to who asked for `what`. */
+/** Converts anything that a request for `what` threw. */
 export function requestError(error: unknown, what: string): HeadwaterError {
   if (error instanceof HeadwaterError) return error;
   const refused = /^Proxy response \((\d+)\)/.exec(messageOf(error))?.[1];
@@ -199,13 +200,13 @@ export function requestError(error: unknown, what: string): HeadwaterError {
   }
   const code = codeOf(error);
   const reason = `${failureText(error, code)}${code === undefined ? '' : ` (${code})`}`;
-  // A certificate that is not trusted will not be trusted the next time.
+  // A retry does not make a certificate trusted.
   const kind = /CERT|SELF_SIGNED|ALTNAME|UNABLE_TO_VERIFY/.test(code ?? '') ? 'invalid' : 'unavailable';
   return new HeadwaterError(kind, `${what}: the upstream does not answer: ${reason}`, { cause: error });
 }
 
 function failureText(error: unknown, code: string | undefined): string {
-  // The message of Node.js lists the names of the certificate.
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'its certificate is one for other hosts';
+  // The message of Node.js would list the names in the certificate.
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'its certificate is for other hosts';
   return quotable(messageOf(error)) || 'the connection failed';
 }

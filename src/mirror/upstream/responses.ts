@@ -4,15 +4,15 @@ import { defined } from '../../model/defined.ts';
 import type { Validators } from './documents.ts';
 import { WrongBytes } from './retry-elsewhere.ts';
 
-/** An answer before its body. */
-type AnswerHead = Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>;
+/** A response without its body. */
+type ResponseHead = Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>;
 
-/** Documents larger than this, in bytes, are refused. */
-const largestDocument = 256 * 1024 * 1024;
+/** The largest accepted document, in bytes. */
+const maxDocumentSize = 256 * 1024 * 1024;
 
 /**
- * Asks for the rest of a file (RFC 9110, sections 14.2 and 13.1.5).
- * @param validator of the bytes that are here; without one only the digest of the whole tells whether the parts fit
+ * Headers that request the rest of a file (RFC 9110, sections 14.2 and 13.1.5).
+ * @param validator of the bytes so far; without one, only the digest of the file shows whether the two parts belong together
  */
 export function rangeFrom(at: number, validator: string | undefined): Record<string, string> {
   if (at === 0) return {};
@@ -20,12 +20,12 @@ export function rangeFrom(at: number, validator: string | undefined): Record<str
 }
 
 /**
- * How many bytes of an answer to skip, to go on at `at`: a server that ignores Range sends the file from its beginning.
- * @param known the validator of the bytes that are here
+ * How many bytes of a response to skip to resume at `at`: a server that ignores Range sends the file from its beginning.
+ * @param known the validator of the bytes so far
  * @throws WrongBytes when the file is not as large as announced, or has changed
  */
 export function bytesToSkip(
-  response: AnswerHead,
+  response: ResponseHead,
   file: { path: string; size: number; at: number },
   known: string | undefined,
 ): number {
@@ -35,7 +35,7 @@ export function bytesToSkip(
       /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(String(response.headers['content-range'])) ?? [];
     if (total !== undefined && total !== '*' && Number(total) !== size) throw otherSize(path, size, total);
     if (start !== undefined && Number(start) <= at) return at - Number(start);
-    throw new HeadwaterError('unavailable', `${path}: the upstream sent another part than was asked for`);
+    throw new HeadwaterError('unavailable', `${path}: the upstream sent another range than requested`);
   }
   const length = response.headers['content-length'];
   if (length !== undefined && Number(length) > size) throw otherSize(path, size, String(length));
@@ -46,15 +46,15 @@ export function bytesToSkip(
   return at;
 }
 
-/** What tells a file from one that has changed: a strong ETag, or the time of the last change. */
-export function validatorOf({ headers }: AnswerHead): string | undefined {
+/** Identifies the state of a file: a strong ETag, or the time of the last change. */
+export function validatorOf({ headers }: ResponseHead): string | undefined {
   const etag = headers['etag'];
   if (typeof etag === 'string' && !etag.startsWith('W/')) return etag;
   const modified = headers['last-modified'];
   return typeof modified === 'string' ? modified : undefined;
 }
 
-/** What asks for a document only if it has changed. */
+/** The validators for a conditional request for a document. */
 export function validatorsOf({ headers }: Dispatcher.ResponseData): Validators {
   const { etag, 'last-modified': lastModified } = headers;
   return {
@@ -64,8 +64,8 @@ export function validatorsOf({ headers }: Dispatcher.ResponseData): Validators {
 }
 
 /**
- * Gives an answer up when what it says is not what it should be: a body that nobody reads would keep its connection.
- * @throws what `look` throws
+ * Discards a response that `look` rejects: an unread body would keep its connection.
+ * @throws the errors of `look`
  */
 export function orDiscard<Found>({ body }: Dispatcher.ResponseData, look: () => Found): Found {
   try {
@@ -76,18 +76,18 @@ export function orDiscard<Found>({ body }: Dispatcher.ResponseData, look: () => 
   }
 }
 
-/** The body of an answer, in one buffer from the beginning where its length is known: documents are large. */
-export async function whole(response: Dispatcher.ResponseData, path: string): Promise<Buffer> {
+/** Reads a body into one buffer, allocated at once where the length is known: documents are large. */
+export async function readBody(response: Dispatcher.ResponseData, path: string): Promise<Buffer> {
   const { headers, body } = response;
   const length = Number(headers['content-length'] ?? Number.NaN);
   const known = Number.isSafeInteger(length);
   orDiscard(response, () => {
-    if (known && length > largestDocument) throw tooLong(path, largestDocument);
+    if (known && length > maxDocumentSize) throw tooLong(path, maxDocumentSize);
   });
   let bytes = Buffer.allocUnsafeSlow(known ? length : 1024 * 1024);
   let filled = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
-    if (filled + chunk.length > largestDocument) throw tooLong(path, largestDocument);
+    if (filled + chunk.length > maxDocumentSize) throw tooLong(path, maxDocumentSize);
     if (filled + chunk.length > bytes.length) {
       bytes = Buffer.concat([bytes.subarray(0, filled)], Math.max(2 * bytes.length, filled + chunk.length));
     }
@@ -95,7 +95,7 @@ export async function whole(response: Dispatcher.ResponseData, path: string): Pr
     filled += chunk.length;
   }
   if (known && filled < length)
-    throw new HeadwaterError('unavailable', `${path}: the upstream stopped half way`);
+    throw new HeadwaterError('unavailable', `${path}: the upstream sent only part of it`);
   return bytes.subarray(0, filled);
 }
 

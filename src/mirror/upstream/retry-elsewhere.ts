@@ -1,6 +1,6 @@
 import { HeadwaterError } from '../../errors.ts';
 
-/** An upstream sent other bytes than its document announces: nothing of them is worth keeping. */
+/** The upstream sent other bytes than its document announces: they are discarded. */
 export class WrongBytes extends HeadwaterError {
   constructor(message: string, options?: { cause: unknown }) {
     super('invalid', message, options);
@@ -9,8 +9,8 @@ export class WrongBytes extends HeadwaterError {
 
 /**
  * Fetches a file, and once more from another address when its bytes were wrong.
- * @param fetch `elsewhere` when the addresses are to be asked in another order; throws {@link WrongBytes}
- * @throws what `fetch` throws, WrongBytes only the second time
+ * @param fetch `elsewhere`: try the addresses in another order; throws {@link WrongBytes}
+ * @throws the errors of `fetch`; {@link WrongBytes} when the bytes were wrong twice
  */
 export async function atMostTwice<Result>(fetch: (elsewhere: boolean) => Promise<Result>): Promise<Result> {
   try {

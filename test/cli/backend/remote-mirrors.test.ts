@@ -84,7 +84,7 @@ test('a run that fails ends as it does on the data directory', async () => {
     expect(there).toMatchObject({ code, stderr: expect.stringMatching(message) });
     expect({ code: here.code, stderr: here.stderr }).toEqual({ code: there.code, stderr: there.stderr });
   };
-  await same(7, /mirror up is not complete: 1 of its versions failed/);
+  await same(7, /mirror up is incomplete: 1 of its versions failed/);
   upstream.files.clear();
   await same(4, /has no streams\/v1\/index\.json/);
   upstream.files.set('streams/v1/index.json', Buffer.from('no JSON'));
@@ -146,7 +146,7 @@ test('a server that ends during a run ends the command', async () => {
 
 test('what a server cannot do, or does not know, is said', async () => {
   const { remote } = await setUp();
-  const local = /a plan is made on a data directory only: name it with --data-dir or --config/;
+  const local = /a plan needs a data directory\. Use --data-dir or --config/;
   expect(await remote('plan', 'up')).toMatchObject({ code: 2, stderr: expect.stringMatching(local) });
   expect(await remote('run', '--dry-run')).toMatchObject({ code: 2, stderr: expect.stringMatching(local) });
   const none = { code: 4, stderr: expect.stringMatching(/there is no mirror none/) };

@@ -8,7 +8,7 @@ import { parseDigest } from '../../../src/model/digest.ts';
 import type { StoredFile } from '../../../src/publish/destination/destination.ts';
 import { FaultProxy } from '../../support/fault-proxy.ts';
 import { TestUpstream } from '../test-upstream.ts';
-import { mirrorParts } from '../workspace.ts';
+import { mirrorServices } from '../workspace.ts';
 
 const product = 'debian:bookworm:amd64:default';
 const serial = '20260101_0000';
@@ -33,7 +33,7 @@ async function setUp(options: { idle?: number; bandwidth?: number } = {}) {
     await downloader.close();
     await proxy.stop();
   });
-  const parts = await mirrorParts();
+  const parts = await mirrorServices();
   const directory = join(parts.dataDir, 'downloads');
   const downloads = new BlobDownloads({ ...parts, downloader, directory, concurrency: 2 });
   const left = async () => await readdir(directory).catch(() => []);

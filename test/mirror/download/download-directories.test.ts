@@ -11,7 +11,7 @@ import { FaultProxy } from '../../support/fault-proxy.ts';
 import { TestServer } from '../../support/server.ts';
 import { makeSmallImage } from '../../support/small-images.ts';
 import { TestUpstream } from '../test-upstream.ts';
-import { definition, held, mirrorParts } from '../workspace.ts';
+import { definition, held, mirrorServices } from '../workspace.ts';
 
 const backoff = { attempts: 4, firstDelay: 1, longestDelay: 5 };
 const manual = { cause: 'manual' as const };
@@ -97,7 +97,7 @@ test('a server that ignores Range is read from the beginning, without the part t
 test('a fallback gives what the first address does not have', async () => {
   const [empty, full] = [await TestUpstream.start(), await TestUpstream.start()];
   await full.offer('debian:bookworm:amd64:default', '20260101_0000');
-  const parts = await mirrorParts();
+  const parts = await mirrorServices();
   const mirror = definition(empty.url, { fallback: [full.url] });
   expect((await runMirror(mirror, parts, manual)).outcome).toBe('success');
 });
@@ -176,7 +176,7 @@ test('bytes that are wrong at one address are asked for at another', async () =>
     when: ({ path }) => path.includes('rootfs'),
     do: { kind: 'corrupt-answer', at: 1_000_000 },
   });
-  const parts = await mirrorParts();
+  const parts = await mirrorServices();
   const mirror = definition(first.url, { fallback: [second.url] });
   expect(await runMirror(mirror, parts, manual)).toMatchObject({ outcome: 'success' });
   expect(second.requests).toHaveLength(1);
@@ -213,7 +213,7 @@ test('files with no SHA-256 are checked by what there is', async () => {
   const good = items['root.squashfs']?.['sha512'];
   Object.assign(items['root.squashfs'] ?? {}, { sha512: '0'.repeat(128) });
   upstream.announce();
-  const parts = await mirrorParts();
+  const parts = await mirrorServices();
   const wrong = await runMirror(definition(upstream.url), parts, manual);
   expect(wrong.report.failed[0]?.error).toMatch(/its sha512 is [0-9a-f]+, but 0+ was announced/);
   Object.assign(items['root.squashfs'] ?? {}, { sha512: good });
@@ -237,7 +237,7 @@ test('what arrived of a large file before the end of the process is not fetched 
   const { path, sha256 } = items['root.squashfs'] ?? {};
   const bytes = upstream.files.get(String(path)) ?? Buffer.alloc(0);
   const dataDir = await scratchDirectory();
-  const parts = await mirrorParts(dataDir);
+  const parts = await mirrorServices(dataDir);
   await mkdir(join(dataDir, 'downloads'));
   await writeFile(join(dataDir, 'downloads', String(sha256)), bytes);
   upstream.files.set(String(path), Buffer.from('gone'));

@@ -6,7 +6,7 @@ import { runMirror } from '../../../src/mirror/run/run.ts';
 import { scratchDirectory } from '../../support/catalog.ts';
 import { ChildServer } from '../../support/child-server.ts';
 import { TestUpstream } from '../test-upstream.ts';
-import { definition, held, mirrorParts } from '../workspace.ts';
+import { definition, held, mirrorServices } from '../workspace.ts';
 
 const product = 'debian:bookworm:amd64:default';
 const path = 'images/debian/bookworm/amd64/default/20260101_0000/rootfs.squashfs';
@@ -15,7 +15,7 @@ test('two servers over one catalog each fetch for their own clients, and the fil
   const upstream = await TestUpstream.start();
   await upstream.offer(product, '20260101_0000', { size: 1_500_000 });
   const dataDir = await scratchDirectory();
-  const parts = await mirrorParts(dataDir);
+  const parts = await mirrorServices(dataDir);
   const mirror = definition(upstream.url, { mode: 'on-demand' });
   await runMirror(mirror, parts, { cause: 'manual' });
   const mirrorDir = join(dataDir, 'definitions');

@@ -102,7 +102,7 @@ describe('a plan', () => {
     const made = plan(upstream(...days(1)), [held]);
     expect(made.add).toEqual([]);
     expect(made.skipped.map(({ reason }) => reason)).toEqual([
-      'it is here with other files, and a published version never changes',
+      'it is published with other files, and a published version never changes',
     ]);
   });
 
@@ -129,7 +129,7 @@ describe('a plan', () => {
     });
     expect(serialsOf(plan(content).add)).toEqual(days(1));
     expect(plan(content).skipped).toMatchObject([
-      { reason: 'another product of the upstream has the same name here', count: 1 },
+      { reason: 'another product of the upstream has the same name', count: 1 },
     ]);
   });
 

@@ -4,7 +4,7 @@ import { HeldLease } from '../../../src/mirror/run/lease.ts';
 import { runMirror } from '../../../src/mirror/run/run.ts';
 import { unlimited } from '../../../src/model/rights.ts';
 import { TestUpstream } from '../test-upstream.ts';
-import { definition, find, held, mirrorParts } from '../workspace.ts';
+import { definition, find, held, mirrorServices } from '../workspace.ts';
 
 const bookworm = 'debian:bookworm:amd64:default';
 const manual = { cause: 'manual' as const };
@@ -13,7 +13,7 @@ const actor = { who: 'local:test', from: 'command line', permit: unlimited };
 test('the versions of a mirror are handed over to another one, which continues with them', async () => {
   const upstream = await TestUpstream.start();
   await upstream.offer(bookworm, '20260101_0000');
-  const parts = await mirrorParts();
+  const parts = await mirrorServices();
   const onDemand = { mode: 'on-demand' as const };
   await runMirror(definition(upstream.url, onDemand), parts, manual);
   const renamed = definition(upstream.url, { ...onDemand, name: 'renamed' });
@@ -34,7 +34,7 @@ test('the versions of a mirror are handed over to another one, which continues w
 test('the versions of a mirror are removed, but not while it runs', async () => {
   const upstream = await TestUpstream.start();
   await upstream.offer(bookworm, '20260101_0000');
-  const parts = await mirrorParts();
+  const parts = await mirrorServices();
   await runMirror(definition(upstream.url), parts, manual);
   const lease = await HeldLease.take(parts.catalog.mirrors, 'test');
   await expect(dropMirror('test', parts, actor)).rejects.toThrow(/is running already/);
@@ -50,7 +50,7 @@ test('the versions of a mirror are removed, but not while it runs', async () => 
 test('only the versions that are not downloaded are removed; the next run lists them again', async () => {
   const upstream = await TestUpstream.start();
   await upstream.offer(bookworm, '20260101_0000');
-  const parts = await mirrorParts();
+  const parts = await mirrorServices();
   await runMirror(definition(upstream.url), parts, manual);
   const onlyNotDownloaded = { onlyNotDownloaded: true };
   await expect(dropMirror('test', parts, actor, onlyNotDownloaded)).rejects.toThrow(

@@ -4,7 +4,7 @@ import { parseDigest } from '../../../src/model/digest.ts';
 import { collectGarbage } from '../../../src/ops/garbage-collection.ts';
 import { TestServer } from '../../support/server.ts';
 import { TestUpstream } from '../test-upstream.ts';
-import { definition, mirrorParts } from '../workspace.ts';
+import { definition, mirrorServices } from '../workspace.ts';
 
 const product = 'debian:bookworm:amd64:default';
 const path = (serial: string) => `images/debian/bookworm/amd64/default/${serial}/rootfs.squashfs`;
@@ -13,7 +13,7 @@ test('what a mirror retires can be fetched for the grace period; then its bytes 
   const upstream = await TestUpstream.start();
   const [old, young] = ['20260101_0000', '20260102_0000'];
   await upstream.offer(product, old);
-  const parts = await mirrorParts();
+  const parts = await mirrorServices();
   const mirror = definition(upstream.url, { keep: { versions: 1, removed: 'keep' } });
   await runMirror(mirror, parts, { cause: 'manual' });
   await upstream.offer(product, young);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { DirectoryStore } from '../../../src/blobs/directory/directory-store.ts';
 import { Catalog } from '../../../src/catalog/catalog.ts';
-import type { MirrorParts } from '../../../src/mirror/run/open-upstream.ts';
+import type { MirrorServices } from '../../../src/mirror/mirror-services.ts';
 import { runMirror } from '../../../src/mirror/run/run.ts';
 import { parseDigest } from '../../../src/model/digest.ts';
 import { LocalDestination } from '../../../src/publish/destination/local-destination.ts';
@@ -11,7 +11,7 @@ import { Intake } from '../../../src/publish/intake/intake.ts';
 import { scratchDirectory } from '../../support/catalog.ts';
 import { FaultProxy } from '../../support/fault-proxy.ts';
 import { TestUpstream } from '../test-upstream.ts';
-import { definition, held, mirrorParts } from '../workspace.ts';
+import { definition, held, mirrorServices } from '../workspace.ts';
 
 const product = 'debian:bookworm:amd64:default';
 const serials = ['20260101_0000', '20260102_0000', '20260103_0000'];
@@ -31,7 +31,7 @@ test('a root that the upstream never sends fails its version, and no other; it c
   const proxy = await FaultProxy.start(upstream.url);
   onTestFinished(() => proxy.stop());
   proxy.inject({ do: { kind: 'stall' }, when: ({ path }) => path === `/${root}` });
-  const parts = await mirrorParts();
+  const parts = await mirrorServices();
   const times = { idle: 300, backoff: { attempts: 2, firstDelay: 1, longestDelay: 1 } };
   const { outcome, report } = await runMirror(definition(proxy.url), parts, { cause: 'manual', times });
   expect({ outcome, added: report.added, failed: report.failed }).toEqual({
@@ -63,7 +63,7 @@ test('a root that hangs its examination fails its version, and no other; its dig
   expect({ outcome, added: report.added, failed: report.failed }).toEqual({
     outcome: 'partial',
     added: 2,
-    failed: [{ product, version: hanging, error: expect.stringContaining('no progress for 1 s') as string }],
+    failed: [{ product, version: hanging, error: expect.stringContaining('no progress for 5 s') as string }],
   });
   expect(await held(parts)).toEqual(others);
   expect(await parts.store.stat(parseDigest(upstream.digestOf(root)))).toBeUndefined();
@@ -77,7 +77,7 @@ test('a root that hangs its examination fails its version, and no other; its dig
 });
 
 /** A data directory whose files are examined by a program of the test's. */
-async function partsWith(program: URL): Promise<MirrorParts> {
+async function partsWith(program: URL): Promise<MirrorServices> {
   const dataDir = await scratchDirectory();
   const catalog = await Catalog.open(join(dataDir, 'catalog.db'));
   const store = new DirectoryStore(dataDir);
@@ -85,7 +85,7 @@ async function partsWith(program: URL): Promise<MirrorParts> {
   const intake = new Intake({
     count: 8,
     memory: 512 * 1024 * 1024,
-    timeout: 1000,
+    timeout: 5000,
     directory: join(dataDir, 'staging'),
     program,
   });

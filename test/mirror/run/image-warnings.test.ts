@@ -8,7 +8,7 @@ import { headwater } from '../../cli/command-line.ts';
 import { file, packTar, symlink } from '../../image/fixtures.ts';
 import { scratchDirectory } from '../../support/catalog.ts';
 import { TestUpstream } from '../test-upstream.ts';
-import { definition, held, mirrorParts } from '../workspace.ts';
+import { definition, held, mirrorServices } from '../workspace.ts';
 
 const product = 'debian:bookworm:amd64:default';
 const warning = expect.stringMatching(
@@ -27,7 +27,7 @@ async function startUpstream(): Promise<TestUpstream> {
 
 test('a run reports images that break a rule that is set to warn, and the audit log has the warnings', async () => {
   const upstream = await startUpstream();
-  const parts = await mirrorParts(undefined, { 'templates-link': 'warn' });
+  const parts = await mirrorServices(undefined, { 'templates-link': 'warn' });
   const { outcome, report } = await runMirror(definition(upstream.url), parts, { cause: 'manual' });
   expect({ outcome, warnings: report.warnings }).toEqual({ outcome: 'success', warnings: [warning] });
   const entries = await parts.catalog.audit.list({ who: 'mirror:test', limit: 10 });
@@ -39,7 +39,7 @@ test('a run reports images that break a rule that is set to warn, and the audit 
 
 test('where the rule refuses, the version fails and nothing warns', async () => {
   const upstream = await startUpstream();
-  const parts = await mirrorParts();
+  const parts = await mirrorServices();
   const { outcome, report } = await runMirror(definition(upstream.url), parts, { cause: 'manual' });
   expect({ outcome, warnings: report.warnings }).toEqual({ outcome: 'partial', warnings: [] });
   expect(report.failed).toMatchObject([{ error: expect.stringContaining('rule templates-link') as string }]);

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { HeldLease } from '../../../src/mirror/run/lease.ts';
 import { runMirror } from '../../../src/mirror/run/run.ts';
 import { TestUpstream } from '../test-upstream.ts';
-import { definition, held, mirrorParts } from '../workspace.ts';
+import { definition, held, mirrorServices } from '../workspace.ts';
 
 const product = 'debian:bookworm:amd64:default';
 /** The lease of another process. */
@@ -11,7 +11,7 @@ const other = { holder: 'another-process', expiresAt: new Date(Date.now() + 3_60
 test('a run whose lease another process took over stops, changes nothing more, and leaves that lease alone', async () => {
   const upstream = await TestUpstream.start();
   await upstream.offer(product, '20260101_0000', { size: 600_000 });
-  const parts = await mirrorParts();
+  const parts = await mirrorServices();
   const { mirrors } = parts.catalog;
   // The other process found the lease expired: this one had been suspended, say.
   const takeOver = async () => {
@@ -51,7 +51,7 @@ test('a run whose lease another process took over stops, changes nothing more, a
 });
 
 test('a process that was suspended asks whether it still has the lease before its next change', async () => {
-  const { mirrors } = (await mirrorParts()).catalog;
+  const { mirrors } = (await mirrorServices()).catalog;
   const lease = await HeldLease.take(mirrors, 'test', 100);
   onTestFinished(() => lease.release());
   const { holder = '' } = (await mirrors.lease('test')) ?? {};

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { runMirror } from '../../../src/mirror/run/run.ts';
 import { parseDigest } from '../../../src/model/digest.ts';
 import { TestUpstream } from '../test-upstream.ts';
-import { definition, find, mirrorParts } from '../workspace.ts';
+import { definition, find, mirrorServices } from '../workspace.ts';
 
 const bookworm = 'debian:bookworm:amd64:default';
 const manual = { cause: 'manual' as const };
@@ -21,7 +21,7 @@ async function crowd() {
     return { path: String(said['path']), sha256: String(said['sha256']), said };
   };
   const mirror = definition(upstream.url, { keep: { versions: 100, removed: 'keep' } });
-  return { upstream, item, mirror, parts: await mirrorParts() };
+  return { upstream, item, mirror, parts: await mirrorServices() };
 }
 
 test('many small versions come whole, with the fingerprints that their upstream gives them', async () => {
@@ -85,7 +85,7 @@ test('small files that a run had stored when it was killed, of which the catalog
 });
 
 test('where no file is to be kept the catalog does not change', async () => {
-  const { destination, catalog } = await mirrorParts();
+  const { destination, catalog } = await mirrorServices();
   const { revision } = await catalog.changes.since(0);
   expect(await destination.storeAll([])).toEqual([]);
   const text = Buffer.from('no image at all');

@@ -1,10 +1,10 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { MirrorServices } from '../../../src/mirror/mirror-services.ts';
 import { OnDemandStore } from '../../../src/mirror/on-demand/on-demand-store.ts';
-import type { MirrorParts } from '../../../src/mirror/run/open-upstream.ts';
 import { runMirror } from '../../../src/mirror/run/run.ts';
 import { parseDigest } from '../../../src/model/digest.ts';
 import { TestUpstream } from '../test-upstream.ts';
-import { definition, find, held, mirrorParts } from '../workspace.ts';
+import { definition, find, held, mirrorServices } from '../workspace.ts';
 
 // Versions that are listed and whose bytes are not all here.
 
@@ -13,7 +13,7 @@ const manual = { cause: 'manual' as const };
 const onDemand = { mode: 'on-demand' as const };
 
 /** The digests of a version's files, and those of them that the store has not. */
-async function files({ catalog, store }: MirrorParts, serial: string) {
+async function files({ catalog, store }: MirrorServices, serial: string) {
   const version = (await catalog.products.find(bookworm))?.versions.find((one) => one.serial === serial);
   const digests = (version?.items ?? []).map(({ digest }) => parseDigest(digest));
   const lacking = [];
@@ -26,7 +26,7 @@ describe('a scheduled run', () => {
     const upstream = await TestUpstream.start();
     await upstream.offer(bookworm, '20260101_0000');
     await upstream.offer(bookworm, '20260102_0000');
-    const parts = await mirrorParts();
+    const parts = await mirrorServices();
     await runMirror(definition(upstream.url, onDemand), parts, manual);
     expect((await files(parts, '20260101_0000')).lacking).toHaveLength(2);
     const before = await find(parts, bookworm);
@@ -43,7 +43,7 @@ describe('a scheduled run', () => {
   test('with --force brings what the store has lost', async () => {
     const upstream = await TestUpstream.start();
     await upstream.offer(bookworm, '20260101_0000');
-    const parts = await mirrorParts();
+    const parts = await mirrorServices();
     await runMirror(definition(upstream.url), parts, manual);
     const { digests } = await files(parts, '20260101_0000');
     for (const digest of digests) await parts.store.remove(digest);
@@ -60,7 +60,7 @@ describe('what the upstream removes', () => {
   test('before anybody asked for it is no longer listed, whatever keep says; what is here is kept', async () => {
     const upstream = await TestUpstream.start();
     await upstream.offer(bookworm, '20260101_0000');
-    const parts = await mirrorParts();
+    const parts = await mirrorServices();
     await runMirror(definition(upstream.url), parts, manual);
     await upstream.offer(bookworm, '20260102_0000');
     await upstream.offer(bookworm, '20260103_0000');
@@ -82,7 +82,7 @@ describe('what the upstream removes', () => {
     const upstream = await TestUpstream.start();
     await upstream.offer(bookworm, '20260101_0000');
     await upstream.offer(bookworm, '20260102_0000');
-    const parts = await mirrorParts();
+    const parts = await mirrorServices();
     const mirror = definition(upstream.url, onDemand);
     await runMirror(mirror, parts, manual);
     await upstream.offer(bookworm, '20260101_0000');
@@ -109,7 +109,7 @@ describe('what the upstream removes', () => {
     const said = { path: 'images/delta', size: delta.length, sha256, delta_base: '20260101_0000' };
     items['delta'] = { ftype: 'squashfs.vcdiff', ...said };
     upstream.announce();
-    const parts = await mirrorParts();
+    const parts = await mirrorServices();
     const mirror = definition(upstream.url, onDemand);
     await runMirror(mirror, parts, manual);
     expect((await files(parts, '20260102_0000')).digests).toContain(sha256);
@@ -120,10 +120,10 @@ describe('what the upstream removes', () => {
   });
 });
 
-test('a file whose mirror is defined no more cannot be had, and the error says why', async () => {
+test('a file whose mirror has no definition cannot be fetched, and the error says why', async () => {
   const upstream = await TestUpstream.start();
   await upstream.offer(bookworm, '20260101_0000');
-  const parts = await mirrorParts();
+  const parts = await mirrorServices();
   await runMirror(definition(upstream.url, onDemand), parts, manual);
   const unexpected = () => expect.unreachable();
   const hooks = { onFetched: unexpected, onFailed: unexpected, onEvicted: unexpected, onError: unexpected };
@@ -132,7 +132,7 @@ test('a file whose mirror is defined no more cannot be had, and the error says w
   const [digest = parseDigest('0'.repeat(64))] = (await files(parts, '20260101_0000')).digests;
   await expect(store.read(digest)).rejects.toMatchObject({
     kind: 'unavailable',
-    message: expect.stringMatching(/^mirror test, which would fetch images\/.*, is defined no more$/),
+    message: expect.stringMatching(/^mirror test, which would fetch images\/.*, has no definition$/),
   });
   await expect(store.read(parseDigest('0'.repeat(64)))).rejects.toMatchObject({ kind: 'not-found' });
 });

@@ -5,7 +5,7 @@ import { runMirror } from '../../../src/mirror/run/run.ts';
 import { parseDigest } from '../../../src/model/digest.ts';
 import { FaultProxy, type Misbehaviour } from '../../support/fault-proxy.ts';
 import { TestUpstream } from '../test-upstream.ts';
-import { definition, find, held, mirrorParts } from '../workspace.ts';
+import { definition, find, held, mirrorServices } from '../workspace.ts';
 
 const product = 'debian:bookworm:amd64:default';
 const root = 'images/debian/bookworm/amd64/default/20260101_0000/rootfs.squashfs';
@@ -18,7 +18,7 @@ async function setUp() {
   await upstream.offer(product, '20260101_0000', { size: 1_500_000 });
   const proxy = await FaultProxy.start(upstream.url);
   onTestFinished(() => proxy.stop());
-  const parts = await mirrorParts();
+  const parts = await mirrorServices();
   const mirror = definition(proxy.url);
   const run = async () => await runMirror(mirror, parts, manual);
   const inject = (path: string, fault: Misbehaviour, times?: number) =>

@@ -1,10 +1,9 @@
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { Access } from '../../../src/access/access.ts';
 import { parseDigest } from '../../../src/model/digest.ts';
 import { AutoUpdates } from '../../../src/registry/incoming/auto-updates.ts';
 import { ImageServers } from '../../../src/registry/incoming/image-servers.ts';
 import { Receiver } from '../../../src/registry/incoming/receiver.ts';
-import { openWorkspace } from '../../../src/server/workspace.ts';
 import { TestUpstream } from '../../mirror/test-upstream.ts';
 import { ended, makeImage, upload } from '../../support/push-images.ts';
 import { RegistryClient } from '../../support/registry-client.ts';
@@ -235,9 +234,7 @@ test('two servers over one catalog make one version of a newer image, and the on
   await upstream.offer(product, second, { size: 200_000 });
   // Slow enough for both to fetch at the same time.
   upstream.pace = 100;
-  const workspace = await openWorkspace(server.config);
-  onTestFinished(() => workspace.close());
-  const others = updatesOf({ workspace, config: server.config }, failures);
+  const others = updatesOf(server, failures);
   await Promise.all([updates.round(), others.round()]);
   expect(failures).toEqual([expect.stringContaining('has a newer version by now')]);
   expect(updates.failing + others.failing).toBe(1);
@@ -251,7 +248,7 @@ test('two servers over one catalog make one version of a newer image, and the on
   // What the second one fetched is the same blobs: they stay, and nothing else does.
   const digests = (await versions()).flatMap(({ items }) => items.map(({ digest }) => digest));
   expect([...(await catalog.blobs.digests())].sort()).toEqual(digests.sort());
-  for (const digest of digests) expect(await workspace.store.stat(parseDigest(digest))).toBeDefined();
+  for (const digest of digests) expect(await server.workspace.store.stat(parseDigest(digest))).toBeDefined();
 
   await Promise.all([updates.round(), others.round()]);
   expect([updates.failing, others.failing, failures.length]).toEqual([0, 0, 1]);

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { HeadwaterError } from '../../../errors.ts';
 import { commandLineActor } from '../../backend/command-line-actor.ts';
-import { chooseMirrors, configuredMirrors, withMirrorParts } from '../../backend/open-mirrors.ts';
+import { chooseMirrors, configuredMirrors, withMirrorServices } from '../../backend/open-mirrors.ts';
 import { wantsJson } from '../../global-options.ts';
 import { addExamples } from '../../help.ts';
 import type { Output } from '../../view/output.ts';
@@ -31,7 +31,7 @@ function addDrop(mirror: Command, output: Output): void {
         );
       }
       const { dropMirror } = await import('../../../mirror/run/drop-and-hand-over.ts');
-      await withMirrorParts(configured.config, async (parts) => {
+      await withMirrorServices(configured.config, async (parts) => {
         const versions = await dropMirror(name, parts, commandLineActor(), {
           onlyNotDownloaded: flags.notDownloaded === true,
         });
@@ -55,7 +55,7 @@ function addHandOver(mirror: Command, output: Output): void {
       const configured = await configuredMirrors(command);
       chooseMirrors(configured, to);
       const { handOver } = await import('../../../mirror/run/drop-and-hand-over.ts');
-      await withMirrorParts(configured.config, async (parts) => {
+      await withMirrorServices(configured.config, async (parts) => {
         const products = await handOver(name, to, parts, commandLineActor());
         if (wantsJson(command)) output.json({ mirror: name, to, products });
         else output.line(`${products} products of mirror ${name} now belong to mirror ${to}`);

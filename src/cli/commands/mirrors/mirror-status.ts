@@ -8,8 +8,8 @@ import type { Output } from '../../view/output.ts';
 export function addList(mirror: Command, output: Output): void {
   const command = mirror
     .command('list')
-    .summary('list the mirrors that are defined')
-    .description('List the mirrors that are defined, enabled or not.')
+    .summary('list the defined mirrors')
+    .description('List the defined mirrors, enabled or not.')
     .action(async () => {
       const listed = await list(command);
       if (wantsJson(command)) {
@@ -41,8 +41,8 @@ export function addList(mirror: Command, output: Output): void {
 export function addStatus(mirror: Command, output: Output): void {
   const command = mirror
     .command('status')
-    .summary('show how the mirrors are doing')
-    .description('Show how the mirrors are doing: the last run, the last success, the next run.')
+    .summary('show the state of mirrors')
+    .description('Show the state of mirrors: the last run, the last success, the next run.')
     .argument('[name]', 'a mirror')
     .action(async (name: string | undefined) => {
       const statuses = await statusesOf(command, name);
@@ -65,7 +65,7 @@ export function addStatus(mirror: Command, output: Output): void {
   ]);
 }
 
-/** What is listed of a mirror; a server tells how it is doing, and not all of its definition. */
+/** The listed fields of a mirror; a server does not send the whole definition. */
 type Listed = Pick<MirrorStatus, 'name' | 'url' | 'enabled' | 'signed' | 'mode' | 'stream'> & {
   schedule?: string;
   timezone?: string;
@@ -81,7 +81,7 @@ async function list(command: Command): Promise<Listed[]> {
   }));
 }
 
-/** How mirrors are doing: one, or all. */
+/** The state of one mirror, or of all. */
 async function statusesOf(command: Command, name: string | undefined): Promise<MirrorStatus[]> {
   const target = targetOf(command);
   if (target.kind === 'remote') {

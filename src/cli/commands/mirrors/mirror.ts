@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { HeadwaterError, messageOf } from '../../../errors.ts';
 import type { RunResult } from '../../../mirror/run/report.ts';
 import { defined } from '../../../model/defined.ts';
-import { chooseMirrors, configuredMirrors, withMirrorParts } from '../../backend/open-mirrors.ts';
+import { chooseMirrors, configuredMirrors, withMirrorServices } from '../../backend/open-mirrors.ts';
 import { type Target, targetOf, wantsJson } from '../../global-options.ts';
 import { addExamples } from '../../help.ts';
 import { interruption, stopOnSignals } from '../../interruption.ts';
@@ -20,7 +20,7 @@ export function addMirrorCommand(program: Command, output: Output): void {
     .command('mirror')
     .summary('copy from upstream image servers')
     .description(
-      'Copy from upstream image servers, as the files of the directory "mirrors" (mirrorDir) define it. Each command takes the name of a mirror; without one it means every mirror that is enabled. With --server, it is about the mirrors of that server.',
+      'Copy from upstream image servers, as defined by the files in the directory "mirrors" (mirrorDir). Each command takes the name of a mirror, and otherwise works on all enabled mirrors. With --server, it works on the mirrors of that server.',
     );
   addList(mirror, output);
   addPlan(mirror, output);
@@ -33,9 +33,9 @@ function addPlan(mirror: Command, output: Output): void {
   const command = mirror
     .command('plan')
     .summary('show what a run would do')
-    .description('Read what the upstream offers, and show what a run would add and retire. Changes nothing.')
+    .description('Read the upstream, and show what a run would add and retire. Changes nothing.')
     .argument('[name]', 'a mirror')
-    .option('--force', 'do without maxShrink')
+    .option('--force', 'ignore maxShrink')
     .action(async (name: string | undefined, flags: RunFlags) => {
       stopOnSignals();
       await plan(command, output, name, flags);
@@ -46,13 +46,13 @@ function addPlan(mirror: Command, output: Output): void {
 function addRun(mirror: Command, output: Output): void {
   const command = mirror
     .command('run')
-    .summary('bring here what the upstream offers')
+    .summary('download and publish the selected images')
     .description(
-      'Bring here what the upstream offers and the definition selects, publish it, and retire what is outside "keep". A server that runs on the same data directory announces each version as soon as it is whole. A run that was interrupted goes on where it stopped. With --server, that server runs it, and goes on when this command is interrupted.',
+      'Download and publish the images that the definition selects, and retire versions outside "keep". A server on the same data directory announces each version as soon as it is complete. An interrupted run resumes where it stopped. With --server, the run takes place on that server, and continues if you interrupt this command.',
     )
     .argument('[name]', 'a mirror')
-    .option('--dry-run', 'show what would be done, as "mirror plan" does')
-    .option('--force', 'read everything anew, and do without maxShrink')
+    .option('--dry-run', 'show what a run would do, as "mirror plan" does')
+    .option('--force', 'read all documents again, and ignore maxShrink')
     .action(async (name: string | undefined, flags: RunFlags) => {
       stopOnSignals();
       if (flags.dryRun === true) await plan(command, output, name, flags);
@@ -75,7 +75,7 @@ async function plan(
   assertLocal(targetOf(command));
   const { planMirror, configured } = await loadRuns(command);
   const { planJson, printPlan } = await import('../../view/mirror-views.ts');
-  await withMirrorParts(configured.config, async (parts) => {
+  await withMirrorServices(configured.config, async (parts) => {
     for (const definition of chooseMirrors(configured, name)) {
       const planned = await planMirror(definition, parts, { force, signal: interruption });
       if (wantsJson(command)) output.json(planJson(definition, planned), 'line');
@@ -101,9 +101,9 @@ async function run(
     return;
   }
   const { runMirror, configured } = await loadRuns(command);
-  await withMirrorParts(configured.config, async (parts) => {
+  await withMirrorServices(configured.config, async (parts) => {
     await runEach(chooseMirrors(configured, name), output, json, async (definition) => {
-      // What is only listed comes with no bytes.
+      // Listing on demand downloads no files.
       const progress = definition.mode === 'scheduled' ? await openProgress() : undefined;
       return await runMirror(definition, parts, {
         cause: 'manual',
@@ -115,7 +115,7 @@ async function run(
   });
 }
 
-/** Runs mirrors one after the other, and prints what they did. @throws what the first of them failed with */
+/** Runs mirrors one after the other, and prints the results. @throws the error of the first that failed */
 async function runEach<Mirror>(
   mirrors: readonly Mirror[],
   output: Output,
@@ -135,7 +135,7 @@ async function runEach<Mirror>(
     if (interruption.aborted) break;
   }
   if (problems.length === 0) return;
-  // The others are mentioned; the first one decides the exit code.
+  // The first error decides the exit code; the others are warnings.
   for (const problem of problems.slice(1))
     output.warning(problem instanceof Error ? problem.message : String(problem));
   throw problems[0];
@@ -146,11 +146,11 @@ function assertLocal(target: Target): void {
   if (target.kind === 'local') return;
   throw new HeadwaterError(
     'usage',
-    `--server ${target.server}: a plan is made on a data directory only: name it with --data-dir or --config`,
+    `--server ${target.server}: a plan needs a data directory. Use --data-dir or --config`,
   );
 }
 
-/** What takes a while to load is loaded side by side: a run with nothing new takes hardly longer than that. */
+/** Loads slow modules in parallel: they take most of the time of a run without news. */
 async function loadRuns(command: Command) {
   const [runs, configured] = await Promise.all([
     import('../../../mirror/run/run.ts'),
@@ -160,7 +160,7 @@ async function loadRuns(command: Command) {
   return { ...runs, configured };
 }
 
-/** On a terminal only; what draws there takes a while to load. */
+/** Progress bars, on a terminal only. */
 async function openProgress() {
   if (process.stderr.isTTY !== true) return undefined;
   const { MirrorProgress } = await import('../../view/mirror-progress.ts');
@@ -181,9 +181,9 @@ function incomplete({ mirror, report }: RunResult): HeadwaterError {
   const what =
     report.failures > 0
       ? `${report.failures} of its versions failed`
-      : 'its documents do not belong together, or not all of them can be used';
+      : 'its documents are inconsistent, or some could not be read';
   return new HeadwaterError(
     'unavailable',
-    `mirror ${mirror} is not complete: ${what}; the next run tries again`,
+    `mirror ${mirror} is incomplete: ${what}. The next run tries again`,
   );
 }
