@@ -51,6 +51,11 @@ export class Access {
     return this.#isPublic(target.stream) || this.may(identity, 'read', target);
   }
 
+  /** Whether somebody may learn who pushed an image: administrators, and whoever pushed it. */
+  mayKnowPusher(identity: Identity, pushedBy: string): boolean {
+    return identity !== undefined && (isAdministrator(identity) || keyOf(identity) === pushedBy);
+  }
+
   /** Whether somebody may do something by a right of their own. */
   may(identity: Identity, action: Action, target: Target): boolean {
     return identity !== undefined && allows({ ...identity, key: keyOf(identity) }, action, target);

@@ -7,6 +7,7 @@ interface ReadRights<Who> {
   isPublic(stream: string): boolean;
   may(identity: Who, action: 'read', target: Target): boolean;
   mayRead(identity: Who, target: Target): boolean;
+  mayKnowPusher(identity: Who, pushedBy: string): boolean;
 }
 
 /** Whether somebody may read a product at all: by a name of its own, or by an alias that leads to it. */
@@ -18,10 +19,24 @@ export function mayReadProduct<Who>(access: ReadRights<Who>, identity: Who, prod
 
 /**
  * A product as far as somebody may read it, with the versions and the aliases that are for that somebody: those who have
- * no right to the product see what is public of it, and what aliases are pinned to that they may read.
+ * no right to the product see what is public of it, and what aliases are pinned to that they may read. Who pushed a version is
+ * left out unless that somebody pushed it or is an administrator.
  * @returns undefined where nothing is left
  */
 export function readable<Who>(
+  access: ReadRights<Who>,
+  identity: Who,
+  product: ProductWithVersions,
+): ProductWithVersions | undefined {
+  const visible = visibleParts(access, identity, product);
+  if (visible?.versions.some(({ pushedBy }) => pushedBy !== undefined) !== true) return visible;
+  const versions = visible.versions.map(({ pushedBy, ...version }) =>
+    pushedBy !== undefined && access.mayKnowPusher(identity, pushedBy) ? { ...version, pushedBy } : version,
+  );
+  return { ...visible, versions };
+}
+
+function visibleParts<Who>(
   access: ReadRights<Who>,
   identity: Who,
   product: ProductWithVersions,

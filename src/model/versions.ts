@@ -89,6 +89,8 @@ export interface Version {
   publishedAt: Date;
   /** Documents do not list it, and only those who may read the stream by right may have it. */
   hidden: boolean;
+  /** Of a pushed version: `client:NAME` or `token:NAME`. Only for this machine, administrators and the pusher. */
+  pushedBy?: string;
   items: Item[];
 }
 

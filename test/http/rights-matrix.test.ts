@@ -97,8 +97,7 @@ async function examine({ world, identity, thing, entry, method, path, isOwn }: C
   if (isOwn && isSafe(method) && entry.status !== null && mayDo(identity, entry, thing)) {
     if (answer.status !== entry.status) problems.push(`answered ${answer.status}, not ${entry.status}`);
   }
-  // Whoever is limited to no streams may know them all, by their names.
-  const missing = { ...absent(names), ...(identity.isLimitedToStreams ? {} : { stream: names.stream }) };
+  const missing = { ...absent(names), ...(identity.knowsAllStreams ? { stream: names.stream } : {}) };
   const isSame =
     JSON.stringify([target(names), body(names)]) === JSON.stringify([target(missing), body(missing)]);
   const isOwners = identity.isAdministrator && entry.needs === 'owner';
@@ -117,8 +116,7 @@ async function examine({ world, identity, thing, entry, method, path, isOwn }: C
 /** What an identity may not read. */
 function hidden(world: World, identity: Identity): string[] {
   const unseen = things.filter((thing) => !identity.sees.includes(thing));
-  // Patterns of names say nothing of whole streams: whoever is limited by them alone may know every stream.
-  const streams = identity.isLimitedToStreams ? [] : ['tenantb'];
+  const streams = identity.knowsAllStreams ? ['tenantb'] : [];
   const seen = [...streams, ...identity.sees.flatMap((thing) => world.markers[thing])];
   return [
     ...unseen.flatMap((thing) => world.markers[thing]).filter((marker) => !seen.includes(marker)),

@@ -13,7 +13,7 @@ export function pushOwner(stream: string): string {
 }
 
 /** Whether clients push to a product; otherwise it is published. */
-function isPushed({ owner }: { owner: string }): boolean {
+export function isPushed({ owner }: { owner: string }): boolean {
   return owner.startsWith(pushedTo);
 }
 

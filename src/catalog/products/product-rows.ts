@@ -20,9 +20,10 @@ export async function completeProducts(
   const itemRows = await reads
     .selectFrom('versions')
     .innerJoin('items', 'items.version_id', 'versions.id')
+    .leftJoin('pushed', 'pushed.version_id', 'versions.id')
     .selectAll('items')
     .select(['versions.product_id', 'versions.serial', 'versions.label', 'versions.published_at'])
-    .select('versions.hidden')
+    .select(['versions.hidden', 'pushed.pushed_by'])
     .where('versions.product_id', 'in', ids)
     .$if(!removed, (select) => select.where('versions.removed_at', 'is', null))
     .$if(forDocuments, (select) => select.where('versions.hidden', '=', 0))
@@ -62,6 +63,7 @@ export async function completeProducts(
         label: row.label,
         publishedAt: new Date(row.published_at),
         hidden: row.hidden === 1,
+        ...defined({ pushedBy: row.pushed_by ?? undefined }),
         items: [],
       };
       products.get(row.product_id)?.versions.push(version);

@@ -37,23 +37,29 @@ export class Streams {
    * Checks that streams exist, so that a mistyped name makes no new one.
    * @param options.configured those that the configuration names
    * @param options.mayName whether the error may name other streams
-   * @throws HeadwaterError `usage`, naming the first that does not
+   * @param options.isVisible whether the caller may know that a stream exists; all are visible when left out
+   * @throws HeadwaterError `usage`, naming the first that does not exist or is not visible
    */
   async demand(
     names: readonly string[],
-    options: { configured: Iterable<string>; mayName: boolean },
+    options: {
+      configured: Iterable<string>;
+      mayName: boolean;
+      isVisible?: (stream: string) => Promise<boolean>;
+    },
   ): Promise<void> {
     const configured = new Set([defaultStream, ...options.configured]);
-    if (names.every((name) => configured.has(name))) return;
+    const isVisible = await Promise.all(names.map((name) => options.isVisible?.(name) ?? true));
+    if (names.every((name, index) => configured.has(name) && isVisible[index])) return;
     const all = new Set([...configured, ...(await this.list())]);
-    const missing = names.find((name) => !all.has(name));
+    const missing = names.find((name, index) => !all.has(name) || !isVisible[index]);
     if (missing === undefined) return;
     const near = options.mayName ? suggest(missing, all) : undefined;
     const advice = near === undefined ? 'check the name' : `did you mean ${near}?`;
     const known = options.mayName ? `; the streams are ${[...all].sort().join(', ')}` : '';
     throw new HeadwaterError(
       'usage',
-      `stream ${JSON.stringify(missing)} does not exist: ${advice}${near === undefined ? ', or' : ' To'} create it with --create-stream (createStream in the API)${known}`,
+      `stream ${JSON.stringify(missing)} does not exist${options.mayName ? '' : ' or is not visible to you'}: ${advice}${near === undefined ? ', or' : ' To'} create it with --create-stream (createStream in the API)${known}`,
     );
   }
 }

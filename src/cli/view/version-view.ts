@@ -1,3 +1,5 @@
+import { isPushed } from '../../catalog/products/ownership.ts';
+import { defined } from '../../model/defined.ts';
 import { type ImageType, imageTypeOf, isUnified } from '../../model/item-types.ts';
 import type { Item, Product, ProductWithVersions, Version } from '../../model/versions.ts';
 
@@ -21,6 +23,8 @@ export interface VersionView {
   variant: string;
   stream: string;
   owner: string;
+  /** Of a pushed version, for those who may know: `client:NAME` or `token:NAME`. */
+  pushedBy?: string;
   osTitle: string;
   releaseTitle: string;
   label: string;
@@ -52,6 +56,7 @@ function view(product: Product, version: Version, newest: boolean): VersionView 
     variant: product.variant,
     stream: product.stream,
     owner: product.owner,
+    ...defined({ pushedBy: version.pushedBy }),
     osTitle: product.osTitle,
     releaseTitle: product.releaseTitle,
     label: version.label,
@@ -63,6 +68,17 @@ function view(product: Product, version: Version, newest: boolean): VersionView 
     images: imagesOf(version.items),
     files: version.items.map(({ file, type, digest, size }) => ({ name: file, type, sha256: digest, size })),
   };
+}
+
+/**
+ * What people call a version: its product. A pushed image, whose product has a name made from an alias, goes by that alias with
+ * the architecture, or by its fingerprint when it has no alias.
+ */
+export function shownName(version: VersionView): string {
+  if (!isPushed(version)) return version.product;
+  const [alias] = version.aliases;
+  if (alias !== undefined) return `${alias}/${version.architecture}`;
+  return version.images[0]?.fingerprint.slice(0, 12) ?? version.product;
 }
 
 function imagesOf(items: Item[]): ImageView[] {

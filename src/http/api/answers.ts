@@ -75,6 +75,10 @@ export const productAnswer = z.strictObject({
         label: z.string(),
         publishedAt: time,
         hidden: z.boolean(),
+        pushedBy: z.string().exactOptional().meta({
+          description:
+            'Who pushed it: `client:NAME` or `token:NAME`. Only administrators and the pusher are told.',
+        }),
         items: z.array(item),
       }),
     )

@@ -5,23 +5,25 @@ import type { ProductWithVersions } from '../../model/versions.ts';
 import { type Context, identityOf, parameter, type Routes } from '../context.ts';
 import { single, wholeNumber } from './query.ts';
 import type { ApiServices } from './services.ts';
+import { seesStream } from './visible-streams.ts';
 
 /** How many products a page has unless the client asks for fewer. */
 const pageSize = 500;
 const filters = ['stream', 'os', 'release', 'architecture', 'variant'] as const;
 
 /** Reading: streams, products with their versions, images by fingerprint. */
-export function productRoutes(router: Routes, { catalog, access }: ApiServices): void {
+export function productRoutes(router: Routes, services: ApiServices): void {
+  const { catalog, access } = services;
   const seen = (context: Context, product: ProductWithVersions) =>
     readable(access, identityOf(context), product);
 
   router.get('/streams', async (context) => {
-    const streams = await catalog.products.streams();
-    context.body = {
-      streams: streams
-        .filter((stream) => access.mayRead(identityOf(context), { stream }))
-        .map((name) => ({ name, public: access.isPublic(name) })),
-    };
+    const identity = identityOf(context);
+    const streams = [];
+    for (const name of await catalog.products.streams()) {
+      if (await seesStream(services, identity, name)) streams.push({ name, public: access.isPublic(name) });
+    }
+    context.body = { streams };
   });
 
   router.get('/products', async (context) => {

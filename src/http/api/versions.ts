@@ -9,6 +9,7 @@ import { catalogFor, destinationFor, identityOf, parameter, type Routes } from '
 import { readBody } from './body.ts';
 import { versionBody } from './schemas.ts';
 import type { ApiServices } from './services.ts';
+import { seesStream } from './visible-streams.ts';
 
 /** Publishing versions of uploaded blobs, and removing them. */
 export function versionRoutes(router: Routes, services: ApiServices): void {
@@ -20,8 +21,10 @@ export function versionRoutes(router: Routes, services: ApiServices): void {
     const { stream = 'images' } = said;
     access.demand(identityOf(context), 'publish', { stream, isNamedByCaller: true });
     if (createStream !== true) {
-      const mayName = isAdministrator(identityOf(context));
-      await catalog.streams.demand([parseStream(stream)], { configured, mayName });
+      const identity = identityOf(context);
+      const mayName = isAdministrator(identity);
+      const isVisible = (name: string) => seesStream(services, identity, name);
+      await catalog.streams.demand([parseStream(stream)], { configured, mayName, isVisible });
     }
     const request = {
       ...(said as Omit<PublishRequest, 'files'>),

@@ -20,7 +20,8 @@ export interface Identity {
   actions: readonly Action[];
   sees: readonly Thing[];
   isAdministrator: boolean;
-  isLimitedToStreams: boolean;
+  /** Limited neither to streams nor to names. */
+  knowsAllStreams: boolean;
   send(method: string, path: string, json?: unknown): Promise<Answer>;
 }
 
@@ -39,7 +40,7 @@ export async function createIdentities(world: World): Promise<Identity[]> {
     actions: [],
     sees: ['public'] as Thing[],
     isAdministrator: false,
-    isLimitedToStreams: true,
+    knowsAllStreams: false,
   };
   const sender =
     (agent: Agent, authorization?: string): Identity['send'] =>
@@ -54,7 +55,7 @@ export async function createIdentities(world: World): Promise<Identity[]> {
       actions: rights.actions ?? [],
       sees,
       isAdministrator: isAll(rights),
-      isLimitedToStreams: rights.streams !== undefined,
+      knowsAllStreams: rights.streams === undefined && rights.names === undefined,
       send: sender(plain, `${scheme} ${shown}`),
     };
   };
@@ -80,7 +81,7 @@ export async function createIdentities(world: World): Promise<Identity[]> {
       actions: given.actions,
       sees,
       isAdministrator: isAll(rights),
-      isLimitedToStreams: given.streams !== undefined,
+      knowsAllStreams: given.streams === undefined && given.names === undefined,
       send: sender(agent),
     };
   };

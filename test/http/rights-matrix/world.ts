@@ -126,7 +126,15 @@ export async function createWorld(): Promise<World> {
   ];
   const byThing = Object.fromEntries(things.map((thing) => [thing, marked(names[thing])]));
   await catalog.tokens.create({ name: 'zqtokenb', actions: ['publish'], streams: ['tenantb'] });
-  const administration = ['zqtokenb', 'zqclientb', 'zqmirror', 'zqupstream', 'zqopsecretb', otherOperation];
+  const administration = [
+    'zqtokenb',
+    'zqclienta',
+    'zqclientb',
+    'zqmirror',
+    'zqupstream',
+    'zqopsecretb',
+    otherOperation,
+  ];
   const state = async () => {
     const [last] = await catalog.audit.list({ limit: 1 });
     const uploads = await readdir(join(server.config.dataDir, 'uploads')).catch(() => []);

@@ -6,7 +6,7 @@ import { addExamples } from '../../help.ts';
 import { humanSize } from '../../view/human.ts';
 import type { Output } from '../../view/output.ts';
 import { type Column, table } from '../../view/table.ts';
-import { type ImageView, type VersionView, viewsOf } from '../../view/version-view.ts';
+import { type ImageView, shownName, type VersionView, viewsOf } from '../../view/version-view.ts';
 
 export function addListCommand(program: Command, output: Output): void {
   const command = program
@@ -45,7 +45,7 @@ interface Line {
 }
 
 const columns: Column<Line>[] = [
-  { title: 'PRODUCT', value: ({ version }) => version.product },
+  { title: 'PRODUCT', value: ({ version }) => shownName(version) },
   { title: 'SERIAL', value: ({ version }) => version.serial },
   { title: 'STREAM', value: ({ version }) => version.stream },
   { title: 'TYPE', value: ({ image }) => image.type },
@@ -54,10 +54,14 @@ const columns: Column<Line>[] = [
   { title: 'FINGERPRINT', value: ({ image }) => image.fingerprint.slice(0, 12) },
 ];
 
+const pusher: Column<Line> = { title: 'PUSHED BY', value: ({ version }) => version.pushedBy ?? '-' };
+
 /** A line for each image. */
 function versionTable(versions: VersionView[]): string {
+  const [product, ...others] = columns;
+  const isPushed = versions.some(({ pushedBy }) => pushedBy !== undefined);
   return table(
-    columns,
+    isPushed && product !== undefined ? [product, pusher, ...others] : columns,
     versions.flatMap((version) => version.images.map((image) => ({ version, image }))),
   );
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { isPushed } from '../../../catalog/products/ownership.ts';
 import { withBackend } from '../../backend/open-backend.ts';
 import { wantsJson } from '../../global-options.ts';
 import { addExamples } from '../../help.ts';
@@ -31,6 +32,12 @@ export function addShowCommand(program: Command, output: Output): void {
   ]);
 }
 
+/** Who published a version, as far as it may be told: of pushed images, the owner is only their stream. */
+function publisherOf({ owner, pushedBy }: VersionView): string {
+  if (isPushed({ owner })) return pushedBy === undefined ? '' : ` by ${pushedBy}`;
+  return ` by ${owner}`;
+}
+
 interface Shown {
   version: VersionView;
   /** The serials of the product's other versions, newest first. */
@@ -45,13 +52,16 @@ function newestOf({ product, versions }: Referent): Shown {
 }
 
 function describe({ version, others }: Shown): string {
+  const aliases: [string, string][] = [['aliases', version.aliases.join(', ') || '-']];
+  // The product of a pushed image only repeats its alias.
   const facts: [string, string][] = [
+    ...(isPushed(version) ? aliases : []),
     ['product', version.product],
     ['serial', `${version.serial}${version.newest ? ' (newest)' : ''}`],
     ['stream', version.stream],
     ['title', `${version.osTitle} ${version.releaseTitle}`],
     ['label', version.label],
-    ['published', `${humanTime(new Date(version.publishedAt))} UTC by ${version.owner}`],
+    ['published', `${humanTime(new Date(version.publishedAt))} UTC${publisherOf(version)}`],
     ['supported until', version.supportEol ?? '-'],
     [
       'requirements',
@@ -59,7 +69,7 @@ function describe({ version, others }: Shown): string {
         .map(([key, value]) => `${key}=${value}`)
         .join(', ') || '-',
     ],
-    ['aliases', version.aliases.join(', ') || '-'],
+    ...(isPushed(version) ? [] : aliases),
     ['other versions', others.join(', ') || '-'],
   ];
   const width = Math.max(...facts.map(([name]) => name.length)) + 2;

@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Catalog } from '../../../../src/catalog/catalog.ts';
 import type { VersionView } from '../../../../src/cli/view/version-view.ts';
-import { pushDraft, scratchDirectory, sha256, stored } from '../../../support/catalog.ts';
+import { pushDraft, scratchDirectory, sha256, stored, testActor } from '../../../support/catalog.ts';
 import { headwater } from '../../command-line.ts';
 
 test('a virtual machine that was pushed as one tarball is listed and shown as one', async () => {
   const directory = await scratchDirectory();
-  const catalog = await Catalog.open(join(directory, 'catalog.db'));
+  const catalog = (await Catalog.open(join(directory, 'catalog.db'))).by(testActor);
   const digest = sha256('machine');
   const file = 'combined_disk.tar.gz';
   await catalog.pushed.push(

@@ -1,0 +1,21 @@
+import type { Identity } from '../../access/access.ts';
+import { readable } from '../../access/readable.ts';
+import type { ApiServices } from './services.ts';
+
+/**
+ * Whether somebody may know that a stream exists. Rights to some names only show a private stream when it has a product that
+ * they may read.
+ */
+export async function seesStream(
+  { catalog, access }: Pick<ApiServices, 'catalog' | 'access'>,
+  identity: Identity,
+  stream: string,
+): Promise<boolean> {
+  if (access.isPublic(stream)) return true;
+  if (!access.mayRead(identity, { stream })) return false;
+  if (identity?.names === undefined) return true;
+  for await (const product of catalog.products.each({ stream })) {
+    if (readable(access, identity, product) !== undefined) return true;
+  }
+  return false;
+}
