@@ -192,6 +192,38 @@ export const written: Case[] = [
   { name: 'a name with ..', metadata: head, late: [file('rootfs/../../headwater')] },
   { name: 'an absolute link in the root', metadata: head, late: [link('rootfs/etc/mtab', '/proc/mounts')] },
   { name: 'a hard link in the root', metadata: head, late: [hard('rootfs/bin/other', 'rootfs/bin/sh')] },
+  {
+    name: 'a hard link to a later file',
+    metadata: head,
+    late: [hard('rootfs/a', 'rootfs/b'), file('rootfs/b')],
+  },
+  {
+    name: 'a hard link to a link',
+    metadata: head,
+    late: [link('rootfs/a', 'bin/sh'), hard('rootfs/b', 'rootfs/a')],
+  },
+  { name: 'a hard link to a folder', metadata: head, late: [hard('rootfs/a', 'rootfs/etc')] },
+  {
+    name: 'a folder in the place of an absolute link',
+    metadata: head,
+    late: [link('rootfs/a', '/tmp'), folder('rootfs/a')],
+  },
+  {
+    name: 'a folder in the place of a link',
+    metadata: head,
+    late: [link('rootfs/a', 'etc'), folder('rootfs/a')],
+  },
+  {
+    name: 'a template behind a link out of the root',
+    metadata: `${head}templates:\n  /a/x: {when: [create], template: a.tpl}\n`,
+    members: [template],
+    late: [link('rootfs/a', '/tmp')],
+  },
+  {
+    name: 'a template for a folder',
+    metadata: `${head}templates:\n  /etc: {when: [create], template: a.tpl}\n`,
+    members: [template],
+  },
   { name: 'a hard link to metadata.yaml', metadata: head, late: [hard('rootfs/x', 'metadata.yaml')] },
   { name: 'another link', metadata: head, members: [link('other', '/etc/passwd')] },
   { name: 'metadata.yaml twice', metadata: head, late: [file('metadata.yaml', head)] },

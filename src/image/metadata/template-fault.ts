@@ -4,21 +4,32 @@ import type { ImageTemplate } from './metadata.ts';
 /** When LXD and Incus make files of templates. A template for other events is never read. */
 const events = new Set(['create', 'copy', 'start', 'rename']);
 
+/** What an archive has, as templates need it (`MemberRules`). */
+interface TemplateMembers {
+  /** Whether there is a plain file of this path below templates/. */
+  hasTemplate(file: string): boolean;
+  /** Whether this path of the root filesystem is a folder. */
+  isFolder(target: string): boolean;
+}
+
 /**
- * The first template whose file the daemons would look for and not find, so that no instance starts.
- * @param has whether there is a file of this path below templates/
- * @returns what is wrong with it in words; undefined when all are there
+ * Describes the first template that keeps every instance from starting: its file is missing, or a folder stands where its result
+ * would be written.
+ * @returns undefined when there is none
  */
-export function missingTemplate(
+export function templateFault(
   templates: readonly ImageTemplate[],
-  has: (file: string) => boolean,
+  members: TemplateMembers,
 ): string | undefined {
-  const missing = templates.find(
-    ({ file, when }) => when.some((event) => events.has(event)) && !leavesFolder(file) && !has(file),
-  );
-  if (missing === undefined) return undefined;
-  const { target, file } = missing;
-  if (file === '')
-    return `metadata.yaml: templates.${target}.template is missing: it names a file in templates/`;
-  return `metadata.yaml: templates.${target}.template ${JSON.stringify(file)}: the archive has no plain file of this path in templates/`;
+  const used = templates.filter(({ when }) => when.some((event) => events.has(event)));
+  const missing = used.find(({ file }) => !leavesFolder(file) && !members.hasTemplate(file));
+  if (missing !== undefined) {
+    const where = `metadata.yaml: templates.${missing.target}.template`;
+    return missing.file === ''
+      ? `${where} is missing: it names a file in templates/`
+      : `${where} ${JSON.stringify(missing.file)}: the archive has no plain file of this path in templates/`;
+  }
+  const onFolder = used.find(({ target }) => members.isFolder(target));
+  if (onFolder === undefined) return undefined;
+  return `metadata.yaml: templates.${onFolder.target}: this path is a folder in the root filesystem, and the daemons write a file`;
 }

@@ -5,7 +5,7 @@ import type { Content } from '../content.ts';
 import { metadataYamlLimit } from '../limits.ts';
 import { readMetadataFile } from '../metadata/metadata.ts';
 import { decodeMetadata } from '../metadata/metadata-text.ts';
-import { missingTemplate } from '../metadata/missing-template.ts';
+import { templateFault } from '../metadata/template-fault.ts';
 import { architectureOfProgram, elfHeaderLength } from '../tar/elf.ts';
 import type { Member } from '../tar/member.ts';
 import { MemberRules } from '../tar/member-rules.ts';
@@ -60,8 +60,8 @@ export async function completeSquashfs(look: SquashfsLook, read: ReadRange): Pro
   const rules = new MemberRules();
   for (const member of look.unified.members) rules.visit(member);
   const violations = rules.violations(templates);
-  const missing = missingTemplate(templates, (file) => rules.hasTemplate(file));
-  if (missing !== undefined) throw new HeadwaterError('invalid', missing);
+  const fault = templateFault(templates, rules);
+  if (fault !== undefined) throw new HeadwaterError('invalid', fault);
   const judged = violations.length === 0 ? {} : { violations };
   return { kind: 'unified', compression: 'squashfs', metadata, type: 'container', ...found, ...judged };
 }

@@ -3,6 +3,7 @@ import { HeadwaterError } from '../../errors.ts';
 import { type ImageRule, shown, type Violation } from '../image-rules.ts';
 import type { ImageTemplate } from '../metadata/metadata.ts';
 import type { Member } from './member.ts';
+import { SeenMembers } from './seen-members.ts';
 
 /** Characters of all links that are remembered: some hundred thousand of them. */
 const linksLimit = 32 * 1024 * 1024;
@@ -23,9 +24,10 @@ export class MemberRules {
   #linksSize = 0;
   /** Files below templates/. */
   readonly #templates = new Set<string>();
+  readonly #seen = new SeenMembers();
   #folder: { name: string; leaves: string | undefined } = { name: '', leaves: undefined };
 
-  /** @throws HeadwaterError `invalid` for far more links or templates than images have */
+  /** @throws HeadwaterError `invalid` for what tar cannot unpack, and for far more links or templates than images have */
   visit(member: Member): void {
     const { name, type, absolute = false } = member;
     if (name === '') return;
@@ -34,7 +36,8 @@ export class MemberRules {
     else if (absolute) this.#break('outside-name', `${shown(`/${name}`)} is an absolute path`);
     this.#assertInFront(name);
     if (type === 'symlink' || type === 'link') this.#visitLink(member);
-    else this.#links.delete(name);
+    else this.#replaceLink(member);
+    this.#seen.add(member);
     const inRoot = isInRoot(name);
     if (type === 'device' && !inRoot) this.#break('outside-device', `${shown(name)} is a device`);
     if (name.startsWith('templates/') && type !== 'directory') this.#rememberTemplate(member);
@@ -45,6 +48,10 @@ export class MemberRules {
     for (const { target, file } of templates) {
       if (leavesFolder(target))
         this.#break('template-target', `the template for ${shown(target)} leaves the root`);
+      const link = this.#leavesBehindLink(`${posix.join('rootfs', target)}/`);
+      if (link !== undefined) {
+        this.#break('template-target', `the template for ${shown(target)} is behind the link ${shown(link)}`);
+      }
       if (leavesFolder(file)) {
         this.#break(
           'template-path',
@@ -69,6 +76,12 @@ export class MemberRules {
     return this.#templates.has(posix.join('templates', file));
   }
 
+  /** Whether a path of the root filesystem is a folder. */
+  isFolder(target: string): boolean {
+    const path = clean(posix.join('rootfs', target));
+    return path === 'rootfs' || this.#seen.isFolder(path);
+  }
+
   #break(rule: ImageRule, what: string, where: 'everywhere' | 'with metadata' = 'with metadata'): void {
     const found = where === 'everywhere' ? this.#everywhere : this.#withMetadata;
     if (!found.has(rule) && !this.#everywhere.has(rule)) found.set(rule, { rule, what });
@@ -81,6 +94,7 @@ export class MemberRules {
       const crosses = isInRoot(name) !== isInRoot(target);
       if (leavesFolder(linkName)) this.#break('outside-link', what, 'everywhere');
       else if (linkName.startsWith('/') || crosses) this.#break('outside-link', what);
+      else this.#assertSeen(target, what);
       const behind = this.#leavesBehindLink(target);
       if (behind !== undefined)
         this.#break('behind-link', `${what}, behind the link ${shown(behind)}`, 'everywhere');
@@ -98,6 +112,32 @@ export class MemberRules {
     const [first = ''] = name.split('/', 1);
     if (name === 'rootfs' || name === 'rootfs.img') this.#break('rootfs-link', what);
     else if (type === 'symlink' && first !== 'rootfs') this.#visitOutsideLink(name, linkName, what);
+  }
+
+  /** tar makes a hard link when it reads it. Where a link is on the way to the target, it is not checked. */
+  #assertSeen(target: string, what: string): void {
+    if (this.#seen.mayHave(target)) return;
+    const parts = target.split('/');
+    if (parts.some((_, index) => this.#links.has(parts.slice(0, index).join('/')))) return;
+    throw new HeadwaterError(
+      'invalid',
+      `${what}, which is no file that comes before it in the archive: LXD and Incus cannot unpack it`,
+    );
+  }
+
+  /**
+   * Another member in the place of a link. GNU tar makes links that are absolute or have .. in them at its end, and fails when a
+   * folder has taken the place.
+   */
+  #replaceLink({ name, type }: Member): void {
+    const target = this.#links.get(name);
+    if (target === undefined) return;
+    this.#links.delete(name);
+    if (type !== 'directory' || !(target.startsWith('/') || target.split('/').includes('..'))) return;
+    throw new HeadwaterError(
+      'invalid',
+      `${shown(name)} is a link to ${shown(target)} and later a folder: LXD and Incus cannot unpack it`,
+    );
   }
 
   /** Links outside of the root: only those within templates/ are of use to anybody. */

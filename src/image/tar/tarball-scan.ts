@@ -6,7 +6,7 @@ import { metadataTarballLimit, metadataYamlLimit } from '../limits.ts';
 import { isQcow2 } from '../magic.ts';
 import { type MetadataFile, readMetadataFile } from '../metadata/metadata.ts';
 import { decodeMetadata } from '../metadata/metadata-text.ts';
-import { missingTemplate } from '../metadata/missing-template.ts';
+import { templateFault } from '../metadata/template-fault.ts';
 import { Qcow2Examiner, qcow2HeadLength } from '../qcow2/qcow2.ts';
 import type { Member } from './member.ts';
 import { MemberRules } from './member-rules.ts';
@@ -28,6 +28,7 @@ export class TarballScan {
   #metadata: MetadataFile | undefined;
   #container = false;
   #virtualMachine = false;
+  #hasRootfsFile = false;
 
   /**
    * @returns what takes the entry's bytes, where they are of interest
@@ -47,6 +48,7 @@ export class TarballScan {
       this.#container = true;
       return slash === -1 ? undefined : this.#inner.visit({ ...entry, name: entry.name.slice(slash + 1) });
     }
+    this.#hasRootfsFile ||= entry.name === 'rootfs' && entry.type === 'file';
     return this.#root.visit(entry);
   }
 
@@ -68,8 +70,14 @@ export class TarballScan {
     }
     const { metadata, templates } = this.#metadata;
     const violations = judged(this.#rules.violations(templates));
-    const missing = missingTemplate(templates, (file) => this.#rules.hasTemplate(file));
-    if (missing !== undefined) throw new HeadwaterError('invalid', missing);
+    const fault = templateFault(templates, this.#rules);
+    if (fault !== undefined) throw new HeadwaterError('invalid', fault);
+    if (this.#hasRootfsFile) {
+      throw new HeadwaterError(
+        'invalid',
+        'rootfs is a file in the archive: the daemons make a folder of this name',
+      );
+    }
     if (this.#container && this.#virtualMachine) {
       throw new HeadwaterError(
         'invalid',

@@ -57,6 +57,26 @@ describe('what leads out of an image is found', () => {
     ],
     ['rootfs as a link, without members', [metadata(), ['rootfs', { link: '/' }]], 'rootfs-link'],
     [
+      'a template for a path behind a link out of the root',
+      [
+        metadata(template('a.tpl', '/lnk/x')),
+        ['templates/a.tpl', 'x'],
+        ...root,
+        ['rootfs/lnk', { link: '/tmp' }],
+      ],
+      'template-target',
+    ],
+    [
+      'a template for a link out of the root',
+      [
+        metadata(template('a.tpl', '/etc/y')),
+        ['templates/a.tpl', 'x'],
+        ...root,
+        ['rootfs/etc/y', { link: '../../y' }],
+      ],
+      'template-target',
+    ],
+    [
       'exec-output as a link',
       [metadata(), ['exec-output', { link: '/etc' }], ...root],
       'exec-output-link, CVE-2026-48750',
@@ -152,7 +172,19 @@ describe('what real images have is taken', () => {
     ],
     [
       'a folder in the place of a link',
-      [metadata(), ...root, ['rootfs/a', { link: '/etc' }], ['rootfs/a'], ['rootfs/a/x', 'x']],
+      [metadata(), ...root, ['rootfs/a', { link: 'bin' }], ['rootfs/a'], ['rootfs/a/x', 'x']],
+    ],
+    [
+      'a hard link behind a link within the root',
+      [metadata(), ...root, ['rootfs/b', { link: 'bin' }], ['rootfs/h', { hard: 'rootfs/b/sh' }]],
+    ],
+    [
+      'a hard link to a link',
+      [metadata(), ...root, ['rootfs/l', { link: 'bin/sh' }], ['rootfs/h', { hard: './rootfs/l' }]],
+    ],
+    [
+      'a template on a folder that is never used',
+      [metadata('templates: {/etc: {when: [], template: a.tpl}}\n'), ...root],
     ],
     [
       'links among templates that no template is',
@@ -219,6 +251,49 @@ it.each([
     ['templates/link.tpl', { link: 'there.tpl' }],
     ...root,
   ]);
+  await expect(refused).rejects.toThrow(HeadwaterError);
+  await expect(refused).rejects.toThrow(message);
+});
+
+it.each<[string, Short[], string]>([
+  [
+    'a hard link to a file that comes later',
+    [metadata(), ...root, ['rootfs/h', { hard: 'rootfs/later' }], ['rootfs/later', 'x']],
+    'no file that comes before it',
+  ],
+  [
+    'a hard link to nothing, of a bare root',
+    [['bin'], ['etc'], ['bin/sh', 'x'], ['h', { hard: 'bin/other' }]],
+    'no file that comes before it',
+  ],
+  [
+    'a hard link to a folder',
+    [metadata(), ...root, ['rootfs/h', { hard: 'rootfs/etc' }]],
+    'no file that comes before it',
+  ],
+  [
+    'a folder in the place of an absolute link',
+    [metadata(), ...root, ['rootfs/a', { link: '/etc' }], ['rootfs/a']],
+    'and later a folder',
+  ],
+  [
+    'a folder in the place of a link with ..',
+    [metadata(), ...root, ['rootfs/a', { link: '../x' }], ['rootfs/a']],
+    'and later a folder',
+  ],
+  ['rootfs as a file', [metadata(), ['rootfs', 'x']], 'rootfs is a file'],
+  [
+    'a template for a folder',
+    [metadata(template('a.tpl', '/etc/')), ['templates/a.tpl', 'x'], ...root],
+    'this path is a folder',
+  ],
+  [
+    'a template for the root',
+    [metadata(template('a.tpl', '/')), ['templates/a.tpl', 'x'], ...root],
+    'this path is a folder',
+  ],
+])('what the daemons cannot unpack or start is refused: %s', async (_, members, message) => {
+  const refused = look(members);
   await expect(refused).rejects.toThrow(HeadwaterError);
   await expect(refused).rejects.toThrow(message);
 });

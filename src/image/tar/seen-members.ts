@@ -1,0 +1,41 @@
+import type { Member } from './member.ts';
+
+/** Members that are remembered. Real roots have some ten thousand, a few have more. */
+const membersLimit = 300_000;
+
+/**
+ * Remembers which paths an archive has had so far. Of each it keeps a number made from the path, so that an archive with very many
+ * files takes some MiB. Two paths may have the same number, and paths beyond a limit are not remembered: then an archive may be
+ * accepted that the daemons cannot unpack, but none is refused that they can.
+ */
+export class SeenMembers {
+  readonly #folders = new Set<number>();
+  readonly #others = new Set<number>();
+
+  add({ name, type }: Member): void {
+    if (this.#isFull) return;
+    (type === 'directory' ? this.#folders : this.#others).add(numberOf(name));
+  }
+
+  isFolder(path: string): boolean {
+    return this.#folders.has(numberOf(path));
+  }
+
+  /** Whether there may be a member of this path that is no folder. */
+  mayHave(path: string): boolean {
+    return this.#isFull || this.#others.has(numberOf(path));
+  }
+
+  get #isFull(): boolean {
+    return this.#folders.size + this.#others.size >= membersLimit;
+  }
+}
+
+/** FNV-1a, 32 bits. */
+function numberOf(path: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < path.length; index += 1) {
+    hash = Math.imul(hash ^ path.charCodeAt(index), 0x01000193);
+  }
+  return hash;
+}
