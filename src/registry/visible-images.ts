@@ -26,9 +26,9 @@ export class VisibleImages {
   readonly #catalog: Catalog;
   readonly #access: Access;
 
-  constructor(parts: { catalog: Catalog; access: Access }) {
-    this.#catalog = parts.catalog;
-    this.#access = parts.access;
+  constructor(services: { catalog: Catalog; access: Access }) {
+    this.#catalog = services.catalog;
+    this.#access = services.access;
   }
 
   /**

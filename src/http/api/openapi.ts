@@ -46,13 +46,13 @@ export const operations: Record<string, Operation> = {
       limit: 'Products on a page: 1 to 500.',
     },
     answers: {
-      200: { description: 'A page; `next` is there when more follow.', body: productsAnswer },
-      422: 'A parameter is wrong.',
+      200: { description: 'A page, with `next` if there are more.', body: productsAnswer },
+      422: 'A parameter is invalid.',
     },
   },
   'GET /products/{product}': {
     summary: 'A product with its versions.',
-    answers: { 200: { description: 'The product.', body: productAnswer }, 404: 'There is none.' },
+    answers: { 200: { description: 'The product.', body: productAnswer }, 404: 'Not found.' },
   },
   'GET /images/{fingerprint}': {
     summary: 'The images whose fingerprint begins with these digits, 100 at most.',
@@ -71,7 +71,7 @@ export const operations: Record<string, Operation> = {
         description: 'It does not exist for the caller; an upload of theirs continues at the offset.',
         headers: ['Upload-Offset'],
       },
-      422: 'It is no digest.',
+      422: 'Not a valid digest.',
     },
   },
   'PUT /blobs/{digest}': {
@@ -83,8 +83,8 @@ export const operations: Record<string, Operation> = {
     headers: { 'Content-Range': '`bytes FIRST-LAST/TOTAL`, up to the last byte, to go on at FIRST.' },
     bytes: true,
     answers: {
-      200: { description: 'It was here already.', body: blobAnswer },
-      201: { description: 'It is kept.', body: blobAnswer },
+      200: { description: 'Already stored.', body: blobAnswer },
+      201: { description: 'Stored.', body: blobAnswer },
       409: {
         description:
           'The upload goes on elsewhere (at `Upload-Offset`), or another request of the caller uploads the blob now.',
@@ -92,7 +92,7 @@ export const operations: Record<string, Operation> = {
       },
       404: 'The metadata tarball does not exist for the caller.',
       413: 'Over `limits.uploadSize`.',
-      422: 'The bytes are not the announced ones, or are no image file.',
+      422: 'The bytes do not match the digest or length, or are not an image file.',
     },
   },
   'POST /versions': {
@@ -101,61 +101,61 @@ export const operations: Record<string, Operation> = {
     body: versionBody,
     answers: {
       200: {
-        description: 'The same version was there already.',
+        description: 'The same version was published before.',
         body: publishedAnswer,
         headers: ['Location'],
       },
       201: { description: 'Published.', body: publishedAnswer, headers: ['Location'] },
-      404: 'A blob is not here.',
+      404: 'A blob was not uploaded.',
       409: 'The serial has other files, or the product or an alias belongs to another.',
       413: 'The body is too large, or a quota is used up.',
-      422: 'A field is wrong, or the files make no version.',
+      422: 'A field is invalid, or the files do not form a version.',
     },
   },
   'DELETE /products/{product}/versions/{serial}': {
-    summary: 'Takes a version out of the documents; its files stay fetchable for the grace period.',
+    summary: 'Removes a version from the documents. Its files can be downloaded until the grace period ends.',
     action: 'remove',
-    answers: { 204: 'Removed.', 404: 'There is none.' },
+    answers: { 204: 'Removed.', 404: 'Not found.' },
   },
   'GET /aliases': {
-    summary: 'The aliases and what they lead to.',
+    summary: 'The aliases and the products that they point to.',
     answers: { 200: { description: 'The aliases.', body: aliasesAnswer } },
   },
   'PUT /aliases/{alias}': {
-    summary: 'Makes an alias lead to a family of products, from wherever it led before.',
+    summary: 'Points an alias to a family of products, also if it pointed to another one.',
     action: 'publish',
     body: aliasBody,
     answers: {
       204: 'Done.',
-      404: 'There is no such product.',
-      409: 'It leads to another owner.',
-      422: 'The alias or a field is wrong.',
+      404: 'No such product.',
+      409: 'The alias belongs to another owner.',
+      422: 'The alias or a field is invalid.',
     },
   },
   'DELETE /aliases/{alias}': {
-    summary: 'Takes an alias away.',
+    summary: 'Removes an alias.',
     action: 'publish',
-    answers: { 204: 'Done.', 404: 'There is none.', 422: 'It is no alias.' },
+    answers: { 204: 'Done.', 404: 'Not found.', 422: 'Not a valid alias name.' },
   },
   'GET /mirrors': {
-    summary: 'How the mirrors are doing: last run, last success and its age, next run, stale or not.',
+    summary: 'The status of the mirrors: last run, last success and its age, next run, stale or not.',
     action: 'admin',
     answers: { 200: { description: 'The mirrors.', body: mirrorsAnswer } },
   },
   'GET /mirrors/{mirror}': {
-    summary: 'How a mirror is doing, with its last runs.',
+    summary: 'The status of a mirror, with its last runs.',
     action: 'admin',
-    answers: { 200: { description: 'The mirror.', body: mirrorAnswer }, 404: 'There is none.' },
+    answers: { 200: { description: 'The mirror.', body: mirrorAnswer }, 404: 'Not found.' },
   },
   'POST /mirrors/{mirror}/runs': {
-    summary: 'Starts a run of a mirror and does not wait for it.',
+    summary: 'Starts a run of a mirror without waiting for it.',
     action: 'admin',
     body: runBody,
     answers: {
-      202: { description: 'It begins.', body: mirrorAnswer, headers: ['Location'] },
-      404: 'There is none.',
-      409: 'It is running already, or is not enabled.',
-      422: 'A field is wrong.',
+      202: { description: 'Started.', body: mirrorAnswer, headers: ['Location'] },
+      404: 'Not found.',
+      409: 'The mirror is already running, or is not enabled.',
+      422: 'A field is invalid.',
     },
   },
   'GET /tokens': {
@@ -166,29 +166,29 @@ export const operations: Record<string, Operation> = {
   },
   'POST /tokens': {
     summary:
-      'Makes a token. Its secret is shown this once; to join, it is what `lxc remote add` and `incus remote add` take.',
+      'Creates a token. Its secret is shown only once. The secret of a join token is for `lxc remote add` and `incus remote add`.',
     action: 'admin',
     body: tokenBody,
     answers: {
       201: { description: 'The token and its secret.', body: newTokenAnswer },
       409: 'The name is taken.',
-      422: 'A field is wrong.',
+      422: 'A field is invalid.',
     },
   },
   'DELETE /tokens/{token}': {
     summary: 'Revokes a token.',
     action: 'admin',
-    answers: { 204: 'Revoked.', 404: 'There is none in force.' },
+    answers: { 204: 'Revoked.', 404: 'No such active token.' },
   },
   'GET /clients': {
-    summary: 'The clients of LXD and Incus that have joined, those that were revoked included.',
+    summary: 'The clients of LXD and Incus that have joined, also revoked ones.',
     action: 'admin',
     answers: { 200: { description: 'The clients.', body: clientsAnswer } },
   },
   'DELETE /clients/{client}': {
     summary: 'Revokes a client.',
     action: 'admin',
-    answers: { 204: 'Revoked.', 404: 'There is none in force.', 409: 'It names several.' },
+    answers: { 204: 'Revoked.', 404: 'No such active client.', 409: 'Several clients have this name.' },
   },
   'GET /storage': {
     summary:
@@ -197,17 +197,17 @@ export const operations: Record<string, Operation> = {
     answers: { 200: { description: 'The state.', body: storageAnswer } },
   },
   'GET /audit': {
-    summary: 'Who changed what, from where and when, the newest first, a page at a time.',
+    summary: 'The audit log: who changed what, from where and when, newest first, in pages.',
     action: 'admin',
     query: {
-      since: 'Only from this time on.',
-      who: 'Only by them: `token:NAME`, `client:NAME` or `local:USER`.',
-      before: 'Only entries with a smaller id: `next` of the page before.',
+      since: 'Only entries since this time.',
+      who: 'Only changes by `token:NAME`, `client:NAME` or `local:USER`.',
+      before: 'Only entries with a smaller id: `next` of the previous page.',
       limit: 'Entries on a page: 1 to 500.',
     },
     answers: {
-      200: { description: 'A page; `next` is there when more follow.', body: auditAnswer },
-      422: 'A parameter is wrong.',
+      200: { description: 'A page, with `next` if there are more.', body: auditAnswer },
+      422: 'A parameter is invalid.',
     },
   },
 };

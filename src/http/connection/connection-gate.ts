@@ -15,11 +15,11 @@ export class ConnectionGate {
 
   constructor(
     limit: { perAddress: number; total: number },
-    parts: { proxies: ProxyTrust; onRefused: OnRefused },
+    services: { proxies: ProxyTrust; onRefused: OnRefused },
   ) {
     this.#limit = new AddressLimit(limit);
-    this.#proxies = parts.proxies;
-    this.#onRefused = parts.onRefused;
+    this.#proxies = services.proxies;
+    this.#onRefused = services.onRefused;
   }
 
   /** How many connections are open. */

@@ -8,7 +8,7 @@ import { parseAlias } from '../../model/names.ts';
 import { parseExpiry, plainName } from '../../registry/image-view.ts';
 import { type ImagePull, Pull, type PullSource } from '../../registry/incoming/pull.ts';
 import type { PushTickets } from '../../registry/incoming/push-tickets.ts';
-import type { Said } from '../../registry/incoming/receiver.ts';
+import type { ImageRequest } from '../../registry/incoming/receiver.ts';
 import { SimplestreamsPull } from '../../registry/incoming/simplestreams-pull.ts';
 import { readBody } from '../api/body.ts';
 import { type Context, identityOf } from '../context.ts';
@@ -55,7 +55,7 @@ export async function requestImage(
   const { access, receiver, tickets } = services;
   const identity = access.demandAny(identityOf(context), 'publish');
   const { source, ...request } = await readBody(context.req, imageRequest);
-  const said = toSaid(request);
+  const said = toImageRequest(request);
   receiver.permit(identity, said.aliases);
   if (source.type === 'url') {
     throw new HeadwaterError(
@@ -86,7 +86,7 @@ export async function requestImage(
 /** Starts to copy an image from a daemon or an image server. */
 function pullImage(
   context: Context,
-  { identity, said, pull }: { identity: Known; said: Said; pull: ImagePull },
+  { identity, said, pull }: { identity: Known; said: ImageRequest; pull: ImagePull },
   { access, operations, receiver }: IncomingServices,
 ): void {
   const actor = actorOf(access, identity, context.req);
@@ -98,7 +98,7 @@ function pullImage(
       const onProgress = (progress: string) => progressing.report({ download_progress: progress });
       const found = await pull.open(signal, onProgress);
       try {
-        const request: Said = {
+        const request: ImageRequest = {
           ...said,
           properties: { ...found.properties, ...said.properties },
           filename: said.filename || plainName(found.filename),
@@ -128,7 +128,7 @@ function openPull(
   return new SimplestreamsPull(source, { servers: imageServers, architecture });
 }
 
-function toSaid(request: Omit<z.infer<typeof imageRequest>, 'source'>): Said {
+function toImageRequest(request: Omit<z.infer<typeof imageRequest>, 'source'>): ImageRequest {
   const expiresAt = request.expires_at === undefined ? undefined : parseExpiry(request.expires_at);
   return {
     aliases: (request.aliases ?? []).map(({ name, description }) => ({

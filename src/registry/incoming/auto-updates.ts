@@ -39,7 +39,7 @@ type Followed = Image & { pushed: { updateSource: UpdateSource } };
  * be kept up to date stands in the catalog, so a restart changes nothing.
  */
 export class AutoUpdates {
-  readonly #parts: { catalog: Catalog; receiver: Receiver; servers: ImageServers };
+  readonly #services: { catalog: Catalog; receiver: Receiver; servers: ImageServers };
   readonly #every: number;
   readonly #hooks: UpdateHooks;
   readonly #stopping = new AbortController();
@@ -51,10 +51,10 @@ export class AutoUpdates {
 
   /** @param options.every milliseconds between rounds */
   constructor(
-    parts: { catalog: Catalog; receiver: Receiver; servers: ImageServers },
+    services: { catalog: Catalog; receiver: Receiver; servers: ImageServers },
     options: { every: number; hooks: UpdateHooks },
   ) {
-    this.#parts = parts;
+    this.#services = services;
     this.#every = options.every;
     this.#hooks = options.hooks;
   }
@@ -82,7 +82,7 @@ export class AutoUpdates {
    */
   async refresh(image: Image, options: UpdateOptions): Promise<boolean> {
     if (!isFollowed(image) || !image.newest) return false;
-    const upstream = await this.#parts.servers.open(image.pushed.updateSource.server, options.signal);
+    const upstream = await this.#services.servers.open(image.pushed.updateSource.server, options.signal);
     try {
       const [result] = await upstream.search([wantedOf(image)]);
       return await this.#update(image, result, upstream, options);
@@ -95,7 +95,7 @@ export class AutoUpdates {
   async round(): Promise<void> {
     const { signal } = this.#stopping;
     const byServer = new Map<string, Followed[]>();
-    for (const image of (await this.#parts.catalog.images.autoUpdated()).filter(isFollowed)) {
+    for (const image of (await this.#services.catalog.images.autoUpdated()).filter(isFollowed)) {
       const { server } = image.pushed.updateSource;
       byServer.set(server, [...(byServer.get(server) ?? []), image]);
     }
@@ -117,7 +117,7 @@ export class AutoUpdates {
   async #follow(server: string, images: Followed[]): Promise<number> {
     const { signal } = this.#stopping;
     const wanted = JSON.stringify(images.map(({ product, serial }) => [product.name, serial]));
-    const upstream = await this.#parts.servers.open(server, signal);
+    const upstream = await this.#services.servers.open(server, signal);
     try {
       const known = this.#known.get(server);
       if (known?.wanted === wanted && !(await upstream.haveChanged(known.documents))) return 0;
@@ -158,7 +158,7 @@ export class AutoUpdates {
     const now = versionOf(found);
     // What the server took back is not followed: it would be a step to an older version.
     if (now.product === source.product && !isNewer(now, source)) return false;
-    await this.#parts.receiver.take(
+    await this.#services.receiver.take(
       fetched(upstream, found, onProgress),
       {
         ...describeFound(found),

@@ -3,7 +3,7 @@ import type { Access, Known } from '../../access/access.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { type Operation, reasonOf } from '../operations/operation.ts';
 import type { Operations } from '../operations/operations.ts';
-import type { Said } from './receiver.ts';
+import type { ImageRequest } from './receiver.ts';
 
 /** How long an announced upload is waited for, and may take, in milliseconds. */
 const lifetime = 24 * 3_600_000;
@@ -13,7 +13,7 @@ const usedLifetime = 60_000;
 /** An upload that a client announced: a daemon that we do not know will send it. */
 export interface Ticket {
   identity: Known;
-  said: Said;
+  said: ImageRequest;
   operation: Operation;
 }
 
@@ -29,7 +29,7 @@ export class PushTickets {
   }
 
   /** Announces an upload. @returns the operation, whose `metadata.secret` the daemon sends along */
-  issue(identity: Known, said: Said): Operation {
+  issue(identity: Known, said: ImageRequest): Operation {
     const secret = randomBytes(32).toString('base64url');
     const operation = this.#operations.token({
       description: 'Image upload token',

@@ -19,9 +19,9 @@ export interface PushPolicy {
 }
 
 /** What a client says of an image that it sends, or has us fetch. */
-export type Said = Omit<PushRequest, 'stream' | 'pushedBy'>;
+export type ImageRequest = Omit<PushRequest, 'stream' | 'pushedBy'>;
 
-interface ReceiverParts {
+interface ReceiverServices {
   access: Access;
   catalog: Catalog;
   destination: LocalDestination;
@@ -32,10 +32,10 @@ interface ReceiverParts {
 
 /** Takes images in, whichever way they come. */
 export class Receiver {
-  readonly #parts: ReceiverParts;
+  readonly #services: ReceiverServices;
 
-  constructor(parts: ReceiverParts) {
-    this.#parts = parts;
+  constructor(services: ReceiverServices) {
+    this.#services = services;
   }
 
   /**
@@ -44,9 +44,9 @@ export class Receiver {
    */
   permit(identity: Known, aliases: { name: string }[]): void {
     const stream = this.#streamOf(identity);
-    this.#parts.access.demand(identity, 'publish', { stream, isNamedByCaller: true });
+    this.#services.access.demand(identity, 'publish', { stream, isNamedByCaller: true });
     for (const { name } of aliases) {
-      this.#parts.access.demand(identity, 'publish', { stream, names: [name], isNamedByCaller: true });
+      this.#services.access.demand(identity, 'publish', { stream, names: [name], isNamedByCaller: true });
     }
   }
 
@@ -58,7 +58,7 @@ export class Receiver {
    */
   async receive(
     files: AsyncIterable<ArrivingFile>,
-    said: Said,
+    said: ImageRequest,
     options: { identity: Known; actor: Actor; signal?: AbortSignal },
   ): Promise<PushedImage> {
     const { identity, ...rest } = options;
@@ -69,10 +69,10 @@ export class Receiver {
   /** Like {@link receive}, of an image whose place is known. @param options.pushedBy whose quota it is on */
   async take(
     files: AsyncIterable<ArrivingFile>,
-    said: Said,
+    said: ImageRequest,
     options: { stream: string; pushedBy: string; actor: Actor; signal?: AbortSignal },
   ): Promise<PushedImage> {
-    const { catalog, destination, policy, noteRefusal } = this.#parts;
+    const { catalog, destination, policy, noteRefusal } = this.#services;
     const { stream, pushedBy, actor, signal } = options;
     const room = await catalog.by(actor).pushed.allowance(policy.quotas, { stream, pushedBy });
     const bounded = bound(files, {
@@ -93,7 +93,7 @@ export class Receiver {
 
   /** Where somebody's images go: to the stream for pushed images, or to the first that somebody may publish in. */
   #streamOf({ streams }: Known): string {
-    const { stream } = this.#parts.policy;
+    const { stream } = this.#services.policy;
     return streams === undefined || streams.includes(stream) ? stream : (streams[0] ?? stream);
   }
 }

@@ -2,11 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import { HeadwaterError } from '../../../errors.ts';
 import { parseAlias } from '../../../model/names.ts';
 import { plainName } from '../../../registry/image-view.ts';
-import type { Said } from '../../../registry/incoming/receiver.ts';
+import type { ImageRequest } from '../../../registry/incoming/receiver.ts';
 import type { Context } from '../../context.ts';
 
 /** What the headers of an upload say: `X-LXD-…` or `X-Incus-…`. */
-export interface UploadHeaders extends Said {
+export interface UploadHeaders extends ImageRequest {
   /** Of the operation that announced the upload. */
   secret?: string;
 }

@@ -7,7 +7,7 @@ import type { ArrivingFile } from '../../../publish/push.ts';
 import { headerValue } from '../../../registry/incoming/header-parameters.ts';
 import { boundaryOf, readParts } from '../../../registry/incoming/multipart.ts';
 import type { PushTickets } from '../../../registry/incoming/push-tickets.ts';
-import type { Receiver, Said } from '../../../registry/incoming/receiver.ts';
+import type { ImageRequest, Receiver } from '../../../registry/incoming/receiver.ts';
 import type { Operations } from '../../../registry/operations/operations.ts';
 import { type Context, identityOf } from '../../context.ts';
 import { actorOf } from '../../identify.ts';
@@ -60,7 +60,7 @@ export async function receiveUpload(
 ): Promise<void> {
   const { access, operations, receiver, tickets } = services;
   const { secret, ...headers } = readUploadHeaders(context);
-  const receive = async (identity: Known, said: Said, signal?: AbortSignal) => {
+  const receive = async (identity: Known, said: ImageRequest, signal?: AbortSignal) => {
     receiver.permit(identity, said.aliases);
     const actor = actorOf(access, identity, context.req);
     const options = { identity, actor, ...defined({ signal }) };
@@ -84,7 +84,7 @@ export async function receiveUpload(
 }
 
 /** What the announcement said counts; the daemon sends the fingerprint again. */
-function announced(said: Said, headers: Said): Said {
+function announced(said: ImageRequest, headers: ImageRequest): ImageRequest {
   const { fingerprint = headers.fingerprint } = said;
   if (headers.fingerprint !== undefined && headers.fingerprint !== fingerprint) {
     throw new HeadwaterError('invalid', `image ${fingerprint} was announced, not ${headers.fingerprint}`);
