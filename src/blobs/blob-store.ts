@@ -17,13 +17,13 @@ export interface BlobStat {
   digest: Digest;
   /** Bytes. */
   size: number;
-  /** When the store took it in, or was last given it again. */
+  /** When the store received it last. */
   modified: Date;
 }
 
 /**
- * Why a blob was set aside: `removed` when the catalog knew it and no version names it any more, `unknown` when the
- * catalog never heard of it.
+ * Why a blob was set aside: `removed` when the catalog knew it and no version contains it any more, `unknown` when the
+ * catalog did not know it.
  */
 export type AsideReason = 'removed' | 'unknown';
 
@@ -41,9 +41,9 @@ export interface RecordCondition {
   replaces: string | undefined;
 }
 
-/** What the sender of a blob says of it before it comes. */
+/** What the sender of a blob announces. */
 export interface Expected {
-  /** Known only once the bytes have passed when a file is hashed on its way in: then a promise of it. */
+  /** A promise when the file is hashed on its way in: the digest is known only once the bytes have passed. */
   digest: Digest | Promise<Digest>;
   /** Bytes, when known. It helps a store to plan; a different number of bytes is refused. */
   size?: number;
@@ -53,9 +53,9 @@ export interface Expected {
 export interface StagedBlobs {
   /** Where to make files with their bytes. */
   paths: readonly string[];
-  /** Keeps files as blobs, whole and durable. Who calls vouches for the digests. */
+  /** Stores files as blobs, whole and durable. The caller vouches for the digests. */
   keep(files: readonly { path: string; digest: Digest }[]): Promise<void>;
-  /** Gives up what is not kept; to be called in any case. */
+  /** Removes the files that were not stored. Call it in any case. */
   discard(): Promise<void>;
 }
 
@@ -86,8 +86,8 @@ export interface BlobStore {
   read(digest: Digest, range?: ByteRange): Promise<Readable>;
 
   /**
-   * Keeps a blob. Nothing of it can be seen until it is whole and durable; when the source fails, or when the
-   * promised digest is rejected, nothing stays. Does not hash: who calls has had the bytes hashed as they pass,
+   * Stores a blob. Nothing of it can be seen until it is whole and durable; when the source fails, or when the
+   * promised digest is rejected, nothing stays. Does not hash: the caller has the bytes hashed as they pass,
    * and resolves `expected.digest` after the last byte with what they were (or rejects it).
    * Writing a blob that exists is a success that changes no byte (it may renew its age); when its digest was
    * known beforehand, the source may be left before its end.
@@ -102,17 +102,17 @@ export interface BlobStore {
   adopt?(path: string, digest: Digest): Promise<boolean>;
 
   /**
-   * Places for the bytes of blobs that somebody else writes, a thread for example, where the store can take them over
-   * without copying them.
+   * Places where others, such as threads, write the bytes of blobs that the store then takes over without copying them.
+   * Absent where the store cannot.
    */
   stage?(count: number): Promise<StagedBlobs>;
 
-  /** Removes a blob; one that is not there is a success. */
+  /** Removes a blob; one that does not exist is a success. */
   remove(digest: Digest): Promise<void>;
 
   /**
-   * Removes a blob that this object has written and that the store did not have before. Any other blob stays: somebody
-   * else may need it, whatever the caller's catalog says.
+   * Removes a blob that this object has written and that the store did not have before. Any other blob stays: another
+   * catalog may need it.
    */
   withdraw(digest: Digest): Promise<void>;
 

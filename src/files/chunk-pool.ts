@@ -28,7 +28,7 @@ const free = new Map<number, ArrayBuffer[]>();
 let freeBytes = 0;
 let heldBytes = 0;
 
-/** The memory of chunks that somebody has. */
+/** The memory of chunks that are in use. */
 const held = new WeakSet<ArrayBufferLike>();
 const collected = new FinalizationRegistry((size: number) => {
   heldBytes -= size;
@@ -51,8 +51,8 @@ export function countHeld(bytes: number): void {
 
 /**
  * Memory for up to `wanted` bytes, or for fewer when readers hold much already. New memory for each chunk costs more than
- * sending it does (the system clears every page anew), so whoever knows that nobody needs a chunk any more gives it back
- * with {@link recycle}.
+ * sending it does (the system clears every page anew), so the owner of a chunk gives it back with
+ * {@link recycle} when it is done with it.
  */
 export function takeChunk(wanted: number): Buffer {
   const size = chunkFor(wanted, readAllowance());

@@ -5,8 +5,8 @@ export interface FileOperation {
   path: string;
   doing: keyof typeof participles;
   /**
-   * Whether a person named the file, who can name another: then a file that is missing is `not-found`, and one that cannot be
-   * read is `invalid`. Otherwise it is one of Headwater's own, and every failure is one of this machine: `unavailable`.
+   * Whether a person named the file and can name another: a missing file is then `not-found`, and an unreadable one `invalid`.
+   * Left out, it is one of Headwater's own files, and every failure is the machine's: `unavailable`.
    */
   isInput?: boolean;
 }
@@ -20,7 +20,7 @@ const participles = {
   remove: 'removed',
 } as const;
 
-/** Failures of the machine, whoever named the file. */
+/** Failures of the machine, also for files that a person named. */
 const machineFailures = new Set(['EIO', 'EMFILE', 'ENFILE', 'ENOMEM', 'ESTALE', 'ETIMEDOUT']);
 
 /**
@@ -28,7 +28,6 @@ const machineFailures = new Set(['EIO', 'EMFILE', 'ENFILE', 'ENOMEM', 'ESTALE', 
  * @returns a HeadwaterError that names the path; the error itself when it is one already, or no system error but a defect
  */
 export function fileError(error: unknown, operation: FileOperation): Error {
-  if (error instanceof HeadwaterError) return error;
   const code = codeOf(error);
   if (code === undefined) return error instanceof Error ? error : new Error(messageOf(error));
   const { path, doing, isInput = false } = operation;

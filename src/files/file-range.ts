@@ -8,7 +8,7 @@ import { fileError } from './file-error.ts';
  * The bytes of an open file from `start` up to but not including `stop`. Closes the file at the end, and when it is
  * left. It ends with the last byte, without another read to find the end of the file: a client that has all
  * bytes may hang up before that read is done, which would look like a broken download.
- * Who reads a chunk is its only owner, and may `recycle` it.
+ * The reader of a chunk is its only owner, and may `recycle` it.
  */
 export class FileRange extends Readable {
   readonly #handle: FileHandle;
@@ -34,7 +34,7 @@ export class FileRange extends Readable {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    // Nobody has the chunk that waits to be read.
+    // The chunk that waits to be read has no owner yet.
     if (this.#last !== undefined && this.readableLength === this.#last.length) recycle(this.#last);
     this.#ahead?.then(recycle, ignore);
     // Waits for a read that is under way.
@@ -59,7 +59,7 @@ export class FileRange extends Readable {
     this.#offset += chunk.length;
     if (this.#offset < this.#stop && mayReadAhead()) {
       this.#ahead = this.#readChunk();
-      // Whoever asks for the chunk gets the error.
+      // The read that asks for the chunk gets the error.
       this.#ahead.catch(ignore);
     }
     this.#last = chunk;

@@ -5,7 +5,7 @@ import { fileError } from './file-error.ts';
 
 // Operations on files as the directory store needs them. All throw HeadwaterErrors that name the path.
 
-/** What the system knows of a file or directory; undefined when it is not there. */
+/** The attributes of a file or directory; undefined when it does not exist. */
 export async function statOf(path: string): Promise<Stats | undefined> {
   try {
     return await stat(path);
@@ -15,14 +15,14 @@ export async function statOf(path: string): Promise<Stats | undefined> {
   }
 }
 
-/** Removes a file; one that is not there is a success. */
+/** Removes a file; one that does not exist is a success. */
 export async function removeFile(path: string): Promise<void> {
   await rm(path, { force: true }).catch((error: unknown) => {
     throw fileError(error, { path, doing: 'remove' });
   });
 }
 
-/** What is in a directory; nothing when it is not there. */
+/** The entries of a directory; none when it does not exist. */
 export async function entriesOf(path: string): Promise<Dirent[]> {
   try {
     return await readdir(path, { withFileTypes: true });

@@ -31,9 +31,9 @@ export class FileWriter {
 
   /**
    * @param handle of the file, closed by its owner after {@link settle}
-   * @param options.position where to go on
+   * @param options.position from which byte to write
    * @param options.soon write what came soon, also when no more comes
-   * @param options.onWritten told how many more bytes can be read from the file
+   * @param options.onWritten called with how many more bytes can be read from the file
    */
   constructor(
     handle: FileHandle,
@@ -78,7 +78,7 @@ export class FileWriter {
   async #flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    // Who waited for the same write may have begun the next one.
+    // Another caller that waited for the same write may have begun the next one.
     for (let before: unknown; before !== this.#writing; ) {
       before = this.#writing;
       await this.#writing;
@@ -94,7 +94,7 @@ export class FileWriter {
     });
   }
 
-  /** Nobody waits for it: a failure is that of the next write. */
+  /** Flushes without a caller that waits: a failure is reported by the next write. */
   async #flushLate(): Promise<void> {
     await this.#flush().catch((error: unknown) => {
       this.#failure ??= { error };

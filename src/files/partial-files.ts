@@ -4,10 +4,10 @@ import { codeOf } from '../errors.ts';
 import type { Digest } from '../model/digest.ts';
 import { isAbandoned, processName } from './process-name.ts';
 
-// What arrived of a file lies under the digest of the whole while nobody works on it. Who goes on with it renames it
-// to a name that tells which process that is: of several only one succeeds, so no two ever write into one file.
+// A partial file has the digest of the whole file as its name while no process works on it. A process that resumes it renames
+// it to a name of its own first: of several processes only one succeeds, so that two never write to one file.
 
-/** A file of which something may have arrived, and which is this process's alone. */
+/** A partial file that belongs to this process alone. */
 export interface PartialFile {
   path: string;
   /** Bytes. */
@@ -15,8 +15,7 @@ export interface PartialFile {
 }
 
 /**
- * Takes over what an earlier fetch of a blob left, the largest part where there are several: what nobody works on, and
- * what belonged to a process that has ended.
+ * Takes over what an earlier fetch of a blob left: the largest partial file that is free, or whose process has ended.
  * @param most bytes of the whole: what is larger cannot be a part of it
  */
 export async function claimPartial(directory: string, digest: Digest, most: number): Promise<PartialFile> {
@@ -28,7 +27,7 @@ export async function claimPartial(directory: string, digest: Digest, most: numb
   return { path, arrived: 0 };
 }
 
-/** Leaves a partial file to whoever goes on with it, unless somebody left more. */
+/** Leaves a partial file for the next fetch, unless a larger one is there already. */
 export async function leavePartial(path: string, directory: string, digest: Digest): Promise<void> {
   const place = join(directory, digest);
   const [ours, there] = [await statIfAny(path), await statIfAny(place)];
@@ -37,8 +36,8 @@ export async function leavePartial(path: string, directory: string, digest: Dige
 }
 
 /**
- * Removes partial files that nobody has written to or read since `before`; where a process is about to go on with
- * one, it has done either.
+ * Removes partial files that were neither written nor read since `before`. A process that is about to resume one has
+ * touched it.
  */
 export async function removeStalePartials(directory: string, before: Date): Promise<void> {
   for (const name of await readdirIfAny(directory)) {
@@ -49,7 +48,7 @@ export async function removeStalePartials(directory: string, before: Date): Prom
   }
 }
 
-/** What is there of a blob and free to be taken, the largest first. */
+/** The partial files of a blob that are free, the largest first. */
 async function leftOf(directory: string, digest: Digest): Promise<{ name: string; size: number }[]> {
   const left: { name: string; size: number }[] = [];
   for (const name of await readdirIfAny(directory)) {
@@ -62,7 +61,7 @@ async function leftOf(directory: string, digest: Digest): Promise<{ name: string
   return left.sort((one, other) => other.size - one.size);
 }
 
-/** @returns false when somebody else took it, or it was removed as stale */
+/** @returns false when another process took it, or removed it as stale */
 async function take(from: string, to: string): Promise<boolean> {
   const now = new Date();
   try {

@@ -3,13 +3,13 @@ import { readFile, readlink, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { codeOf } from '../errors.ts';
 
-// A write that is under way has a name that tells which process makes it, so that what a killed process left can
-// be told from what a living one still needs, be it on this machine or on another one that shares the store.
+// Unfinished writes and leases carry the name of their process, so that those of a killed process can be told from those of
+// a running one, on this machine or on another one that shares the store.
 
 /** Milliseconds after which a write is taken for abandoned when its process cannot be looked at. */
 export const abandonedAfter = 24 * 60 * 60 * 1000;
 
-/** Where a process lives; {@link unknown} where the system does not tell. */
+/** Where a process runs; {@link unknown} for what the system does not say. */
 interface Place {
   /** Host name and machine id. */
   machine: string;
@@ -27,7 +27,7 @@ const name =
 let place: Promise<Place> | undefined;
 let ownStart: Promise<string | undefined> | undefined;
 
-/** A name for one unfinished write of this process. */
+/** A new name that says which process uses it, for an unfinished write or a lease. */
 export async function processName(): Promise<string> {
   const { machine, boot, namespace } = await here();
   ownStart ??= startOf(process.pid);
@@ -36,8 +36,8 @@ export async function processName(): Promise<string> {
 }
 
 /**
- * What tells a file from every other, for processes of all machines: two that have it in common use the same file of
- * the same running system.
+ * Identifies a file among those of all machines: processes that get the same text use the same file of the same running
+ * system.
  */
 export async function identityOfFile(path: string): Promise<string> {
   const { dev, ino } = await stat(path);
@@ -47,7 +47,7 @@ export async function identityOfFile(path: string): Promise<string> {
 
 /**
  * Whether a write was abandoned: its process has ended, or cannot be looked at and the write is old.
- * Names that {@link processName} did not make are nobody's business here: never abandoned.
+ * False for a name that {@link processName} did not make.
  * @param modified when the write was last seen to move
  */
 export async function isAbandoned(staged: string, modified: Date): Promise<boolean> {

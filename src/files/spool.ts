@@ -4,8 +4,7 @@ import { fileError } from './file-error.ts';
 import { FileWriter } from './file-writer.ts';
 
 /**
- * A file in which bytes that arrive are written down, so that what came before a connection or a process ended need
- * not come again.
+ * A file to which bytes are written as they arrive, so that a transfer can resume after its connection or process ended.
  */
 export class Spool {
   readonly #handle: FileHandle;
@@ -17,8 +16,8 @@ export class Spool {
   }
 
   /**
-   * @param offset bytes that it has, after which it goes on; 0 makes it anew
-   * @param options.onWritten told how many more bytes can be read from the file
+   * @param offset how many bytes the file has, after which the next are written; 0 replaces the file
+   * @param options.onWritten called with how many more bytes can be read from the file
    * @throws HeadwaterError what the disk failed with
    */
   static async open(
@@ -37,7 +36,7 @@ export class Spool {
     await this.#writer.write(chunk);
   }
 
-  /** Writes what is left. To be called in any case. @throws HeadwaterError what the disk failed with */
+  /** Writes the remaining bytes. Call it in any case. @throws HeadwaterError what the disk failed with */
   async close(): Promise<void> {
     try {
       await this.#writer.end();
@@ -48,7 +47,7 @@ export class Spool {
   }
 }
 
-/** Bytes of what arrived before; none when it is more than there can be. */
+/** How many bytes arrived before; 0 when there are more than `most`. */
 export async function spooled(path: string, most = Number.POSITIVE_INFINITY): Promise<number> {
   try {
     const { size } = await stat(path);

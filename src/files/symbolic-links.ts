@@ -4,16 +4,16 @@ import { sep } from 'node:path';
 import { codeOf, HeadwaterError } from '../errors.ts';
 import { fileError } from './file-error.ts';
 
-/** What lies at the end of a path, once every symbolic link on it is followed. */
+/** The file or directory to which a path leads through all symbolic links. */
 export interface Target {
-  /** Where it really is. */
+  /** Its real path. */
   path: string;
   stats: Stats;
 }
 
 /**
- * Follows a path to what is there.
- * @returns undefined when nothing is
+ * Follows all symbolic links of a path.
+ * @returns undefined when the path or the target of a link does not exist
  * @throws HeadwaterError `invalid` or `unavailable` when it cannot be followed
  */
 export async function follow(path: string): Promise<Target | undefined> {
@@ -26,15 +26,15 @@ export async function follow(path: string): Promise<Target | undefined> {
   }
 }
 
-/** Whether a path is a directory or lies below it; both are real paths. */
+/** Whether a path is a directory or below it; both are real paths. */
 export function isWithin(path: string, directory: string): boolean {
   return path === directory || path.startsWith(directory.endsWith(sep) ? directory : directory + sep);
 }
 
 /**
- * Checks that a symbolic link leads to a regular file.
- * @param within a directory, by its real path, that the link must not lead out of
- * @throws HeadwaterError `invalid` when it leads nowhere, to something else, or out of the directory
+ * Checks that a symbolic link points to a regular file.
+ * @param within a directory, by its real path, that the link must not leave
+ * @throws HeadwaterError `invalid` when it is broken, or points to something else or out of the directory
  */
 export async function checkLink(path: string, within?: string): Promise<void> {
   const target = await follow(path);
@@ -43,12 +43,12 @@ export async function checkLink(path: string, within?: string): Promise<void> {
   if (!target.stats.isFile()) throw badLink(path, 'leads to no regular file');
 }
 
-/** A symbolic link that is of no use, and why. */
+/** The error of a symbolic link that cannot be used, with the reason. */
 export function badLink(path: string, reason: string): HeadwaterError {
   return new HeadwaterError('invalid', `${path}: a symbolic link that ${reason}`);
 }
 
-/** Says of a link that it is not followed. */
+/** The reason why a link is not followed. */
 export function leadsOut(within: string): string {
   return `leads out of ${within}, and is not followed`;
 }

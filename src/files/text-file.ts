@@ -40,7 +40,7 @@ export async function readSmallFile(path: string, limit = mebibyte): Promise<str
 async function openRegular(path: string): Promise<FileHandle> {
   let file: FileHandle;
   try {
-    // Without O_NONBLOCK, opening a named pipe waits until somebody writes to it.
+    // Without O_NONBLOCK, opening a named pipe waits for a writer.
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     throw fileError(error, { path, doing: 'read', isInput: true });

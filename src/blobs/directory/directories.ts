@@ -46,8 +46,8 @@ export class Directories {
         throw error;
       },
     );
-    // Another process may have made it a moment ago and not have synced it yet. What is outside of the store was
-    // there before, and is perhaps not ours to open.
+    // Another process may have created it and not have synced it yet. What is outside of the store existed before, and
+    // may not be ours to open.
     if (created || this.#contains(path)) await this.#sync(dirname(path));
   }
 

@@ -30,7 +30,7 @@ import { GroupSync } from './group-sync.ts';
 import { RecentlyWritten } from './recently-written.ts';
 import { StagedFile } from './staged-file.ts';
 
-/** How long it is believed that the directory is there, in milliseconds: a mirror run asks thousands of times. */
+/** How often to check that the directory exists, in milliseconds: a mirror run reads thousands of blobs. */
 const rootCheckInterval = 20;
 
 /**
@@ -50,7 +50,7 @@ export class DirectoryStore implements BlobStore {
   /** When the directory was last seen to be there, by the clock of `performance`. */
   #rootSeenAt = Number.NEGATIVE_INFINITY;
 
-  /** @param root the directory; made when it is not there */
+  /** @param root the directory; created when it does not exist */
   constructor(root: string) {
     this.#root = resolve(root);
     this.#staging = join(this.#root, 'staging');
@@ -110,7 +110,7 @@ export class DirectoryStore implements BlobStore {
   async write(source: AsyncIterable<Uint8Array>, expected: Expected): Promise<void> {
     const incoming = new Incoming(source, expected.size);
     const digest = Promise.resolve(expected.digest);
-    // When the source fails, nobody waits for the digest any more.
+    // When the source fails, nothing awaits the digest any more.
     digest.catch(() => undefined);
     try {
       if (typeof expected.digest === 'string' && (await this.#renew(expected.digest, expected.size))) return;

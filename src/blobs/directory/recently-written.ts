@@ -1,6 +1,6 @@
 import type { Digest } from '../../model/digest.ts';
 
-/** How many digests are remembered: more than one publish or one batch of a mirror run writes. */
+/** The most digests that are remembered: more than one publish or one batch of a mirror run writes. */
 const maxDigests = 10_000;
 
 /** The blobs that a store object wrote and that the store did not have before; the most recent ones. */

@@ -6,10 +6,10 @@ import { removeFile } from '../../files/file-system.ts';
 import { FileWriter } from '../../files/file-writer.ts';
 import { processName } from '../../files/process-name.ts';
 
-/** Up to so many bytes a file can wait for others, to be made durable together with them. */
+/** The most bytes of a file that waits for others, to be made durable together with them. */
 const maxGroupedSize = 1024 * 1024;
 
-/** A file that is being written where nobody looks, to be moved to its place when it is whole. */
+/** A file that is written to the staging directory and moved to its place when it is whole. */
 export class StagedFile {
   readonly path: string;
   readonly #handle: FileHandle;
@@ -55,7 +55,7 @@ export class StagedFile {
     return this.#finishing;
   }
 
-  /** It has another name by now: nothing is left to be discarded. */
+  /** Records that the file was moved: `discard` has no effect any more. */
   moved(): void {
     this.#moved = true;
   }

@@ -85,7 +85,7 @@ export class S3Client {
     });
   }
 
-  /** A failure in words that tell what to do. */
+  /** Explains a failure and what to do. */
   explain(error: unknown): HeadwaterError {
     const { bucket, endpoint } = this.settings;
     return s3Error(normalized(error), `S3 bucket ${bucket} at ${endpoint.origin}`, bucket);

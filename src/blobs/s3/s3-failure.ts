@@ -48,7 +48,7 @@ const transientSystemCode = new Set(
   ),
 );
 
-/** Whether the same request may succeed a moment later. */
+/** Whether the same request may succeed soon. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof S3Failure) return transientStatus.has(error.status) || transientCode.has(error.code);
   // The client's word for an answer that is no XML, or another document than was asked for.
@@ -62,7 +62,7 @@ export function isMissing(error: unknown): boolean {
 }
 
 /**
- * What a failure means to whoever uses the store, in words that tell what to do.
+ * Explains a failure of the service and what to do.
  * @param store names the store, as in "S3 bucket images at https://s3.example.com"
  */
 export function s3Error(error: unknown, store: string, bucket: string): HeadwaterError {

@@ -16,7 +16,7 @@ interface ReadOptions {
   /** Asks for the bytes again, from `start` up to but not including `stop`. */
   reopen: (start: number, stop: number) => Promise<IncomingMessage>;
   retry: Backoff;
-  /** A failure in words that tell what to do. */
+  /** Explains a failure and what to do. */
   explain: (error: unknown) => Error;
 }
 

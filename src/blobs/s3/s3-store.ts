@@ -123,7 +123,7 @@ export class S3Store implements BlobStore {
     const incoming = new Incoming(source, expected.size);
     const known = typeof expected.digest === 'string' ? expected.digest : undefined;
     const digest = Promise.resolve(expected.digest);
-    // When the source fails, nobody waits for the digest any more.
+    // When the source fails, nothing awaits the digest any more.
     digest.catch(() => undefined);
     try {
       if (known !== undefined && (await this.#isPresent(known, expected.size))) return;
@@ -194,7 +194,7 @@ export class S3Store implements BlobStore {
 
   async check(purpose: Purpose = 'write'): Promise<void> {
     try {
-      // Nobody has this blob, but only a bucket that can be read says so.
+      // This blob does not exist, but only a readable bucket can say so.
       if (purpose === 'read') await this.stat(parseDigest('0'.repeat(64)));
       else await this.#bucket.probe(await this.#stagingKey());
     } catch (error) {

@@ -1,7 +1,16 @@
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
 import { expect, test } from 'vitest';
 import type { Catalog } from '../../../src/catalog/catalog.ts';
 import type { PushDraft } from '../../../src/catalog/images/pushed.ts';
-import { draft, pushDraft, scratchCatalog, stored } from '../../support/catalog.ts';
+import {
+  draft,
+  openCatalog,
+  pushDraft,
+  scratchCatalog,
+  scratchDirectory,
+  stored,
+} from '../../support/catalog.ts';
 
 const noon = new Date('2026-03-01T12:00:00Z');
 
@@ -156,4 +165,27 @@ test('what documents say of a product is not taken from a private version', asyn
   expect(product?.osTitle).toBe('Ubuntu');
   await push(catalog, pushDraft('four', { aliases, details }));
   expect((await catalog.products.find('pushed:app:amd64:default'))?.osTitle).toBe('Secret');
+});
+
+test('an alias that was renamed gets another product; one that was renamed too often is refused', async () => {
+  const pushAfter = async (renames: number) => {
+    const file = join(await scratchDirectory(), 'catalog.db');
+    const catalog = await openCatalog(file);
+    const database = new Sqlite(file);
+    const insert = database.prepare(
+      "insert into aliases (name, os, release, variant) values (?, 'pushed', 'app', ?)",
+    );
+    database.transaction(() => {
+      for (let count = 1; count <= renames; count++)
+        insert.run(`app-${count}`, count === 1 ? 'default' : `${count}`);
+    })();
+    database.close();
+    return await push(catalog, pushDraft('one', { aliases: [{ name: 'app' }] }));
+  };
+  expect((await pushAfter(1)).product).toBe('pushed:app:amd64:2');
+  expect((await pushAfter(999)).product).toBe('pushed:app:amd64:1000');
+  await expect(pushAfter(1000)).rejects.toMatchObject({
+    kind: 'conflict',
+    message: 'alias app was renamed too often: choose another name',
+  });
 });
