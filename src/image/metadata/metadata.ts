@@ -4,7 +4,8 @@ import { parseImageArchitecture } from '../../model/architecture.ts';
 import { defined } from '../../model/defined.ts';
 import { parseYaml } from '../../yaml.ts';
 import type { ImageMetadata } from '../content.ts';
-import { GoYaml, TypeMismatch } from './go-yaml.ts';
+import { TypeMismatch } from './go-scalars.ts';
+import { GoYaml } from './go-yaml.ts';
 
 /** The last second of the year 9999 and the first of the year 0: Go cannot write other times as JSON. */
 const lastSecond = 253_402_300_799n;
