@@ -7,7 +7,8 @@ import type { Config } from '../config/schema.ts';
 import { defined } from '../model/defined.ts';
 import { assertNotEmpty, confirmOwnership } from '../ops/store-owner.ts';
 import { LocalDestination } from '../publish/destination/local-destination.ts';
-import { Intake, type RefusedExamination } from '../publish/intake/intake.ts';
+import { Intake } from '../publish/intake/intake.ts';
+import type { RefusedExamination } from '../publish/intake/intake-types.ts';
 
 /** A data directory with its store, open: what the server and the commands work on. */
 export interface Workspace {

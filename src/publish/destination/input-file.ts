@@ -3,7 +3,7 @@ import { HeadwaterError } from '../../errors.ts';
 import { openFile } from '../../files/open-file.ts';
 import { defined } from '../../model/defined.ts';
 import type { Digest } from '../../model/digest.ts';
-import type { Examined } from '../intake/intake.ts';
+import type { Examined } from '../intake/intake-types.ts';
 import type { WriteDown } from '../intake/tee-file.ts';
 import type { Progress } from '../request.ts';
 import type { InputFile } from './destination.ts';

@@ -4,7 +4,8 @@ import type { BlobStore } from '../../blobs/blob-store.ts';
 import { within } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import type { Digest } from '../../model/digest.ts';
-import type { Examined, Intake, Sender } from '../intake/intake.ts';
+import type { Intake } from '../intake/intake.ts';
+import type { Examined, Sender } from '../intake/intake-types.ts';
 import type { InputFile } from './destination.ts';
 import { asExpected } from './input-file.ts';
 

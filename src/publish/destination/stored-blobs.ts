@@ -6,7 +6,7 @@ import type { BlobRecord } from '../../catalog/products/blobs.ts';
 import { HeadwaterError, LimitError } from '../../errors.ts';
 import type { Content } from '../../image/content.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
-import type { Examined } from '../intake/intake.ts';
+import type { Examined } from '../intake/intake-types.ts';
 import type { MetadataFile, StoredFile } from './destination.ts';
 
 /** The most bytes of a metadata tarball that are read into memory for fingerprints. Most tarballs have a few KiB. */

@@ -1,26 +1,21 @@
 import { availableParallelism } from 'node:os';
 import { type Outcome, onlyResult, withOutcomes } from '../../async/outcome.ts';
-import { HeadwaterError, type LimitError, type LimitName } from '../../errors.ts';
-import { memoryHeadLength, memoryNeeded, memoryOf } from '../../image/compression/memory-needed.ts';
-import type { Compression, Content } from '../../image/content.ts';
+import { memoryNeeded, memoryOf } from '../../image/compression/memory-needed.ts';
+import type { Compression } from '../../image/content.ts';
 import type { TakeDisk } from '../../image/tar/unified.ts';
 import { defined } from '../../model/defined.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
 import { splitInThread } from '../split/split-thread.ts';
-import type { Examine, Findings } from './examination.ts';
-import {
-  type ExaminationLimits,
-  ExaminationPlaces,
-  type Place,
-  TooMuchMemory,
-} from './examination-places.ts';
+import type { Examine } from './examination.ts';
+import { ExaminationPlaces, type Place, TooMuchMemory } from './examination-places.ts';
 import type { FileToExamine } from './examine-small.ts';
 import { IntakeBatches } from './intake-batches.ts';
 import { LostThread } from './intake-thread.ts';
 import { IntakeThreads } from './intake-threads.ts';
+import type { Examined, IntakeOptions, Passage, PassOptions, Sender } from './intake-types.ts';
+import { passOn, type Sink, toExamined } from './pass-on.ts';
 import { SharedRingBuffer } from './shared-ring.ts';
 import { SpooledExamination } from './spooled-examination.ts';
-import type { WriteDown } from './tee-file.ts';
 
 /** Files up to this many bytes are held in memory until they are examined as a whole. */
 export const maxFileInMemory = 256 * 1024;
@@ -30,69 +25,6 @@ const sharedSlotSize = 1024 * 1024;
 
 /** A thread that took more memory than this for a file, in bytes, is not kept: not all of it would be given back. */
 const keptMemory = 40 * 1024 * 1024;
-
-/** What the bytes that passed were. */
-export interface Examined {
-  digest: Digest;
-  /** Bytes. */
-  size: number;
-  content: Content;
-  /** sha256(metadata bytes, then these bytes), when metadata was given. */
-  fingerprint?: Digest;
-}
-
-/** Bytes on their way from a source to a store. */
-export interface Passage {
-  /** The bytes, to be read once and to the end. They fail when the source fails or when they are no image file. */
-  bytes: AsyncIterable<Uint8Array>;
-  /** Settles after the last byte. A failure is also the failure of `bytes`, so nobody has to wait for both. */
-  examined: Promise<Examined>;
-}
-
-/** Who sends a file. */
-export interface Sender {
-  /** Whose file it is: every client gets its turn. */
-  client: string;
-  /** Where the client is. */
-  address?: string;
-}
-
-export interface PassOptions extends Sender {
-  /** The bytes of the metadata item that they are a root of, for the fingerprint. */
-  metadata?: Uint8Array;
-  /** How many bytes are expected, when known. */
-  size?: number;
-  /** A file where they are written down as they pass; of a source that fails, too. Not of small ones. */
-  into?: WriteDown;
-  /** A file where somebody else writes them down as they pass. */
-  path?: string;
-  /** Nothing is lost while they wait at their source: they are not read before they can be examined. */
-  patient?: boolean;
-}
-
-/** A file that was not looked into to its end. */
-export interface RefusedExamination extends Sender {
-  /** The setting that says how much is too much. */
-  limit: LimitName;
-  error: LimitError;
-}
-
-/** How examinations are bounded. */
-export interface IntakeOptions extends ExaminationLimits {
-  /** Milliseconds without progress after which an examination is given up. */
-  timeout: number;
-  /** Where bytes wait for their examination. */
-  directory: string;
-  onRefused?: (refused: RefusedExamination) => void;
-  /** What threads run, when that is not `intake-worker.ts`. */
-  program?: URL;
-}
-
-interface Sink {
-  put(chunk: Uint8Array): Promise<void>;
-  end(): Promise<Findings[]>;
-  abort(): Promise<void>;
-}
 
 /**
  * The way in for bytes: hashes them and looks inside them in worker threads, while they pass or, where too many come
@@ -287,69 +219,4 @@ export class Intake {
     const { limit } = error;
     this.#options.onRefused?.({ client, ...defined({ address }), limit, error });
   }
-}
-
-/**
- * @param open makes the sink, when enough of the first bytes have come to tell what they are, or all
- */
-async function* passOn(
-  source: AsyncIterable<Uint8Array>,
-  open: (head: Uint8Array, isWhole: boolean) => Promise<Sink>,
-  resolve: (examined: Examined) => void,
-  reject: (error: unknown) => void,
-): AsyncGenerator<Uint8Array> {
-  let size = 0;
-  let sink: Sink | undefined;
-  let ended = false;
-  let failure: unknown;
-  try {
-    let head: Uint8Array[] = [];
-    let headSize = 0;
-    for await (const chunk of source) {
-      size += chunk.length;
-      if (sink === undefined) {
-        head.push(chunk);
-        headSize += chunk.length;
-        if (headSize < memoryHeadLength) continue;
-        const [first = chunk, ...others] = head;
-        const beginning = others.length === 0 ? first : Buffer.concat(head);
-        sink = await open(beginning.subarray(0, memoryHeadLength), false);
-        head = [];
-        await sink.put(beginning);
-        yield beginning;
-        continue;
-      }
-      await sink.put(chunk);
-      yield chunk;
-    }
-    if (sink === undefined) {
-      const all = Buffer.concat(head);
-      sink = await open(all, true);
-      if (all.length > 0) {
-        await sink.put(all);
-        yield all;
-      }
-    }
-    const found = await sink.end();
-    ended = true;
-    resolve(toExamined(found, size));
-  } catch (error) {
-    failure = error;
-    throw error;
-  } finally {
-    if (!ended) await sink?.abort();
-    if (!ended)
-      reject(failure ?? new HeadwaterError('aborted', 'the receiver left before the end of the file'));
-  }
-}
-
-function toExamined(found: Findings[], size: number): Examined {
-  const { digest, content, fingerprint } = Object.assign({}, ...found) as Findings;
-  if (digest === undefined || content === undefined) throw new Error('an examination found nothing');
-  return {
-    digest: parseDigest(digest),
-    size,
-    content,
-    ...(fingerprint === undefined ? {} : { fingerprint: parseDigest(fingerprint) }),
-  };
 }

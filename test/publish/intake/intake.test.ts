@@ -2,12 +2,8 @@ import { hash } from 'node:crypto';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import {
-  Intake,
-  type IntakeOptions,
-  maxFileInMemory,
-  type PassOptions,
-} from '../../../src/publish/intake/intake.ts';
+import { Intake, maxFileInMemory } from '../../../src/publish/intake/intake.ts';
+import type { IntakeOptions, PassOptions } from '../../../src/publish/intake/intake-types.ts';
 import { file, packTar, rootEntries } from '../../image/fixtures.ts';
 import { packers, tool } from '../../image/tools.ts';
 import { scratchDirectory } from '../../support/catalog.ts';
