@@ -6,7 +6,7 @@ import { auditRoutes } from './audit.ts';
 import { blobRoutes } from './blobs.ts';
 import { clientRoutes } from './clients.ts';
 import { mirrorRoutes } from './mirrors.ts';
-import { describeApi } from './openapi.ts';
+import { describeApi } from './openapi/openapi.ts';
 import { productRoutes } from './products.ts';
 import type { ApiServices } from './services.ts';
 import { storageRoutes } from './storage.ts';

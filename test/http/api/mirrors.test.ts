@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { describeApi } from '../../../src/http/api/openapi.ts';
+import { describeApi } from '../../../src/http/api/openapi/openapi.ts';
 import type { RunResult } from '../../../src/mirror/run/report.ts';
 import { TestUpstream } from '../../mirror/test-upstream.ts';
 import { definition } from '../../mirror/workspace.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { describeApi } from '../../../src/http/api/openapi.ts';
+import { describeApi } from '../../../src/http/api/openapi/openapi.ts';
 import { createApi } from '../../../src/http/api/router.ts';
 import type { ApiServices } from '../../../src/http/api/services.ts';
 

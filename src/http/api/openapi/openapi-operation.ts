@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { defined } from '../../model/defined.ts';
+import { defined } from '../../../model/defined.ts';
 
 /** One operation, as short as it can be said. */
 export interface Operation {

@@ -15,9 +15,9 @@ import {
   storageAnswer,
   streamsAnswer,
   tokensAnswer,
-} from './answers.ts';
+} from '../answers.ts';
+import { aliasBody, runBody, tokenBody, versionBody } from '../schemas.ts';
 import { answerSchema, describeOperation, type Operation } from './openapi-operation.ts';
-import { aliasBody, runBody, tokenBody, versionBody } from './schemas.ts';
 
 const filterParameters = {
   stream: 'Only this stream.',
