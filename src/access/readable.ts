@@ -11,7 +11,7 @@ interface ReadRights<Who> {
 }
 
 /** Whether somebody may read a product at all: by a name of its own, or by an alias that leads to it. */
-export function mayReadProduct<Who>(access: ReadRights<Who>, identity: Who, product: Product): boolean {
+function mayReadProduct<Who>(access: ReadRights<Who>, identity: Who, product: Product): boolean {
   const { stream, aliases, pins } = product;
   const names = [...ownNames(product, aliases), ...aliases, ...pins.map(({ alias }) => alias)];
   return access.mayRead(identity, { stream, names });

@@ -125,8 +125,13 @@ export class TreeIndexer {
   async #isKnown(key: ProductKey, serial: string): Promise<boolean> {
     const product = productName(key);
     if (this.#last?.product !== product) {
-      const stored = await this.#backend.product(product);
-      this.#last = { product, serials: new Set(stored?.versions.map((version) => version.serial)) };
+      const { stream } = this.#options;
+      // Without a stream the files themselves may name one.
+      const found = (await this.#backend.productsNamed(product)).filter(
+        (each) => stream === undefined || each.stream === stream,
+      );
+      const versions = found.flatMap((each) => each.versions);
+      this.#last = { product, serials: new Set(versions.map((version) => version.serial)) };
     }
     const known = this.#last.serials.has(serial);
     if (known) this.#count.known += 1;

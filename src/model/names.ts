@@ -19,9 +19,26 @@ export interface ProductKey {
  */
 export type Family = Pick<ProductKey, 'os' | 'release' | 'variant'>;
 
+/** A family of one stream: what an alias of the stream leads to. */
+export interface StreamFamily extends Family {
+  stream: string;
+}
+
 /** Only the family of something that belongs to one: as a condition of a query, too. */
-export function familyOf({ os, release, variant }: Family): Family {
-  return { os, release, variant };
+export function familyOf({ stream, os, release, variant }: StreamFamily): StreamFamily {
+  return { stream, os, release, variant };
+}
+
+/** A product by its name, which is unique within its stream. */
+export interface ProductRef {
+  stream: string;
+  /** `os:release:architecture:variant` */
+  name: string;
+}
+
+/** A product, an alias or a family as it is written where its stream must be told: `nightly/debian:bookworm:amd64:default`. */
+export function inStream(stream: string, name: string): string {
+  return `${stream}/${name}`;
 }
 
 /** The name of a product in documents: `debian:bookworm:amd64:default`. */

@@ -70,6 +70,8 @@ export interface Product extends ProductKey, ProductDetails {
   /** `os:release:architecture:variant` */
   name: string;
   stream: string;
+  /** The directory below `images/` that holds its files, where another stream had a product of this name before. */
+  place?: string;
   owner: string;
   /** The ones that follow its newest version. */
   aliases: string[];

@@ -67,7 +67,8 @@ export class VisibleImages {
 
   /**
    * What an alias leads to: of several images the one of the client's architecture, a container rather than a virtual
-   * machine. `ALIAS/ARCHITECTURE` asks for another.
+   * machine, and where several streams have the alias, the newest version, as clients of simplestreams choose.
+   * `ALIAS/ARCHITECTURE` asks for another architecture.
    * @param architecture any name of it
    */
   async resolve(
@@ -95,7 +96,7 @@ export class VisibleImages {
     );
     const rank = (image: Image) =>
       (image.product.architecture === architecture ? 0 : 2) + (imageType(image) === 'container' ? 0 : 1);
-    const [image] = images.sort((one, other) => rank(one) - rank(other));
+    const [image] = images.sort((one, other) => rank(one) - rank(other) || compareAcrossStreams(one, other));
     const alias = image && this.aliases(identity, image).find((candidate) => candidate.name === name);
     return image === undefined || alias === undefined ? undefined : { ...alias, image };
   }
@@ -144,6 +145,16 @@ export class VisibleImages {
     const view = viewImage(image, { public: this.#isPublic(image), aliases: [...aliases.values()] });
     return { image, images, view };
   }
+}
+
+/** The order of images that an alias of several streams leads to; that of images of one stream stays. */
+function compareAcrossStreams(one: Image, other: Image): number {
+  const order = (first: string, second: string) => (first < second ? -1 : first > second ? 1 : 0);
+  return (
+    order(one.product.architecture, other.product.architecture) ||
+    (one.product.stream === other.product.stream ? 0 : order(other.serial, one.serial)) ||
+    order(one.product.stream, other.product.stream)
+  );
 }
 
 function debianName(architecture: string | undefined): string | undefined {

@@ -14,7 +14,7 @@ describe('the audit log', () => {
     await mine.versions.publish(draft({ aliases: ['a'] }), stored);
     await mine.aliases.set('b', family);
     await mine.aliases.unset('b');
-    await mine.versions.remove('debian:bookworm:amd64:default', '20260101_0000');
+    await mine.versions.remove({ stream: 'images', name: 'debian:bookworm:amd64:default' }, '20260101_0000');
     await mine.tokens.create({ name: 'ci', actions: ['read'] });
     await mine.tokens.revoke('ci');
     await mine.clients.add({ name: 'x', fingerprint: 'f'.repeat(64), certificate: '', actions: ['read'] });

@@ -66,7 +66,7 @@ test('a publish over the quota is refused, a version that is listed already coun
     limit: 'entryQuota',
   });
   expect(await publish(catalog, '20260101_0000', quotas)).toBe('unchanged');
-  await catalog.versions.remove('debian:bookworm:amd64:default', '20260101_0000');
+  await catalog.versions.remove({ stream: 'images', name: 'debian:bookworm:amd64:default' }, '20260101_0000');
   expect(await used(catalog, 'token:ci')).toEqual({ entry: 0, stream: 0 });
   expect(await publish(catalog, '20260102_0000', quotas)).toBe('created');
   // Back in the documents, it counts again.
@@ -94,9 +94,9 @@ test('what was published counts for the same token after an alias moved it to an
   const product = { ...unnamedFamily('pushed', 'ab'.repeat(32)), architecture: 'amd64' };
   const version = draft({ product, stream: 'pushed', owner: pushOwner('pushed'), serial: '20260101_0000' });
   await catalog.versions.publish(version, stored);
-  const place = { product: productName(product), serial: version.serial };
-  await catalog.imageAliases.set({ name: 'team/app', mayMove: true }, place);
-  const moved = await catalog.products.find('pushed:team+app:amd64:default');
+  const place = { stream: 'pushed', product: productName(product), serial: version.serial };
+  await catalog.imageAliases.set({ name: 'team/app' }, place);
+  const moved = await catalog.products.find({ stream: 'pushed', name: 'pushed:team+app:amd64:default' });
   expect(moved?.versions).toHaveLength(1);
   expect(await used(catalog, 'token:ci', 'pushed')).toEqual({ entry: size, stream: size });
 });

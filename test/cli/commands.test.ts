@@ -130,19 +130,21 @@ describe('alias', () => {
     );
     expect(await json('alias', 'set', 'team/base', 'stable')).toEqual({
       alias: 'team/base',
+      stream: 'images',
       os: 'debian',
       release: 'bookworm',
       variant: 'default',
     });
     const lines = (await succeed('alias', 'list')).split('\n');
-    expect(lines[0]).toMatch(/^ALIAS +PRODUCT +ARCHITECTURES$/);
-    expect(lines).toContain('stable           debian:bookworm:*:default  amd64');
+    expect(lines[0]).toMatch(/^ALIAS +STREAM +PRODUCT +ARCHITECTURES$/);
+    expect(lines).toContain('stable           images  debian:bookworm:*:default  amd64');
     expect(await succeed('alias', 'set', 'stable', 'alpine:bookworm:arm64:default')).toContain(
       'alpine:bookworm:*',
     );
     expect(await json<object[]>('alias', 'list')).toContainEqual(
       expect.objectContaining({
         name: 'stable',
+        stream: 'images',
         os: 'alpine',
         release: 'bookworm',
         variant: 'default',
@@ -223,7 +225,7 @@ describe('remove', () => {
       { serial: '20260101_0000', newest: true },
     ]);
     expect(await json('remove', 'debian/bookworm', '--all-versions')).toEqual({
-      removed: [{ product: 'debian:bookworm:amd64:default', serial: '20260101_0000' }],
+      removed: [{ stream: 'images', product: 'debian:bookworm:amd64:default', serial: '20260101_0000' }],
     });
     expect((await run('show', 'debian/bookworm')).code).toBe(4);
   });

@@ -50,7 +50,7 @@ export async function held(parts: MirrorServices): Promise<string[]> {
 
 /** A product with its versions. */
 export async function find(parts: MirrorServices, name: string): Promise<ProductWithVersions> {
-  const product = await parts.catalog.products.find(name);
+  const product = await parts.catalog.products.find({ stream: 'images', name });
   if (product === undefined) throw new Error(`there is no product ${name}`);
   return product;
 }

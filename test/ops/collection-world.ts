@@ -52,7 +52,7 @@ export class World {
     const catalog = await this.catalog();
     for await (const { name, versions } of catalog.products.each()) {
       const [oldest] = versions;
-      if (oldest !== undefined) await catalog.versions.remove(name, oldest.serial);
+      if (oldest !== undefined) await catalog.versions.remove({ stream: 'images', name }, oldest.serial);
     }
   }
 

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Kysely, Migration } from 'kysely';
+import { productsOfStreams } from './products-of-streams.ts';
 
 /** Every change of the schema, in order. One that was released is never edited: a new one follows it. */
 export const migrations: Record<string, Migration> = {
@@ -289,4 +290,5 @@ export const migrations: Record<string, Migration> = {
         .execute();
     },
   },
+  '0070_products_of_streams': { up: productsOfStreams },
 };

@@ -12,7 +12,13 @@ export interface Tables {
     release: string;
     architecture: string;
     variant: string;
+    /** Names are unique within a stream. */
     stream: string;
+    /**
+     * Tells the paths of its files from those of a product with the same name, for as long as it exists: empty for the first
+     * one. Names are unique within a place, too.
+     */
+    place: string;
     owner: string;
     os_title: string;
     release_title: string;
@@ -69,6 +75,8 @@ export interface Tables {
     delta_base: string | null;
   };
   aliases: {
+    /** Names are unique within a stream; an alias leads to products of its stream. */
+    stream: string;
     name: string;
     os: string;
     release: string;

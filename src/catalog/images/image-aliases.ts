@@ -1,8 +1,9 @@
 import { HeadwaterError } from '../../errors.ts';
 import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
-import { familyStreams, findAlias, removeAlias, touchFamily } from '../products/alias-rows.ts';
+import { findAlias, findAliases, removeAlias, touchFamily } from '../products/alias-rows.ts';
 import { ownTarget } from '../products/ownership.ts';
+import { assertSameOwner } from '../products/visible-names.ts';
 import { pointAlias } from './pushed-aliases.ts';
 import { findPlaced, type VersionPlace } from './pushed-versions.ts';
 
@@ -16,12 +17,12 @@ export class ImageAliases {
 
   /**
    * Makes an alias lead to an image ({@link pointAlias}).
-   * @param alias.mayMove whether it may lead elsewhere now
+   * @param alias.from the stream in which it is moved, or out of which; otherwise no stream may have one of the name
    * @throws HeadwaterError `conflict` when it exists and may not be moved, or when another owner has it; `not-found`;
    * `forbidden` for who has no right to the alias, or none to the image's product
    */
   async set(
-    alias: { name: string; description?: string; mayMove: boolean },
+    alias: { name: string; description?: string; from?: string },
     place: VersionPlace,
     now = new Date(),
   ): Promise<void> {
@@ -29,11 +30,18 @@ export class ImageAliases {
       const version = await findPlaced(change.db, place);
       await change.permit.demand('publish', { stream: version.stream, names: [alias.name] });
       await change.permit.demand('publish', await ownTarget(change.db, version));
-      if (!alias.mayMove && (await findAlias(change.db, alias.name)) !== undefined) {
-        throw new HeadwaterError('conflict', `Alias "${alias.name}" already exists`);
+      if (alias.from === undefined) await assertNew(change, alias.name);
+      else if (alias.from !== version.stream) {
+        await demandAlias(change, alias.from, alias.name);
+        await assertSameOwner(change, alias.name, { stream: alias.from, owner: version.owner });
+        await removeAlias(change, alias.from, alias.name);
       }
       const { name, serial } = await pointAlias(change, alias, version, now);
-      await change.audit({ action: 'alias.set', subject: alias.name, details: { product: name, serial } });
+      await change.audit({
+        action: 'alias.set',
+        subject: alias.name,
+        details: { stream: version.stream, product: name, serial },
+      });
     });
   }
 
@@ -42,15 +50,16 @@ export class ImageAliases {
    * move it.
    * @throws HeadwaterError `not-found`, `forbidden`
    */
-  async remove(name: string, now = new Date()): Promise<void> {
+  async remove(stream: string, name: string, now = new Date()): Promise<void> {
     await this.#database.change(async (change) => {
-      await demandAlias(change, name);
+      await demandAlias(change, stream, name);
       await change.db
         .updateTable('aliases')
         .set({ removed_at: now.getTime() })
+        .where('stream', '=', stream)
         .where('name', '=', name)
         .execute();
-      await change.audit({ action: 'alias.remove', subject: name });
+      await change.audit({ action: 'alias.remove', subject: name, details: { stream } });
     });
   }
 
@@ -58,17 +67,20 @@ export class ImageAliases {
    * Gives an alias another name; where it leads stays.
    * @throws HeadwaterError `not-found`; `forbidden`; `conflict` when the new name is there already
    */
-  async rename(name: string, newName: string): Promise<void> {
+  async rename(stream: string, name: string, newName: string): Promise<void> {
     await this.#database.change(async (change) => {
-      const { current, streams } = await demandAlias(change, name);
-      for (const stream of streams) await change.permit.demand('publish', { stream, names: [newName] });
-      if ((await findAlias(change.db, newName)) !== undefined) {
-        throw new HeadwaterError('conflict', `Alias "${newName}" already exists`);
-      }
-      await removeAlias(change, newName);
-      await change.db.updateTable('aliases').set({ name: newName }).where('name', '=', name).execute();
+      const current = await demandAlias(change, stream, name);
+      await change.permit.demand('publish', { stream, names: [newName] });
+      await assertNew(change, newName);
+      await removeAlias(change, stream, newName);
+      await change.db
+        .updateTable('aliases')
+        .set({ name: newName })
+        .where('stream', '=', stream)
+        .where('name', '=', name)
+        .execute();
       await touchFamily(change, current);
-      await change.audit({ action: 'alias.rename', subject: name, details: { name: newName } });
+      await change.audit({ action: 'alias.rename', subject: name, details: { stream, name: newName } });
     });
   }
 
@@ -93,11 +105,16 @@ export class ImageAliases {
   }
 }
 
-/** An alias that the actor may change, and the streams of what it leads to. */
-async function demandAlias(change: Change, name: string) {
-  const current = await findAlias(change.db, name);
+/** An alias that the actor may change. */
+async function demandAlias(change: Change, stream: string, name: string) {
+  const current = await findAlias(change.db, stream, name);
   if (current === undefined) throw new HeadwaterError('not-found', 'Alias not found');
-  const streams = await familyStreams(change.db, current);
-  for (const stream of streams) await change.permit.demand('publish', { stream, names: [name] });
-  return { current, streams };
+  await change.permit.demand('publish', { stream, names: [name] });
+  return current;
+}
+
+/** Refuses a name that an alias of any stream has: a client may see both. */
+async function assertNew(change: Change, name: string): Promise<void> {
+  if ((await findAliases(change.db, name)).length === 0) return;
+  throw new HeadwaterError('conflict', `Alias "${name}" already exists`);
 }

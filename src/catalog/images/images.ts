@@ -99,31 +99,34 @@ export class Images {
   }
 
   /**
-   * The images that an alias may mean: those of the version that it is pinned to, else those of every version that
-   * is its product's newest, hidden ones counted or not.
+   * The images that an alias may mean, of each stream that has it: those of the version that it is pinned to, else those of
+   * every version that is its product's newest, hidden ones counted or not.
    */
   async byAlias(name: string): Promise<Image[]> {
-    const alias = await this.#database.reads
-      .selectFrom('aliases')
-      .selectAll()
-      .where('name', '=', name)
-      .where('removed_at', 'is', null)
-      .executeTakeFirst();
-    if (alias === undefined) return [];
     const rows = await select(this.#database)
-      .where('products.os', '=', alias.os)
-      .where('products.release', '=', alias.release)
-      .where('products.variant', '=', alias.variant)
-      .$if(alias.version_id !== null, (query) => query.where('versions.id', '=', alias.version_id ?? 0))
-      .$if(alias.version_id === null, (query) =>
-        query.where((where) =>
-          where.or([
-            where('versions.serial', '=', newestSerial('all')),
-            where('versions.serial', '=', newestSerial('shown')),
+      .innerJoin('aliases', (join) =>
+        join
+          .onRef('aliases.stream', '=', 'products.stream')
+          .onRef('aliases.os', '=', 'products.os')
+          .onRef('aliases.release', '=', 'products.release')
+          .onRef('aliases.variant', '=', 'products.variant'),
+      )
+      .where('aliases.name', '=', name)
+      .where('aliases.removed_at', 'is', null)
+      .where((where) =>
+        where.or([
+          where('versions.id', '=', where.ref('aliases.version_id')),
+          where.and([
+            where('aliases.version_id', 'is', null),
+            where.or([
+              where('versions.serial', '=', newestSerial('all')),
+              where('versions.serial', '=', newestSerial('shown')),
+            ]),
           ]),
-        ),
+        ]),
       )
       .orderBy('products.name')
+      .orderBy('products.stream')
       .orderBy('root.type', 'desc')
       .execute();
     return await this.#complete(rows);
@@ -135,6 +138,7 @@ export class Images {
       .selectFrom('products')
       .innerJoin('aliases', (join) =>
         join
+          .onRef('aliases.stream', '=', 'products.stream')
           .onRef('aliases.os', '=', 'products.os')
           .onRef('aliases.release', '=', 'products.release')
           .onRef('aliases.variant', '=', 'products.variant'),
@@ -184,7 +188,13 @@ function select(database: Database) {
     .select(['versions.product_id', 'versions.serial', 'versions.label', 'versions.published_at'])
     .select('versions.hidden')
     .select(['products.name', 'products.os', 'products.release', 'products.architecture', 'products.variant'])
-    .select(['products.stream', 'products.owner', 'products.os_title', 'products.release_title'])
+    .select([
+      'products.stream',
+      'products.place',
+      'products.owner',
+      'products.os_title',
+      'products.release_title',
+    ])
     .select(['products.support_eol', 'products.requirements', 'products.release_shown'])
     .select(['pushed.properties', 'pushed.profiles', 'pushed.filename', 'pushed.auto_update'])
     .select(['pushed.created_at', 'pushed.expires_at', 'pushed.pushed_by', 'pushed.update_source'])

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import { HeadwaterError } from '../../errors.ts';
-import { type Family, familyOf } from '../../model/names.ts';
+import { familyOf, type StreamFamily } from '../../model/names.ts';
 import type { Change } from '../database/change.ts';
 import type { Tables } from '../database/tables.ts';
 import { findAlias, removeAlias, sameFamily, touchFamily } from '../products/alias-rows.ts';
@@ -18,17 +18,18 @@ const mostVariants = 1000;
  * The family whose newest version a pushed alias follows: the one that it leads to, else the one that is named
  * after it, unless that came to be another alias's own when this one was renamed: then the next of its variants.
  */
-export async function familyOfAlias(db: Kysely<Tables>, name: string, stream: string): Promise<Family> {
+export async function familyOfAlias(db: Kysely<Tables>, name: string, stream: string): Promise<StreamFamily> {
   const current = await db
     .selectFrom('aliases')
     .selectAll()
+    .where('stream', '=', stream)
     .where('name', '=', name)
     .where('version_id', 'is', null)
     .executeTakeFirst();
   if (current !== undefined && current.os === stream && !isUnnamed(current)) return familyOf(current);
   const release = releaseOfAlias(name);
   for (let count = 1; count <= mostVariants; count++) {
-    const family = { os: stream, release, variant: count === 1 ? 'default' : String(count) };
+    const family = { stream, os: stream, release, variant: count === 1 ? 'default' : String(count) };
     if (!(await isTaken(db, family, name))) return family;
   }
   throw new HeadwaterError('conflict', `alias ${name} was renamed too often: choose another name`);
@@ -48,15 +49,15 @@ export async function pointAlias(
   now: Date,
 ): Promise<PlacedVersion> {
   const { name } = alias;
-  const current = await findAlias(change.db, name);
-  await assertSameOwner(change, name, version.owner);
+  const current = await findAlias(change.db, version.stream, name);
+  await assertSameOwner(change, name, version);
   let target = version;
   const own = await familyOfAlias(change.db, name, version.stream);
   if (isUnnamed(version) && !(await isTaken(change.db, version, name))) {
     target = await rehome(change, version, own, now);
   }
   const follows = sameFamily(target, own) && (await isNewest(change.db, target));
-  await removeAlias(change, name);
+  await removeAlias(change, version.stream, name);
   await change.db
     .insertInto('aliases')
     .values({
@@ -71,6 +72,6 @@ export async function pointAlias(
 }
 
 /** Whether a family is what another alias follows, or did a moment ago. */
-async function isTaken(db: Kysely<Tables>, family: Family, name: string): Promise<boolean> {
+async function isTaken(db: Kysely<Tables>, family: StreamFamily, name: string): Promise<boolean> {
   return (await followers(db, family)).some((follower) => follower !== name);
 }

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import { HeadwaterError } from '../../errors.ts';
-import { type Family, productName, serialAfter, serialOf } from '../../model/names.ts';
+import { productName, type StreamFamily, serialAfter, serialOf } from '../../model/names.ts';
 import type { Change } from '../database/change.ts';
 import type { Tables } from '../database/tables.ts';
 import { followers, ownNames } from '../products/ownership.ts';
@@ -11,6 +11,7 @@ import { claimProduct, insertVersion } from '../products/version-rows.ts';
 
 /** A version by its place. */
 export interface VersionPlace {
+  stream: string;
   /** The name of its product. */
   product: string;
   serial: string;
@@ -25,9 +26,10 @@ export type PlacedVersion = Awaited<ReturnType<ReturnType<typeof placed>['execut
  */
 export async function findPlaced(
   db: Kysely<Tables>,
-  { product, serial }: VersionPlace,
+  { stream, product, serial }: VersionPlace,
 ): Promise<PlacedVersion> {
   const row = await placed(db)
+    .where('products.stream', '=', stream)
     .where('products.name', '=', product)
     .where('versions.serial', '=', serial)
     .executeTakeFirst();
@@ -94,10 +96,11 @@ export async function nextSerial(db: Kysely<Tables>, productId: number, now: Dat
 export async function rehome(
   change: Change,
   version: PlacedVersion,
-  family: Family,
+  family: StreamFamily,
   now: Date,
 ): Promise<PlacedVersion> {
-  const key = { ...family, architecture: version.architecture };
+  const { os, release, variant } = family;
+  const key = { os, release, variant, architecture: version.architecture };
   const { stream, owner } = version;
   const details = { osTitle: version.os_title, releaseTitle: version.release_title, requirements: {} };
   const product = await claimProduct(change, { product: key, stream, owner, details });
@@ -148,7 +151,7 @@ export async function rehome(
     .where('id', '=', product.id)
     .execute();
   await retire(change, version, now);
-  return await findPlaced(change.db, { product: productName(key), serial });
+  return await findPlaced(change.db, { stream, product: productName(key), serial });
 }
 
 /** Takes a version out of the documents, with the aliases that are pinned to it. @returns those aliases */

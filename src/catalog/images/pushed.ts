@@ -101,7 +101,7 @@ export class Pushed {
       // Without a name there is no product that it could be a newer version of.
       if (replaced?.aliases.length === 0 && replaced.version.id !== version.id)
         await retire(change, replaced.version, now);
-      const place = { product: version.name, serial: version.serial };
+      const place = { stream, product: version.name, serial: version.serial };
       await change.audit({
         action: 'image.push',
         subject: subjectOf(version),
@@ -182,6 +182,7 @@ export class Pushed {
         .selectFrom('versions')
         .innerJoin('products', 'products.id', 'versions.product_id')
         .select('versions.id')
+        .where('products.stream', '=', version.stream)
         .where('products.os', '=', version.os)
         .where('products.release', '=', version.release)
         .where('products.variant', '=', version.variant)
@@ -217,9 +218,10 @@ export class Pushed {
     const [first] = draft.aliases;
     const family =
       first === undefined
-        ? unnamedFamily(stream, draft.fingerprint)
+        ? { stream, ...unnamedFamily(stream, draft.fingerprint) }
         : await familyOfAlias(change.db, first.name, stream);
-    const product = { ...family, architecture: draft.architecture };
+    const { os, release, variant } = family;
+    const product = { os, release, variant, architecture: draft.architecture };
     const { id } = await claimProduct(change, { ...draft, product, owner: pushOwner(stream) });
     await (draft.hidden && (await isShown(change.db, id))
       ? touchFamily(change, family)
@@ -231,6 +233,6 @@ export class Pushed {
       .insertInto('pushed')
       .values({ version_id: version, bytes, pushed_by: pushed.pushedBy, ...toRow(pushed) })
       .execute();
-    return { product: productName(product), serial };
+    return { stream, product: productName(product), serial };
   }
 }

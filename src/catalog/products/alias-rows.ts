@@ -1,28 +1,36 @@
 import type { Kysely } from 'kysely';
-import { type Family, familyOf } from '../../model/names.ts';
+import { familyOf, inStream, type StreamFamily } from '../../model/names.ts';
 import type { Change } from '../database/change.ts';
 import type { Tables } from '../database/tables.ts';
 
 // What a change reads and writes of aliases, and of the families that they lead to.
 
 /**
- * Gives an alias to a family unless another one has it.
+ * Gives an alias to a family, unless another family of the stream has it, or {@link findRival} finds one elsewhere.
  * @returns whether another one has it
  */
-export async function giveAlias(change: Change, name: string, family: Family): Promise<boolean> {
-  const current = await findAlias(change.db, name);
-  if (current !== undefined) return !sameFamily(current, family);
-  await removeAlias(change, name);
-  const { os, release, variant } = family;
-  await change.db.insertInto('aliases').values({ name, os, release, variant }).execute();
-  await touchFamily(change, family);
+export async function giveAlias(
+  change: Change,
+  name: string,
+  target: StreamFamily & { owner: string },
+): Promise<boolean> {
+  const current = await findAlias(change.db, target.stream, name);
+  if (current !== undefined) return !sameFamily(current, target);
+  if ((await findRival(change, name, target)) !== undefined) return true;
+  await removeAlias(change, target.stream, name);
+  await change.db
+    .insertInto('aliases')
+    .values({ name, ...familyOf(target) })
+    .execute();
+  await touchFamily(change, target);
   return false;
 }
 
 /** Removes an alias, also one that only lingers. */
-export async function removeAlias(change: Change, name: string): Promise<void> {
+export async function removeAlias(change: Change, stream: string, name: string): Promise<void> {
   const removed = await change.db
     .deleteFrom('aliases')
+    .where('stream', '=', stream)
     .where('name', '=', name)
     .returningAll()
     .executeTakeFirst();
@@ -30,11 +38,12 @@ export async function removeAlias(change: Change, name: string): Promise<void> {
 }
 
 /** Removes the aliases of a family none of whose products has a version any more. */
-export async function removeEmptyAliases(change: Change, family: Family): Promise<void> {
+export async function removeEmptyAliases(change: Change, family: StreamFamily): Promise<void> {
   const left = await change.db
     .selectFrom('versions')
     .innerJoin('products', 'products.id', 'versions.product_id')
     .select('versions.id')
+    .where('products.stream', '=', family.stream)
     .where('products.os', '=', family.os)
     .where('products.release', '=', family.release)
     .where('products.variant', '=', family.variant)
@@ -48,18 +57,48 @@ export async function removeEmptyAliases(change: Change, family: Family): Promis
     .execute();
 }
 
-/** An alias that is there, not one that was removed and only lingers in the documents. */
-export async function findAlias(db: Kysely<Tables>, name: string) {
+/** An alias of a stream, not one that was removed and only lingers in the documents. */
+export async function findAlias(db: Kysely<Tables>, stream: string, name: string) {
   return await db
     .selectFrom('aliases')
     .selectAll()
+    .where('stream', '=', stream)
     .where('name', '=', name)
     .where('removed_at', 'is', null)
     .executeTakeFirst();
 }
 
+/** The aliases of a name, of every stream that has one, without those that only linger. */
+export async function findAliases(db: Kysely<Tables>, name: string) {
+  return await db
+    .selectFrom('aliases')
+    .selectAll()
+    .where('name', '=', name)
+    .where('removed_at', 'is', null)
+    .orderBy('stream')
+    .execute();
+}
+
+/**
+ * The alias of another stream that keeps a stream from getting one of the same name: clients that see both streams take
+ * the newest image of the two, so whoever gives the second one must own the products of the first one and have a right to
+ * publish it.
+ */
+export async function findRival(change: Change, name: string, target: { stream: string; owner: string }) {
+  for (const other of await findAliases(change.db, name)) {
+    if (other.stream === target.stream) continue;
+    const owner = await familyOwner(change.db, other);
+    if (owner === undefined) continue;
+    const isOwn = owner === target.owner;
+    const { stream } = other;
+    if (!isOwn || !(await change.permit.may('publish', { stream, names: [name] })))
+      return { ...other, owner, isOwn };
+  }
+  return undefined;
+}
+
 /** Who owns the products of a family; undefined when it has none. */
-export async function familyOwner(db: Kysely<Tables>, family: Family): Promise<string | undefined> {
+export async function familyOwner(db: Kysely<Tables>, family: StreamFamily): Promise<string | undefined> {
   const row = await db
     .selectFrom('products')
     .select('owner')
@@ -69,19 +108,8 @@ export async function familyOwner(db: Kysely<Tables>, family: Family): Promise<s
   return row?.owner;
 }
 
-/** The streams of the products of a family. */
-export async function familyStreams(db: Kysely<Tables>, family: Family): Promise<string[]> {
-  const rows = await db
-    .selectFrom('products')
-    .select('stream')
-    .distinct()
-    .where(({ and }) => and(familyOf(family)))
-    .execute();
-  return rows.map(({ stream }) => stream);
-}
-
 /** Has documents render every product of a family again. */
-export async function touchFamily(change: Change, family: Family): Promise<void> {
+export async function touchFamily(change: Change, family: StreamFamily): Promise<void> {
   await change.db
     .updateTable('products')
     .set({ revision: await change.revision() })
@@ -89,11 +117,21 @@ export async function touchFamily(change: Change, family: Family): Promise<void>
     .execute();
 }
 
-export function sameFamily(one: Family, other: Family): boolean {
-  return one.os === other.os && one.release === other.release && one.variant === other.variant;
+export function sameFamily(one: StreamFamily, other: StreamFamily): boolean {
+  return (
+    one.stream === other.stream &&
+    one.os === other.os &&
+    one.release === other.release &&
+    one.variant === other.variant
+  );
 }
 
-/** A family in words. */
-export function describeFamily(family: Family): string {
+/** A family in words: `debian:bookworm:*:default`. */
+export function describeFamily(family: Omit<StreamFamily, 'stream'>): string {
   return `${family.os}:${family.release}:*:${family.variant}`;
+}
+
+/** A family in words, with its stream. */
+export function describeStreamFamily(family: StreamFamily): string {
+  return inStream(family.stream, describeFamily(family));
 }

@@ -1,11 +1,15 @@
 import { HeadwaterError } from '../../errors.ts';
-import type { Family } from '../../model/names.ts';
+import { ambiguous } from '../../model/ambiguous.ts';
+import { type Family, inStream, type StreamFamily } from '../../model/names.ts';
+import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
 import {
   describeFamily,
+  describeStreamFamily,
   familyOwner,
-  familyStreams,
   findAlias,
+  findAliases,
+  findRival,
   giveAlias,
   removeAlias,
   sameFamily,
@@ -15,16 +19,18 @@ import { assertSameOwner, maySeeFamily, takenMessage } from './visible-names.ts'
 
 export type { Family } from '../../model/names.ts';
 
-export interface Alias extends Family {
+export interface Alias extends StreamFamily {
+  /** Unique within the stream. */
   name: string;
   description: string;
   /** The one version that it is pinned to, of one of the products; without, it follows the newest of each. */
   pinned?: { product: string; serial: string };
-  /** The names of the products it leads to. */
+  /** The names of the products it leads to, all of the stream. */
   products: string[];
-  /** The streams they are in. */
-  streams: string[];
 }
+
+/** A family, of a stream that need not be named when only one has it. */
+export type FamilyReference = Family & { stream?: string };
 
 /** Reads and moves aliases. */
 export class Aliases {
@@ -39,8 +45,9 @@ export class Aliases {
     return await this.#read(options);
   }
 
-  async find(name: string): Promise<Alias | undefined> {
-    return (await this.#read({ name }))[0];
+  /** The aliases of a name, one of each stream that has it. */
+  async named(name: string): Promise<Alias[]> {
+    return await this.#read({ name });
   }
 
   async #read({ name, shown = false }: { name?: string; shown?: boolean }): Promise<Alias[]> {
@@ -48,13 +55,14 @@ export class Aliases {
       .selectFrom('aliases')
       .leftJoin('products', (join) =>
         join
+          .onRef('aliases.stream', '=', 'products.stream')
           .onRef('aliases.os', '=', 'products.os')
           .onRef('aliases.release', '=', 'products.release')
           .onRef('aliases.variant', '=', 'products.variant'),
       )
       .leftJoin('versions', 'versions.id', 'aliases.version_id')
-      .select(['aliases.name', 'aliases.os', 'aliases.release', 'aliases.variant', 'aliases.description'])
-      .select(['products.name as product', 'products.stream', 'products.id as product_id'])
+      .select(['aliases.stream', 'aliases.name', 'aliases.os', 'aliases.release', 'aliases.variant'])
+      .select(['aliases.description', 'products.name as product', 'products.id as product_id'])
       .select(['versions.product_id as pinned_id', 'versions.serial'])
       .where('aliases.removed_at', 'is', null)
       .$if(name !== undefined, (select) => select.where('aliases.name', '=', name ?? ''))
@@ -76,47 +84,45 @@ export class Aliases {
         ),
       )
       .orderBy('aliases.name')
+      .orderBy('aliases.stream')
       .orderBy('products.name')
       .execute();
     const aliases = new Map<string, Alias>();
-    for (const { product, stream, product_id, pinned_id, serial, ...row } of rows) {
-      const alias: Alias = aliases.get(row.name) ?? { ...row, products: [], streams: [] };
+    for (const { product, product_id, pinned_id, serial, ...row } of rows) {
+      const key = inStream(row.stream, row.name);
+      const alias: Alias = aliases.get(key) ?? { ...row, products: [] };
       if (serial !== null && product !== null && product_id === pinned_id) alias.pinned = { product, serial };
       if (product !== null) alias.products.push(product);
-      if (stream !== null && !alias.streams.includes(stream)) alias.streams.push(stream);
-      aliases.set(row.name, alias);
+      aliases.set(key, alias);
     }
     return [...aliases.values()];
   }
 
   /**
-   * Makes an alias lead to a family, from wherever it led before, in one step.
-   * @throws HeadwaterError `not-found` when the family has no product; `conflict` when the alias leads to products
-   * of another owner; `forbidden`
+   * Makes an alias of a stream lead to a family of the stream, from wherever it led before, in one step.
+   * @throws HeadwaterError `not-found` when the family has no product; `conflict` when several streams have the family and
+   * none is named, or when the alias leads to products of another owner; `forbidden`
    */
-  async set(name: string, family: Family): Promise<void> {
+  async set(name: string, reference: FamilyReference): Promise<void> {
     await this.#database.change(async (change) => {
-      const target = await familyOwner(change.db, family);
-      if (target === undefined) {
-        throw new HeadwaterError('not-found', `there is no product ${describeFamily(family)}`);
-      }
+      const { stream, owner } = await this.#demandFamily(change, reference);
+      const { os, release, variant } = reference;
+      const family = { stream, os, release, variant };
       for (const wanted of await aliasTargets(change.db, name, family)) {
         await change.permit.demand('publish', wanted);
       }
-      const current = await findAlias(change.db, name);
+      const current = await findAlias(change.db, stream, name);
       if (current !== undefined && !(await maySeeFamily(change, current))) {
         throw new HeadwaterError('conflict', takenMessage(name));
       }
-      for (const stream of current === undefined ? [] : await familyStreams(change.db, current)) {
-        await change.permit.demand('publish', { stream, names: [name] });
-      }
-      await assertSameOwner(change, name, target);
-      await removeAlias(change, name);
-      await giveAlias(change, name, family);
+      await assertSameOwner(change, name, { stream, owner });
+      await removeAlias(change, stream, name);
+      await giveAlias(change, name, { ...family, owner });
       await change.audit({
         action: 'alias.set',
         subject: name,
         details: {
+          stream,
           to: describeFamily(family),
           ...(current === undefined ? {} : { from: describeFamily(current) }),
         },
@@ -124,76 +130,115 @@ export class Aliases {
     });
   }
 
+  /** The one family that a reference means, of those that the actor may see. */
+  async #demandFamily(
+    change: Change,
+    reference: FamilyReference,
+  ): Promise<{ stream: string; owner: string }> {
+    const rows = await change.db
+      .selectFrom('products')
+      .select(({ fn }) => ['stream', fn.min('owner').as('owner')])
+      .where('os', '=', reference.os)
+      .where('release', '=', reference.release)
+      .where('variant', '=', reference.variant)
+      .$if(reference.stream !== undefined, (select) => select.where('stream', '=', reference.stream ?? ''))
+      .groupBy('stream')
+      .orderBy('stream')
+      .execute();
+    const seen = [];
+    for (const row of rows) {
+      if (await maySeeFamily(change, { ...reference, stream: row.stream })) seen.push(row);
+    }
+    const [only] = seen;
+    if (only === undefined) {
+      throw new HeadwaterError('not-found', `there is no product ${describeFamily(reference)}`);
+    }
+    if (seen.length > 1) throw ambiguous('product', describeFamily(reference), seen);
+    return only;
+  }
+
   /**
-   * Makes the aliases of one owner lead where they shall: those that lead to products of the same owner are moved,
-   * those that nobody has are given, and those of other owners are left alone.
+   * Makes the aliases of one owner in a stream lead where they shall: those that lead to products of the same owner are
+   * moved, those that nobody has are given, and those of other owners, in this stream or another, are left alone.
    * @param wanted families by alias; one without a product of the owner is passed over
    * @param dropped aliases to take away where they lead to products of the owner
    * @returns how many were changed, and which ones another owner has
    */
   async follow(
-    owner: string,
+    { owner, stream }: { owner: string; stream: string },
     wanted: ReadonlyMap<string, Family>,
     dropped: readonly string[],
   ): Promise<{ changed: number; withheld: { alias: string; owner: string }[] }> {
-    const owners = new Map(
-      (
-        await this.#database.reads
-          .selectFrom('products')
-          .select(['os', 'release', 'variant', 'owner'])
-          .execute()
-      ).map((row) => [describeFamily(row), row.owner]),
-    );
+    const products = await this.#database.reads
+      .selectFrom('products')
+      .select(['stream', 'os', 'release', 'variant', 'owner'])
+      .execute();
+    const owners = new Map(products.map((row) => [describeStreamFamily(row), row.owner]));
     const rows = await this.#database.reads.selectFrom('aliases').selectAll().execute();
-    const current = new Map(rows.map((row) => [row.name, row]));
+    const current = new Map(rows.filter((row) => row.stream === stream).map((row) => [row.name, row]));
     const withheld: { alias: string; owner: string }[] = [];
-    const moves: [string, Family][] = [];
-    for (const [alias, family] of wanted) {
-      if (owners.get(describeFamily(family)) !== owner) continue;
+    const moves: [string, StreamFamily][] = [];
+    for (const [alias, { os, release, variant }] of wanted) {
+      const family = { stream, os, release, variant };
+      if (owners.get(describeStreamFamily(family)) !== owner) continue;
       const leads = current.get(alias);
       if (leads !== undefined && sameFamily(leads, family)) continue;
-      const other = leads === undefined ? owner : owners.get(describeFamily(leads));
-      if (other !== undefined && other !== owner) withheld.push({ alias, owner: other });
+      const other = rows
+        .filter((row) => row.name === alias)
+        .map((row) => owners.get(describeStreamFamily(row)))
+        .find((has) => has !== undefined && has !== owner);
+      if (other !== undefined) withheld.push({ alias, owner: other });
       else moves.push([alias, family]);
     }
     const gone = dropped.filter((alias) => {
       const leads = current.get(alias);
-      return leads !== undefined && owners.get(describeFamily(leads)) === owner;
+      return leads !== undefined && owners.get(describeStreamFamily(leads)) === owner;
     });
     if (moves.length + gone.length === 0) return { changed: 0, withheld };
     await this.#database.change(async (change) => {
       for (const alias of gone) {
-        await removeAlias(change, alias);
-        await change.audit({ action: 'alias.unset', subject: alias });
+        await removeAlias(change, stream, alias);
+        await change.audit({ action: 'alias.unset', subject: alias, details: { stream } });
       }
       for (const [alias, family] of moves) {
         // Somebody else may have taken it since.
-        const leads = await findAlias(change.db, alias);
-        const other = leads === undefined ? owner : ((await familyOwner(change.db, leads)) ?? owner);
-        if (other !== owner) {
-          withheld.push({ alias, owner: other });
+        const leads = await findAlias(change.db, stream, alias);
+        const holder = leads === undefined ? owner : ((await familyOwner(change.db, leads)) ?? owner);
+        const rival =
+          holder === owner ? await findRival(change, alias, { stream, owner }) : { owner: holder };
+        if (leads === undefined ? rival !== undefined : holder !== owner) {
+          withheld.push({ alias, owner: rival?.owner ?? holder });
           continue;
         }
-        await removeAlias(change, alias);
-        await giveAlias(change, alias, family);
-        await change.audit({ action: 'alias.set', subject: alias, details: { to: describeFamily(family) } });
+        await removeAlias(change, stream, alias);
+        await giveAlias(change, alias, { ...family, owner });
+        await change.audit({
+          action: 'alias.set',
+          subject: alias,
+          details: { stream, to: describeFamily(family) },
+        });
       }
     });
     return { changed: moves.length + gone.length, withheld };
   }
 
-  /** @throws HeadwaterError `not-found`, `forbidden` */
-  async unset(name: string): Promise<void> {
+  /**
+   * Removes an alias of a stream, which need not be named when only one has it.
+   * @throws HeadwaterError `not-found`; `conflict` when several streams have it and none is named; `forbidden`
+   */
+  async unset(name: string, stream?: string): Promise<void> {
     await this.#database.change(async (change) => {
-      const current = await findAlias(change.db, name);
-      if (current === undefined || !(await maySeeFamily(change, current))) {
-        throw new HeadwaterError('not-found', `there is no alias ${name}`);
+      const seen = [];
+      for (const alias of await findAliases(change.db, name)) {
+        if (stream !== undefined && alias.stream !== stream) continue;
+        if (await maySeeFamily(change, alias)) seen.push(alias);
       }
-      for (const stream of await familyStreams(change.db, current)) {
-        await change.permit.demand('publish', { stream, names: [name] });
-      }
-      await removeAlias(change, name);
-      await change.audit({ action: 'alias.unset', subject: name });
+      const [only] = seen;
+      if (only === undefined) throw new HeadwaterError('not-found', `there is no alias ${name}`);
+      if (seen.length > 1) throw ambiguous('alias', name, seen);
+      await change.permit.demand('publish', { stream: only.stream, names: [name] });
+      await removeAlias(change, only.stream, name);
+      await change.audit({ action: 'alias.unset', subject: name, details: { stream: only.stream } });
     });
   }
 }

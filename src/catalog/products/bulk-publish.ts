@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import { type Family, productName } from '../../model/names.ts';
+import { inStream, productName, type StreamFamily } from '../../model/names.ts';
 import type { VersionDraft } from '../../model/versions.ts';
 import { type AuditEvent, warningsOf } from '../database/audit-record.ts';
 import type { Change } from '../database/change.ts';
@@ -28,8 +28,13 @@ export async function plainOnes<One extends Publication>(
   db: Kysely<Tables>,
   publications: readonly One[],
 ): Promise<Placed<One>[]> {
-  const named = publications.map((one) => ({ one, name: productName(one.draft.product) }));
-  const products = await productsNamed(db, [...new Set(named.map(({ name }) => name))]);
+  const named = publications.map((one) => ({
+    one,
+    name: inStream(one.draft.stream, productName(one.draft.product)),
+  }));
+  const products = await productsNamed(db, [
+    ...new Set(publications.map(({ draft }) => productName(draft.product))),
+  ]);
   const families = await familiesOf(db, [...new Set(publications.flatMap(({ draft }) => aliasNames(draft)))]);
   const taken = await serialsTaken(
     db,
@@ -42,12 +47,12 @@ export async function plainOnes<One extends Publication>(
   const isPlain = (one: One, name: string): boolean => {
     const { stream, owner, serial, product: family } = one.draft;
     const product = products.get(name);
-    if (product === undefined || product.stream !== stream || product.owner !== owner) return false;
+    if (product === undefined || product.owner !== owner) return false;
     if (one.draft.serialIsDerived === true) return false;
     if (others.has(name) || taken.has(serialKey(product.id, serial))) return false;
     return aliasNames(one.draft).every((alias) => {
-      const leads = families.get(alias);
-      return leads !== undefined && sameFamily(leads, family);
+      const leads = families.get(inStream(stream, alias));
+      return leads !== undefined && sameFamily(leads, { stream, ...family });
     });
   };
   const plain: Placed<One>[] = [];
@@ -121,16 +126,16 @@ async function productsNamed(db: Kysely<Tables>, names: string[]) {
     select id, name, stream, owner from products
     where name in (select value from json_each(${JSON.stringify(names)}))
   `.execute(db);
-  return new Map(rows.map((row) => [row.name, row]));
+  return new Map(rows.map((row) => [inStream(row.stream, row.name), row]));
 }
 
 /** Which families aliases lead to, those that do. */
-async function familiesOf(db: Kysely<Tables>, aliases: string[]): Promise<Map<string, Family>> {
-  const { rows } = await sql<Family & { name: string }>`
-    select name, os, release, variant from aliases
+async function familiesOf(db: Kysely<Tables>, aliases: string[]): Promise<Map<string, StreamFamily>> {
+  const { rows } = await sql<StreamFamily & { name: string }>`
+    select stream, name, os, release, variant from aliases
     where name in (select value from json_each(${JSON.stringify(aliases)})) and removed_at is null
   `.execute(db);
-  return new Map(rows.map((row) => [row.name, row]));
+  return new Map(rows.map((row) => [inStream(row.stream, row.name), row]));
 }
 
 /** Which of the versions are there, also those that were removed. */

@@ -1,5 +1,11 @@
 import type { Kysely } from 'kysely';
-import { type Family, familyOf, impliedAliases, type ProductKey, productName } from '../../model/names.ts';
+import {
+  familyOf,
+  impliedAliases,
+  type ProductKey,
+  productName,
+  type StreamFamily,
+} from '../../model/names.ts';
 import type { Target } from '../../model/rights.ts';
 import type { Tables } from '../database/tables.ts';
 import { aliasOfRelease } from './product-of-alias.ts';
@@ -46,7 +52,7 @@ export async function ownTarget(
 }
 
 /** The aliases that follow a family, also one that was removed a moment ago, to be set anew. */
-export async function followers(db: Kysely<Tables>, family: Family): Promise<string[]> {
+export async function followers(db: Kysely<Tables>, family: StreamFamily): Promise<string[]> {
   const rows = await db
     .selectFrom('aliases')
     .select('name')
@@ -60,7 +66,11 @@ export async function followers(db: Kysely<Tables>, family: Family): Promise<str
  * What it takes to make an alias follow a family: the alias, and where images are pushed, whose
  * products are known by the aliases that follow them, the products too.
  */
-export async function aliasTargets(db: Kysely<Tables>, name: string, family: Family): Promise<Target[]> {
+export async function aliasTargets(
+  db: Kysely<Tables>,
+  name: string,
+  family: StreamFamily,
+): Promise<Target[]> {
   const products = await db
     .selectFrom('products')
     .select(['os', 'release', 'architecture', 'variant', 'stream', 'owner'])

@@ -35,6 +35,7 @@ export async function completeProducts(
     .selectFrom('aliases')
     .innerJoin('products', (join) =>
       join
+        .onRef('aliases.stream', '=', 'products.stream')
         .onRef('aliases.os', '=', 'products.os')
         .onRef('aliases.release', '=', 'products.release')
         .onRef('aliases.variant', '=', 'products.variant'),
@@ -74,7 +75,7 @@ export async function completeProducts(
 }
 
 /** A product as its row tells it, with nothing that belongs to it. */
-export function toProduct(row: Selectable<Tables['products']>): Product {
+function toProduct(row: Selectable<Tables['products']>): Product {
   return { ...describeProduct(row), aliases: [], pins: [] };
 }
 
@@ -89,6 +90,7 @@ export function describeProduct(
     architecture: row.architecture,
     variant: row.variant,
     stream: row.stream,
+    ...(row.place === '' ? {} : { place: row.place }),
     owner: row.owner,
     osTitle: row.os_title,
     releaseTitle: row.release_title,

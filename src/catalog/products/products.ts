@@ -1,17 +1,18 @@
-import type { Selectable } from 'kysely';
+import { type RawBuilder, type Selectable, type SqlBool, sql } from 'kysely';
 import { defined } from '../../model/defined.ts';
-import { familyOf, type ProductKey } from '../../model/names.ts';
-import type { Item, Product, ProductWithVersions } from '../../model/versions.ts';
+import { type ProductKey, type ProductRef, productName } from '../../model/names.ts';
+import type { Item, ProductWithVersions } from '../../model/versions.ts';
 import type { Database } from '../database/database.ts';
 import type { Tables } from '../database/tables.ts';
-import { completeProducts, toItem, toProduct } from './product-rows.ts';
+import { moveProducts } from './move-products.ts';
+import { completeProducts, toItem } from './product-rows.ts';
 
 /** Which products to read. */
 export interface ProductQuery {
   stream?: string;
   owner?: string;
-  /** Only products whose name is greater than this. */
-  after?: string;
+  /** Only products behind this one, in the order of names and then of streams; behind all of the name without a stream. */
+  after?: { name: string; stream?: string };
   /** Only products whose name is at most this. */
   upTo?: string;
   /** Only these names. */
@@ -33,7 +34,7 @@ export class Products {
     this.#database = database;
   }
 
-  /** Products in the order of their names, each with its versions; those without a version are left out. */
+  /** Products in the order of their names and streams, each with its versions; those without a version are left out. */
   async *each(query: ProductQuery = {}): AsyncGenerator<ProductWithVersions> {
     let after = query.after;
     for (;;) {
@@ -43,26 +44,42 @@ export class Products {
       }
       const last = rows.at(-1);
       if (last === undefined || rows.length < batchSize) return;
-      after = last.name;
+      after = last;
     }
   }
 
   /** One product, with or without versions, or undefined. */
-  async find(name: string, options: { removed?: boolean } = {}): Promise<ProductWithVersions | undefined> {
+  async find(
+    { stream, name }: ProductRef,
+    options: { removed?: boolean } = {},
+  ): Promise<ProductWithVersions | undefined> {
     const rows = await this.#database.reads
       .selectFrom('products')
       .selectAll()
+      .where('stream', '=', stream)
       .where('name', '=', name)
       .execute();
     return (await this.#complete(rows, options))[0];
   }
 
-  /** The products that an alias leads to, one for each architecture. */
+  /** The products of a name, one of each stream that has it, with or without versions. */
+  async named(name: string): Promise<ProductWithVersions[]> {
+    const rows = await this.#database.reads
+      .selectFrom('products')
+      .selectAll()
+      .where('name', '=', name)
+      .orderBy('stream')
+      .execute();
+    return await this.#complete(rows, {});
+  }
+
+  /** The products that an alias leads to: of each stream that has the alias, one for each architecture. */
   async byAlias(alias: string): Promise<ProductWithVersions[]> {
     const rows = await this.#database.reads
       .selectFrom('products')
       .innerJoin('aliases', (join) =>
         join
+          .onRef('aliases.stream', '=', 'products.stream')
           .onRef('aliases.os', '=', 'products.os')
           .onRef('aliases.release', '=', 'products.release')
           .onRef('aliases.variant', '=', 'products.variant'),
@@ -71,27 +88,20 @@ export class Products {
       .where('aliases.name', '=', alias)
       .where('aliases.removed_at', 'is', null)
       .orderBy('products.name')
+      .orderBy('products.stream')
       .execute();
     return await this.#complete(rows, {});
   }
 
-  /** The products of a family, one for each architecture, with or without versions. */
-  async ofFamily(family: Pick<ProductKey, 'os' | 'release' | 'variant'>): Promise<Product[]> {
-    const rows = await this.#database.reads
-      .selectFrom('products')
-      .selectAll()
-      .where(({ and }) => and(familyOf(family)))
-      .execute();
-    return rows.map(toProduct);
-  }
-
-  /** The names of the products that have an image whose fingerprint begins with `prefix`, with the serials. */
-  async byFingerprint(prefix: string): Promise<{ product: string; serial: string; fingerprint: string }[]> {
+  /** The products that have an image whose fingerprint begins with `prefix`, with the serials. */
+  async byFingerprint(
+    prefix: string,
+  ): Promise<{ stream: string; product: string; serial: string; fingerprint: string }[]> {
     const rows = await this.#database.reads
       .selectFrom('items')
       .innerJoin('versions', 'versions.id', 'items.version_id')
       .innerJoin('products', 'products.id', 'versions.product_id')
-      .select(['products.name as product', 'versions.serial', 'items.fingerprint'])
+      .select(['products.stream', 'products.name as product', 'versions.serial', 'items.fingerprint'])
       .where('items.fingerprint', '>=', prefix)
       .where('items.fingerprint', '<', `${prefix}g`)
       .where('versions.removed_at', 'is', null)
@@ -101,9 +111,12 @@ export class Products {
     return rows.map((row) => ({ ...row, fingerprint: row.fingerprint ?? '' }));
   }
 
-  /** A file of a version by its place, also one that left the documents and is still fetchable. */
+  /**
+   * A file of a version by its path, also one that left the documents and is still fetchable.
+   * @param key.place {@link Product.place}
+   */
   async file(
-    key: ProductKey,
+    key: ProductKey & { place?: string },
     serial: string,
     file: string,
   ): Promise<(Item & { stream: string; publishedAt: Date; hidden: boolean }) | undefined> {
@@ -113,7 +126,8 @@ export class Products {
       .innerJoin('products', 'products.id', 'versions.product_id')
       .selectAll('items')
       .select(['products.stream', 'versions.published_at', 'versions.hidden'])
-      .where('products.name', '=', `${key.os}:${key.release}:${key.architecture}:${key.variant}`)
+      .where('products.name', '=', productName(key))
+      .where('products.place', '=', key.place ?? '')
       .where('versions.serial', '=', serial)
       .where('items.file', '=', file)
       .executeTakeFirst();
@@ -162,29 +176,24 @@ export class Products {
   }
 
   /**
-   * Moves all products of an owner into a stream. Their images stay where they are: no path has a stream in it.
-   * @returns how many were in another one
+   * Moves the products of an owner into a stream, with their aliases. Their files stay where they are: paths depend on the
+   * place of a product, which does not change. What the stream has already, of another owner, stays where it is.
+   * @returns how many were moved
    */
   async move(owner: string, stream: string): Promise<number> {
-    return await this.#database.change(async (change) => {
-      const moved = await change.db
-        .updateTable('products')
-        .set({ stream, revision: await change.revision() })
-        .where('owner', '=', owner)
-        .where('stream', '!=', stream)
-        .executeTakeFirst();
-      const count = Number(moved.numUpdatedRows);
-      if (count > 0)
-        await change.audit({ action: 'product.move', subject: owner, details: { stream, count } });
-      return count;
-    });
+    return await this.#database.change(async (change) => await moveProducts(change, owner, stream));
   }
 
   async #batch(query: ProductQuery): Promise<Selectable<Tables['products']>[]> {
-    let select = this.#database.reads.selectFrom('products').selectAll().orderBy('name').limit(batchSize);
+    let select = this.#database.reads
+      .selectFrom('products')
+      .selectAll()
+      .orderBy('name')
+      .orderBy('stream')
+      .limit(batchSize);
     if (query.stream !== undefined) select = select.where('stream', '=', query.stream);
     if (query.owner !== undefined) select = select.where('owner', '=', query.owner);
-    if (query.after !== undefined) select = select.where('name', '>', query.after);
+    if (query.after !== undefined) select = select.where(isBehind(query.after));
     if (query.upTo !== undefined) select = select.where('name', '<=', query.upTo);
     if (query.names !== undefined) select = select.where('name', 'in', query.names);
     return await select.execute();
@@ -196,4 +205,8 @@ export class Products {
   ): Promise<ProductWithVersions[]> {
     return await completeProducts(this.#database.reads, rows, query);
   }
+}
+
+function isBehind({ name, stream }: { name: string; stream?: string }): RawBuilder<SqlBool> {
+  return stream === undefined ? sql`name > ${name}` : sql`(name, stream) > (${name}, ${stream})`;
 }

@@ -22,7 +22,7 @@ import {
 import { ownNames } from './ownership.ts';
 import { haveSameFiles, serialFor } from './serial-for.ts';
 import { claimProduct, describeProducts, findVersion } from './version-rows.ts';
-import { assertFree, describeAliasFor } from './visible-names.ts';
+import { assertFree, describeTaken } from './visible-names.ts';
 
 /**
  * Looks a blob up in the store and throws when it is not there whole. Runs inside the transaction that names the
@@ -110,14 +110,15 @@ async function publishOne(
     assertSameFiles(draft, existing.items);
     if (existing.removed_at === null) return { outcome: 'unchanged', ...renamed, withheldAliases: [] };
   }
-  for (const alias of demandedAliases(draft)) await assertFree(change, alias, draft.product);
+  const target = { stream: draft.stream, owner: draft.owner, ...draft.product };
+  for (const alias of demandedAliases(draft)) await assertFree(change, alias, target);
   const charge = await chargeVersion(change, one.quotas, draft);
   await assertAllStored(one, recorded);
 
   const withheldAliases = [];
   for (const alias of aliasNames(draft)) {
-    const isTaken = await giveAlias(change, alias, draft.product);
-    if (isTaken) withheldAliases.push({ alias, owner: await describeAliasFor(change, alias) });
+    const isTaken = await giveAlias(change, alias, target);
+    if (isTaken) withheldAliases.push({ alias, owner: await describeTaken(change, alias, target) });
   }
   const placed = { one: { ...one, draft }, productId: product.id };
   if (existing === undefined) await addVersions(change, [placed]);

@@ -12,53 +12,57 @@ import { maySeeFamily } from './visible-names.ts';
 type ProductDraft = Pick<VersionDraft, 'product' | 'stream' | 'owner' | 'details'>;
 
 /**
- * The product that a version is for, made where there is none.
- * @throws HeadwaterError `conflict` when it belongs to another stream or owner, which is named where the actor may see it
+ * The product that a version is for, made where the stream has none of its name.
+ * @throws HeadwaterError `conflict` when it belongs to another owner, who is named where the actor may see it
  */
 export async function claimProduct(change: Change, draft: ProductDraft): Promise<{ id: number }> {
+  const { stream, owner } = draft;
   const name = productName(draft.product);
   const row = await change.db
     .selectFrom('products')
-    .select(['id', 'stream', 'owner'])
+    .select(['id', 'owner'])
     .where('name', '=', name)
+    .where('stream', '=', stream)
     .executeTakeFirst();
-  if (row === undefined) {
-    return await change.db
-      .insertInto('products')
-      .values({
-        name,
-        ...draft.product,
-        stream: draft.stream,
-        owner: draft.owner,
-        os_title: draft.details.osTitle,
-        release_title: draft.details.releaseTitle,
-        support_eol: null,
-        requirements: '{}',
-        revision: 0,
-      })
-      .returning('id')
-      .executeTakeFirstOrThrow();
-  }
-  const isOther = row.stream !== draft.stream || row.owner !== draft.owner;
-  if (isOther && !(await maySeeFamily(change, draft.product))) {
-    throw new HeadwaterError(
-      'conflict',
-      `product ${name} cannot be published here: publish under another os, release or variant`,
-    );
-  }
-  if (row.stream !== draft.stream) {
-    throw new HeadwaterError(
-      'conflict',
-      `product ${name} belongs to the stream ${row.stream}: publish it there, or give it another variant`,
-    );
-  }
-  if (row.owner !== draft.owner) {
-    throw new HeadwaterError(
-      'conflict',
-      `product ${name} is owned by ${row.owner}: publish under another os, release or variant`,
-    );
-  }
-  return row;
+  if (row === undefined) return await insertProduct(change, draft, name);
+  if (row.owner === owner) return row;
+  throw new HeadwaterError(
+    'conflict',
+    (await maySeeFamily(change, { stream, ...draft.product }))
+      ? `product ${name} is owned by ${row.owner}: publish under another os, release or variant, or in another stream`
+      : `product ${name} cannot be published here: publish under another os, release or variant`,
+  );
+}
+
+async function insertProduct(change: Change, draft: ProductDraft, name: string): Promise<{ id: number }> {
+  return await change.db
+    .insertInto('products')
+    .values({
+      name,
+      ...draft.product,
+      stream: draft.stream,
+      place: await freePlace(change, name, draft.stream),
+      owner: draft.owner,
+      os_title: draft.details.osTitle,
+      release_title: draft.details.releaseTitle,
+      support_eol: null,
+      requirements: '{}',
+      revision: 0,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+}
+
+/**
+ * Where the files of a new product are: at the plain path unless another product of this name has it, else below the name
+ * of the stream. A product that moved into another stream keeps its place, so that one may be taken, too.
+ */
+async function freePlace(change: Change, name: string, stream: string): Promise<string> {
+  const rows = await change.db.selectFrom('products').select('place').where('name', '=', name).execute();
+  const taken = new Set(rows.map(({ place }) => place));
+  let place = '';
+  for (let count = 1; taken.has(place); count++) place = count === 1 ? stream : `${stream}~${count}`;
+  return place;
 }
 
 /** A version with its items, also one that was removed. */

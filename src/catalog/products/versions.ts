@@ -1,4 +1,5 @@
 import { HeadwaterError } from '../../errors.ts';
+import type { ProductRef } from '../../model/names.ts';
 import type { ProductDetails, VersionDraft } from '../../model/versions.ts';
 import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
@@ -25,8 +26,8 @@ export class Versions {
    * The same serial with the same files changes nothing and is `unchanged`, also when the version was removed and
    * is still fetchable: then it is back in the documents (`created`).
    * @param options.quotas bound what an identity publishes; what this machine publishes counts towards none
-   * @throws HeadwaterError `conflict`: the serial exists with other files, the product belongs to another stream or
-   * owner, or an alias leads to another product; `forbidden`; `too-large`; and whatever `assertStored` throws
+   * @throws HeadwaterError `conflict`: the serial exists with other files, the product has another owner in the stream, or an
+   * alias leads to another product; `forbidden`; `too-large`; and whatever `assertStored` throws
    */
   async publish(
     draft: VersionDraft,
@@ -40,12 +41,13 @@ export class Versions {
    * Changes what is said of a product, without a new version of it.
    * @returns false when it is not the owner's
    */
-  async redescribe(product: string, owner: string, details: ProductDetails): Promise<boolean> {
+  async redescribe({ stream, name }: ProductRef, owner: string, details: ProductDetails): Promise<boolean> {
     return await this.#database.change(async (change) => {
       const { numUpdatedRows } = await change.db
         .updateTable('products')
         .set({ ...detailColumns(details), revision: await change.revision() })
-        .where('name', '=', product)
+        .where('stream', '=', stream)
+        .where('name', '=', name)
         .where('owner', '=', owner)
         .executeTakeFirst();
       return numUpdatedRows > 0n;
@@ -59,7 +61,7 @@ export class Versions {
    * @throws HeadwaterError `not-found`, `forbidden`
    */
   async remove(
-    product: string,
+    { stream, name: product }: ProductRef,
     serial: string,
     now = new Date(),
     options: { withAliases?: boolean } = {},
@@ -70,6 +72,7 @@ export class Versions {
         .innerJoin('products', 'products.id', 'versions.product_id')
         .select(['versions.id', 'versions.product_id', 'products.stream', 'products.owner'])
         .select(['products.os', 'products.release', 'products.architecture', 'products.variant'])
+        .where('products.stream', '=', stream)
         .where('products.name', '=', product)
         .where('versions.serial', '=', serial)
         .where('versions.removed_at', 'is', null)
@@ -90,7 +93,7 @@ export class Versions {
         .set({ revision: await change.revision() })
         .where('id', '=', row.product_id)
         .execute();
-      await change.audit({ action: 'version.remove', subject: `${product}@${serial}` });
+      await change.audit({ action: 'version.remove', subject: `${product}@${serial}`, details: { stream } });
     });
   }
 
@@ -116,7 +119,11 @@ export class Versions {
   }
 
   /** Takes deltas of a version out of the documents: clients do without. */
-  async removeDeltas(product: string, serial: string, digests: string[]): Promise<void> {
+  async removeDeltas(
+    { stream, name: product }: ProductRef,
+    serial: string,
+    digests: string[],
+  ): Promise<void> {
     await this.#database.change(async (change) => {
       await change.db
         .deleteFrom('items')
@@ -127,6 +134,7 @@ export class Versions {
             .selectFrom('versions')
             .innerJoin('products', 'products.id', 'versions.product_id')
             .select('versions.id')
+            .where('products.stream', '=', stream)
             .where('products.name', '=', product)
             .where('versions.serial', '=', serial),
         )
@@ -134,6 +142,7 @@ export class Versions {
       await change.db
         .updateTable('products')
         .set({ revision: await change.revision() })
+        .where('stream', '=', stream)
         .where('name', '=', product)
         .execute();
     });
@@ -163,6 +172,7 @@ export class Versions {
             exists(
               selectFrom('products')
                 .select('products.id')
+                .whereRef('products.stream', '=', 'aliases.stream')
                 .whereRef('products.os', '=', 'aliases.os')
                 .whereRef('products.release', '=', 'aliases.release')
                 .whereRef('products.variant', '=', 'aliases.variant'),

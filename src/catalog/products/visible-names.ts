@@ -1,13 +1,20 @@
 import { HeadwaterError } from '../../errors.ts';
-import { type Family, familyOf } from '../../model/names.ts';
+import { familyOf, type StreamFamily } from '../../model/names.ts';
 import type { Change } from '../database/change.ts';
-import { describeFamily, familyOwner, findAlias, sameFamily } from './alias-rows.ts';
+import {
+  describeFamily,
+  describeStreamFamily,
+  familyOwner,
+  findAlias,
+  findRival,
+  sameFamily,
+} from './alias-rows.ts';
 import { followers, ownNames } from './ownership.ts';
 
 // What the error of a refused change may name: only what the actor may see.
 
 /** Whether the actor may see all products of a family. */
-export async function maySeeFamily(change: Change, family: Family): Promise<boolean> {
+export async function maySeeFamily(change: Change, family: StreamFamily): Promise<boolean> {
   const rows = await change.db
     .selectFrom('products')
     .select(['os', 'release', 'architecture', 'variant', 'stream', 'owner'])
@@ -30,21 +37,32 @@ export async function maySeeFamily(change: Change, family: Family): Promise<bool
   return true;
 }
 
-/** What an alias leads to, in words, as far as the actor may see it. */
-export async function describeAliasFor(change: Change, name: string): Promise<string> {
-  const current = await findAlias(change.db, name);
-  return current !== undefined && (await maySeeFamily(change, current))
-    ? describeFamily(current)
-    : 'another product';
+/** What keeps an alias from a family, in words, as far as the actor may see it. */
+export async function describeTaken(
+  change: Change,
+  name: string,
+  target: StreamFamily & { owner: string },
+): Promise<string> {
+  const taken = (await findAlias(change.db, target.stream, name)) ?? (await findRival(change, name, target));
+  if (taken === undefined || !(await maySeeFamily(change, taken))) return 'another product';
+  return taken.stream === target.stream ? describeFamily(taken) : describeStreamFamily(taken);
 }
 
 /**
- * Refuses an alias that leads to another family.
+ * Refuses an alias that leads to another family of the stream, or that another stream has ({@link findRival}).
  * @throws HeadwaterError `conflict`, naming what it leads to where the actor may see that
  */
-export async function assertFree(change: Change, name: string, family: Family): Promise<void> {
-  const current = await findAlias(change.db, name);
-  if (current === undefined || sameFamily(current, family)) return;
+export async function assertFree(
+  change: Change,
+  name: string,
+  target: StreamFamily & { owner: string },
+): Promise<void> {
+  const current = await findAlias(change.db, target.stream, name);
+  if (current === undefined) {
+    await assertNoRival(change, name, target);
+    return;
+  }
+  if (sameFamily(current, target)) return;
   throw new HeadwaterError(
     'conflict',
     (await maySeeFamily(change, current))
@@ -54,18 +72,44 @@ export async function assertFree(change: Change, name: string, family: Family): 
 }
 
 /**
- * Refuses an alias that leads to products of another owner.
+ * Refuses an alias that leads to products of another owner, in the stream or in another one ({@link findRival}).
  * @throws HeadwaterError `conflict`, naming the owner where the actor may see the products
  */
-export async function assertSameOwner(change: Change, name: string, owner: string): Promise<void> {
-  const current = await findAlias(change.db, name);
-  if (current === undefined) return;
+export async function assertSameOwner(
+  change: Change,
+  name: string,
+  target: { stream: string; owner: string },
+): Promise<void> {
+  const current = await findAlias(change.db, target.stream, name);
+  if (current === undefined) {
+    await assertNoRival(change, name, target);
+    return;
+  }
   const other = await familyOwner(change.db, current);
-  if (other === undefined || other === owner) return;
+  if (other === undefined || other === target.owner) return;
   throw new HeadwaterError(
     'conflict',
     (await maySeeFamily(change, current))
       ? `alias ${name} leads to ${describeFamily(current)}, which is owned by ${other}: choose another alias`
+      : takenMessage(name),
+  );
+}
+
+async function assertNoRival(
+  change: Change,
+  name: string,
+  target: { stream: string; owner: string },
+): Promise<void> {
+  const rival = await findRival(change, name, target);
+  if (rival === undefined) return;
+  const where = `leads to ${describeStreamFamily(rival)}`;
+  const why = rival.isOwn
+    ? `giving it to the stream ${target.stream}, too, needs the right to publish it in the stream ${rival.stream}`
+    : `which is owned by ${rival.owner}: choose another alias`;
+  throw new HeadwaterError(
+    'conflict',
+    (await maySeeFamily(change, rival))
+      ? `alias ${name} ${where}${rival.isOwn ? ': ' : ', '}${why}`
       : takenMessage(name),
   );
 }

@@ -1,7 +1,8 @@
 import type { AuditEntry } from '../../catalog/audit.ts';
 import type { Client } from '../../catalog/identities/clients.ts';
 import type { Token } from '../../catalog/identities/tokens.ts';
-import type { Alias, Family } from '../../catalog/products/aliases.ts';
+import type { Alias, FamilyReference } from '../../catalog/products/aliases.ts';
+import type { ProductRef } from '../../model/names.ts';
 import type { RightsRequest } from '../../model/rights.ts';
 import type { ProductWithVersions } from '../../model/versions.ts';
 import type { Progress, Published, PublishRequest } from '../../publish/request.ts';
@@ -22,6 +23,14 @@ export interface CreatedToken {
   warnings: string[];
 }
 
+/** Where an image is. */
+export interface FoundImage {
+  stream: string;
+  product: string;
+  serial: string;
+  fingerprint: string;
+}
+
 /** A query of the audit log. */
 export interface AuditRequest {
   since?: Date;
@@ -39,20 +48,21 @@ export interface Backend {
   /** Products in the order of their names, with their versions, oldest first. */
   products(): AsyncIterable<ProductWithVersions>;
 
-  /** The products of an alias, one for each architecture; none if the alias does not exist. */
+  /** The products of an alias, in each stream that has it, one for each architecture; none if the alias does not exist. */
   productsByAlias(alias: string): Promise<ProductWithVersions[]>;
 
-  product(name: string): Promise<ProductWithVersions | undefined>;
+  /** The products of a name, one of each stream that has it. */
+  productsNamed(name: string): Promise<ProductWithVersions[]>;
 
   /** The images whose fingerprint begins with these digits; no more than a hundred. */
-  imagesByFingerprint(prefix: string): Promise<{ product: string; serial: string; fingerprint: string }[]>;
+  imagesByFingerprint(prefix: string): Promise<FoundImage[]>;
 
   /** Removes a version from the documents. */
-  remove(product: string, serial: string): Promise<void>;
+  remove(product: ProductRef, serial: string): Promise<void>;
 
   aliases(): Promise<Alias[]>;
-  setAlias(name: string, family: Family): Promise<void>;
-  unsetAlias(name: string): Promise<void>;
+  setAlias(name: string, family: FamilyReference): Promise<void>;
+  unsetAlias(name: string, stream: string | undefined): Promise<void>;
 
   /** @param options.all also those that ended more than 30 days ago */
   tokens(options: { all: boolean }): Promise<Token[]>;

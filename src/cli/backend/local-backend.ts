@@ -4,11 +4,12 @@ import type { AuditEntry } from '../../catalog/audit.ts';
 import { Catalog } from '../../catalog/catalog.ts';
 import type { Client } from '../../catalog/identities/clients.ts';
 import type { Token } from '../../catalog/identities/tokens.ts';
-import type { Alias, Family } from '../../catalog/products/aliases.ts';
+import type { Alias, FamilyReference } from '../../catalog/products/aliases.ts';
 import { defaultStream } from '../../catalog/products/streams.ts';
 import type { Config } from '../../config/schema.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
+import type { ProductRef } from '../../model/names.ts';
 import { grant } from '../../model/rights.ts';
 import type { ProductWithVersions } from '../../model/versions.ts';
 import type { Progress, Published, PublishRequest } from '../../publish/request.ts';
@@ -68,15 +69,15 @@ export class LocalBackend implements Backend {
     return (await this.#catalog.products.byAlias(alias)).filter(({ versions }) => versions.length > 0);
   }
 
-  async product(name: string): Promise<ProductWithVersions | undefined> {
-    return await this.#catalog.products.find(name);
+  async productsNamed(name: string): Promise<ProductWithVersions[]> {
+    return (await this.#catalog.products.named(name)).filter(({ versions }) => versions.length > 0);
   }
 
   async imagesByFingerprint(prefix: string) {
     return await this.#catalog.products.byFingerprint(prefix);
   }
 
-  async remove(product: string, serial: string): Promise<void> {
+  async remove(product: ProductRef, serial: string): Promise<void> {
     await this.#catalog.versions.remove(product, serial, new Date(), { withAliases: true });
   }
 
@@ -84,12 +85,12 @@ export class LocalBackend implements Backend {
     return await this.#catalog.aliases.list();
   }
 
-  async setAlias(name: string, family: Family): Promise<void> {
+  async setAlias(name: string, family: FamilyReference): Promise<void> {
     await this.#catalog.aliases.set(name, family);
   }
 
-  async unsetAlias(name: string): Promise<void> {
-    await this.#catalog.aliases.unset(name);
+  async unsetAlias(name: string, stream: string | undefined): Promise<void> {
+    await this.#catalog.aliases.unset(name, stream);
   }
 
   async tokens(options: { all: boolean }): Promise<Token[]> {

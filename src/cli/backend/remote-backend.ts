@@ -1,15 +1,15 @@
 import type { AuditEntry } from '../../catalog/audit.ts';
 import type { Client } from '../../catalog/identities/clients.ts';
 import type { Token } from '../../catalog/identities/tokens.ts';
-import type { Alias, Family } from '../../catalog/products/aliases.ts';
-import { isKind } from '../../errors.ts';
+import type { Alias, FamilyReference } from '../../catalog/products/aliases.ts';
 import { defined } from '../../model/defined.ts';
 import type { Digest } from '../../model/digest.ts';
+import type { ProductRef } from '../../model/names.ts';
 import type { ProductWithVersions, Version } from '../../model/versions.ts';
 import { checkRequest } from '../../publish/checked-request.ts';
 import type { Progress, Published, PublishRequest, SourceFile } from '../../publish/request.ts';
 import { ApiClient, type ApiTarget } from './api-client.ts';
-import type { AuditRequest, Backend, CreatedToken, TokenRequest } from './backend.ts';
+import type { AuditRequest, Backend, CreatedToken, FoundImage, TokenRequest } from './backend.ts';
 import { hashFile, uploadBlob } from './blob-upload.ts';
 
 /** The largest size, in bytes, at which the smallest file may be the metadata of the others. */
@@ -78,40 +78,42 @@ export class RemoteBackend implements Backend {
     return products.map(toProduct);
   }
 
-  async product(name: string): Promise<ProductWithVersions | undefined> {
-    try {
-      const path = `products/${encodeURIComponent(name)}`;
-      return toProduct(await this.#client.json<PlainProduct>({ method: 'GET', path }));
-    } catch (error) {
-      if (isKind(error, 'not-found')) return undefined;
-      throw error;
-    }
+  async productsNamed(name: string): Promise<ProductWithVersions[]> {
+    const { products } = await this.#client.json<{ products: PlainProduct[] }>({
+      method: 'GET',
+      path: 'products',
+      query: { name },
+    });
+    return products.map(toProduct).filter(({ versions }) => versions.length > 0);
   }
 
-  async imagesByFingerprint(prefix: string) {
+  async imagesByFingerprint(prefix: string): Promise<FoundImage[]> {
     const path = `images/${encodeURIComponent(prefix)}`;
-    const { images } = await this.#client.json<{
-      images: { product: string; serial: string; fingerprint: string }[];
-    }>({ method: 'GET', path });
+    const { images } = await this.#client.json<{ images: FoundImage[] }>({ method: 'GET', path });
     return images;
   }
 
-  async remove(product: string, serial: string): Promise<void> {
-    const path = `products/${encodeURIComponent(product)}/versions/${encodeURIComponent(serial)}`;
-    await this.#client.json({ method: 'DELETE', path });
+  async remove({ stream, name }: ProductRef, serial: string): Promise<void> {
+    const path = `products/${encodeURIComponent(name)}/versions/${encodeURIComponent(serial)}`;
+    await this.#client.json({ method: 'DELETE', path, query: { stream } });
   }
 
   async aliases(): Promise<Alias[]> {
     return (await this.#client.json<{ aliases: Alias[] }>({ method: 'GET', path: 'aliases' })).aliases;
   }
 
-  async setAlias(name: string, { os, release, variant }: Family): Promise<void> {
+  async setAlias(name: string, { os, release, variant, stream }: FamilyReference): Promise<void> {
     const path = `aliases/${encodeURIComponent(name)}`;
-    await this.#client.json({ method: 'PUT', path, body: { os, release, variant } });
+    await this.#client.json({ method: 'PUT', path, body: { os, release, variant, ...defined({ stream }) } });
   }
 
-  async unsetAlias(name: string): Promise<void> {
-    await this.#client.json({ method: 'DELETE', path: `aliases/${encodeURIComponent(name)}` });
+  async unsetAlias(name: string, stream: string | undefined): Promise<void> {
+    const path = `aliases/${encodeURIComponent(name)}`;
+    await this.#client.json({
+      method: 'DELETE',
+      path,
+      ...(stream === undefined ? {} : { query: { stream } }),
+    });
   }
 
   async tokens({ all }: { all: boolean }): Promise<Token[]> {

@@ -1,9 +1,9 @@
-import { mayReadProduct } from '../../access/readable.ts';
-import { describeFamily } from '../../catalog/products/alias-rows.ts';
-import { HeadwaterError } from '../../errors.ts';
-import { parseAlias, parseNamePart } from '../../model/names.ts';
+import type { Alias } from '../../catalog/products/aliases.ts';
+import { defined } from '../../model/defined.ts';
+import { inStream, parseAlias, parseNamePart, parseStream } from '../../model/names.ts';
 import { catalogFor, identityOf, parameter, type Routes } from '../context.ts';
 import { readBody } from './body.ts';
+import { single } from './query.ts';
 import { aliasBody } from './schemas.ts';
 import type { ApiServices } from './services.ts';
 
@@ -13,19 +13,18 @@ export function aliasRoutes(router: Routes, services: ApiServices): void {
 
   router.get('/aliases', async (context) => {
     const identity = identityOf(context);
-    const shown = new Set((await catalog.aliases.list({ shown: true })).map(({ name }) => name));
-    const aliases = (await catalog.aliases.list()).filter(({ name, streams }) =>
-      streams.every((stream) => {
-        const target = { stream, names: [name] };
-        return access.may(identity, 'read', target) || (shown.has(name) && access.isPublic(stream));
-      }),
-    );
+    const keyOf = ({ stream, name }: Alias) => inStream(stream, name);
+    const shown = new Set((await catalog.aliases.list({ shown: true })).map(keyOf));
+    const aliases = (await catalog.aliases.list()).filter((alias) => {
+      const { stream, name } = alias;
+      const mayRead = access.may(identity, 'read', { stream, names: [name] });
+      return mayRead || (shown.has(keyOf(alias)) && access.isPublic(stream));
+    });
     context.body = { aliases };
   });
 
   router.put('/aliases/*alias', async (context) => {
-    const identity = identityOf(context);
-    access.demandAny(identity, 'publish');
+    access.demandAny(identityOf(context), 'publish');
     const name = parseAlias(parameter(context, 'alias'));
     const given = await readBody(context.req, aliasBody);
     const family = {
@@ -33,19 +32,16 @@ export function aliasRoutes(router: Routes, services: ApiServices): void {
       release: parseNamePart('release', given.release),
       variant: parseNamePart('variant', given.variant),
     };
-    for (const product of await catalog.products.ofFamily(family)) {
-      if (mayReadProduct(access, identity, product)) continue;
-      throw new HeadwaterError('not-found', `there is no product ${describeFamily(family)}`);
-    }
-    await catalogFor(context, services).aliases.set(name, family);
+    const { stream } = given;
+    const reference = { ...family, ...defined({ stream: stream && parseStream(stream) }) };
+    await catalogFor(context, services).aliases.set(name, reference);
     context.status = 204;
   });
 
   router.delete('/aliases/*alias', async (context) => {
-    const identity = identityOf(context);
-    access.demandAny(identity, 'publish');
+    access.demandAny(identityOf(context), 'publish');
     const name = parseAlias(parameter(context, 'alias'));
-    await catalogFor(context, services).aliases.unset(name);
+    await catalogFor(context, services).aliases.unset(name, single(context, 'stream'));
     context.status = 204;
   });
 }

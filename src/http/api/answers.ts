@@ -54,12 +54,16 @@ const item = z.strictObject({
 }) satisfies z.ZodType<Json<Item>>;
 
 export const productAnswer = z.strictObject({
-  name: z.string().meta({ description: '`os:release:architecture:variant`' }),
+  name: z.string().meta({ description: '`os:release:architecture:variant`, unique within the stream' }),
   os: z.string(),
   release: z.string(),
   architecture: z.string(),
   variant: z.string(),
   stream: z.string(),
+  place: z.string().exactOptional().meta({
+    description:
+      'The directory below `images/` that holds its files, where another stream had this product before.',
+  }),
   owner: z.string(),
   osTitle: z.string(),
   releaseTitle: z.string(),
@@ -91,7 +95,9 @@ export const productsAnswer = z.strictObject({
 });
 
 export const imagesAnswer = z.strictObject({
-  images: z.array(z.strictObject({ product: z.string(), serial: z.string(), fingerprint: sha256 })),
+  images: z.array(
+    z.strictObject({ stream: z.string(), product: z.string(), serial: z.string(), fingerprint: sha256 }),
+  ),
 });
 
 export const blobAnswer = z.strictObject({ digest: z.string().regex(/^sha256:[0-9a-f]{64}$/), size: bytes });
@@ -116,14 +122,14 @@ export const publishedAnswer = z.strictObject({
 export const aliasesAnswer = z.strictObject({
   aliases: z.array(
     z.strictObject({
-      name: z.string(),
+      stream: z.string(),
+      name: z.string().meta({ description: 'Unique within the stream.' }),
       description: z.string(),
       os: z.string(),
       release: z.string(),
       variant: z.string(),
       pinned: z.strictObject({ product: z.string(), serial: z.string() }).exactOptional(),
       products: names,
-      streams: names,
     }) satisfies z.ZodType<Json<Alias>>,
   ),
 });

@@ -1,8 +1,11 @@
 import { readable } from '../../access/readable.ts';
+import type { ProductQuery } from '../../catalog/products/products.ts';
 import { HeadwaterError } from '../../errors.ts';
+import { ambiguous } from '../../model/ambiguous.ts';
 import { defined } from '../../model/defined.ts';
+import { inStream } from '../../model/names.ts';
 import type { ProductWithVersions } from '../../model/versions.ts';
-import { type Context, identityOf, parameter, type Routes } from '../context.ts';
+import { type Context, identityOf, parameter, type RouteContext, type Routes } from '../context.ts';
 import { single, wholeNumber } from './query.ts';
 import type { ApiServices } from './services.ts';
 import { seesStream } from './visible-streams.ts';
@@ -30,15 +33,17 @@ export function productRoutes(router: Routes, services: ApiServices): void {
     const limit = wholeNumber(context, 'limit', { least: 1, most: pageSize }) ?? pageSize;
     const matching = filterOf(context);
     const alias = single(context, 'alias');
-    if (alias !== undefined) {
-      const products = await catalog.products.byAlias(alias);
+    const name = single(context, 'name');
+    if (alias !== undefined || name !== undefined) {
+      const { products: all } = catalog;
+      const products = alias === undefined ? await all.named(name ?? '') : await all.byAlias(alias);
       context.body = {
         products: products.flatMap((product) => seen(context, product) ?? []).filter(matching),
       };
       return;
     }
     const stream = single(context, 'stream');
-    const after = single(context, 'after');
+    const after = positionOf(single(context, 'after'));
     const products: ProductWithVersions[] = [];
     const query = defined({ stream, after });
     for await (const each of catalog.products.each(query)) {
@@ -48,17 +53,11 @@ export function productRoutes(router: Routes, services: ApiServices): void {
       if (products.length === limit) break;
     }
     const last = products.length === limit ? products.at(-1) : undefined;
-    context.body = { products, ...defined({ next: last?.name }) };
+    context.body = { products, ...defined({ next: last && inStream(last.stream, last.name) }) };
   });
 
   router.get('/products/:product', async (context) => {
-    const name = parameter(context, 'product');
-    const found = await catalog.products.find(name);
-    const product = found && seen(context, found);
-    if (product === undefined) {
-      throw new HeadwaterError('not-found', `there is no product ${name}`);
-    }
-    context.body = product;
+    context.body = await demandProduct(context, { catalog, access });
   });
 
   router.get('/images/:fingerprint', async (context) => {
@@ -69,12 +68,19 @@ export function productRoutes(router: Routes, services: ApiServices): void {
     const images = await catalog.products.byFingerprint(prefix);
     const visible = [];
     for (const image of images) {
-      const found = await catalog.products.find(image.product);
+      const found = await catalog.products.find({ stream: image.stream, name: image.product });
       const product = found && seen(context, found);
       if (product?.versions.some(({ serial }) => serial === image.serial)) visible.push(image);
     }
     context.body = { images: visible };
   });
+}
+
+/** Where a page begins: behind the product that `next` of the page before names, or behind all of a name. */
+function positionOf(after: string | undefined): ProductQuery['after'] {
+  if (after === undefined) return undefined;
+  const [, stream, name] = /^([^/]*)\/(.*)$/.exec(after) ?? [];
+  return stream === undefined || name === undefined ? { name: after } : { name, stream };
 }
 
 function filterOf(context: Context): (product: ProductWithVersions) => boolean {
@@ -83,4 +89,23 @@ function filterOf(context: Context): (product: ProductWithVersions) => boolean {
     return value === undefined ? [] : [{ field, value }];
   });
   return (product) => wanted.every(({ field, value }) => product[field] === value);
+}
+
+/**
+ * The product that a request names, as far as the client may read it: `stream` of the query tells those of one name apart.
+ * @throws HeadwaterError `not-found`; `conflict` when several streams have it and none is named
+ */
+export async function demandProduct(
+  context: RouteContext,
+  { catalog, access }: Pick<ApiServices, 'catalog' | 'access'>,
+): Promise<ProductWithVersions> {
+  const name = parameter(context, 'product');
+  const stream = single(context, 'stream');
+  const seen = (await catalog.products.named(name))
+    .filter((product) => stream === undefined || product.stream === stream)
+    .flatMap((product) => readable(access, identityOf(context), product) ?? []);
+  const [only] = seen;
+  if (only === undefined) throw new HeadwaterError('not-found', `there is no product ${name}`);
+  if (seen.length > 1) throw ambiguous('product', name, seen);
+  return only;
 }

@@ -34,7 +34,12 @@ export const versionBody = z
   .meta({ description: 'A version. What is left out comes from metadata.yaml.' });
 
 export const aliasBody = z
-  .strictObject({ os: text, release: text, variant: text })
+  .strictObject({
+    os: text,
+    release: text,
+    variant: text,
+    stream: text.exactOptional().meta({ description: 'Needed where several streams have such products.' }),
+  })
   .meta({ description: 'What the alias leads to: the products of this os, release and variant.' });
 
 export const runBody = z

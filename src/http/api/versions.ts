@@ -1,5 +1,4 @@
 import { isAdministrator } from '../../access/access.ts';
-import { readable } from '../../access/readable.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { parseDigest } from '../../model/digest.ts';
 import { impliedAliases, parseStream, productName } from '../../model/names.ts';
@@ -7,6 +6,7 @@ import { publish } from '../../publish/publisher.ts';
 import type { PublishRequest } from '../../publish/request.ts';
 import { catalogFor, destinationFor, identityOf, parameter, type Routes } from '../context.ts';
 import { readBody } from './body.ts';
+import { demandProduct } from './products.ts';
 import { versionBody } from './schemas.ts';
 import type { ApiServices } from './services.ts';
 import { seesStream } from './visible-streams.ts';
@@ -44,22 +44,23 @@ export function versionRoutes(router: Routes, services: ApiServices): void {
       },
     });
     context.status = result.outcome === 'created' ? 201 : 200;
-    context.set('Location', `products/${encodeURIComponent(result.product)}`);
+    const query = new URLSearchParams({ stream: result.stream });
+    context.set('Location', `products/${encodeURIComponent(result.product)}?${query}`);
     context.body = result;
   });
 
   router.delete('/products/:product/versions/:serial', async (context) => {
     const identity = identityOf(context);
-    const name = parameter(context, 'product');
     const serial = parameter(context, 'serial');
     access.demandAny(identity, 'remove');
-    const found = await catalog.products.find(name);
-    const product = found && readable(access, identity, found);
-    if (product === undefined) throw new HeadwaterError('not-found', `there is no product ${name}`);
+    const product = await demandProduct(context, services);
+    const { stream, name } = product;
     if (!product.versions.some((version) => version.serial === serial)) {
       throw new HeadwaterError('not-found', `product ${name} has no version ${serial}`);
     }
-    await catalogFor(context, services).versions.remove(name, serial, new Date(), { withAliases: true });
+    await catalogFor(context, services).versions.remove({ stream, name }, serial, new Date(), {
+      withAliases: true,
+    });
     context.status = 204;
   });
 }

@@ -36,12 +36,13 @@ export interface ImageBytes {
 
 /** The image file at the segments of a path after `images`, or undefined. */
 export async function findImageFile(products: Products, segments: string[]): Promise<ImageFile | undefined> {
-  const [os, release, architecture, variant, serial, file] = segments;
-  if (segments.length !== 6 || os === undefined || release === undefined || architecture === undefined)
-    return undefined;
+  const place = segments.length === 7 ? segments[0] : '';
+  const [os, release, architecture, variant, serial, file] = segments.slice(-6);
+  if (segments.length < 6 || segments.length > 7 || place === undefined) return undefined;
+  if (os === undefined || release === undefined || architecture === undefined) return undefined;
   if (variant === undefined || serial === undefined || file === undefined) return undefined;
   return await products.file(
-    { os, release, architecture, variant },
+    { place, os, release, architecture, variant },
     // Clients of other servers know serials with a colon.
     serial.replace(/^(\d{8}_\d{2}):(\d{2})$/, '$1$2'),
     catalogFile(file),

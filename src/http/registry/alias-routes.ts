@@ -55,7 +55,7 @@ async function listAliases(context: Context, { catalog, images }: AliasServices)
   const identity = identityOf(context);
   const isWanted = await parseFilter(single(context, 'filter'), aliasFields);
   const seen = [];
-  for (const { name } of await catalog.aliases.list()) {
+  for (const name of new Set((await catalog.aliases.list()).map((alias) => alias.name))) {
     const found = await images.resolve(identity, name, agentArchitecture(context));
     if (found === undefined || isWanted?.(view(found)) === false) continue;
     seen.push(recursion ? view(found) : pathOf(name));
@@ -67,7 +67,7 @@ async function addAlias(context: Context, services: AliasServices): Promise<void
   services.access.demandAny(identityOf(context), 'publish');
   const { name: given, description = '', target } = await readBody(context.req, entry);
   const name = parseAlias(given);
-  await set(context, services, { name, description, mayMove: false }, target);
+  await set(context, services, { name, description }, target);
   created(context, pathOf(name));
 }
 
@@ -86,23 +86,23 @@ async function changeAlias(context: RouteContext, services: AliasServices): Prom
   assertUnchanged(context, etagOf(view(found)));
   const body = await readBody(context.req, change);
   const { description = found.description, target = found.image.fingerprint } = body;
-  await set(context, services, { name: found.name, description, mayMove: true }, target);
+  await set(context, services, { name: found.name, description, from: streamOf(found) }, target);
   sync(context, {});
 }
 
 async function renameAlias(context: RouteContext, services: AliasServices): Promise<void> {
-  const { name } = await demandAlias(context, services);
+  const alias = await demandAlias(context, services);
   const given = await readBody(context.req, z.object({ name: z.string() }));
   const newName = parseAlias(given.name);
-  await catalogFor(context, services).imageAliases.rename(name, newName);
+  await catalogFor(context, services).imageAliases.rename(streamOf(alias), alias.name, newName);
   created(context, pathOf(newName));
 }
 
 /** Documents keep the alias for some seconds (`server/housekeeping.ts`), so that a client can move it in two steps. */
 async function removeAlias(context: RouteContext, services: AliasServices): Promise<void> {
-  const { name } = await demandAlias(context, services);
-  await catalogFor(context, services).imageAliases.remove(name);
-  services.moves.note(name, identityOf(context));
+  const alias = await demandAlias(context, services);
+  await catalogFor(context, services).imageAliases.remove(streamOf(alias), alias.name);
+  services.moves.note(alias.name, identityOf(context));
   sync(context, {});
 }
 
@@ -118,7 +118,7 @@ async function demandAlias(context: RouteContext, { access, images }: AliasServi
 async function set(
   context: Context,
   services: AliasServices,
-  alias: { name: string; description?: string; mayMove: boolean },
+  alias: { name: string; description?: string; from?: string },
   target: string,
 ): Promise<void> {
   const { access, images } = services;
@@ -128,12 +128,17 @@ async function set(
   // Of the same bytes in several products, the one that has the alias already.
   const hasAlias = (each: Image) => images.aliases(identity, each).some(({ name }) => name === alias.name);
   const image = own.find(hasAlias) ?? own[0] ?? found.image;
-  const place = { product: image.product.name, serial: image.serial };
+  const place = { stream: image.product.stream, product: image.product.name, serial: image.serial };
   await catalogFor(context, services).imageAliases.set(alias, place);
 }
 
 function view({ name, description, image }: VisibleAlias) {
   return { name, description, target: image.fingerprint, type: imageType(image) };
+}
+
+/** The stream that an alias belongs to, which is that of its image. */
+function streamOf({ image }: VisibleAlias): string {
+  return image.product.stream;
 }
 
 function aliasNotFound(): HeadwaterError {

@@ -39,7 +39,7 @@ export const patched: Merge = (now, given) => ({
 export async function editImage(context: RouteContext, services: ImageServices, merge: Merge): Promise<void> {
   const { image } = await demandImage(context, services, 'publish');
   const given = await readBody(context.req, edit);
-  const place = { product: image.product.name, serial: image.serial };
+  const place = { stream: image.product.stream, product: image.product.name, serial: image.serial };
   const isPublic = services.access.isPublic(image.product.stream);
   await catalogFor(context, services).pushed.edit(place, ({ pushed, hidden }) => {
     const now = {

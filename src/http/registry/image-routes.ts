@@ -60,7 +60,8 @@ async function removeImage(context: RouteContext, services: ImageServices): Prom
     identity,
     resources: resourceOf(view.fingerprint),
     work: async () => {
-      for (const { product, serial } of own) await pushed.remove({ product: product.name, serial });
+      for (const { product, serial } of own)
+        await pushed.remove({ stream: product.stream, product: product.name, serial });
       return {};
     },
   });

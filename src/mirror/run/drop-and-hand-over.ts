@@ -30,10 +30,10 @@ export async function dropMirror(
     // Before the first removal: the next run, if there is one, must not take the upstream for unchanged.
     if (state !== undefined) await catalog.mirrors.setState(mirror, { ...state, documents: [] });
     const found = { versions: 0, dropped: 0 };
-    for await (const { name, versions } of catalog.products.each({ owner: ownerOf(mirror) })) {
+    for await (const { stream, name, versions } of catalog.products.each({ owner: ownerOf(mirror) })) {
       const { held, stored } = sortVersions([], versions, (digest) => digests.has(digest));
       const dropped = [...held].filter((serial) => !onlyNotDownloaded || !stored.has(serial));
-      for (const serial of dropped) await catalog.versions.remove(name, serial);
+      for (const serial of dropped) await catalog.versions.remove({ stream, name }, serial);
       found.versions += versions.length;
       found.dropped += dropped.length;
     }

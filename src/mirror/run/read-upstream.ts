@@ -137,7 +137,7 @@ export async function readAndPlan(
   const sources = mode === 'on-demand' ? await services.catalog.sources.paths(name) : undefined;
   const plan = makePlan({
     offered: offer.offered,
-    held: await heldProducts(services.catalog, owner, offer.offered),
+    held: await heldProducts(services.catalog, { owner, stream }, offer.offered),
     owner,
     stream,
     terms,
@@ -178,18 +178,19 @@ export function assertNotShrunk(
   compare('selected versions', found.selected.versions, before.selected.versions);
 }
 
-/** The products that a plan needs: those of the mirror, and those of others with the same names. */
+/** The products that a plan needs: those of the mirror, then those of others in the stream with the same names. */
 async function heldProducts(
   catalog: Catalog,
-  owner: string,
+  { owner, stream }: { owner: string; stream: string },
   offered: OfferedProduct[],
 ): Promise<HeldProduct[]> {
   const names = new Set(offered.map(({ key }) => productName(key)));
-  const held: HeldProduct[] = [];
+  const [own, others]: [HeldProduct[], HeldProduct[]] = [[], []];
   for await (const product of catalog.products.each()) {
-    if (product.owner === owner || names.has(product.name)) held.push(slim(product));
+    if (product.owner === owner) own.push(slim(product));
+    else if (product.stream === stream && names.has(product.name)) others.push(slim(product));
   }
-  return held;
+  return [...own, ...others];
 }
 
 function slim({ name, owner, stream, versions }: ProductWithVersions): HeldProduct {

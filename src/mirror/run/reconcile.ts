@@ -24,7 +24,7 @@ interface Reconciled {
  */
 export async function reconcile(
   catalog: Catalog,
-  owner: string,
+  { owner, stream }: { owner: string; stream: string },
   offered: OfferedProduct[],
   options: {
     terms: Terms;
@@ -47,7 +47,7 @@ export async function reconcile(
     const retired = retiredSerials(serials, options.terms);
     for (const serial of retired) {
       await options.assertMay();
-      await catalog.versions.remove(product.name, serial);
+      await catalog.versions.remove(product, serial);
     }
     if (options.terms.whole) await dropLostDeltas(catalog, product, offer, options);
     reconciled.retired += retired.length;
@@ -55,7 +55,11 @@ export async function reconcile(
   }
   const wanted = offeredAliases(offered);
   await options.assertMay();
-  reconciled.aliases = await catalog.aliases.follow(owner, wanted, dropped(options.before, wanted, offered));
+  reconciled.aliases = await catalog.aliases.follow(
+    { owner, stream },
+    wanted,
+    dropped(options.before, wanted, offered),
+  );
   return { ...reconciled, given: [...wanted] };
 }
 
@@ -70,7 +74,7 @@ async function dropLostDeltas(
     const lost = lostDeltas(offered.get(serial), items, options.isStored);
     if (lost.length === 0) continue;
     await options.assertMay();
-    await catalog.versions.removeDeltas(product.name, serial, lost);
+    await catalog.versions.removeDeltas(product, serial, lost);
   }
 }
 
@@ -108,5 +112,5 @@ async function redescribe(
     next.supportEol === product.supportEol &&
     JSON.stringify(Object.entries(next.requirements).sort()) ===
       JSON.stringify(Object.entries(product.requirements).sort());
-  if (!same) await catalog.versions.redescribe(product.name, owner, next);
+  if (!same) await catalog.versions.redescribe(product, owner, next);
 }

@@ -163,7 +163,8 @@ class Run {
     if (plan.move.length > 0) await catalog.products.move(this.#owner, this.#definition.stream);
     await this.#add(plan, upstream);
     const stored = await storedDigests(this.#services, { force });
-    const reconciled = await reconcile(catalog, this.#owner, offer.offered, {
+    const { stream } = this.#definition;
+    const reconciled = await reconcile(catalog, { owner: this.#owner, stream }, offer.offered, {
       terms,
       before,
       isStored: (digest) => stored.has(digest),
@@ -218,14 +219,14 @@ class Run {
     const { catalog } = this.#services;
     const { keep } = this.#definition;
     if (keep.age === undefined) return;
-    for await (const { name, versions } of catalog.products.each({ owner: this.#owner })) {
+    for await (const { stream, name, versions } of catalog.products.each({ owner: this.#owner })) {
       const held = new Set(versions.map(({ serial }) => serial));
       // It is not known what is still offered, so the newest stays.
       const offered = new Set([...held].sort().slice(-1));
       const terms = { keep, now: new Date(), whole: false };
       for (const serial of retiredSerials({ offered, held, stored: held }, terms)) {
         await this.#options.lease.assertHeld();
-        await catalog.versions.remove(name, serial);
+        await catalog.versions.remove({ stream, name }, serial);
         this.#report.retired += 1;
       }
     }

@@ -167,7 +167,7 @@ export class AutoUpdates {
         profiles: pushed.profiles,
         autoUpdate: pushed.autoUpdate,
         updateSource: { ...source, ...now },
-        replaces: { product: product.name, serial },
+        replaces: { stream: product.stream, product: product.name, serial },
       },
       { stream: product.stream, pushedBy: pushed.pushedBy, actor, signal },
     );

@@ -9,9 +9,10 @@ export function streamPath(stream: string): string {
   return `streams/v1/${stream}.json`;
 }
 
-/** The path of a file of a version. */
-export function imagePath(key: ProductKey, serial: string, file: string): string {
-  return `images/${key.os}/${key.release}/${key.architecture}/${key.variant}/${serial}/${file}`;
+/** The path of a file of a version: below the product's place, where it has one. */
+export function imagePath(key: ProductKey & { place?: string }, serial: string, file: string): string {
+  const place = key.place === undefined ? '' : `${key.place}/`;
+  return `images/${place}${key.os}/${key.release}/${key.architecture}/${key.variant}/${serial}/${file}`;
 }
 
 /** Names of files that clients ask for, and the file of the catalog that each stands for. */

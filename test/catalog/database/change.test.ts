@@ -79,7 +79,7 @@ test('what no document shows takes no revision, and servers do not look for chan
   expect(await catalog.audit.list({ limit: 10 })).toHaveLength(1);
   expect((await catalog.changes.since(0)).revision).toBe(revision);
 
-  await catalog.versions.remove(product, '20260101_0000');
+  await catalog.versions.remove({ stream: 'images', name: product }, '20260101_0000');
   await expect.poll(() => documents.revision).toBe(revision + 1);
   expect(looks.mock.calls).toEqual([[revision]]);
 });
@@ -98,21 +98,23 @@ test('an actor without a right, and a catalog that names no actor, are refused',
   for (const catalog of [opened, allowed.by({ ...testActor, permit: noRights })]) {
     const attempts = [
       () => catalog.versions.publish(draft({ serial: '20260102_0000' }), stored),
-      () => catalog.versions.remove(product, '20260101_0000'),
-      () => catalog.aliases.set('other', family),
+      () => catalog.versions.remove({ stream: 'images', name: product }, '20260101_0000'),
       () => catalog.pushed.push(pushDraft('two'), { assertStored: stored, quotas: {} }),
       () => catalog.pushed.edit(place, (current) => current),
       () => catalog.pushed.remove(place),
-      () => catalog.imageAliases.set({ name: 'app', mayMove: true }, place),
-      () => catalog.imageAliases.remove('app'),
-      () => catalog.imageAliases.rename('app', 'other'),
+      () => catalog.imageAliases.set({ name: 'app', from: 'pushed' }, place),
+      () => catalog.imageAliases.remove('pushed', 'app'),
+      () => catalog.imageAliases.rename('pushed', 'app', 'other'),
     ];
     for (const attempt of attempts) await expect(attempt()).rejects.toMatchObject({ kind: 'forbidden' });
     // What the actor may not see does not exist for it.
+    await expect(catalog.aliases.set('other', family)).rejects.toMatchObject({ kind: 'not-found' });
     await expect(catalog.aliases.unset('debian/bookworm')).rejects.toMatchObject({ kind: 'not-found' });
     expect(await catalog.blobs.mayUse('some digest')).toBe(false);
   }
-  expect(await allowed.products.find(product)).toMatchObject({ versions: [{ serial: '20260101_0000' }] });
+  expect(await allowed.products.find({ stream: 'images', name: product })).toMatchObject({
+    versions: [{ serial: '20260101_0000' }],
+  });
 });
 
 test('an actor cannot be named without saying what it may do', async () => {
@@ -120,5 +122,5 @@ test('an actor cannot be named without saying what it may do', async () => {
   // @ts-expect-error `permit` is missing
   const mine = catalog.by({ who: 'token:ci', from: '192.0.2.1' });
   await expect(mine.versions.publish(draft(), stored)).rejects.toThrow();
-  expect(await catalog.products.find(product)).toBeUndefined();
+  expect(await catalog.products.find({ stream: 'images', name: product })).toBeUndefined();
 });

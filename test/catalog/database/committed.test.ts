@@ -12,13 +12,15 @@ test('each change that documents show is told once, when it is committed', async
   await catalog.versions.publish(draft(), stored);
   expect(told).toEqual([(await catalog.changes.since(0)).revision]);
   await catalog.tokens.create({ name: 'ci', actions: ['read'] });
-  await expect(catalog.versions.remove(name, '20270101_0000')).rejects.toMatchObject({ kind: 'not-found' });
+  await expect(catalog.versions.remove({ stream: 'images', name }, '20270101_0000')).rejects.toMatchObject({
+    kind: 'not-found',
+  });
   expect(told).toHaveLength(1);
 
   await catalog.versions.publish(draft({ serial: '20260102_0000' }), stored);
   expect(told.slice(1)).toEqual([(await catalog.changes.since(0)).revision]);
   stop();
-  await catalog.versions.remove(name, '20260102_0000');
+  await catalog.versions.remove({ stream: 'images', name }, '20260102_0000');
   expect(told).toHaveLength(2);
 });
 

@@ -10,8 +10,8 @@ test('changes that come at the same moment are all made, each with a revision of
   await Promise.all(serials.map((serial) => catalog.versions.publish(draft({ serial }), stored)));
   const name = productName(draft().product);
   const before = (await catalog.changes.since(0)).revision;
-  await Promise.all(serials.map((serial) => catalog.versions.remove(name, serial)));
-  expect((await catalog.products.find(name))?.versions).toEqual([]);
+  await Promise.all(serials.map((serial) => catalog.versions.remove({ stream: 'images', name }, serial)));
+  expect((await catalog.products.find({ stream: 'images', name }))?.versions).toEqual([]);
   expect((await catalog.changes.since(0)).revision).toBe(before + serials.length);
 });
 
@@ -56,7 +56,7 @@ test('one that fails takes back only what it did itself', async () => {
         : { status: 'fulfilled', value: { outcome: 'created' } },
     );
   }
-  const product = await catalog.products.find(productName(draft().product));
+  const product = await catalog.products.find({ stream: 'images', name: productName(draft().product) });
   expect(product?.versions.map(({ serial }) => serial)).toEqual(
     serials.filter((_, index) => index % 3 !== 0),
   );

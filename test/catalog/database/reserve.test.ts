@@ -62,12 +62,12 @@ test.skipIf(rootIsMissing())(
     await expect(writeFile(filler, Buffer.alloc(32 * mebibyte))).rejects.toMatchObject({ code: 'ENOSPC' });
 
     const again = await openCatalog(file);
-    await again.versions.remove(name, '20260101_0000');
+    await again.versions.remove({ stream: 'images', name }, '20260101_0000');
     const { secret } = await again.tokens.create({ name: 'someone', actions: ['remove'] });
     expect(await again.tokens.authenticate(secret)).toMatchObject({ name: 'someone' });
-    expect((await again.products.find(name))?.versions.map(({ serial }) => serial)).toEqual([
-      '20260102_0000',
-    ]);
+    expect(
+      (await again.products.find({ stream: 'images', name }))?.versions.map(({ serial }) => serial),
+    ).toEqual(['20260102_0000']);
     expect(await again.reserve.restore()).toBe(false);
     const content = JSON.stringify('x'.repeat(mebibyte));
     await expect(again.blobs.record([{ digest: 'large', size: 1, content }])).rejects.toMatchObject({

@@ -36,7 +36,7 @@ test('an image pushed with an alias is a version of the product of the alias, wh
   await catalog.versions.publish(draft({ os: 'ubuntu', aliases: ['ubuntu/jammy'] }), stored);
   await push(catalog, pushDraft('one', { aliases: [{ name: 'team/app' }] }));
   await push(catalog, pushDraft('two', { aliases: [{ name: 'team/app' }] }));
-  const product = await catalog.products.find('pushed:team+app:amd64:default');
+  const product = await catalog.products.find({ stream: 'pushed', name: 'pushed:team+app:amd64:default' });
   expect(product?.versions.map(({ serial }) => serial)).toEqual(['20260301_1200', '20260301_1201']);
   expect(product).toMatchObject({ aliases: ['team/app'], osTitle: 'Ubuntu', releaseShown: 'jammy' });
   expect((await state(catalog)).aliases['team/app']).toBe(pushDraft('two').fingerprint);
@@ -48,13 +48,13 @@ test('an image pushed without an alias moves into the product of the alias that 
   await push(catalog, pushDraft('one', { aliases: [{ name: 'app' }] }));
   const place = await push(catalog, pushDraft('two'));
   expect(place.product).toMatch(/^pushed:0~i[0-9a-f]{61}:amd64:default$/);
-  await catalog.imageAliases.remove('app', noon);
-  await catalog.imageAliases.set({ name: 'app', mayMove: false }, place, noon);
+  await catalog.imageAliases.remove('pushed', 'app', noon);
+  await catalog.imageAliases.set({ name: 'app' }, place, noon);
   expect(await state(catalog)).toEqual({
     aliases: { app: pushDraft('two').fingerprint },
     places: ['pushed:app:amd64:default 20260301_1200', 'pushed:app:amd64:default 20260301_1201'],
   });
-  const old = await catalog.products.find(place.product, { removed: true });
+  const old = await catalog.products.find({ stream: 'pushed', name: place.product }, { removed: true });
   expect(old?.versions, 'its files stay fetchable at the old place').toHaveLength(1);
 });
 
@@ -62,14 +62,14 @@ test('an alias set to an older version is pinned there until it is pushed again'
   const catalog = await scratchCatalog();
   const old = await push(catalog, pushDraft('one', { aliases: [{ name: 'app' }] }));
   await push(catalog, pushDraft('two', { aliases: [{ name: 'app' }] }));
-  await catalog.imageAliases.set({ name: 'app', mayMove: true }, old, noon);
+  await catalog.imageAliases.set({ name: 'app', from: 'pushed' }, old, noon);
   expect((await state(catalog)).aliases).toEqual({ app: pushDraft('one').fingerprint });
-  expect(await catalog.aliases.find('app')).toMatchObject({
+  expect((await catalog.aliases.named('app'))[0]).toMatchObject({
     pinned: { product: old.product, serial: old.serial },
   });
   await push(catalog, pushDraft('three', { aliases: [{ name: 'app' }] }));
   expect((await state(catalog)).aliases).toEqual({ app: pushDraft('three').fingerprint });
-  expect(await catalog.aliases.find('app')).not.toHaveProperty('pinned');
+  expect((await catalog.aliases.named('app'))[0]).not.toHaveProperty('pinned');
 });
 
 test('the same image again changes nothing but its aliases', async () => {
@@ -86,7 +86,7 @@ test('the same image again changes nothing but its aliases', async () => {
 test('an alias keeps its product when it is renamed, and the old name gets a product of its own', async () => {
   const catalog = await scratchCatalog();
   await push(catalog, pushDraft('one', { aliases: [{ name: 'app' }] }));
-  await catalog.imageAliases.rename('app', 'old-app');
+  await catalog.imageAliases.rename('pushed', 'app', 'old-app');
   await push(catalog, pushDraft('two', { aliases: [{ name: 'app' }] }));
   await push(catalog, pushDraft('three', { aliases: [{ name: 'old-app' }] }));
   expect(await state(catalog)).toEqual({
@@ -110,8 +110,8 @@ test('nobody takes over an alias of what was published', async () => {
 test('a removed alias is gone at once, but documents keep it until it is forgotten', async () => {
   const catalog = await scratchCatalog();
   await push(catalog, pushDraft('one', { aliases: [{ name: 'app' }] }));
-  await catalog.imageAliases.remove('app', noon);
-  expect(await catalog.aliases.find('app')).toBeUndefined();
+  await catalog.imageAliases.remove('pushed', 'app', noon);
+  expect(await catalog.aliases.named('app')).toEqual([]);
   expect(await catalog.images.byAlias('app')).toEqual([]);
   const shown = async () => {
     for await (const { aliases } of catalog.products.each({ forDocuments: true })) return aliases;
@@ -135,7 +135,7 @@ test('retention removes what is beyond, but not what an alias is pinned to', asy
   const catalog = await scratchCatalog();
   const first = await push(catalog, pushDraft('one', { aliases: [{ name: 'app' }] }));
   await push(catalog, pushDraft('two', { aliases: [{ name: 'app' }] }));
-  await catalog.imageAliases.set({ name: 'v1', mayMove: false }, first, noon);
+  await catalog.imageAliases.set({ name: 'v1' }, first, noon);
   await push(catalog, pushDraft('three', { aliases: [{ name: 'app' }] }), { keep: 1 });
   expect(await state(catalog)).toEqual({
     aliases: { app: pushDraft('three').fingerprint, v1: pushDraft('one').fingerprint },
@@ -159,12 +159,14 @@ test('what documents say of a product is not taken from a private version', asyn
   await push(catalog, pushDraft('one', { aliases }));
   await push(catalog, pushDraft('two', { aliases, hidden: true, details }));
   const place = await push(catalog, pushDraft('three', { hidden: true, details }));
-  await catalog.imageAliases.set({ name: 'app', mayMove: true }, place, noon);
-  const product = await catalog.products.find('pushed:app:amd64:default');
+  await catalog.imageAliases.set({ name: 'app', from: 'pushed' }, place, noon);
+  const product = await catalog.products.find({ stream: 'pushed', name: 'pushed:app:amd64:default' });
   expect(product?.versions).toHaveLength(3);
   expect(product?.osTitle).toBe('Ubuntu');
   await push(catalog, pushDraft('four', { aliases, details }));
-  expect((await catalog.products.find('pushed:app:amd64:default'))?.osTitle).toBe('Secret');
+  expect((await catalog.products.find({ stream: 'pushed', name: 'pushed:app:amd64:default' }))?.osTitle).toBe(
+    'Secret',
+  );
 });
 
 test('an alias that was renamed gets another product; one that was renamed too often is refused', async () => {

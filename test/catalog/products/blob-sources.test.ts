@@ -32,7 +32,11 @@ test('sources are forgotten with the versions that name their blobs', async () =
   const [digest = ''] = await publishListed(catalog, version);
   await catalog.versions.forget(new Date());
   expect(await catalog.sources.find(digest)).toHaveLength(1);
-  await catalog.versions.remove('debian:bookworm:amd64:default', version.serial, new Date(1000));
+  await catalog.versions.remove(
+    { stream: 'images', name: 'debian:bookworm:amd64:default' },
+    version.serial,
+    new Date(1000),
+  );
   await catalog.versions.forget(new Date(2000));
   expect(await catalog.sources.find(digest)).toEqual([]);
 });

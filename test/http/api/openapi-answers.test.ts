@@ -120,6 +120,13 @@ test('what every operation answers is as the document describes it', async () =>
     ['theirs'],
     json({ os: 'debian', release: 'bookworm', variant: 'default' }),
   );
+  for (const stream of ['nightly', 'stable']) {
+    await catalog.by(testActor).versions.publish(draft({ os: 'same', stream, aliases: ['same'] }), stored);
+  }
+  const same = 'same:bookworm:amd64:default';
+  await call('GET /products/{product}', 409, [same]);
+  await call('DELETE /products/{product}/versions/{serial}', 409, [same, '20260101_0000']);
+  await call('DELETE /aliases/{alias}', 409, ['same']);
   await call('GET /aliases', 200);
   await call('GET /streams', 200);
   await call('GET /products', 200, [], { query: '?limit=1' });

@@ -184,7 +184,6 @@ describe('a refusal', () => {
     const name = { os: 'secret', release: 'bookworm', variant: 'default' };
     const answers = [
       await publish(stranger, [metadata, mine], { aliases: ['secret-alias'] }),
-      await publish(stranger, [metadata, mine], { os: 'secret', aliases: [] }),
       await publish(stranger, [metadata, root]),
     ];
     const product = encodeURIComponent(published.product);
@@ -205,11 +204,19 @@ describe('a refusal', () => {
         body: JSON.stringify(name),
       }),
     );
+    // The same product may be in their own stream, but its alias is another's.
+    const elsewhere = await publish(stranger, [metadata, mine], { os: 'secret', aliases: [] });
+    expect(elsewhere.status).toBe(201);
+    expect(elsewhere.json()).toMatchObject({
+      aliases: [],
+      warnings: expect.arrayContaining([expect.stringContaining('another product')]),
+    });
+    expect(elsewhere.body.toString()).not.toMatch(/secret-team|local/);
     const texts = answers.map(({ body }) => body.toString());
     for (const text of texts) expect(text).not.toMatch(/secret-team|local|20260101_0000/);
     const absent = await server.request('/api/v1/aliases/no-alias', { method: 'DELETE', token: stranger });
-    expect(answers[4]?.status).toBe(404);
-    expect(texts[4]?.replaceAll('secret-alias', 'no-alias')).toBe(absent.body.toString());
+    expect(answers[3]?.status).toBe(404);
+    expect(texts[3]?.replaceAll('secret-alias', 'no-alias')).toBe(absent.body.toString());
     expect(texts[0]).toContain('alias secret-alias is taken');
   });
 });

@@ -83,7 +83,7 @@ export async function createWorld(): Promise<World> {
       aliases: [`${os}/x`],
     });
     const fingerprint = result.images[0]?.fingerprint ?? '';
-    const found = await catalog.products.find(result.product);
+    const found = await catalog.products.find({ stream, name: result.product });
     const digest = found?.versions[0]?.items.find(({ type }) => type === 'squashfs')?.digest ?? '';
     return { ...common, alias: `${os}/x`, fingerprint, os, serial: result.serial, stream, digest };
   };

@@ -27,7 +27,10 @@ async function setUp(size = 300_000) {
   await server.publish({ files });
   const [item] =
     (
-      await server.workspace.catalog.products.find('debian:bookworm:amd64:default')
+      await server.workspace.catalog.products.find({
+        stream: 'images',
+        name: 'debian:bookworm:amd64:default',
+      })
     )?.versions[0]?.items.filter(({ type }) => type === 'squashfs') ?? [];
   if (item === undefined) throw new Error('there is no squashfs');
   const proxy = await FaultProxy.start(server.url('', 'http'));

@@ -42,7 +42,8 @@ async function setUp(changes: Partial<MirrorDefinition> = {}, overrides: Overrid
     fetched: 0,
   });
   await announced(server);
-  const items = (await parts.catalog.products.find(product))?.versions[0]?.items ?? [];
+  const items =
+    (await parts.catalog.products.find({ stream: 'images', name: product }))?.versions[0]?.items ?? [];
   const item = items.find(({ type }) => type === 'squashfs') as Item;
   const whole = await upstream.request(root, { scheme: 'http' });
   proxy.reset();

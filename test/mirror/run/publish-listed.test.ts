@@ -14,7 +14,8 @@ const onDemand = { mode: 'on-demand' as const };
 
 /** The digests of a version's files, and those of them that the store has not. */
 async function files({ catalog, store }: MirrorServices, serial: string) {
-  const version = (await catalog.products.find(bookworm))?.versions.find((one) => one.serial === serial);
+  const product = await catalog.products.find({ stream: 'images', name: bookworm });
+  const version = product?.versions.find((one) => one.serial === serial);
   const digests = (version?.items ?? []).map(({ digest }) => parseDigest(digest));
   const lacking = [];
   for (const digest of digests) if ((await store.stat(digest)) === undefined) lacking.push(digest);

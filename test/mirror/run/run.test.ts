@@ -145,7 +145,7 @@ describe('a run', () => {
     await upstream.offer(trixie, '20260101_0000', { product: { aliases: '' } });
     const first = await runMirror(definition(upstream.url), parts, manual);
     expect(first.report.aliases.withheld).toEqual([{ alias: 'testing', owner: 'local' }]);
-    const leads = async (alias: string) => (await parts.catalog.aliases.find(alias))?.products;
+    const leads = async (alias: string) => (await parts.catalog.aliases.named(alias))[0]?.products;
     expect(await leads('stable')).toEqual([bookworm]);
     Object.assign(upstream.products[bookworm] ?? {}, { aliases: '' });
     Object.assign(upstream.products[trixie] ?? {}, { aliases: 'stable' });
@@ -589,7 +589,7 @@ test('deltas come along while their base is here', async () => {
     return products[bookworm]?.versions['20260102_0000']?.items['delta.20260101_0000.vcdiff']?.delta_base;
   };
   await expect.poll(announced).toBe('20260101_0000');
-  await parts.catalog.versions.remove(bookworm, '20260101_0000');
+  await parts.catalog.versions.remove({ stream: 'images', name: bookworm }, '20260101_0000');
   await expect.poll(announced).toBeUndefined();
 });
 
@@ -609,9 +609,10 @@ test('another Headwater is an upstream like any other', async () => {
   const parts = await mirrorServices();
   const url = server.url('', 'http');
   expect((await runMirror(definition(url), parts, manual)).outcome).toBe('success');
-  const [there] = (await server.workspace.catalog.products.find(bookworm))?.versions ?? [];
+  const [there] =
+    (await server.workspace.catalog.products.find({ stream: 'images', name: bookworm }))?.versions ?? [];
   const [here] = (await find(parts, bookworm)).versions;
   expect(here?.items).toEqual(there?.items);
-  expect((await parts.catalog.aliases.find('mine'))?.products).toEqual([bookworm]);
+  expect((await parts.catalog.aliases.named('mine'))[0]?.products).toEqual([bookworm]);
   expect((await runMirror(definition(url), parts, manual)).outcome).toBe('unchanged');
 });

@@ -103,7 +103,8 @@ test('a newer version of the upstream becomes one of the same product, and all a
   expect((await client.get(`/1.0/images/${old}`)).metadata).toMatchObject({ aliases: [] });
   const { catalog } = server.workspace;
   const [image] = await catalog.images.byAlias('base');
-  expect((await catalog.products.find(image?.product.name ?? ''))?.versions).toHaveLength(2);
+  const { stream = '', name = '' } = image?.product ?? {};
+  expect((await catalog.products.find({ stream, name }))?.versions).toHaveLength(2);
   expect(await catalog.audit.list({ limit: 1 })).toMatchObject([
     { who: 'auto-update', action: 'image.push' },
   ]);
@@ -242,7 +243,8 @@ test('two servers over one catalog make one version of a newer image, and the on
   const { catalog } = server.workspace;
   const versions = async () => {
     const [image] = await catalog.images.byAlias('base');
-    return (await catalog.products.find(image?.product.name ?? ''))?.versions ?? [];
+    const { stream = '', name = '' } = image?.product ?? {};
+    return (await catalog.products.find({ stream, name }))?.versions ?? [];
   };
   expect(await versions()).toHaveLength(2);
   // What the second one fetched is the same blobs: they stay, and nothing else does.

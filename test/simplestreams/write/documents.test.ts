@@ -108,7 +108,7 @@ test('a change of another process shows, without anyone telling', async () => {
   const other = await openCatalog(file);
   await other.versions.publish(draft(), stored);
   await expect.poll(() => documents.streams, { timeout: 5000 }).toEqual(['images']);
-  await other.versions.remove('debian:bookworm:amd64:default', '20260101_0000');
+  await other.versions.remove({ stream: 'images', name: 'debian:bookworm:amd64:default' }, '20260101_0000');
   await expect.poll(() => read(documents).products, { timeout: 5000 }).toEqual({});
 });
 
@@ -128,8 +128,8 @@ test('after any changes the documents are those that a fresh start renders', asy
           implied: [`alias${os}`],
         });
         const name = `os${os}:bookworm:amd64:default`;
-        const exists = ((await catalog.products.find(name))?.versions.length ?? 0) > 0;
-        if (remove && exists) await catalog.versions.remove(name, version.serial);
+        const exists = ((await catalog.products.find({ stream: 'images', name }))?.versions.length ?? 0) > 0;
+        if (remove && exists) await catalog.versions.remove({ stream: 'images', name }, version.serial);
         if (!remove) await catalog.versions.publish(version, stored);
       }
       await documents.visible();

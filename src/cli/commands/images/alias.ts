@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import type { Family } from '../../../catalog/products/aliases.ts';
+import type { FamilyReference } from '../../../catalog/products/aliases.ts';
 import { HeadwaterError } from '../../../errors.ts';
-import { parseAlias, parseNamePart } from '../../../model/names.ts';
+import { ambiguous } from '../../../model/ambiguous.ts';
+import { parseAlias, parseNamePart, parseStream } from '../../../model/names.ts';
 import type { Backend } from '../../backend/backend.ts';
 import { withBackend } from '../../backend/open-backend.ts';
 import { wantsJson } from '../../global-options.ts';
@@ -19,10 +20,13 @@ export function addAliasCommand(program: Command, output: Output): void {
     .command('set')
     .summary('point an alias to a product')
     .description(
-      'Point an alias to a product; an existing alias moves. It points to the newest version of every architecture, and clients take their own.',
+      'Point an alias to a product; an existing alias moves. It points to the newest version of every architecture, and clients take their own. An alias belongs to the stream of its product.',
     )
     .argument('<name>', 'the alias')
-    .argument('<product>', 'os:release:variant, os:release:architecture:variant or another alias')
+    .argument(
+      '<product>',
+      'os:release:variant, os:release:architecture:variant or another alias, with STREAM/ in front if several streams have it',
+    )
     .action(async (name: string, product: string) => {
       const family = await withBackend(set, { create: false }, async (backend) => {
         const target = await findFamily(backend, product);
@@ -35,15 +39,19 @@ export function addAliasCommand(program: Command, output: Output): void {
   addExamples(set, [
     'headwater alias set debian/stable debian:bookworm:default',
     'headwater alias set web team/web/v2',
+    'headwater alias set debian/stable stable/debian:bookworm:default',
   ]);
 
   const unset = alias
     .command('unset')
     .summary('remove an alias')
     .description('Remove an alias. Its products stay.')
-    .argument('<name>', 'the alias')
+    .argument('<name>', 'the alias, with STREAM/ in front if several streams have it')
     .action(async (name: string) => {
-      await withBackend(unset, { create: false }, async (backend) => await backend.unsetAlias(name));
+      await withBackend(unset, { create: false }, async (backend) => {
+        const alias = await findAlias(backend, name);
+        await backend.unsetAlias(alias.name, alias.stream);
+      });
       if (wantsJson(unset)) output.json({ alias: name, removed: true });
       else output.line(`${name} removed`);
     });
@@ -52,7 +60,7 @@ export function addAliasCommand(program: Command, output: Output): void {
   const list = alias
     .command('list')
     .summary('list aliases')
-    .description('List aliases and their products.')
+    .description('List aliases with their streams and products.')
     .action(async () => {
       const aliases = await withBackend(list, { create: false }, async (backend) => await backend.aliases());
       if (wantsJson(list)) output.json(aliases);
@@ -62,6 +70,7 @@ export function addAliasCommand(program: Command, output: Output): void {
           table(
             [
               { title: 'ALIAS', value: ({ name }) => name },
+              { title: 'STREAM', value: ({ stream }) => stream },
               { title: 'PRODUCT', value: describe },
               {
                 title: 'ARCHITECTURES',
@@ -76,9 +85,42 @@ export function addAliasCommand(program: Command, output: Output): void {
   addExamples(list, ['headwater alias list', 'headwater alias list --json']);
 }
 
-async function findFamily(backend: Backend, text: string): Promise<Family> {
-  const [first] = await backend.productsByAlias(text);
-  if (first !== undefined) return { os: first.os, release: first.release, variant: first.variant };
+/** The alias that a name means: of every stream, or of the one in front of it. The catalog refuses one of several. */
+async function findAlias(backend: Backend, text: string): Promise<{ name: string; stream?: string }> {
+  const [, stream, name] = /^([^/]+)\/(.+)$/.exec(text) ?? [];
+  if (stream === undefined || name === undefined) return { name: text };
+  const aliases = await backend.aliases();
+  const isQualified =
+    aliases.some((alias) => alias.stream === stream && alias.name === name) &&
+    aliases.every((alias) => alias.name !== text);
+  return isQualified ? { name, stream } : { name: text };
+}
+
+async function findFamily(backend: Backend, text: string): Promise<FamilyReference> {
+  const byAlias = await familyOfAlias(backend, text);
+  if (byAlias !== undefined) return byAlias;
+  const [, stream, name] = /^([^/]+)\/(.+)$/.exec(text) ?? [];
+  if (stream === undefined || name === undefined) return parseFamily(text);
+  const ofStream = await familyOfAlias(backend, name, parseStream(stream));
+  return ofStream ?? { ...parseFamily(name), stream: parseStream(stream) };
+}
+
+async function familyOfAlias(
+  backend: Backend,
+  alias: string,
+  stream?: string,
+): Promise<FamilyReference | undefined> {
+  const products = (await backend.productsByAlias(alias)).filter(
+    (product) => stream === undefined || product.stream === stream,
+  );
+  const [first] = products;
+  if (first === undefined) return undefined;
+  if (products.some((product) => product.stream !== first.stream)) throw ambiguous('alias', alias, products);
+  return { stream: first.stream, os: first.os, release: first.release, variant: first.variant };
+}
+
+/** @throws HeadwaterError `not-found` */
+function parseFamily(text: string): FamilyReference {
   const segments = text.split(':');
   const [os, release, variant] = segments.length === 4 ? [segments[0], segments[1], segments[3]] : segments;
   if (
@@ -100,6 +142,6 @@ async function findFamily(backend: Backend, text: string): Promise<Family> {
   };
 }
 
-function describe({ os, release, variant }: Family): string {
+function describe({ os, release, variant }: FamilyReference): string {
   return `${os}:${release}:*:${variant}`;
 }

@@ -14,7 +14,7 @@ export function addShowCommand(program: Command, output: Output): void {
     .command('show')
     .summary('show the details of a version')
     .description(
-      'Show a version with its images and files. REF is an alias, alias/architecture or os:release:architecture:variant: the newest version, or with @serial the version of that serial. Six or more digits of a fingerprint also identify a version.',
+      'Show a version with its images and files. REF is an alias, alias/architecture or os:release:architecture:variant: the newest version, or with @serial the version of that serial. Six or more digits of a fingerprint also identify a version. If several streams have an alias or a product, write STREAM/ in front of it.',
     )
     .argument('<ref>', 'the version')
     .action(async (reference: string) => {
@@ -28,6 +28,7 @@ export function addShowCommand(program: Command, output: Output): void {
     'headwater show debian/bookworm',
     'headwater show debian/bookworm/arm64@20260131_0524',
     'headwater show debian:bookworm:amd64:default --json',
+    'headwater show nightly/debian:bookworm:amd64:default',
     'headwater show 3f1c0a9be2d4',
   ]);
 }

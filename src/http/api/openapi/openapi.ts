@@ -27,6 +27,8 @@ const filterParameters = {
   variant: 'Only this variant.',
 };
 
+const whichStream = { stream: 'The stream, where several have the same name.' };
+
 /** Every operation, by its method and its path below `/api/v1`. */
 export const operations: Record<string, Operation> = {
   'GET /openapi.json': {
@@ -38,11 +40,13 @@ export const operations: Record<string, Operation> = {
     answers: { 200: { description: 'Their names, and whether they are public.', body: streamsAnswer } },
   },
   'GET /products': {
-    summary: 'Products with their versions, in the order of their names, a page at a time.',
+    summary: 'Products with their versions, in the order of their names and streams, a page at a time.',
     query: {
       ...filterParameters,
-      alias: 'Only the products that this alias leads to, one for each architecture.',
-      after: 'Only products whose name is greater: `next` of the page before.',
+      alias:
+        'Only the products that this alias leads to: of each stream that has it, one for each architecture.',
+      name: 'Only the products of this name, one of each stream that has it.',
+      after: 'Only products that follow this one: `next` of the page before.',
       limit: 'Products on a page: 1 to 500.',
     },
     answers: {
@@ -52,12 +56,17 @@ export const operations: Record<string, Operation> = {
   },
   'GET /products/{product}': {
     summary: 'A product with its versions.',
-    answers: { 200: { description: 'The product.', body: productAnswer }, 404: 'Not found.' },
+    query: whichStream,
+    answers: {
+      200: { description: 'The product.', body: productAnswer },
+      404: 'Not found.',
+      409: 'Several streams have it, and `stream` is missing.',
+    },
   },
   'GET /images/{fingerprint}': {
     summary: 'The images whose fingerprint begins with these digits, 100 at most.',
     answers: {
-      200: { description: 'Where they are: product, serial, fingerprint.', body: imagesAnswer },
+      200: { description: 'Where they are: stream, product, serial, fingerprint.', body: imagesAnswer },
       422: 'No digits.',
     },
   },
@@ -115,7 +124,12 @@ export const operations: Record<string, Operation> = {
   'DELETE /products/{product}/versions/{serial}': {
     summary: 'Removes a version from the documents. Its files can be downloaded until the grace period ends.',
     action: 'remove',
-    answers: { 204: 'Removed.', 404: 'Not found.' },
+    query: whichStream,
+    answers: {
+      204: 'Removed.',
+      404: 'Not found.',
+      409: 'Several streams have the product, and `stream` is missing.',
+    },
   },
   'GET /aliases': {
     summary: 'The aliases and the products that they point to.',
@@ -128,14 +142,20 @@ export const operations: Record<string, Operation> = {
     answers: {
       204: 'Done.',
       404: 'No such product.',
-      409: 'The alias belongs to another owner.',
+      409: 'The alias belongs to another owner, or several streams have such products and `stream` is missing.',
       422: 'The alias or a field is invalid.',
     },
   },
   'DELETE /aliases/{alias}': {
     summary: 'Removes an alias.',
     action: 'publish',
-    answers: { 204: 'Done.', 404: 'Not found.', 422: 'Not a valid alias name.' },
+    query: whichStream,
+    answers: {
+      204: 'Done.',
+      404: 'Not found.',
+      409: 'Several streams have it, and `stream` is missing.',
+      422: 'Not a valid alias name.',
+    },
   },
   'GET /mirrors': {
     summary: 'The status of the mirrors: last run, last success and its age, next run, stale or not.',
