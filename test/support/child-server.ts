@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { get } from 'node:https';
+import { request } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { connect as connectTls } from 'node:tls';
@@ -60,10 +60,22 @@ export class ChildServer {
     await run(process.execPath, [program, 'publish', image.metadata, image.root, '--data-dir', this.dataDir]);
   }
 
+  /** The secret of a new token that may publish. */
+  async publisher(name: string): Promise<string> {
+    const made = await run(process.execPath, [
+      ...[program, 'token', 'create', name, '--allow', 'publish', '--json', '--data-dir', this.dataDir],
+    ]);
+    return (JSON.parse(made) as { token: string }).token;
+  }
+
   /** Resident memory, in MiB. */
   get memory(): number {
-    const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
-    return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
+    return this.#memory('VmRSS');
+  }
+
+  /** The most resident memory that it has had, in MiB. */
+  get peakMemory(): number {
+    return this.#memory('VmHWM');
   }
 
   /** How many files and sockets it has open. */
@@ -91,12 +103,13 @@ export class ChildServer {
   /** Asks for a path over a new connection; 0 as the status means that there was no answer. */
   async request(
     path: string,
-    options: { from?: string; headers?: Record<string, string> } = {},
+    options: { from?: string; headers?: Record<string, string>; method?: string; body?: Buffer } = {},
   ): Promise<{ status: number; headers: NodeJS.Dict<string | string[]>; body: string }> {
     return await new Promise((resolve) => {
       const none = () => resolve({ status: 0, headers: {}, body: '' });
-      get(
+      request(
         {
+          method: options.method ?? 'GET',
           host: '127.0.0.1',
           port: this.port,
           path,
@@ -114,8 +127,15 @@ export class ChildServer {
             .once('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }))
             .once('error', none);
         },
-      ).once('error', none);
+      )
+        .once('error', none)
+        .end(options.body);
     });
+  }
+
+  #memory(field: string): number {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
+    return Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)?.[1]) / 1024;
   }
 
   /** The value of a metric with these labels, such as `headwater_refused_total{limit="requests"}`. */
