@@ -175,7 +175,7 @@ test('an alias that was renamed gets another product; one that was renamed too o
     const catalog = await openCatalog(file);
     const database = new Sqlite(file);
     const insert = database.prepare(
-      "insert into aliases (name, os, release, variant) values (?, 'pushed', 'app', ?)",
+      "insert into aliases (name, stream, os, release, variant) values (?, 'pushed', 'pushed', 'app', ?)",
     );
     database.transaction(() => {
       for (let count = 1; count <= renames; count++)
