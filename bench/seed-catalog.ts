@@ -17,7 +17,7 @@ export async function seedCatalog(file: string, count: number): Promise<void> {
      values (?, ?, 'r1', 'amd64', 'default', 'images', 'local', ?, 'r1', '{}', 0)`,
   );
   const alias = database.prepare(
-    `insert into aliases (name, os, release, variant) values (?, ?, 'r1', 'default')`,
+    `insert into aliases (name, stream, os, release, variant) values (?, 'images', ?, 'r1', 'default')`,
   );
   const version = database.prepare(
     `insert into versions (product_id, serial, label, published_at) values (?, ?, 'release', ?)`,
