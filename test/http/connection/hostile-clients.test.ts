@@ -216,3 +216,24 @@ test('two thousand connections that trickle headers and bodies cost little, and 
   expect((await server.request('/healthz', { from: '127.0.3.1' })).status).toBe(200);
   expect(server.memory - before).toBeLessThan(150);
 }, 60_000);
+
+test('half-open connections count as connections until they are closed, logged and counted', async () => {
+  const server = await ChildServer.start(['limits.connectionsPerAddress=4', 'log.format=json']);
+  const from = '127.0.0.5';
+  await server.request('/healthz', { from: '127.0.0.6' });
+  const before = server.descriptors;
+  const sockets = [];
+  // Half a record of a handshake, or nothing.
+  for (const start of ['', '', '\x16\x03\x01\x02\x00\x01', '\x16\x03\x01\x02\x00\x01\x00\x01']) {
+    const socket = await server.connect({ plain: true, from });
+    if (start !== '') socket.write(Buffer.from(start, 'latin1'));
+    sockets.push(socket);
+  }
+  expect(await server.request('/healthz', { from })).toMatchObject({ status: 0 });
+  expect((await server.request('/healthz', { from: '127.0.0.6' })).status).toBe(200);
+  await Promise.all(sockets.map(closed));
+  await expect.poll(() => server.metric('headwater_refused_total{limit="handshake"}'), polled).toBe(4);
+  await expect.poll(() => server.log, polled).toMatch(/"limit":"handshake",.*"remote":"127\.0\.0\.5"/);
+  expect((await server.request('/healthz', { from })).status).toBe(200);
+  await expect.poll(() => server.descriptors, polled).toBeLessThanOrEqual(before);
+}, 60_000);
