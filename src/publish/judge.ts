@@ -2,7 +2,7 @@ import { HeadwaterError } from '../errors.ts';
 import type { Content } from '../image/content.ts';
 import { describeViolation, type ImageRule } from '../image/image-rules.ts';
 import { type Architecture, runsOn } from '../model/architecture.ts';
-import type { StoredFile } from './destination/destination.ts';
+import type { JudgedFile } from './destination/destination.ts';
 
 /** What becomes of images that break a rule: they are refused unless it says otherwise. */
 export type ImageRules = Partial<Record<ImageRule, 'refuse' | 'warn'>>;
@@ -12,7 +12,7 @@ export type ImageRules = Partial<Record<ImageRule, 'refuse' | 'warn'>>;
  * @returns in words which rules it breaks that only warn
  * @throws HeadwaterError `invalid` where it breaks another
  */
-export function judgeMembers({ name, content }: StoredFile, rules: ImageRules): string[] {
+export function judgeMembers({ name, content }: JudgedFile, rules: ImageRules): string[] {
   const violations = 'violations' in content ? (content.violations ?? []) : [];
   const refused = violations.find(({ rule }) => rules[rule] !== 'warn');
   if (refused !== undefined) {
@@ -28,7 +28,7 @@ export function judgeMembers({ name, content }: StoredFile, rules: ImageRules): 
  * Compares the architecture in metadata.yaml with the programs of the root.
  * @throws HeadwaterError `invalid` where no machine of that architecture runs them
  */
-export function assertPrograms(architecture: Architecture, { name, content }: StoredFile): void {
+export function assertPrograms(architecture: Architecture, { name, content }: JudgedFile): void {
   const programs = programsOf(content);
   if (programs === undefined || runsOn(programs, architecture)) return;
   throw new HeadwaterError(

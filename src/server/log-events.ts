@@ -35,15 +35,20 @@ export function mirrorHooks(log: Log, mirrorDir: string): MirrorHooks {
   };
 }
 
+const fetchFailures = {
+  failed: 'could not be fetched on demand',
+  wrong: 'the upstream sent wrong bytes',
+  refused: 'an image that was fetched on demand is refused',
+};
+
 /** Logs what is downloaded from upstreams because a client asked for it. */
 export function onDemandHooks(log: Log): OnDemandHooks {
   return {
     onFetched({ mirror, path, size }, { received, seconds }) {
       log.info({ mirror, path, size, received, seconds }, 'fetched on demand');
     },
-    onFailed({ mirror, path }, { error, wrong }) {
-      const fields = { mirror, path, error: messageOf(error) };
-      log.warn(fields, wrong ? 'the upstream sent wrong bytes' : 'could not be fetched on demand');
+    onFailed({ mirror, path }, { kind, error }) {
+      log.warn({ mirror, path, error: messageOf(error) }, fetchFailures[kind]);
     },
     onEvicted(mirror, { blobs, bytes }) {
       log.info({ mirror, blobs, bytes }, 'dropped what was held on demand');

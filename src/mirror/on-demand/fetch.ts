@@ -1,10 +1,14 @@
 import type { Source } from '../../catalog/products/blob-sources.ts';
+import { ownerOf } from '../../catalog/products/mirror-owner.ts';
 import { isKind, messageOf } from '../../errors.ts';
 import { fileError } from '../../files/file-error.ts';
 import { openFile } from '../../files/open-file.ts';
 import { Spool } from '../../files/spool.ts';
+import type { Content } from '../../image/content.ts';
 import type { Digest } from '../../model/digest.ts';
+import { unlimited } from '../../model/rights.ts';
 import type { LocalDestination } from '../../publish/destination/local-destination.ts';
+import { assertPrograms } from '../../publish/judge.ts';
 import { PartialDownload } from '../download/partial-download.ts';
 import type { Downloader, FileOrigin } from '../upstream/downloader.ts';
 import { WrongBytes } from '../upstream/retry-elsewhere.ts';
@@ -19,7 +23,12 @@ export type FetchEnd =
   /** The upstream, the disk or the store failed; the next fetch resumes. */
   | { kind: 'failed'; error: Error }
   /** The bytes do not have the announced digest; they are discarded. */
-  | { kind: 'wrong'; error: Error; resumed: boolean };
+  | { kind: 'wrong'; error: Error; resumed: boolean }
+  /** The bytes are the announced ones, but such images are refused; they are discarded. */
+  | { kind: 'refused'; error: Error };
+
+/** A fetch that ended without the file. */
+export type FetchFailure = Exclude<FetchEnd, { kind: 'kept' }>;
 
 /** One download from an upstream into the store, and to all clients that ask for the file meanwhile. */
 export class OnDemandFetch {
@@ -30,6 +39,8 @@ export class OnDemandFetch {
   #received = 0;
   /** The upstream or the local disk failed, so the bytes may be right. */
   #broken = false;
+  /** The bytes are right, but such images are refused. */
+  #refused = false;
   readonly #partial: PartialDownload;
   readonly #services: FetchServices;
 
@@ -61,9 +72,8 @@ export class OnDemandFetch {
         name: path,
         size,
         bytes: this.#bytes(),
-        landing: { path: this.#partial.path },
+        landing: { path: this.#partial.path, onChecked: (content) => this.#check(content) },
         expectedDigest: digest,
-        onChecked: () => this.file.succeed(),
       });
       await this.#partial.remove().catch(() => undefined);
       return { kind: 'kept' };
@@ -72,14 +82,34 @@ export class OnDemandFetch {
       const wrong = error instanceof WrongBytes || (isKind(error, 'invalid') && !this.#broken);
       this.file.fail(error);
       try {
-        if (wrong) await this.#partial.remove();
+        if (wrong || this.#refused) await this.#partial.remove();
         else await this.#partial.leave();
       } catch (failure) {
         return { kind: 'failed', error: fileError(failure, { path: this.#partial.path, doing: 'move' }) };
       }
+      if (this.#refused) return { kind: 'refused', error };
       const resumed = this.#partial.beginning.offset > 0;
       return wrong ? { kind: 'wrong', error, resumed } : { kind: 'failed', error };
     }
+  }
+
+  /**
+   * Lets the readers have the whole file, unless it would be refused when it is published. Whether the programs of a root
+   * match its metadata is known only of a unified image: the two files of another are fetched one by one.
+   */
+  #check(content: Content): void {
+    const { mirror, path } = this.source;
+    const file = { name: path, content };
+    // Warnings are logged with who sent the image: the mirror.
+    const actor = { who: ownerOf(mirror), from: 'this machine', permit: unlimited };
+    try {
+      this.#services.destination.by(actor).judge(file);
+      if (content.kind === 'unified') assertPrograms(content.metadata.architecture, file);
+    } catch (error) {
+      this.#refused = true;
+      throw error;
+    }
+    this.file.succeed();
   }
 
   /** The bytes of the partial download, then those that arrive, written to it as they pass. */

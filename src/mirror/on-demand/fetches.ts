@@ -8,7 +8,7 @@ import { HeadwaterError } from '../../errors.ts';
 import type { Digest } from '../../model/digest.ts';
 import { onDemandDirectory } from '../download/download-directories.ts';
 import type { MirrorServices } from '../mirror-services.ts';
-import { OnDemandFetch } from './fetch.ts';
+import { type FetchFailure, OnDemandFetch } from './fetch.ts';
 import { UpstreamConnections } from './upstreams.ts';
 
 /** What fetches need. */
@@ -20,7 +20,7 @@ interface FetchesServices {
   times: { firstByte: number; wrongBytes: number };
   hooks: {
     onKept(fetch: OnDemandFetch, seconds: number): Promise<void>;
-    onFailed(source: Source, failure: { error: Error; wrong: boolean }): void;
+    onFailed(source: Source, failure: FetchFailure): void;
   };
 }
 
@@ -32,8 +32,8 @@ export class OnDemandFetches {
   readonly #firstByte: number;
   readonly #upstreams: UpstreamConnections;
   readonly #fetches = new SingleFlight<Digest, OnDemandFetch>();
-  /** Digests for which wrong bytes arrived, with the error: not to be requested again for a while. */
-  readonly #wrong: ExpiringMap<Digest, string>;
+  /** Digests of files that were wrong or refused, with the reason: not to be requested again for a while. */
+  readonly #unwanted: ExpiringMap<Digest, string>;
   readonly #closing = new AbortController();
 
   constructor({ services, definitions, work, times, hooks }: FetchesServices) {
@@ -41,7 +41,7 @@ export class OnDemandFetches {
     this.#work = work;
     this.#hooks = hooks;
     this.#firstByte = times.firstByte;
-    this.#wrong = new ExpiringMap(times.wrongBytes);
+    this.#unwanted = new ExpiringMap(times.wrongBytes);
     // Each running fetch adds a listener.
     setMaxListeners(0, this.#closing.signal);
     this.#upstreams = new UpstreamConnections(definitions, this.#closing.signal);
@@ -54,10 +54,10 @@ export class OnDemandFetches {
 
   /**
    * The fetch of a blob: the running one, or a new one.
-   * @throws HeadwaterError `unavailable` when its upstream has just sent wrong bytes
+   * @throws HeadwaterError `unavailable` when its upstream has just sent wrong bytes, or a file that is refused
    */
   async fetch(digest: Digest, source: Source): Promise<OnDemandFetch> {
-    this.#assertNotWrong(digest);
+    this.#assertWanted(digest);
     return await this.#fetches.do(
       digest,
       () => this.#begin(digest, source),
@@ -114,11 +114,21 @@ export class OnDemandFetches {
     return fetch;
   }
 
-  /** Waits for the end of a fetch, and records wrong bytes before the next fetch can start. */
+  /** Waits for the end of a fetch, and records a file that is not to be requested again before the next fetch can start. */
   async #ended(digest: Digest, fetch: OnDemandFetch): Promise<void> {
     const end = await fetch.ended;
     // If the fetch was resumed, its earlier part may be wrong: the next fetch starts from the beginning.
-    if (end.kind === 'wrong' && !end.resumed) this.#wrong.set(digest, end.error.message);
+    if (end.kind === 'wrong' && !end.resumed) {
+      this.#unwanted.set(
+        digest,
+        `the upstream sent wrong bytes, and is not asked again for some minutes: ${end.error.message}`,
+      );
+    } else if (end.kind === 'refused') {
+      this.#unwanted.set(
+        digest,
+        `the image is refused, and the upstream is not asked again for some minutes: ${end.error.message}`,
+      );
+    }
   }
 
   /** Waits for the end of a fetch and reports it. */
@@ -131,16 +141,12 @@ export class OnDemandFetches {
       return;
     }
     if (!this.#closing.signal.aborted) {
-      this.#hooks.onFailed(source, { error: end.error, wrong: end.kind === 'wrong' });
+      this.#hooks.onFailed(source, end);
     }
   }
 
-  #assertNotWrong(digest: Digest): void {
-    const wrong = this.#wrong.get(digest);
-    if (wrong === undefined) return;
-    throw new HeadwaterError(
-      'unavailable',
-      `the upstream sent wrong bytes, and is not asked again for some minutes: ${wrong}`,
-    );
+  #assertWanted(digest: Digest): void {
+    const reason = this.#unwanted.get(digest);
+    if (reason !== undefined) throw new HeadwaterError('unavailable', reason);
   }
 }

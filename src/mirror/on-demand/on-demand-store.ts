@@ -8,14 +8,14 @@ import { HeadwaterError, isKind } from '../../errors.ts';
 import type { Digest } from '../../model/digest.ts';
 import type { MirrorServices } from '../mirror-services.ts';
 import { evictExpired } from './eviction.ts';
-import { OnDemandFetch } from './fetch.ts';
+import { type FetchFailure, OnDemandFetch } from './fetch.ts';
 import { OnDemandFetches } from './fetches.ts';
 
 /** Called about fetches on demand. */
 export interface OnDemandHooks {
   onFetched(source: Source, fetch: { received: number; seconds: number }): void;
-  /** The file was not stored; `wrong` when the upstream sent other bytes than it announced. */
-  onFailed(source: Source, failure: { error: Error; wrong: boolean }): void;
+  /** The file was not stored. */
+  onFailed(source: Source, failure: FetchFailure): void;
   onEvicted(mirror: string, evicted: { blobs: number; bytes: number }): void;
   /** Background work failed. */
   onError(error: unknown): void;
@@ -25,7 +25,7 @@ export interface OnDemandHooks {
 export interface OnDemandTimes {
   /** How long a response waits for its first byte, so that an upstream that is down gives an error, not a broken response. */
   firstByte: number;
-  /** For how long a file with wrong bytes is not requested again. */
+  /** For how long a file with wrong bytes, or one that is refused, is not requested again. */
   wrongBytes: number;
   /** How often it is recorded that clients ask for a blob: each record is a change of the catalog. */
   noteAsked: number;
@@ -91,9 +91,9 @@ export class OnDemandStore {
 
   /**
    * The bytes of a blob or a range of it, as {@link BlobStore.read}. The bytes of a fetched blob come as they arrive; the
-   * last byte comes when the digest is verified, and otherwise the stream fails.
+   * last byte comes when the digest is verified and the image rules accept the file, and otherwise the stream fails.
    * @throws HeadwaterError `not-found` when no mirror has it; `unavailable` when its upstream cannot be reached, or has
-   * just sent wrong bytes
+   * just sent wrong bytes or a file that is refused
    */
   async read(digest: Digest, range?: ByteRange): Promise<Readable> {
     for (let attempt = 0; attempt < maxAttempts; attempt++) {

@@ -18,10 +18,16 @@ type MadeFile =
        * A file that has the bytes once they have passed; the store may take it over. With `from`, the file has so many bytes
        * already, and the others are written to it as they pass, also when the source fails.
        */
-      landing?: { path: string; from?: number };
+      landing?: {
+        path: string;
+        from?: number;
+        /**
+         * Called with what the file is when all bytes have passed and are the expected ones, before the store has them.
+         * When it throws, the file is not stored.
+         */
+        onChecked?: (content: Content) => void;
+      };
       expectedDigest?: Digest;
-      /** Called when all bytes have passed and are the expected ones, before the store is done with them. */
-      onChecked?: () => void;
     };
 
 export type InputFile = SourceFile | MadeFile;
@@ -42,6 +48,9 @@ export interface StoredFile {
 
 /** As much of a metadata item as the fingerprints of its roots need. */
 export type MetadataFile = Pick<StoredFile, 'name' | 'digest' | 'size' | 'bytes'>;
+
+/** As much of a file as is judged. */
+export type JudgedFile = Pick<StoredFile, 'name' | 'content'>;
 
 export interface StoreOptions {
   /** The metadata item of which the file is probably a root: its fingerprint is computed while the bytes pass. */
@@ -67,7 +76,7 @@ export interface Destination {
    * @returns a warning for each rule that it breaks and that only warns
    * @throws HeadwaterError `invalid` when it breaks another rule
    */
-  judge(file: StoredFile): string[];
+  judge(file: JudgedFile): string[];
 
   /** Removes a file that a failed publish stored, unless something else has come to use it. */
   discard(file: StoredFile): Promise<void>;

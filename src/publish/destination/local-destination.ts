@@ -8,7 +8,6 @@ import type { Quotas } from '../../catalog/quotas.ts';
 import { within } from '../../errors.ts';
 import { openFile } from '../../files/open-file.ts';
 import type { Compression } from '../../image/content.ts';
-import { completeSquashfs } from '../../image/squashfs/squashfs-look.ts';
 import type { TakeDisk } from '../../image/tar/unified.ts';
 import { defined } from '../../model/defined.ts';
 import type { Digest } from '../../model/digest.ts';
@@ -18,7 +17,8 @@ import type { Examined, Passage, Sender } from '../intake/intake-types.ts';
 import { type ImageRules, judgeMembers } from '../judge.ts';
 import type { PushDestination, PushLimits } from '../push.ts';
 import type { SourceFile } from '../request.ts';
-import type { InputFile, StoredFile, StoreOptions } from './destination.ts';
+import { complete, completeFromFile } from './complete.ts';
+import type { InputFile, JudgedFile, StoredFile, StoreOptions } from './destination.ts';
 import { asExpected, landing, openInput, reported, writtenDown } from './input-file.ts';
 import { type FileInMemory, storeSmall } from './store-small.ts';
 import { StoredBlobs } from './stored-blobs.ts';
@@ -137,7 +137,7 @@ export class LocalDestination implements PushDestination {
     return (await this.#blobs.find(digest))?.size;
   }
 
-  judge(file: StoredFile): string[] {
+  judge(file: JudgedFile): string[] {
     const warnings = judgeMembers(file, this.#parts.imageRules ?? {});
     for (const warning of warnings) this.#parts.onWarning?.(warning, this.#client);
     return warnings;
@@ -183,20 +183,18 @@ export class LocalDestination implements PushDestination {
 
   async #take(file: InputFile, passage: Passage, size: number | undefined): Promise<Examined> {
     const { examined, bytes } = passage;
-    const digest = examined.then((found) => {
-      const checked = asExpected(file, found);
-      if (file.from === 'stream') file.onChecked?.();
-      return checked;
-    });
+    const digest = examined.then((found) => asExpected(file, found));
     // The store waits for it too; when the store fails first, nobody would.
     digest.catch(() => undefined);
     const lies = landing(file);
     if (lies !== undefined) {
       for await (const _ of bytes);
       const known = { digest: await digest, size: (await examined).size };
+      const found = file.from === 'stream' ? await completeFromFile(await examined, lies) : await examined;
+      if (file.from === 'stream') file.landing?.onChecked?.(found.content);
       const adopted = await this.#store.adopt?.(lies, known.digest);
       if (adopted !== true) await this.#store.write((await openFile(lies)).bytes, known);
-      return await examined;
+      return found;
     }
     await this.#store.write(bytes, { digest, ...defined({ size }) });
     return await examined;
@@ -207,8 +205,7 @@ export class LocalDestination implements PushDestination {
    * @throws HeadwaterError `invalid`; then it is taken out of the store again
    */
   async #completed(name: string, examined: Examined): Promise<Examined> {
-    const { content, digest } = examined;
-    if (content.kind !== 'squashfs' || content.look === undefined) return examined;
+    const { digest } = examined;
     const read = async (start: number, length: number) => {
       const parts: Uint8Array[] = [];
       const range = { start, end: start + length - 1 };
@@ -216,7 +213,7 @@ export class LocalDestination implements PushDestination {
       return Buffer.concat(parts);
     };
     try {
-      return { ...examined, content: await completeSquashfs(content.look, read) };
+      return await complete(examined, read);
     } catch (error) {
       const [kept] = await this.#blobs.record([
         {

@@ -1,4 +1,4 @@
-import type { Destination, StoredFile } from './destination.ts';
+import type { Destination, JudgedFile, StoredFile } from './destination.ts';
 
 /** A destination that can take back the files that it stored, so that a failed publish leaves nothing. */
 export class RevertibleDestination implements Destination {
@@ -15,7 +15,7 @@ export class RevertibleDestination implements Destination {
     return stored;
   }
 
-  judge(file: StoredFile): string[] {
+  judge(file: JudgedFile): string[] {
     return this.#destination.judge(file);
   }
 

@@ -27,13 +27,13 @@ async function setUp(options: { size?: number; times?: Partial<OnDemandTimes> } 
   const parts = await mirrorServices();
   expect((await runMirror(mirror, parts, { cause: 'manual' })).outcome).toBe('success');
   proxy.reset();
-  const ends: ('kept' | 'failed' | 'wrong')[] = [];
+  const ends: ('kept' | 'failed' | 'wrong' | 'refused')[] = [];
   const store = new OnDemandStore(
     [mirror],
     parts,
     {
       onFetched: () => ends.push('kept'),
-      onFailed: (_, { wrong }) => ends.push(wrong ? 'wrong' : 'failed'),
+      onFailed: (_, { kind }) => ends.push(kind),
       onEvicted: () => undefined,
       onError: (error) => expect.unreachable(String(error)),
     },

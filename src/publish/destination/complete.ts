@@ -1,0 +1,35 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { fileError } from '../../files/file-error.ts';
+import { completeSquashfs, type ReadRange } from '../../image/squashfs/squashfs-look.ts';
+import type { Examined } from '../intake/intake-types.ts';
+
+/**
+ * What a file is, now that all its bytes can be read: some of a squashfs can be seen only then.
+ * @throws HeadwaterError `invalid`
+ */
+export async function complete(examined: Examined, read: ReadRange): Promise<Examined> {
+  const { content } = examined;
+  if (content.kind !== 'squashfs' || content.look === undefined) return examined;
+  return { ...examined, content: await completeSquashfs(content.look, read) };
+}
+
+/** As {@link complete}, with the bytes of a local file. */
+export async function completeFromFile(examined: Examined, path: string): Promise<Examined> {
+  let handle: FileHandle | undefined;
+  const read = async (start: number, length: number) => {
+    try {
+      handle ??= await open(path);
+      // What the tables of a squashfs say must not decide how much memory is taken.
+      const buffer = Buffer.alloc(Math.max(0, Math.min(length, examined.size - start)));
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length, start);
+      return buffer.subarray(0, bytesRead);
+    } catch (error) {
+      throw fileError(error, { path, doing: 'read' });
+    }
+  };
+  try {
+    return await complete(examined, read);
+  } finally {
+    await handle?.close();
+  }
+}
