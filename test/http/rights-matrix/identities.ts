@@ -3,7 +3,7 @@ import { generate } from 'selfsigned';
 import { Agent, type Dispatcher } from 'undici';
 import { onTestFinished } from 'vitest';
 import { type Action, grant, type Role } from '../../../src/model/rights.ts';
-import { joinSecret } from '../../support/registry-client.ts';
+import { EventsConnection, joinSecret } from '../../support/registry-client.ts';
 import type { Thing, World } from './world.ts';
 
 export interface Answer {
@@ -23,6 +23,8 @@ export interface Identity {
   /** Limited neither to streams nor to names. */
   knowsAllStreams: boolean;
   send(method: string, path: string, json?: unknown): Promise<Answer>;
+  /** Listens to events. @throws Error with the status when that is refused */
+  listen(): Promise<EventsConnection>;
 }
 
 const everything: Thing[] = ['public', 'own', 'privateStream', 'ownPush', 'privatePush', 'unnamed'];
@@ -46,6 +48,14 @@ export async function createIdentities(world: World): Promise<Identity[]> {
     (agent: Agent, authorization?: string): Identity['send'] =>
     (method, path, json) =>
       send(agent, server.url(''), { method, path, authorization, json });
+  const listener =
+    (tls: { cert?: string; key?: string }, authorization?: string): Identity['listen'] =>
+    () =>
+      EventsConnection.open(server.url('/1.0/events').replace('https:', 'wss:'), {
+        ...tls,
+        rejectUnauthorized: false,
+        headers: authorization === undefined ? {} : { authorization },
+      });
   const token = async (name: string, rights: Rights, sees: Thing[], scheme = 'Bearer') => {
     const { secret } = await tokens.create({ name, ...grant('api', rights, { pushedTo: 'pushed' }) });
     const shown = scheme === 'Basic' ? Buffer.from(`x:${secret}`).toString('base64') : secret;
@@ -57,6 +67,7 @@ export async function createIdentities(world: World): Promise<Identity[]> {
       isAdministrator: isAll(rights),
       knowsAllStreams: rights.streams === undefined && rights.names === undefined,
       send: sender(plain, `${scheme} ${shown}`),
+      listen: listener({}, `${scheme} ${shown}`),
     };
   };
   const client = async (name: string, rights: Rights, sees: Thing[]) => {
@@ -83,9 +94,12 @@ export async function createIdentities(world: World): Promise<Identity[]> {
       isAdministrator: isAll(rights),
       knowsAllStreams: given.streams === undefined && given.names === undefined,
       send: sender(agent),
+      listen: listener({ cert, key }),
     };
   };
-  const list: Identity[] = [{ name: 'nobody', kind: 'nobody', ...nobody, send: sender(plain) }];
+  const list: Identity[] = [
+    { name: 'nobody', kind: 'nobody', ...nobody, send: sender(plain), listen: listener({}) },
+  ];
   for (const action of ['read', 'publish', 'remove', 'admin'] as const) {
     const actions = [action];
     list.push(await token(`${action} all`, { actions }, everything));
@@ -111,7 +125,9 @@ export async function createIdentities(world: World): Promise<Identity[]> {
     ['expired token', secret],
     ['garbage token', 'hw_garbage'],
   ] as const) {
-    list.push({ name, ...nobody, kind: 'rejected', send: sender(plain, `Bearer ${text}`) });
+    const authorization = `Bearer ${text}`;
+    const means = { send: sender(plain, authorization), listen: listener({}, authorization) };
+    list.push({ name, ...nobody, kind: 'rejected', ...means });
   }
   return list;
 }
