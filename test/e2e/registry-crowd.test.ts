@@ -80,7 +80,11 @@ async function makeNetwork(): Promise<void> {
 }
 
 async function removeNetwork(): Promise<void> {
-  for (const host of hosts) await attempt('ip', ['netns', 'del', `${bridge}-${host}`]);
+  for (const host of hosts) {
+    await attempt('ip', ['netns', 'del', `${bridge}-${host}`]);
+    // Daemons of a run that was killed keep the network that has the other end.
+    await attempt('ip', ['link', 'del', `hwc-${host}-o`]);
+  }
   await attempt('ip', ['link', 'del', bridge]);
 }
 
