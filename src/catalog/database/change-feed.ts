@@ -57,9 +57,17 @@ export class PolledFeed implements ChangeFeed {
     let seen = this.#look();
     const timer = setInterval(() => {
       // Cheaper than reading the revision, which mostly is the same.
-      if (this.#database.dataVersion() === seen.dataVersion) return;
+      const dataVersion = this.#database.dataVersion();
+      if (dataVersion === seen.dataVersion) return;
       const before = seen;
-      seen = this.#look();
+      try {
+        seen = this.#look();
+      } catch {
+        // The catalog cannot be read: those who follow it find the reason when they read it, and report it.
+        seen = { ...before, dataVersion };
+        onChange();
+        return;
+      }
       if (seen.revision !== before.revision) onChange();
     }, lookInterval);
     timer.unref();
