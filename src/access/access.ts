@@ -51,7 +51,7 @@ export class Access {
     return this.#isPublic(target.stream) || this.may(identity, 'read', target);
   }
 
-  /** Whether somebody may learn who pushed an image: administrators, and whoever pushed it. */
+  /** Whether an identity may learn who pushed an image: administrators and the pusher may. */
   mayKnowPusher(identity: Identity, pushedBy: string): boolean {
     return identity !== undefined && (isAdministrator(identity) || keyOf(identity) === pushedBy);
   }
@@ -98,7 +98,7 @@ export class Access {
 
   /**
    * Somebody who was let in before, with the rights of now.
-   * @throws HeadwaterError `forbidden` when the client or the token is no longer in force
+   * @throws HeadwaterError `forbidden` when the client or the token is no longer active
    */
   async renew(identity: Known): Promise<Known> {
     const now = await (identity.kind === 'client'

@@ -10,7 +10,7 @@ interface ReadRights<Who> {
   mayKnowPusher(identity: Who, pushedBy: string): boolean;
 }
 
-/** Whether somebody may read a product at all: by a name of its own, or by an alias that leads to it. */
+/** Whether somebody may read a product at all: by a name of its own, or by an alias that points to it. */
 function mayReadProduct<Who>(access: ReadRights<Who>, identity: Who, product: Product): boolean {
   const { stream, aliases, pins } = product;
   const names = [...ownNames(product, aliases), ...aliases, ...pins.map(({ alias }) => alias)];
@@ -20,7 +20,7 @@ function mayReadProduct<Who>(access: ReadRights<Who>, identity: Who, product: Pr
 /**
  * A product as far as somebody may read it, with the versions and the aliases that are for that somebody: those who have
  * no right to the product see what is public of it, and what aliases are pinned to that they may read. Who pushed a version is
- * left out unless that somebody pushed it or is an administrator.
+ * left out unless that identity pushed it or is an administrator.
  * @returns undefined where nothing is left
  */
 export function readable<Who>(

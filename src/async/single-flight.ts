@@ -10,7 +10,7 @@ export class SingleFlight<Key, Result> {
   /**
    * Joins the work for `key` that is running, or starts it.
    * @param until the result is shared with later callers until this settles; left out, until `work` settles
-   * @returns the result of `work`, whoever started it
+   * @returns the result of the `work` that runs for this key
    * @throws what `work` throws
    */
   async do(

@@ -52,7 +52,7 @@ function itemOf(type: ItemType, name: string, bytes: number, deltaBase?: string)
   };
 }
 
-/** Roots of one version: any split ones, or a unified one. */
+/** The roots of a version: several split ones, or one unified file. */
 const roots = fc.oneof(
   fc.subarray(splitRoots, { minLength: 1 }),
   fc.constantFrom(...listedRoots.filter(isUnified)).map((type) => [type]),

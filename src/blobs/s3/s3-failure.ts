@@ -76,11 +76,7 @@ export function s3Error(error: unknown, store: string, bucket: string): Headwate
     return new HeadwaterError('no-space', `${store}: ${what}: free some space or have it raised`, cause);
   }
   if (error.status === 412 || error.code === 'ConditionalRequestConflict') {
-    return new HeadwaterError(
-      'conflict',
-      `${store}: the object was changed by somebody else meanwhile`,
-      cause,
-    );
+    return new HeadwaterError('conflict', `${store}: another process changed the object meanwhile`, cause);
   }
   if (error.status === 416) return new HeadwaterError('invalid', `${store}: no bytes in that range`, cause);
   const said = [error.status, error.code, error.message]

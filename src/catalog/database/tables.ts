@@ -75,7 +75,7 @@ export interface Tables {
     delta_base: string | null;
   };
   aliases: {
-    /** Names are unique within a stream; an alias leads to products of its stream. */
+    /** Names are unique within a stream; an alias points to products of its stream. */
     stream: string;
     name: string;
     os: string;

@@ -30,7 +30,10 @@ describeWithCeph('S3 store and its service', (service) => {
   test('replaces a record only when nobody else has, where that is a condition', async () => {
     const options = s3Options(service());
     const [one, two] = [await openStore(options), await openStore(options)];
-    const refused = { kind: 'conflict', message: expect.stringContaining('changed by somebody else') };
+    const refused = {
+      kind: 'conflict',
+      message: expect.stringContaining('another process changed the object'),
+    };
     await one.writeRecord('lease', 'first', { replaces: undefined });
     await expect(two.writeRecord('lease', 'other', { replaces: undefined })).rejects.toMatchObject(refused);
     expect(await two.readRecord('lease')).toBe('first');

@@ -2,22 +2,9 @@ import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { packers } from '../../image/tools.ts';
 import { ChildServer } from '../../support/child-server.ts';
+import { tarHeader } from '../../support/tar-header.ts';
 
 const mebibyte = 1024 * 1024;
-
-/** The header of a large file of a tar archive. */
-function header(name: string): Buffer {
-  const block = Buffer.alloc(512);
-  block.write(name);
-  block.write('0000644\0', 100);
-  block.write('77777777777\0', 124);
-  block.write('        0', 148);
-  block.write('ustar\0', 257);
-  block.write('00', 263);
-  const sum = block.reduce((total, byte) => total + byte, 0);
-  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
-  return block;
-}
 
 test('eight archives that unpack to gigabytes, sent at once, are refused while others are served', async () => {
   // With the limits as they are by default: as many places as bombs, and 512 MiB for all of them.
@@ -28,7 +15,7 @@ test('eight archives that unpack to gigabytes, sent at once, are refused while o
     const streams = Buffer.concat(Array<Buffer>(60).fill(zeros));
     // Two of them are larger than what is held in memory until all of it is here.
     const padding = index < 2 ? Buffer.alloc(300_000) : Buffer.alloc(0);
-    return Buffer.concat([packers.bzip2(header(`rootfs/zeros${index}`)), streams, padding]);
+    return Buffer.concat([packers.bzip2(tarHeader(`rootfs/zeros${index}`, '77777777777')), streams, padding]);
   });
   expect((await server.request('/healthz')).status).toBe(200);
   const before = server.memory;
