@@ -1,7 +1,14 @@
 import type { Alias } from '../../catalog/products/aliases.ts';
 import { defined } from '../../model/defined.ts';
 import { inStream, parseAlias, parseNamePart, parseStream } from '../../model/names.ts';
-import { catalogFor, identityOf, parameter, type Routes } from '../context.ts';
+import {
+  type Context,
+  catalogFor,
+  identityOf,
+  parameter,
+  type RouteContext,
+  type Routes,
+} from '../context.ts';
 import { readBody } from './body.ts';
 import { single } from './query.ts';
 import { aliasBody } from './schemas.ts';
@@ -9,39 +16,42 @@ import type { ApiServices } from './services.ts';
 
 /** Reading and moving aliases. */
 export function aliasRoutes(router: Routes, services: ApiServices): void {
-  const { catalog, access } = services;
+  router.get('/aliases', (context) => listAliases(context, services));
+  router.put('/aliases/*alias', (context) => putAlias(context, services));
+  router.delete('/aliases/*alias', (context) => removeAlias(context, services));
+}
 
-  router.get('/aliases', async (context) => {
-    const identity = identityOf(context);
-    const keyOf = ({ stream, name }: Alias) => inStream(stream, name);
-    const shown = new Set((await catalog.aliases.list({ shown: true })).map(keyOf));
-    const aliases = (await catalog.aliases.list()).filter((alias) => {
-      const { stream, name } = alias;
-      const mayRead = access.may(identity, 'read', { stream, names: [name] });
-      return mayRead || (shown.has(keyOf(alias)) && access.isPublic(stream));
-    });
-    context.body = { aliases };
+/** Those of public streams that documents show, and those that the client may read. */
+async function listAliases(context: Context, { catalog, access }: ApiServices): Promise<void> {
+  const identity = identityOf(context);
+  const keyOf = ({ stream, name }: Alias) => inStream(stream, name);
+  const shown = new Set((await catalog.aliases.list({ shown: true })).map(keyOf));
+  const aliases = (await catalog.aliases.list()).filter((alias) => {
+    const { stream, name } = alias;
+    const mayRead = access.may(identity, 'read', { stream, names: [name] });
+    return mayRead || (shown.has(keyOf(alias)) && access.isPublic(stream));
   });
+  context.body = { aliases };
+}
 
-  router.put('/aliases/*alias', async (context) => {
-    access.demandAny(identityOf(context), 'publish');
-    const name = parseAlias(parameter(context, 'alias'));
-    const given = await readBody(context.req, aliasBody);
-    const family = {
-      os: parseNamePart('os', given.os),
-      release: parseNamePart('release', given.release),
-      variant: parseNamePart('variant', given.variant),
-    };
-    const { stream } = given;
-    const reference = { ...family, ...defined({ stream: stream && parseStream(stream) }) };
-    await catalogFor(context, services).aliases.set(name, reference);
-    context.status = 204;
-  });
+async function putAlias(context: RouteContext, services: ApiServices): Promise<void> {
+  services.access.demandAny(identityOf(context), 'publish');
+  const name = parseAlias(parameter(context, 'alias'));
+  const given = await readBody(context.req, aliasBody);
+  const family = {
+    os: parseNamePart('os', given.os),
+    release: parseNamePart('release', given.release),
+    variant: parseNamePart('variant', given.variant),
+  };
+  const { stream } = given;
+  const reference = { ...family, ...defined({ stream: stream && parseStream(stream) }) };
+  await catalogFor(context, services).aliases.set(name, reference);
+  context.status = 204;
+}
 
-  router.delete('/aliases/*alias', async (context) => {
-    access.demandAny(identityOf(context), 'publish');
-    const name = parseAlias(parameter(context, 'alias'));
-    await catalogFor(context, services).aliases.unset(name, single(context, 'stream'));
-    context.status = 204;
-  });
+async function removeAlias(context: RouteContext, services: ApiServices): Promise<void> {
+  services.access.demandAny(identityOf(context), 'publish');
+  const name = parseAlias(parameter(context, 'alias'));
+  await catalogFor(context, services).aliases.unset(name, single(context, 'stream'));
+  context.status = 204;
 }

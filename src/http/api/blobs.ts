@@ -3,7 +3,14 @@ import { HeadwaterError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import { parseDigest } from '../../model/digest.ts';
 import { type Part, WrongOffset } from '../../publish/resumable-uploads.ts';
-import { type Context, destinationFor, identityOf, parameter, type Routes } from '../context.ts';
+import {
+  type Context,
+  destinationFor,
+  identityOf,
+  parameter,
+  type RouteContext,
+  type Routes,
+} from '../context.ts';
 import type { ApiServices } from './services.ts';
 
 /**
@@ -11,45 +18,48 @@ import type { ApiServices } from './services.ts';
  * does not exist, and they send its bytes.
  */
 export function blobRoutes(router: Routes, services: ApiServices): void {
+  router.head('/blobs/:digest', (context) => headBlob(context, services));
+  router.put('/blobs/:digest', (context) => putBlob(context, services));
+}
+
+async function headBlob(context: RouteContext, services: ApiServices): Promise<void> {
   const { uploads, access } = services;
+  const digest = parseDigest(parameter(context, 'digest'));
+  const key = keyOf(access.demandAny(identityOf(context), 'publish'));
+  const size = await destinationFor(context, services).sizeOf(digest);
+  context.body = null;
+  context.status = size === undefined ? 404 : 200;
+  if (size === undefined) context.set('Upload-Offset', String(await uploads.offset(digest, { key })));
+  else context.set('Blob-Size', String(size));
+}
 
-  router.head('/blobs/:digest', async (context) => {
-    const digest = parseDigest(parameter(context, 'digest'));
-    const key = keyOf(access.demandAny(identityOf(context), 'publish'));
-    const size = await destinationFor(context, services).sizeOf(digest);
-    context.body = null;
-    context.status = size === undefined ? 404 : 200;
-    if (size === undefined) context.set('Upload-Offset', String(await uploads.offset(digest, { key })));
-    else context.set('Blob-Size', String(size));
-  });
-
-  router.put('/blobs/:digest', async (context) => {
-    const digest = parseDigest(parameter(context, 'digest'));
-    const key = keyOf(access.demandAny(identityOf(context), 'publish'));
-    const destination = destinationFor(context, services);
-    const kept = await destination.sizeOf(digest);
-    if (kept !== undefined) {
-      context.req.resume();
-      context.body = { digest: `sha256:${digest}`, size: kept };
-      return;
-    }
-    const named = context.query['metadata'];
-    const metadata =
-      typeof named === 'string'
-        ? await destination.store({ from: 'blob', name: 'metadata', digest: parseDigest(named) })
-        : undefined;
-    try {
-      const { size } = await uploads.receive(digest, partOf(context), context.req, {
-        uploader: { key, destination },
-        ...defined({ metadata }),
-      });
-      context.status = 201;
-      context.body = { digest: `sha256:${digest}`, size };
-    } catch (error) {
-      if (error instanceof WrongOffset) context.set('Upload-Offset', String(error.offset));
-      throw error;
-    }
-  });
+async function putBlob(context: RouteContext, services: ApiServices): Promise<void> {
+  const { uploads, access } = services;
+  const digest = parseDigest(parameter(context, 'digest'));
+  const key = keyOf(access.demandAny(identityOf(context), 'publish'));
+  const destination = destinationFor(context, services);
+  const storedSize = await destination.sizeOf(digest);
+  if (storedSize !== undefined) {
+    context.req.resume();
+    context.body = { digest: `sha256:${digest}`, size: storedSize };
+    return;
+  }
+  const named = context.query['metadata'];
+  const metadata =
+    typeof named === 'string'
+      ? await destination.store({ from: 'blob', name: 'metadata', digest: parseDigest(named) })
+      : undefined;
+  try {
+    const { size } = await uploads.receive(digest, partOf(context), context.req, {
+      uploader: { key, destination },
+      ...defined({ metadata }),
+    });
+    context.status = 201;
+    context.body = { digest: `sha256:${digest}`, size };
+  } catch (error) {
+    if (error instanceof WrongOffset) context.set('Upload-Offset', String(error.offset));
+    throw error;
+  }
 }
 
 /** Reads `Content-Range` (RFC 9110, section 14.4), else `Content-Length`. */
@@ -59,8 +69,9 @@ function partOf(context: Context): Part {
   if (range === '') return { offset: 0, ...(length === '' ? {} : { total: Number(length) }) };
   const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(range) ?? [];
   const part = { offset: Number(first), last: Number(last), total: Number(total) };
-  const whole = Number.isSafeInteger(part.total) && part.offset <= part.last && part.last === part.total - 1;
-  if (total === undefined || !whole) {
+  const isWhole =
+    Number.isSafeInteger(part.total) && part.offset <= part.last && part.last === part.total - 1;
+  if (total === undefined || !isWhole) {
     throw new HeadwaterError(
       'invalid',
       `Content-Range ${JSON.stringify(range)}: expected "bytes FIRST-LAST/TOTAL" up to the last byte`,

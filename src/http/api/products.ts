@@ -16,64 +16,65 @@ const filters = ['stream', 'os', 'release', 'architecture', 'variant'] as const;
 
 /** Reading: streams, products with their versions, images by fingerprint. */
 export function productRoutes(router: Routes, services: ApiServices): void {
+  router.get('/streams', (context) => listStreams(context, services));
+  router.get('/products', (context) => listProducts(context, services));
+  router.get('/products/:product', (context) => getProduct(context, services));
+  router.get('/images/:fingerprint', (context) => findImages(context, services));
+}
+
+async function listStreams(context: Context, services: ApiServices): Promise<void> {
   const { catalog, access } = services;
-  const seen = (context: Context, product: ProductWithVersions) =>
-    readable(access, identityOf(context), product);
+  const identity = identityOf(context);
+  const streams = [];
+  for (const name of await catalog.products.streams()) {
+    if (await seesStream(services, identity, name)) streams.push({ name, public: access.isPublic(name) });
+  }
+  context.body = { streams };
+}
 
-  router.get('/streams', async (context) => {
-    const identity = identityOf(context);
-    const streams = [];
-    for (const name of await catalog.products.streams()) {
-      if (await seesStream(services, identity, name)) streams.push({ name, public: access.isPublic(name) });
-    }
-    context.body = { streams };
-  });
+/** The products of an alias or a name, or else a page of all. */
+async function listProducts(context: Context, { catalog, access }: ApiServices): Promise<void> {
+  const limit = wholeNumber(context, 'limit', { least: 1, most: pageSize }) ?? pageSize;
+  const identity = identityOf(context);
+  const matches = filterOf(context);
+  const alias = single(context, 'alias');
+  const name = single(context, 'name');
+  if (alias !== undefined || name !== undefined) {
+    const { products: all } = catalog;
+    const named = alias === undefined ? await all.named(name ?? '') : await all.byAlias(alias);
+    const products = named.flatMap((product) => readable(access, identity, product) ?? []).filter(matches);
+    context.body = { products };
+    return;
+  }
+  const stream = single(context, 'stream');
+  const after = positionOf(single(context, 'after'));
+  const products: ProductWithVersions[] = [];
+  for await (const each of catalog.products.each(defined({ stream, after }))) {
+    const product = readable(access, identity, each);
+    if (product === undefined || !matches(product)) continue;
+    products.push(product);
+    if (products.length === limit) break;
+  }
+  const last = products.length === limit ? products.at(-1) : undefined;
+  context.body = { products, ...defined({ next: last && inStream(last.stream, last.name) }) };
+}
 
-  router.get('/products', async (context) => {
-    const limit = wholeNumber(context, 'limit', { least: 1, most: pageSize }) ?? pageSize;
-    const matching = filterOf(context);
-    const alias = single(context, 'alias');
-    const name = single(context, 'name');
-    if (alias !== undefined || name !== undefined) {
-      const { products: all } = catalog;
-      const products = alias === undefined ? await all.named(name ?? '') : await all.byAlias(alias);
-      context.body = {
-        products: products.flatMap((product) => seen(context, product) ?? []).filter(matching),
-      };
-      return;
-    }
-    const stream = single(context, 'stream');
-    const after = positionOf(single(context, 'after'));
-    const products: ProductWithVersions[] = [];
-    const query = defined({ stream, after });
-    for await (const each of catalog.products.each(query)) {
-      const product = seen(context, each);
-      if (product === undefined || !matching(product)) continue;
-      products.push(product);
-      if (products.length === limit) break;
-    }
-    const last = products.length === limit ? products.at(-1) : undefined;
-    context.body = { products, ...defined({ next: last && inStream(last.stream, last.name) }) };
-  });
+async function getProduct(context: RouteContext, services: ApiServices): Promise<void> {
+  context.body = await demandProduct(context, services);
+}
 
-  router.get('/products/:product', async (context) => {
-    context.body = await demandProduct(context, { catalog, access });
-  });
-
-  router.get('/images/:fingerprint', async (context) => {
-    const prefix = parameter(context, 'fingerprint').toLowerCase();
-    if (!/^[0-9a-f]{6,64}$/.test(prefix)) {
-      throw new HeadwaterError('invalid', 'fingerprint: give 6 to 64 hexadecimal digits');
-    }
-    const images = await catalog.products.byFingerprint(prefix);
-    const visible = [];
-    for (const image of images) {
-      const found = await catalog.products.find({ stream: image.stream, name: image.product });
-      const product = found && seen(context, found);
-      if (product?.versions.some(({ serial }) => serial === image.serial)) visible.push(image);
-    }
-    context.body = { images: visible };
-  });
+async function findImages(context: RouteContext, { catalog, access }: ApiServices): Promise<void> {
+  const prefix = parameter(context, 'fingerprint').toLowerCase();
+  if (!/^[0-9a-f]{6,64}$/.test(prefix)) {
+    throw new HeadwaterError('invalid', 'fingerprint: give 6 to 64 hexadecimal digits');
+  }
+  const visible = [];
+  for (const image of await catalog.products.byFingerprint(prefix)) {
+    const holder = await catalog.products.find({ stream: image.stream, name: image.product });
+    const product = holder && readable(access, identityOf(context), holder);
+    if (product?.versions.some(({ serial }) => serial === image.serial)) visible.push(image);
+  }
+  context.body = { images: visible };
 }
 
 /** Where a page begins: behind the product that `next` of the page before names, or behind all of a name. */

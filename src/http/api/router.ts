@@ -1,5 +1,5 @@
 import { Router } from '@koa/router';
-import type { RequestState, Routes } from '../context.ts';
+import type { Context, RequestState, Routes } from '../context.ts';
 import { identify } from '../identify.ts';
 import { aliasRoutes } from './aliases.ts';
 import { auditRoutes } from './audit.ts';
@@ -21,9 +21,7 @@ export function createApi(services: ApiServices): Routes {
     context.set('Cache-Control', 'no-store');
     await next();
   });
-  router.get('/openapi.json', (context) => {
-    context.body = describeApi();
-  });
+  router.get('/openapi.json', getDescription);
   productRoutes(router, services);
   blobRoutes(router, services);
   versionRoutes(router, services);
@@ -34,4 +32,8 @@ export function createApi(services: ApiServices): Routes {
   auditRoutes(router, services);
   storageRoutes(router, services);
   return router;
+}
+
+function getDescription(context: Context): void {
+  context.body = describeApi();
 }
