@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { type ErrorKind, HeadwaterError } from '../errors.ts';
+import { defined } from '../model/defined.ts';
 import type { Middleware } from './context.ts';
 
 /** The HTTP status of each kind of error (RFC 9110, section 15). */
@@ -18,7 +19,12 @@ const statusOf: Record<ErrorKind, number> = {
 
 /** The body of every error response of the API. */
 interface ErrorBody {
-  error: { kind: ErrorKind | 'internal'; message: string };
+  error: {
+    kind: ErrorKind | 'internal';
+    message: string;
+    /** The fields or parameters of the request that it is about ({@link HeadwaterError.fields}). */
+    fields?: readonly string[];
+  };
 }
 
 /** Who is told of the errors of requests. */
@@ -53,7 +59,10 @@ export function errorFunnel({ onDefect, noteRefusal }: ErrorSinks): Middleware {
       const message =
         known?.message ??
         `something went wrong here; the log says what, under request ${context.state.requestId}`;
-      context.body = { error: { kind: known?.kind ?? 'internal', message } } satisfies ErrorBody;
+      const fields = known?.fields;
+      context.body = {
+        error: { kind: known?.kind ?? 'internal', message, ...defined({ fields }) },
+      } satisfies ErrorBody;
     }
   };
 }

@@ -31,6 +31,9 @@ test.each([
   [['os'], 'os "a/b": use letters', '--os: os "a/b": use letters'],
   [['aliases'], 'alias "a,b": use names', '--alias: alias "a,b": use names'],
   [['requirements'], 'requirement "a b": use letters', '--requirement: requirement "a b": use letters'],
+  [['names'], 'names: expected patterns', '--name-pattern: expected patterns'],
+  [['files'], 'files: expected one at least', 'files: expected one at least'],
+  [['(', 'constructor'], 'what a server says', 'what a server says'],
   [undefined, 'the release is gone', 'the release is gone'],
 ])('an error about %j names flags', (fields, message, expected) => {
   const error = new HeadwaterError('invalid', message, fields === undefined ? {} : { fields });

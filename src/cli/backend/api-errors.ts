@@ -1,4 +1,5 @@
 import { codeOf, type ErrorKind, HeadwaterError, messageOf, quotable } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 
 /** A response with its complete body. */
 export interface ApiResponse {
@@ -75,7 +76,7 @@ export function connectionError(server: string, error: unknown): ConnectionError
 export function responseError(server: string, { status, headers, text }: ApiResponse): HeadwaterError {
   const reported = errorIn(text);
   if (reported !== undefined && reported.kind !== 'internal')
-    return new HeadwaterError(reported.kind, reported.message);
+    return new HeadwaterError(reported.kind, reported.message, defined({ fields: reported.fields }));
   if (reported !== undefined) return new HeadwaterError('unavailable', `${server}: ${reported.message}`);
   if (status >= 300 && status < 400) {
     const location = String(headers['location']);
@@ -94,9 +95,16 @@ export function responseError(server: string, { status, headers, text }: ApiResp
   );
 }
 
-function errorIn(text: string): { kind: ErrorKind | 'internal'; message: string } | undefined {
+/** The error in a response of Headwater. */
+interface ReportedError {
+  kind: ErrorKind | 'internal';
+  message: string;
+  fields?: string[];
+}
+
+function errorIn(text: string): ReportedError | undefined {
   try {
-    const { error } = JSON.parse(text) as { error?: { kind?: unknown; message?: unknown } };
+    const { error } = JSON.parse(text) as { error?: Partial<Record<keyof ReportedError, unknown>> };
     if (typeof error?.kind !== 'string' || typeof error.message !== 'string') return undefined;
     if (!reportable.has(error.kind)) return undefined;
     // Line breaks stay, because a message may list several errors. The rest is quoted: the server may not be Headwater.
@@ -104,7 +112,14 @@ function errorIn(text: string): { kind: ErrorKind | 'internal'; message: string 
       .slice(0, longestMessage)
       .split('\n')
       .map((line) => quotable(line, longestMessage));
-    return { kind: error.kind as ErrorKind | 'internal', message: message.join('\n') };
+    const fields = Array.isArray(error.fields)
+      ? error.fields.filter((field): field is string => typeof field === 'string')
+      : undefined;
+    return {
+      kind: error.kind as ErrorKind | 'internal',
+      message: message.join('\n'),
+      ...defined({ fields }),
+    };
   } catch {
     return undefined;
   }

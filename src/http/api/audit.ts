@@ -33,5 +33,6 @@ function parseTime(text: string): Date {
   throw new HeadwaterError(
     'invalid',
     `since ${JSON.stringify(text)}: expected a time such as 2026-01-31T05:24:00Z`,
+    { fields: ['since'] },
   );
 }

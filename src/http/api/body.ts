@@ -46,5 +46,6 @@ export async function readBody<Schema extends z.ZodType>(
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`);
-  throw new HeadwaterError('invalid', problems.join('; '));
+  const fields = [...new Set(parsed.error.issues.flatMap(({ path: [field] }) => field ?? []))].map(String);
+  throw new HeadwaterError('invalid', problems.join('; '), fields.length === 0 ? {} : { fields });
 }

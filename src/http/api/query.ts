@@ -23,5 +23,6 @@ export function wholeNumber(
   throw new HeadwaterError(
     'invalid',
     `${name} ${JSON.stringify(text)}: expected a whole number from ${range.least} to ${range.most}`,
+    { fields: [name] },
   );
 }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Published } from '../../../src/publish/request.ts';
 import { FaultProxy, type SeenRequest } from '../../support/fault-proxy.ts';
-import { digestOf, smallImage } from '../../support/images.ts';
+import { digestOf, type SmallImage, smallImage } from '../../support/images.ts';
 import { headwater, RunningHeadwater } from '../command-line.ts';
 
 const rootSize = 8 * 2 ** 20;
@@ -110,6 +110,32 @@ describe('commands on a server', () => {
     });
     expect(await remote('token', 'revoke', 'reader')).toMatchObject({ code: 0 });
     expect((await remote('token', 'revoke', 'reader')).code).toBe(4);
+  });
+
+  test.each<[string, SmallImage, string[], string]>([
+    [
+      'a missing field',
+      { properties: { release: 'bookworm' } },
+      [],
+      'metadata.yaml has no property "os": give it with --os',
+    ],
+    [
+      'a serial of no use',
+      { properties: { ...properties, serial: 'v7' } },
+      [],
+      'correct it, or give --serial',
+    ],
+    [
+      'an architecture that contradicts',
+      { properties },
+      ['--arch', 'arm64'],
+      '--arch was given as arm64, but metadata.yaml says amd64: leave --arch out',
+    ],
+  ])('name flags in errors as on its data directory: %s', async (name, image, flags, message) => {
+    const files = await smallImage(join(directory, name), image);
+    const there = await remote('publish', ...files, ...flags);
+    expect(there.stderr).toContain(message);
+    expect(there).toEqual(await headwater(['publish', ...files, ...flags, '--data-dir', dataDir]));
   });
 
   test('end with the exit codes of its responses', async () => {

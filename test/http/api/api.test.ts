@@ -231,7 +231,27 @@ test('a body that is wrong says which field', async () => {
   const wrong = await post(JSON.stringify({ files: [], colour: 'red' }));
   expect(wrong.status).toBe(422);
   expect(wrong.body.toString()).toMatch(/files: .*colour/);
+  expect(wrong.json()).toMatchObject({ error: { fields: ['files'] } });
   expect((await post(`"${'x'.repeat(2 ** 20)}"`)).status).toBe(413);
+});
+
+test('an error names the fields that it is about, and no others', async () => {
+  const server = await TestServer.start();
+  const token = await server.token(['publish', 'admin']);
+  await upload(server, token);
+  const fieldsOf = async (request: ReturnType<TestServer['request']>) => {
+    const { error } = (await request).json() as { error: { fields?: string[] } };
+    return error.fields;
+  };
+  expect(await fieldsOf(publishVersion(server, token, { architecture: 'arm64' }))).toEqual(['architecture']);
+  expect(await fieldsOf(publishVersion(server, token, { serial: 'v7' }))).toEqual(['serial']);
+  expect(await fieldsOf(publishVersion(server, token, { os: 7, aliases: [1, 2] }))).toEqual([
+    'os',
+    'aliases',
+  ]);
+  expect(await fieldsOf(server.request('/api/v1/products?limit=none', { token }))).toEqual(['limit']);
+  expect(await fieldsOf(server.request('/api/v1/audit?since=then', { token }))).toEqual(['since']);
+  expect(await fieldsOf(server.request('/api/v1/products/none', { token }))).toBeUndefined();
 });
 
 test('the OpenAPI document is served', async () => {
