@@ -1,4 +1,4 @@
-import { chmod, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { codeOf } from '../../errors.ts';
 import { fileError } from '../../files/file-error.ts';
@@ -7,6 +7,7 @@ import type { Digest } from '../../model/digest.ts';
 import { asideKey, asideOfKey, asideReasons, asideRoot } from '../blob-key.ts';
 import type { AsideBlob, AsideReason } from '../blob-store.ts';
 import type { Directories } from './directories.ts';
+import { renewFile } from './renew-file.ts';
 
 /** Blobs of a directory store that were set aside: `aside/<reason>/<hex>`. Their ctime is when that was. */
 export class AsideDirectory {
@@ -29,7 +30,8 @@ export class AsideDirectory {
   async put(from: string, digest: Digest, reason: AsideReason): Promise<void> {
     const to = this.#path(digest, reason);
     await this.#directories.make(dirname(to));
-    await renew(from);
+    // Not on every file system does a rename set the ctime.
+    await renewFile(from);
     await this.#move(from, to);
   }
 
@@ -78,14 +80,4 @@ export class AsideDirectory {
   #path(digest: Digest, reason: AsideReason): string {
     return join(this.#root, asideKey(digest, reason));
   }
-}
-
-/** Sets the ctime of a file, for file systems on which a rename does not. A file of another user stays as it is. */
-async function renew(path: string): Promise<void> {
-  const found = await statOf(path);
-  if (found === undefined) return;
-  await chmod(path, found.mode & 0o7777).catch((error: unknown) => {
-    if (codeOf(error) !== 'EPERM' && codeOf(error) !== 'ENOENT')
-      throw fileError(error, { path, doing: 'move' });
-  });
 }

@@ -1,10 +1,9 @@
 import type { Stats } from 'node:fs';
-import { chmod, type FileHandle, open, readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { codeOf, HeadwaterError } from '../../errors.ts';
 import { fileError } from '../../files/file-error.ts';
-import { FileRange } from '../../files/file-range.ts';
 import { entriesOf, removeFile, statOf } from '../../files/file-system.ts';
 import { isAbandoned, processName } from '../../files/process-name.ts';
 import type { Digest } from '../../model/digest.ts';
@@ -20,18 +19,17 @@ import type {
   StagedBlobs,
   StoreRecord,
 } from '../blob-store.ts';
-import { assertSize } from '../damaged-blob.ts';
 import { Incoming } from '../incoming.ts';
 import { adoptFile } from './adopt-file.ts';
 import { AsideDirectory } from './aside-directory.ts';
 import { type BlobMove, BlobMoves } from './blob-moves.ts';
 import { Directories } from './directories.ts';
 import { GroupSync } from './group-sync.ts';
+import { MountCheck } from './mount-check.ts';
+import { readBlob } from './read-blob.ts';
 import { RecentlyWritten } from './recently-written.ts';
+import { renewFile } from './renew-file.ts';
 import { StagedFile } from './staged-file.ts';
-
-/** How often to check that the directory exists, in milliseconds: a mirror run reads thousands of blobs. */
-const rootCheckInterval = 20;
 
 /**
  * Blobs in a directory of a local file system: `blobs/sha256/ab/<hex>`. Several processes may use it at once.
@@ -42,18 +40,18 @@ const rootCheckInterval = 20;
 export class DirectoryStore implements BlobStore {
   readonly #root: string;
   readonly #staging: string;
+  readonly #mount: MountCheck;
   readonly #directories: Directories;
   readonly #sync: GroupSync;
   readonly #aside: AsideDirectory;
   readonly #moves: BlobMoves;
   readonly #written = new RecentlyWritten();
-  /** When the directory was last seen to be there, by the clock of `performance`. */
-  #rootSeenAt = Number.NEGATIVE_INFINITY;
 
   /** @param root the directory; created when it does not exist */
   constructor(root: string) {
     this.#root = resolve(root);
     this.#staging = join(this.#root, 'staging');
+    this.#mount = new MountCheck(join(this.#root, blobRoot));
     this.#sync = new GroupSync(this.#staging);
     this.#directories = new Directories(this.#root, (path) => this.#sync.sync([path]));
     this.#moves = new BlobMoves(this.#staging, this.#directories, this.#sync);
@@ -81,30 +79,14 @@ export class DirectoryStore implements BlobStore {
   }
 
   async stat(digest: Digest): Promise<BlobStat | undefined> {
-    const found = await statOf(this.#path(digest));
-    if (found !== undefined) return describe(digest, found);
-    await this.#checkRoot();
+    const file = await statOf(this.#path(digest));
+    if (file !== undefined) return describe(digest, file);
+    await this.#mount.check();
     return undefined;
   }
 
   async read(digest: Digest, range?: ByteRange): Promise<Readable> {
-    const path = this.#path(digest);
-    const handle = await this.#openBlob(digest, path);
-    try {
-      const { size } = await handle.stat();
-      assertSize(digest, size, range?.of);
-      const start = range?.start ?? 0;
-      const stop = Math.min(size, (range?.end ?? size) + 1);
-      if (range !== undefined && start >= stop) {
-        throw new HeadwaterError('invalid', `blob sha256:${digest} has ${size} bytes: none from ${start}`);
-      }
-      if (start < stop) return new FileRange(handle, path, { start, stop });
-      await handle.close();
-      return Readable.from([], { objectMode: false });
-    } catch (error) {
-      await handle.close();
-      throw fileError(error, { path, doing: 'read' });
-    }
+    return await readBlob(this.#mount, { digest, path: this.#path(digest) }, range);
   }
 
   async write(source: AsyncIterable<Uint8Array>, expected: Expected): Promise<void> {
@@ -193,7 +175,7 @@ export class DirectoryStore implements BlobStore {
 
   async check(purpose: Purpose = 'write'): Promise<void> {
     try {
-      await this.#checkRoot();
+      await this.#mount.check();
       if (purpose === 'read') return;
       await this.#moves.check(join(this.#root, blobRoot));
     } catch (error) {
@@ -228,39 +210,10 @@ export class DirectoryStore implements BlobStore {
     return { from, to: this.#path(digest), onNew: () => this.#written.add(digest) };
   }
 
-  async #openBlob(digest: Digest, path: string): Promise<FileHandle> {
-    try {
-      return await open(path);
-    } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw fileError(error, { path, doing: 'read' });
-    }
-    await this.#checkRoot();
-    throw new HeadwaterError('not-found', `blob sha256:${digest} is not in the store`);
-  }
-
-  /** Tells a missing blob from a file system that is not mounted. @throws HeadwaterError `unavailable` */
-  async #checkRoot(): Promise<void> {
-    if (performance.now() - this.#rootSeenAt < rootCheckInterval) return;
-    const path = join(this.#root, blobRoot);
-    await stat(path).catch((error: unknown) => {
-      throw fileError(error, { path, doing: 'read' });
-    });
-    this.#rootSeenAt = performance.now();
-  }
-
   /** Renews a blob of `size` bytes (of any size when undefined); returns whether there is one. */
   async #renew(digest: Digest, size: number | undefined): Promise<boolean> {
     const path = this.#path(digest);
-    const found = await statOf(path);
-    if (found === undefined || (size !== undefined && found.size !== size)) return false;
-    try {
-      // Sets the file's ctime and nothing else: its mtime may be that of a file that was adopted.
-      await chmod(path, found.mode & 0o7777);
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return false;
-      // A file of another user stays as old as it is.
-      if (codeOf(error) !== 'EPERM') throw fileError(error, { path, doing: 'write' });
-    }
+    if (!(await renewFile(path, size))) return false;
     // Its writer may still be about to do it.
     await this.#sync.sync([dirname(path)]);
     return (await statOf(path)) !== undefined;

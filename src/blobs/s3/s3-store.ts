@@ -1,18 +1,9 @@
-import type { IncomingMessage } from 'node:http';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { Semaphore } from '../../async/semaphore.ts';
-import { HeadwaterError, isKind } from '../../errors.ts';
+import { HeadwaterError } from '../../errors.ts';
 import { abandonedAfter, isAbandoned, processName } from '../../files/process-name.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
-import {
-  asideKey,
-  asideOfKey,
-  asideReasons,
-  asideRoot,
-  blobKey,
-  blobRoot,
-  digestOfKey,
-} from '../blob-key.ts';
+import { asideRoot, blobKey, blobRoot, digestOfKey } from '../blob-key.ts';
 import type {
   AsideBlob,
   AsideReason,
@@ -24,14 +15,14 @@ import type {
   RecordCondition,
   StoreRecord,
 } from '../blob-store.ts';
-import { assertSize, DamagedBlobError } from '../damaged-blob.ts';
 import { RecentlyWritten } from '../directory/recently-written.ts';
 import { Incoming } from '../incoming.ts';
+import { S3Aside } from './s3-aside.ts';
 import { S3Bucket, type S3Object } from './s3-bucket.ts';
 import { S3Client } from './s3-client.ts';
 import { copyObject } from './s3-copy.ts';
 import { completeOptions, type S3Options, type S3Settings } from './s3-options.ts';
-import { S3Read } from './s3-read.ts';
+import { readBlob } from './s3-read-blob.ts';
 import { S3Records } from './s3-records.ts';
 import { S3Sender, type Sent } from './s3-sender.ts';
 import { S3Uploads } from './s3-uploads.ts';
@@ -49,6 +40,7 @@ export class S3Store implements BlobStore {
   readonly #bucket: S3Bucket;
   readonly #uploads: S3Uploads;
   readonly #records: S3Records;
+  readonly #aside: S3Aside;
   /** Parts of all uploads that are sent at the same time. */
   readonly #parallel: Semaphore;
   readonly #written = new RecentlyWritten();
@@ -60,6 +52,7 @@ export class S3Store implements BlobStore {
     this.#bucket = new S3Bucket(this.#client);
     this.#uploads = new S3Uploads(this.#client);
     this.#records = new S3Records(this.#bucket, this.#client);
+    this.#aside = new S3Aside(this.#bucket, this.#uploads, this.#settings);
     this.#parallel = new Semaphore(this.#settings.parallel);
   }
 
@@ -82,41 +75,13 @@ export class S3Store implements BlobStore {
   }
 
   async stat(digest: Digest): Promise<BlobStat | undefined> {
-    const found = await this.#bucket.find(this.#key(digest));
-    return found === undefined ? undefined : describe(digest, found);
+    const object = await this.#bucket.find(this.#key(digest));
+    return object === undefined ? undefined : describe(digest, object);
   }
 
   async read(digest: Digest, range?: ByteRange): Promise<Readable> {
-    const key = this.#key(digest);
-    const get = async (wanted?: ByteRange): Promise<IncomingMessage> => {
-      const response = await this.#bucket.get(key, wanted);
-      if (response !== undefined) return response;
-      throw new HeadwaterError('not-found', `blob sha256:${digest} is not in the store`);
-    };
-    const response = await get(range).catch((error: unknown) => {
-      const isBeyond = isKind(error, 'invalid');
-      if (!isBeyond || range?.of === undefined || range.start >= range.of) throw error;
-      throw new DamagedBlobError(digest, `has not its ${range.of} bytes in the store`, { cause: error });
-    });
-    try {
-      if (range !== undefined) assertSize(digest, wholeSizeOf(response), range.of);
-    } catch (error) {
-      response.destroy();
-      throw error;
-    }
-    const start = range?.start ?? 0;
-    const stop = start + lengthOf(response);
-    if (start === stop) {
-      response.resume();
-      return Readable.from([], { objectMode: false });
-    }
-    return new S3Read(response, {
-      start,
-      stop,
-      reopen: (from, to) => get({ start: from, end: to - 1 }),
-      retry: this.#settings.retry,
-      explain: (error) => this.#client.explain(error),
-    });
+    const blob = { digest, key: this.#key(digest) };
+    return await readBlob({ bucket: this.#bucket, client: this.#client }, blob, range);
   }
 
   async write(source: AsyncIterable<Uint8Array>, expected: Expected): Promise<void> {
@@ -146,27 +111,19 @@ export class S3Store implements BlobStore {
   }
 
   async setAside(digest: Digest, reason: AsideReason): Promise<void> {
-    await this.#rename(this.#key(digest), this.#settings.prefix + asideKey(digest, reason));
+    await this.#aside.put(this.#key(digest), digest, reason);
   }
 
-  async *aside(): AsyncIterable<AsideBlob> {
-    const { prefix } = this.#settings;
-    for await (const { key, size, modified } of this.#bucket.objects(prefix + asideRoot)) {
-      const found = asideOfKey(key.slice(prefix.length));
-      if (found !== undefined) yield { ...found, size, modified };
-    }
+  aside(): AsyncIterable<AsideBlob> {
+    return this.#aside.list();
   }
 
   async bringBack(digest: Digest): Promise<boolean> {
-    for (const reason of asideReasons) {
-      if (await this.#rename(this.#settings.prefix + asideKey(digest, reason), this.#key(digest)))
-        return true;
-    }
-    return false;
+    return await this.#aside.take(digest, this.#key(digest));
   }
 
   async removeAside({ digest, reason }: Pick<AsideBlob, 'digest' | 'reason'>): Promise<void> {
-    await this.#bucket.remove(this.#settings.prefix + asideKey(digest, reason));
+    await this.#aside.remove(digest, reason);
   }
 
   async readRecord(record: StoreRecord): Promise<string | undefined> {
@@ -249,23 +206,6 @@ export class S3Store implements BlobStore {
     }
   }
 
-  /** Copies an object and removes the original. @returns false when there is no original */
-  async #rename(from: string, to: string): Promise<boolean> {
-    const found = await this.#bucket.head(from);
-    if (found === undefined) return false;
-    const services = { bucket: this.#bucket, uploads: this.#uploads };
-    await copyObject(services, from, to, { size: found.size, limit: this.#settings.copyLimit });
-    const copied = await this.#bucket.head(to);
-    if (copied?.size !== found.size) {
-      throw new HeadwaterError(
-        'unavailable',
-        `${to}: the S3 service did not copy the whole object: try again`,
-      );
-    }
-    await this.#bucket.remove(from);
-    return true;
-  }
-
   /** Removes what an upload leaves. Should that fail, the next start of a store does it. */
   async #tidy(key: string, upload: string | undefined): Promise<void> {
     const tidied = upload === undefined ? this.#bucket.remove(key) : this.#uploads.abort(key, upload);
@@ -281,18 +221,6 @@ export class S3Store implements BlobStore {
       `blob sha256:${digest}: ${size} bytes were written, but it is ${seen}: write it again`,
     );
   }
-}
-
-function lengthOf(response: IncomingMessage): number {
-  const length = Number(response.headers['content-length']);
-  if (Number.isSafeInteger(length)) return length;
-  response.destroy();
-  throw new HeadwaterError('unavailable', 'the S3 service does not tell how many bytes it sends');
-}
-
-/** The size of the object that an answer is a range of (RFC 9110, section 14.4). */
-function wholeSizeOf(response: IncomingMessage): number {
-  return Number(/\/(\d+)$/.exec(response.headers['content-range'] ?? '')?.[1]);
 }
 
 function describe(digest: Digest, { size, modified }: S3Object): BlobStat {
