@@ -44,6 +44,9 @@ export function size(min: number, max: number, description: string) {
   );
 }
 
+/** Bytes: one at least. */
+export const positiveSize = size(1, Number.MAX_SAFE_INTEGER, 'of at least 1 byte');
+
 /** Milliseconds. */
 export const duration = leaf(
   'text',
@@ -92,4 +95,24 @@ export function isWebAddress(value: string): boolean {
   if (!/^https?:\/\//.test(value) || !URL.canParse(value)) return false;
   const { search, hash, username, password } = new URL(value);
   return search === '' && hash === '' && username === '' && password === '';
+}
+
+/** Addresses and networks, IPv4 and IPv6. */
+export const networks = leaf(
+  'map',
+  z.array(text('an address or a network, such as 192.0.2.7 or 10.0.0.0/8', isNetwork), {
+    error: 'expected a list of addresses and networks, such as [10.0.0.0/8]',
+  }),
+);
+
+function isNetwork(value: string): boolean {
+  const [address = '', prefix, ...rest] = value.split('/');
+  const bits = isIP(address) === 6 ? 128 : 32;
+  return (
+    isIP(address) !== 0 &&
+    // BlockList would ignore a zone (`fe80::1%eth0`), so that the entry would match more than was written.
+    !address.includes('%') &&
+    rest.length === 0 &&
+    (prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits))
+  );
 }

@@ -3,8 +3,9 @@ import { resolve } from 'node:path';
 import { HeadwaterError } from '../errors.ts';
 import { describeIssue, invalid, type Layer } from './issues.ts';
 import { environmentLayer, fileLayer, flagLayer } from './layers.ts';
-import { type Config, type ConfigInput, type S3Credentials, type S3Settings, schema } from './schema.ts';
+import { type Config, type ConfigInput, schema } from './schema.ts';
 import { settings as allSettings } from './settings.ts';
+import type { S3Credentials, S3Settings } from './storage-schema.ts';
 import { lay, type Tree } from './tree.ts';
 
 /** The sources of settings: overrides (flags), the environment, the file, and the defaults, in order of precedence. */

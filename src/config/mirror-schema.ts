@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { age, boolean, choice, duration, integer, size, streamName, text } from './fields.ts';
+import { age, boolean, choice, duration, integer, positiveSize, size, streamName, text } from './fields.ts';
 import { address, checkTrust, redirects, trust } from './upstream-fields.ts';
 
 // The keys of a mirror's definition. The files in mirrors/ explain each of them.
@@ -85,7 +85,7 @@ export function mirrorSchema(isSchedule: (text: string) => boolean) {
           /** Milliseconds since the last request for a file. */
           age: age.exactOptional(),
           /** Bytes. */
-          size: size(1, 2 ** 53 - 1, 'of at least 1 byte').exactOptional(),
+          size: positiveSize.exactOptional(),
         })
         .exactOptional(),
       schedule: text(

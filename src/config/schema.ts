@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import * as z from 'zod';
 import {
   boolean,
@@ -8,19 +7,18 @@ import {
   isHost,
   isWebAddress,
   leaf,
+  networks,
   path,
   period,
-  size,
   streamName,
   text,
 } from './fields.ts';
-import { allowedUpstream } from './upstream-fields.ts';
+import { limits } from './limits-schema.ts';
+import { registry } from './registry-schema.ts';
+import { type S3Credentials, type S3Settings, storage } from './storage-schema.ts';
 
-// The settings of Headwater. config/headwater.yaml documents each of them and must agree with this file
+// The settings of Headwater. config/headwater.yaml documents each of them and must agree with the schemas
 // (test/config/documented.test.ts).
-
-const mebibyte = 2 ** 20;
-const tebibyte = 2 ** 40;
 
 const listen = z.strictObject({
   /** `::` is every address, IPv4 and IPv6. */
@@ -36,41 +34,6 @@ const certificateFiles = z.strictObject({
   key: path("a PEM file with the certificate's private key"),
 });
 
-/** Where blobs are stored. */
-const storage = z.discriminatedUnion(
-  'type',
-  [
-    z.strictObject({ type: z.literal('directory') }),
-    z.strictObject({
-      type: z.literal('s3'),
-      endpoint: text(
-        'the address of the S3 service, such as https://s3.example.com',
-        (value) => isWebAddress(value) && new URL(value).pathname === '/',
-      ),
-      bucket: text('the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens', (value) =>
-        /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(value),
-      ),
-      region: text('the name of a region, such as eu-central-1', (value) =>
-        /^[\w-]+$/.test(value),
-      ).exactOptional(),
-      /** Prefix of every key; it ends with a slash if keys should look like paths. */
-      prefix: text('a prefix for keys, such as headwater/, without a leading slash', (value) =>
-        /^(?!\/)[\w!.*'()/-]{1,512}$/.test(value),
-      ).exactOptional(),
-      /** https://endpoint/bucket/key rather than https://bucket.endpoint/key */
-      pathStyle: boolean.prefault(true),
-      /** Answer requests for image files with a redirect to a presigned link. */
-      redirect: boolean.prefault(false),
-      /** Bytes; the limits of multipart uploads in S3. */
-      partSize: size(5 * mebibyte, 5 * 1024 * mebibyte, 'from 5MiB to 5GiB').prefault('8MiB'),
-      /** Parts that are sent at the same time, of all uploads together. */
-      parallel: integer(1, 64).prefault(3),
-      createBucket: boolean.prefault(false),
-    }),
-  ],
-  { error: 'expected directory or s3' },
-);
-
 const streams = leaf(
   'map',
   z.record(
@@ -84,13 +47,6 @@ const streams = leaf(
     ),
     { error: 'expected streams by name, such as {images: {public: true}}' },
   ),
-);
-
-const networks = leaf(
-  'map',
-  z.array(text('an address or a network, such as 192.0.2.7 or 10.0.0.0/8', isNetwork), {
-    error: 'expected a list of addresses and networks, such as [10.0.0.0/8]',
-  }),
 );
 
 const ruleSetting = choice(['refuse', 'warn']).exactOptional();
@@ -128,6 +84,7 @@ export const schema = z.strictObject({
     })
     .prefault('self-signed'),
   dataDir: path('a directory').prefault('./data'),
+  /** Where blobs are stored. */
   storage: storage.prefault({ type: 'directory' }),
   /** The directory with the definitions of mirrors (`mirror-schema.ts`). */
   mirrorDir: path('a directory').prefault('./mirrors'),
@@ -147,61 +104,8 @@ export const schema = z.strictObject({
     .prefault({}),
   /** Images that break a rule are refused, or accepted with a warning if it is set to `warn`. */
   imageRules: imageRules.prefault({}),
-  limits: z
-    .strictObject({
-      /** Bytes of one uploaded blob. */
-      uploadSize: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').prefault('64GiB'),
-      /** Unfinished uploads of one token or client: their number, their bytes, and milliseconds for which they are kept. */
-      unfinishedUploads: integer(1, 10_000).prefault(64),
-      unfinishedUploadBytes: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').prefault('128GiB'),
-      unfinishedUploadAge: duration.prefault('12h'),
-      /** The number of entries in the audit log. */
-      auditEntries: integer(1000, 100_000_000).prefault(100_000),
-      /** Open connections, in total and of one address. */
-      connections: integer(10, 1_000_000).prefault(10_000),
-      connectionsPerAddress: integer(1, 1_000_000).prefault(2000),
-      /** Active requests, in total and of one address. */
-      requests: integer(10, 1_000_000).prefault(5000),
-      requestsPerAddress: integer(1, 1_000_000).prefault(1500),
-      /** Milliseconds after which a client that reads nothing of its response is disconnected. */
-      sendTimeout: duration
-        .refine((value) => value >= 1000, { error: 'expected a duration of at least 1s' })
-        .prefault('2m'),
-      /** Files that are examined at the same time. */
-      examinations: integer(2, 1024).prefault(8),
-      /** Bytes of memory for examinations; one file may use half. */
-      examinationMemory: size(64 * mebibyte, tebibyte, 'of at least 64MiB').prefault('512MiB'),
-      /** Milliseconds without progress after which an examination is aborted. */
-      examinationTimeout: duration
-        .refine((value) => value >= 1000, { error: 'expected a duration of at least 1s' })
-        .prefault('1m'),
-    })
-    .prefault({}),
-  registry: z
-    .strictObject({
-      /** The stream for pushed images. */
-      stream: streamName.prefault('pushed'),
-      /** The number of versions that each alias keeps. */
-      keep: integer(1, 1_000_000).prefault(10),
-      /** Bytes of pushed images: in a stream, and from one client or token. */
-      streamQuota: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').exactOptional(),
-      entryQuota: size(1, 8192 * tebibyte - 1, 'of at least 1 byte').exactOptional(),
-      /** Servers from which images may be pulled when clients copy without --mode push. */
-      pullFrom: networks.prefault([]),
-      /** Image servers (simplestreams) from which clients may copy; each entry covers everything below its URL. */
-      mirrorFrom: leaf(
-        'map',
-        z.array(allowedUpstream, {
-          error:
-            'expected a list of image servers, such as [{url: https://images.example.com, keyring: FILE}]',
-        }),
-      ).prefault([]),
-      /** Milliseconds between checks for newer versions of images with auto-update. */
-      refreshEvery: duration
-        .refine((value) => value >= 1000, { error: 'expected a duration of at least 1s' })
-        .prefault('6h'),
-    })
-    .prefault({}),
+  limits: limits.prefault({}),
+  registry: registry.prefault({}),
   /** Milliseconds for which running requests may continue after SIGTERM. */
   shutdownTimeout: duration.prefault('30s'),
   log: z
@@ -213,16 +117,7 @@ export const schema = z.strictObject({
     .prefault({}),
 });
 
-/** Keys of an S3 store. They come from the environment only, never from a file. */
-export interface S3Credentials {
-  accessKey: string;
-  secretKey: string;
-  sessionToken?: string;
-}
-
 type Settings = z.output<typeof schema>;
-/** Storage in a bucket, as in the file. */
-export type S3Settings = Extract<Settings['storage'], { type: 's3' }>;
 
 /**
  * The settings of a running Headwater: sizes in bytes, durations in milliseconds, paths absolute. `credentials` throws
@@ -236,15 +131,3 @@ export type Config = Omit<Settings, 'storage'> & {
 
 /** The settings as in a file. */
 export type ConfigInput = z.input<typeof schema>;
-
-function isNetwork(value: string): boolean {
-  const [address = '', prefix, ...rest] = value.split('/');
-  const bits = isIP(address) === 6 ? 128 : 32;
-  return (
-    isIP(address) !== 0 &&
-    // BlockList would ignore a zone (`fe80::1%eth0`), so that the entry would match more than was written.
-    !address.includes('%') &&
-    rest.length === 0 &&
-    (prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits))
-  );
-}
