@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { errorAnswer } from '../../../src/http/api/answers.ts';
-import { describeApi, operations } from '../../../src/http/api/openapi/openapi.ts';
+import { describeApi, errorAnswer, operations } from '../../../src/http/api/openapi/openapi.ts';
 import { answersOf } from '../../../src/http/api/openapi/openapi-operation.ts';
 import { definition } from '../../mirror/workspace.ts';
 import { draft, stored, testActor } from '../../support/catalog.ts';

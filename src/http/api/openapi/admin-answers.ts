@@ -1,0 +1,122 @@
+import * as z from 'zod';
+import type { AuditEntry } from '../../../catalog/audit.ts';
+import type { Client } from '../../../catalog/identities/clients.ts';
+import type { Token } from '../../../catalog/identities/tokens.ts';
+import type { RunRecord } from '../../../catalog/mirrors/mirror-run-rows.ts';
+import type { MirrorStatus } from '../../../mirror/status.ts';
+import { actions } from '../../../model/rights.ts';
+import type { StoreReport } from '../../../ops/store-report.ts';
+import { bytes, type Json, names, sha256, time } from './answer-fields.ts';
+
+const run = z.strictObject({
+  id: z.int(),
+  mirror: z.string(),
+  cause: z.string(),
+  startedAt: time,
+  finishedAt: time.exactOptional(),
+  outcome: z.enum(['success', 'unchanged', 'partial', 'failed', 'interrupted']).exactOptional(),
+  report: z
+    .looseObject({ added: z.int(), kept: z.int(), retired: z.int(), failures: z.int(), fetched: bytes })
+    .exactOptional()
+    .meta({ description: 'What it did; versions are counted.' }),
+  error: z.string().exactOptional(),
+}) satisfies z.ZodType<Json<RunRecord>>;
+
+const mirror = z.strictObject({
+  name: z.string(),
+  url: z.string(),
+  enabled: z.boolean(),
+  signed: z.boolean().meta({ description: 'Whether its documents must be signed.' }),
+  mode: z.string(),
+  stream: z.string(),
+  schedule: z.string().exactOptional(),
+  timezone: z.string().exactOptional(),
+  nextRun: time.exactOptional(),
+  running: z.boolean(),
+  lastRun: run.exactOptional(),
+  lastSuccess: time.exactOptional(),
+  age: z.int().exactOptional().meta({ description: 'Seconds since the last success.' }),
+  maxAge: z.int().exactOptional().meta({ description: 'Seconds after which it is stale.' }),
+  stale: z.boolean(),
+}) satisfies z.ZodType<Omit<Json<MirrorStatus>, 'mode' | 'lastRun'>>;
+
+export const mirrorsAnswer = z.strictObject({ mirrors: z.array(mirror) });
+export const mirrorAnswer = mirror.extend({ runs: z.array(run).meta({ description: 'The newest first.' }) });
+
+const rights = {
+  actions: z.array(z.enum(actions)),
+  streams: names.exactOptional(),
+  names: names.exactOptional(),
+};
+
+const token = z.strictObject({
+  id: z.string(),
+  name: z.string(),
+  purpose: z.enum(['api', 'join']),
+  ...rights,
+  createdAt: time,
+  expiresAt: time.exactOptional(),
+  lastUsedAt: time.exactOptional(),
+  revokedAt: time.exactOptional(),
+}) satisfies z.ZodType<Json<Token>>;
+
+export const tokensAnswer = z.strictObject({ tokens: z.array(token) });
+export const newTokenAnswer = z.strictObject({ token, secret: z.string() });
+
+export const clientsAnswer = z.strictObject({
+  clients: z.array(
+    z.strictObject({
+      id: z.string(),
+      name: z.string(),
+      fingerprint: sha256,
+      ...rights,
+      createdAt: time,
+      lastUsedAt: time.exactOptional(),
+      revokedAt: time.exactOptional(),
+    }) satisfies z.ZodType<Json<Client>>,
+  ),
+});
+
+const amount = z.strictObject({ blobs: z.int().nonnegative(), bytes });
+
+export const storageAnswer = z.strictObject({
+  owned: z
+    .boolean()
+    .meta({ description: 'Whether the catalog owns the store. If not, nothing is removed from it.' }),
+  problem: z
+    .string()
+    .nullable()
+    .meta({ description: 'What keeps blobs from being removed, and what to do.' }),
+  catalog: z.string(),
+  revision: z.int(),
+  owner: z
+    .strictObject({
+      catalog: z.string(),
+      revision: z.int(),
+      mark: z.string(),
+      at: time,
+      adoptedEmpty: z.boolean().exactOptional(),
+    })
+    .nullable()
+    .meta({ description: 'The owner according to the store.' }),
+  setAside: z.strictObject({ removed: amount, unknown: amount }),
+  stoppedSweep: z
+    .strictObject({ at: time, unknown: z.int(), blobs: z.int() })
+    .nullable()
+    .meta({ description: 'A sweep that found too many unknown blobs and waits for a decision.' }),
+}) satisfies z.ZodType<Json<StoreReport>>;
+
+export const auditAnswer = z.strictObject({
+  entries: z.array(
+    z.strictObject({
+      id: z.int(),
+      at: time,
+      who: z.string(),
+      from: z.string(),
+      action: z.string(),
+      subject: z.string(),
+      details: z.record(z.string(), z.unknown()).exactOptional(),
+    }) satisfies z.ZodType<Json<AuditEntry>>,
+  ),
+  next: z.int().exactOptional().meta({ description: '`before` of the next page.' }),
+});

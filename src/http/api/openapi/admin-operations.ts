@@ -1,0 +1,88 @@
+import { runBody, tokenBody } from '../schemas.ts';
+import {
+  auditAnswer,
+  clientsAnswer,
+  mirrorAnswer,
+  mirrorsAnswer,
+  newTokenAnswer,
+  storageAnswer,
+  tokensAnswer,
+} from './admin-answers.ts';
+import type { Operation } from './openapi-operation.ts';
+
+/** What administrators read and change: mirrors, tokens, clients, the blob store, the audit log. */
+export const adminOperations: Record<string, Operation> = {
+  'GET /mirrors': {
+    summary: 'The status of the mirrors: last run, last success and its age, next run, stale or not.',
+    action: 'admin',
+    answers: { 200: { description: 'The mirrors.', body: mirrorsAnswer } },
+  },
+  'GET /mirrors/{mirror}': {
+    summary: 'The status of a mirror, with its last runs.',
+    action: 'admin',
+    answers: { 200: { description: 'The mirror.', body: mirrorAnswer }, 404: 'Not found.' },
+  },
+  'POST /mirrors/{mirror}/runs': {
+    summary: 'Starts a run of a mirror without waiting for it.',
+    action: 'admin',
+    body: runBody,
+    answers: {
+      202: { description: 'Started.', body: mirrorAnswer, headers: ['Location'] },
+      404: 'Not found.',
+      409: 'The mirror is already running, or is not enabled.',
+      422: 'A field is invalid.',
+    },
+  },
+  'GET /tokens': {
+    summary: 'The tokens, without their secrets.',
+    action: 'admin',
+    query: { all: '`true`: also those that were used to join, revoked or expired more than 30 days ago.' },
+    answers: { 200: { description: 'The tokens.', body: tokensAnswer } },
+  },
+  'POST /tokens': {
+    summary:
+      'Creates a token. Its secret is shown only once. The secret of a join token is for `lxc remote add` and `incus remote add`.',
+    action: 'admin',
+    body: tokenBody,
+    answers: {
+      201: { description: 'The token and its secret.', body: newTokenAnswer },
+      409: 'The name is taken.',
+      422: 'A field is invalid.',
+    },
+  },
+  'DELETE /tokens/{token}': {
+    summary: 'Revokes a token.',
+    action: 'admin',
+    answers: { 204: 'Revoked.', 404: 'No such active token.' },
+  },
+  'GET /clients': {
+    summary: 'The clients of LXD and Incus that have joined, also revoked ones.',
+    action: 'admin',
+    answers: { 200: { description: 'The clients.', body: clientsAnswer } },
+  },
+  'DELETE /clients/{client}': {
+    summary: 'Revokes a client.',
+    action: 'admin',
+    answers: { 204: 'Revoked.', 404: 'No such active client.', 409: 'Several clients have this name.' },
+  },
+  'GET /storage': {
+    summary:
+      'The state of the blob store: its owner, what is set aside, and what keeps blobs from being removed.',
+    action: 'admin',
+    answers: { 200: { description: 'The state.', body: storageAnswer } },
+  },
+  'GET /audit': {
+    summary: 'The audit log: who changed what, from where and when, newest first, in pages.',
+    action: 'admin',
+    query: {
+      since: 'Only entries since this time.',
+      who: 'Only changes by `token:NAME`, `client:NAME` or `local:USER`.',
+      before: 'Only entries with a smaller id: `next` of the previous page.',
+      limit: 'Entries on a page: 1 to 500.',
+    },
+    answers: {
+      200: { description: 'A page, with `next` if there are more.', body: auditAnswer },
+      422: 'A parameter is invalid.',
+    },
+  },
+};
