@@ -1,14 +1,14 @@
 import { HeadwaterError } from '../errors.ts';
 import { detectCompression } from './compression/detect-compression.ts';
 import type { Compression, Content } from './content.ts';
-import type { Examiner } from './examiner.ts';
+import type { FormatInspector } from './format-inspector.ts';
 import { isQcow2, isSquashfs } from './magic.ts';
-import { Qcow2Examiner } from './qcow2/qcow2.ts';
-import { SquashfsExaminer } from './squashfs/squashfs.ts';
+import { Qcow2Inspector } from './qcow2/qcow2.ts';
+import { SquashfsInspector } from './squashfs/squashfs.ts';
 import { completeSquashfs } from './squashfs/squashfs-look.ts';
 import { isTarHeader } from './tar/tar.ts';
-import { examineTarball, TarballExaminer } from './tar/tarball-examiner.ts';
-import { isVcdiff, VcdiffExaminer } from './vcdiff.ts';
+import { inspectTarball, TarballInspector } from './tar/tarball-inspector.ts';
+import { isVcdiff, VcdiffInspector } from './vcdiff.ts';
 
 /** Bytes that tell every kind of image file from the others: a whole tar header. */
 const headLength = 512;
@@ -50,9 +50,9 @@ export async function inspectWhole(
   if (bytes.length === 0) throw empty();
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, headLength));
   const kind = recognise(head, onProgress);
-  if (!('examiner' in kind)) return await examineTarball(kind.compression, bytes, onProgress);
-  await kind.examiner.write(bytes);
-  const content = await kind.examiner.end();
+  if (!('inspector' in kind)) return await inspectTarball(kind.compression, bytes, onProgress);
+  await kind.inspector.write(bytes);
+  const content = await kind.inspector.end();
   if (content.kind !== 'squashfs' || content.look === undefined) return content;
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   return await completeSquashfs(content.look, (start, length) =>
@@ -63,55 +63,55 @@ export async function inspectWhole(
 class FileInspector implements Inspector {
   readonly #onProgress: () => void;
   #head = Buffer.alloc(0);
-  #examiner: Examiner | undefined;
+  #inspector: FormatInspector | undefined;
 
   constructor(onProgress: () => void) {
     this.#onProgress = onProgress;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    if (this.#examiner !== undefined) {
-      await this.#examiner.write(chunk);
+    if (this.#inspector !== undefined) {
+      await this.#inspector.write(chunk);
       return;
     }
     const needed = headLength - this.#head.length;
     const before = this.#head;
     this.#head = Buffer.concat([before, chunk.subarray(0, needed)]);
     if (chunk.length < needed) return;
-    const examiner = examinerFor(this.#head, this.#onProgress);
-    this.#examiner = examiner;
+    const inspector = inspectorFor(this.#head, this.#onProgress);
+    this.#inspector = inspector;
     // What came before, and then the chunk as it came: a decompressor is asked as seldom as can be.
-    if (before.length > 0) await examiner.write(before);
-    await examiner.write(chunk);
+    if (before.length > 0) await inspector.write(before);
+    await inspector.write(chunk);
   }
 
   async end(): Promise<Content> {
     if (this.#head.length === 0) throw empty();
-    if (this.#examiner === undefined) {
-      this.#examiner = examinerFor(this.#head, this.#onProgress);
-      await this.#examiner.write(this.#head);
+    if (this.#inspector === undefined) {
+      this.#inspector = inspectorFor(this.#head, this.#onProgress);
+      await this.#inspector.write(this.#head);
     }
-    return await this.#examiner.end();
+    return await this.#inspector.end();
   }
 
   abort(): void {
-    this.#examiner?.abort?.();
+    this.#inspector?.abort?.();
   }
 }
 
-function examinerFor(head: Buffer, onProgress: () => void): Examiner {
+function inspectorFor(head: Buffer, onProgress: () => void): FormatInspector {
   const kind = recognise(head, onProgress);
-  return 'examiner' in kind ? kind.examiner : new TarballExaminer(kind.compression, onProgress);
+  return 'inspector' in kind ? kind.inspector : new TarballInspector(kind.compression, onProgress);
 }
 
 /** @param head the first bytes of the file, at least {@link headLength} or all */
 function recognise(
   head: Buffer,
   onProgress: () => void,
-): { examiner: Examiner } | { compression: Compression } {
-  if (isSquashfs(head)) return { examiner: new SquashfsExaminer(head, onProgress) };
-  if (isQcow2(head)) return { examiner: new Qcow2Examiner(head) };
-  if (isVcdiff(head)) return { examiner: new VcdiffExaminer() };
+): { inspector: FormatInspector } | { compression: Compression } {
+  if (isSquashfs(head)) return { inspector: new SquashfsInspector(head, onProgress) };
+  if (isQcow2(head)) return { inspector: new Qcow2Inspector(head) };
+  if (isVcdiff(head)) return { inspector: new VcdiffInspector() };
   const compression = detectCompression(head);
   if (compression !== 'none' || isTarHeader(head)) return { compression };
   throw new HeadwaterError('invalid', describeUnknown(head));

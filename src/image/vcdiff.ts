@@ -1,6 +1,6 @@
 import { HeadwaterError } from '../errors.ts';
 import type { Content } from './content.ts';
-import type { Examiner } from './examiner.ts';
+import type { FormatInspector } from './format-inspector.ts';
 
 // VCDIFF's magic number: "V", "C", "D" with their high bits set, then the version (RFC 3284, section 4.1).
 const magic = [0xd6, 0xc3, 0xc4];
@@ -11,7 +11,7 @@ export function isVcdiff(head: Uint8Array): boolean {
 }
 
 /** A delta holds nothing to look for: what it makes is checked by whoever applies it. */
-export class VcdiffExaminer implements Examiner {
+export class VcdiffInspector implements FormatInspector {
   #length = 0;
 
   write(chunk: Uint8Array): Promise<void> {

@@ -1,6 +1,6 @@
 import { HeadwaterError } from '../../errors.ts';
 import type { Content } from '../content.ts';
-import type { Examiner } from '../examiner.ts';
+import type { FormatInspector } from '../format-inspector.ts';
 import { ClusterTables } from './qcow2-tables.ts';
 
 // Names and offsets are those of QEMU's docs/interop/qcow2.txt; all numbers are big-endian.
@@ -23,7 +23,7 @@ const knownFeatures = 1 | corruptBit | externalDataBit | compressionTypeBit | ex
  * Checks the header and the tables of a qcow2 disk, and that all that they name is in the file. Looks at the tables
  * only, about 64 KiB for each 512 MiB of disk.
  */
-export class Qcow2Examiner implements Examiner {
+export class Qcow2Inspector implements FormatInspector {
   readonly #virtualSize: number;
   readonly #refcountTableEnd: number;
   readonly #tables: ClusterTables;

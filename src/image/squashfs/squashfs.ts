@@ -1,7 +1,7 @@
 import { defined } from '../../model/defined.ts';
 import { ZeroPages } from '../compression/zero-pages.ts';
 import type { Content } from '../content.ts';
-import type { Examiner } from '../examiner.ts';
+import type { FormatInspector } from '../format-inspector.ts';
 import { CannotUnpack, corrupt, number64, refuse, SquashfsTables } from './squashfs-blocks.ts';
 import { checkSquashfs, superblockLength } from './squashfs-check.ts';
 import { lookAtSquashfs } from './squashfs-look.ts';
@@ -18,7 +18,7 @@ const tablesLimit = 64 * 1024 * 1024;
  * Checks a squashfs: its superblock, that the file is as long as it says, and its tables, which come last and are
  * remembered as they pass (`squashfs-check.ts`). Unpacking the data would take far longer than hashing it.
  */
-export class SquashfsExaminer implements Examiner {
+export class SquashfsInspector implements FormatInspector {
   readonly #superblock: Superblock;
   readonly #tables: Buffer;
   readonly #zeros = new ZeroPages();

@@ -7,7 +7,7 @@ import { isQcow2 } from '../magic.ts';
 import { type MetadataFile, readMetadataFile } from '../metadata/metadata.ts';
 import { decodeMetadata } from '../metadata/metadata-text.ts';
 import { templateFault } from '../metadata/template-fault.ts';
-import { Qcow2Examiner, qcow2HeadLength } from '../qcow2/qcow2.ts';
+import { Qcow2Inspector, qcow2HeadLength } from '../qcow2/qcow2.ts';
 import type { Member } from './member.ts';
 import { MemberRules } from './member-rules.ts';
 import { PackingAdvice } from './packing-advice.ts';
@@ -150,11 +150,11 @@ export class TarballScan {
 /** Checks rootfs.img as a disk on its own is checked. */
 class DiskSink implements EntrySink {
   #head = Buffer.alloc(0);
-  #examiner: Qcow2Examiner | undefined;
+  #inspector: Qcow2Inspector | undefined;
 
   write(bytes: Uint8Array): void {
-    if (this.#examiner !== undefined) {
-      this.#examiner.write(bytes);
+    if (this.#inspector !== undefined) {
+      this.#inspector.write(bytes);
       return;
     }
     this.#head = Buffer.concat([this.#head, bytes]);
@@ -162,20 +162,20 @@ class DiskSink implements EntrySink {
   }
 
   end(): void {
-    this.#examiner ??= this.#begin();
-    this.#examiner.end();
+    this.#inspector ??= this.#begin();
+    this.#inspector.end();
   }
 
-  #begin(): Qcow2Examiner {
+  #begin(): Qcow2Inspector {
     if (!isQcow2(this.#head)) {
       throw new HeadwaterError(
         'invalid',
         'rootfs.img is no qcow2 disk: convert it with qemu-img convert -O qcow2',
       );
     }
-    this.#examiner = new Qcow2Examiner(this.#head);
-    this.#examiner.write(this.#head);
-    return this.#examiner;
+    this.#inspector = new Qcow2Inspector(this.#head);
+    this.#inspector.write(this.#head);
+    return this.#inspector;
   }
 }
 

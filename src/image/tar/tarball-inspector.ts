@@ -4,7 +4,7 @@ import { HeadwaterError } from '../../errors.ts';
 import { decompress } from '../compression/compression.ts';
 import { gunzipSmall } from '../compression/gzip.ts';
 import type { Compression, Content } from '../content.ts';
-import type { Examiner } from '../examiner.ts';
+import type { FormatInspector } from '../format-inspector.ts';
 import { unpackedFloor, unpackedRatioLimit } from '../limits.ts';
 import { isTarHeader, walkTar } from './tar.ts';
 import { TarballScan } from './tarball-scan.ts';
@@ -14,7 +14,7 @@ const blockSize = 512;
 const pieceSize = 256 * 1024;
 
 /** Unpacks a tarball as its bytes pass, and finds out what it holds. */
-export class TarballExaminer implements Examiner {
+export class TarballInspector implements FormatInspector {
   readonly #packed = new Channel();
   readonly #content: Promise<Content>;
 
@@ -44,9 +44,9 @@ export class TarballExaminer implements Examiner {
 
 /**
  * Finds out what a tarball holds, all of whose bytes are here.
- * @throws HeadwaterError `invalid` as {@link TarballExaminer}
+ * @throws HeadwaterError `invalid` as {@link TarballInspector}
  */
-export async function examineTarball(
+export async function inspectTarball(
   compression: Compression,
   packed: Uint8Array,
   onProgress: () => void,
