@@ -122,10 +122,10 @@ export function codeOf(error: unknown): string | undefined {
 }
 
 /** Text that somebody else chose, as part of a message: on one line, without control characters, not endless. */
-export function quotable(text: string, most = 200): string {
+export function quotable(text: string, maxLength = 200): string {
   // Also what turns the direction of writing round, and what begins a new line elsewhere.
   const plain = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim();
-  return plain.length <= most ? plain : `${plain.slice(0, most)}…`;
+  return plain.length <= maxLength ? plain : `${plain.slice(0, maxLength)}…`;
 }
 
 /** Why a text is not JSON. The messages of \`JSON.parse\` quote the text, which may be nobody's to read. */

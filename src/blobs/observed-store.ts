@@ -19,7 +19,7 @@ import { DamagedBlobError } from './damaged-blob.ts';
  */
 export type OnStoreError = (operation: string, kind: string, error: unknown) => void;
 
-const callersFault = new Set(['not-found', 'invalid', 'aborted', 'conflict']);
+const callerErrorKinds = new Set(['not-found', 'invalid', 'aborted', 'conflict']);
 /** What a stream fails with that its reader left. */
 const left = new Set(['ABORT_ERR', 'ERR_STREAM_PREMATURE_CLOSE']);
 
@@ -27,7 +27,7 @@ const left = new Set(['ABORT_ERR', 'ERR_STREAM_PREMATURE_CLOSE']);
 export function observeStore(store: BlobStore, onError: OnStoreError): BlobStore {
   const note = (operation: string, error: unknown) => {
     const kind = kindOf(error);
-    if (!callersFault.has(kind) && !left.has(codeOf(error) ?? '')) onError(operation, kind, error);
+    if (!callerErrorKinds.has(kind) && !left.has(codeOf(error) ?? '')) onError(operation, kind, error);
   };
   const observed = async <Result>(operation: string, call: Promise<Result>): Promise<Result> => {
     try {

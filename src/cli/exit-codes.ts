@@ -15,7 +15,7 @@ const codes: Record<ErrorKind, number> = {
 };
 
 /** Causes of `unavailable` that remain until a permission, a certificate or a key is changed. */
-const permanent =
+const permanentCodes =
   /^(EACCES|EPERM|EROFS|SQLITE_(READONLY|CANTOPEN|PERM|AUTH)\w*|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(VERIFY_LEAF_SIGNATURE|GET_ISSUER_CERT(_LOCALLY)?)|CERT_\w+|ERR_TLS_CERT_ALTNAME_INVALID|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch)$/;
 
 /** The exit code for a thrown value: 1 for a defect. */
@@ -27,7 +27,7 @@ export function exitCodeOf(error: unknown): number {
 /** Whether a retry cannot succeed: scripts retry after exit code 7. */
 function isPermanent(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (permanent.test(codeOf(cause) ?? '')) return true;
+    if (permanentCodes.test(codeOf(cause) ?? '')) return true;
     if (cause instanceof AggregateError && cause.errors.some(isPermanent)) return true;
   }
   return false;

@@ -20,7 +20,7 @@ export interface IndexOptions {
 }
 
 /** Errors that would also fail the remaining versions. */
-const fatal: ReadonlySet<ErrorKind> = new Set([
+const fatalKinds: ReadonlySet<ErrorKind> = new Set([
   'usage',
   'unavailable',
   'no-space',
@@ -91,7 +91,7 @@ export class TreeIndexer {
     try {
       await this.#publish(found);
     } catch (error) {
-      if (!(error instanceof HeadwaterError) || fatal.has(error.kind)) throw error;
+      if (!(error instanceof HeadwaterError) || fatalKinds.has(error.kind)) throw error;
       this.#fail({ path: found.path, error });
     }
   }

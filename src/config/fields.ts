@@ -5,7 +5,7 @@ import { parseDuration, parseSize } from './quantities.ts';
 // Types of settings. Every message completes the sentence "KEY: expected …".
 
 /** How text from the environment or a flag is parsed, and whether it is a path. */
-type Kind = 'text' | 'path' | 'whole' | 'boolean' | 'map';
+type Kind = 'text' | 'path' | 'integer' | 'boolean' | 'map';
 
 export function leaf<Schema extends z.ZodType>(kind: Kind, schema: Schema): Schema {
   return schema.meta({ kind });
@@ -13,7 +13,7 @@ export function leaf<Schema extends z.ZodType>(kind: Kind, schema: Schema): Sche
 
 export function integer(min: number, max: number) {
   const error = `expected a whole number from ${min} to ${max}`;
-  return leaf('whole', z.int({ error }).min(min, { error }).max(max, { error }));
+  return leaf('integer', z.int({ error }).min(min, { error }).max(max, { error }));
 }
 
 export function text(description: string, test: (value: string) => boolean) {

@@ -116,7 +116,7 @@ function isServiceLink(name: string, value: string): boolean {
 
 /** Parses a value from text. Unparsable text is returned as it is: the schema then reports the expected value. */
 function fromText(setting: Setting, text: string, origin: string): unknown {
-  if (setting.kind === 'whole') return /^\d{1,15}$/.test(text) ? Number(text) : text;
+  if (setting.kind === 'integer') return /^\d{1,15}$/.test(text) ? Number(text) : text;
   if (setting.kind === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;
   if (setting.kind !== 'map') return text;
   const parsed = parseYaml(text, {});

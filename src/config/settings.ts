@@ -9,7 +9,7 @@ export interface Setting {
   key: string;
   /** `HEADWATER_LISTEN_PORT` */
   variable: string;
-  kind: 'text' | 'path' | 'whole' | 'boolean' | 'map';
+  kind: 'text' | 'path' | 'integer' | 'boolean' | 'map';
 }
 
 /** Every setting once, in the order of the schema, including those of all kinds of `tls` and `storage`. */

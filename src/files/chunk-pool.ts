@@ -8,9 +8,9 @@ export const chunkLifetime = 4 * 1024 * 1024;
  * The fewest bytes that a store reads at once, when very many readers hold chunks. TLS keeps a copy in buffers of 16 KiB: with
  * its overhead and the headers of the response, a chunk of 16 KiB would need two.
  */
-const leastChunk = 15.5 * 1024;
+const minChunkSize = 15.5 * 1024;
 /** The most. With 64 KiB, the default of streams, serving takes two to three times as long (measured). */
-const chunkSize = 32 * leastChunk;
+const chunkSize = 32 * minChunkSize;
 
 /**
  * How many bytes all readers together may hold in chunks of more than the least size. A download holds two chunks, one
@@ -24,24 +24,24 @@ const chunkShare = 8;
 const maxFreeBytes = 16 * 1024 * 1024;
 
 /** Chunks to be used again, by their size. */
-const free = new Map<number, ArrayBuffer[]>();
+const freeChunks = new Map<number, ArrayBuffer[]>();
 let freeBytes = 0;
 let heldBytes = 0;
 
 /** The memory of chunks that are in use. */
-const held = new WeakSet<ArrayBufferLike>();
-const collected = new FinalizationRegistry((size: number) => {
+const heldMemory = new WeakSet<ArrayBufferLike>();
+const collectedMemory = new FinalizationRegistry((size: number) => {
   heldBytes -= size;
 });
 
 /** How many bytes may be read at once or ahead now, so that all readers together stay within the budget. */
-export function readAllowance(most = chunkSize): number {
-  return Math.max(leastChunk, Math.min(most, Math.floor((heldBudget - heldBytes) / chunkShare)));
+export function readAllowance(maxSize = chunkSize): number {
+  return Math.max(minChunkSize, Math.min(maxSize, Math.floor((heldBudget - heldBytes) / chunkShare)));
 }
 
 /** Whether readers may read a chunk before it is asked for: not when so much is held that chunks have the least size. */
 export function mayReadAhead(): boolean {
-  return readAllowance() > leastChunk;
+  return readAllowance() > minChunkSize;
 }
 
 /** Counts bytes that a reader holds, or no longer holds, elsewhere than in a chunk from here. */
@@ -57,9 +57,9 @@ export function countHeld(bytes: number): void {
 export function takeChunk(wanted: number): Buffer {
   const size = chunkFor(wanted, readAllowance());
   const memory = reuse(size) ?? Buffer.allocUnsafeSlow(size).buffer;
-  held.add(memory);
+  heldMemory.add(memory);
   heldBytes += size;
-  collected.register(memory, size, memory);
+  collectedMemory.register(memory, size, memory);
   return Buffer.from(memory, 0, Math.min(size, wanted));
 }
 
@@ -69,26 +69,26 @@ export function takeChunk(wanted: number): Buffer {
  */
 export function recycle(bytes: Uint8Array): void {
   const memory = bytes.buffer;
-  if (!(memory instanceof ArrayBuffer) || !held.delete(memory)) return;
+  if (!(memory instanceof ArrayBuffer) || !heldMemory.delete(memory)) return;
   const size = memory.byteLength;
   heldBytes -= size;
-  collected.unregister(memory);
+  collectedMemory.unregister(memory);
   if (freeBytes + size > maxFreeBytes) return;
   freeBytes += size;
-  const sameSize = free.get(size);
-  if (sameSize === undefined) free.set(size, [memory]);
+  const sameSize = freeChunks.get(size);
+  if (sameSize === undefined) freeChunks.set(size, [memory]);
   else sameSize.push(memory);
 }
 
 /** The size of a chunk: the least one, doubled until it has all wanted bytes or is the largest that is allowed. */
 function chunkFor(wanted: number, allowed: number): number {
-  let size = leastChunk;
+  let size = minChunkSize;
   while (size < wanted && size * 2 <= allowed) size *= 2;
   return size;
 }
 
 function reuse(size: number): ArrayBuffer | undefined {
-  const memory = free.get(size)?.pop();
+  const memory = freeChunks.get(size)?.pop();
   if (memory !== undefined) freeBytes -= size;
   return memory;
 }

@@ -9,7 +9,7 @@ const writeSize = 512 * 1024;
  */
 const syncSize = 32 * 1024 * 1024;
 /** How long gathered bytes wait for more when they are to be in the file soon, in milliseconds. */
-const soonDelay = 20;
+const gatherDelay = 20;
 
 /**
  * Writes the bytes of a file one after the other, in pieces that cost little. One write is under way while the next
@@ -58,7 +58,7 @@ export class FileWriter {
     this.#gathered.push(chunk);
     this.#gatheredSize += chunk.length;
     if (this.#gatheredSize >= writeSize) await this.#flush();
-    else if (this.#soon) this.#timer ??= setTimeout(() => void this.#flushLate(), soonDelay);
+    else if (this.#soon) this.#timer ??= setTimeout(() => void this.#flushLate(), gatherDelay);
   }
 
   /** Writes what is left. @throws HeadwaterError what the disk failed with */

@@ -16,13 +16,13 @@ export interface PartialFile {
 
 /**
  * Takes over what an earlier fetch of a blob left: the largest partial file that is free, or whose process has ended.
- * @param most bytes of the whole: what is larger cannot be a part of it
+ * @param maxSize bytes of the whole: what is larger cannot be a part of it
  */
-export async function claimPartial(directory: string, digest: Digest, most: number): Promise<PartialFile> {
+export async function claimPartial(directory: string, digest: Digest, maxSize: number): Promise<PartialFile> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const path = join(directory, `${digest}.${await processName()}`);
   for (const { name, size } of await leftOf(directory, digest)) {
-    if (size <= most && (await take(join(directory, name), path))) return { path, arrived: size };
+    if (size <= maxSize && (await take(join(directory, name), path))) return { path, arrived: size };
   }
   return { path, arrived: 0 };
 }

@@ -47,11 +47,11 @@ export class Spool {
   }
 }
 
-/** How many bytes arrived before; 0 when there are more than `most`. */
-export async function spooled(path: string, most = Number.POSITIVE_INFINITY): Promise<number> {
+/** How many bytes arrived before; 0 when there are more than `maxSize`. */
+export async function spooled(path: string, maxSize = Number.POSITIVE_INFINITY): Promise<number> {
   try {
     const { size } = await stat(path);
-    return size <= most ? size : 0;
+    return size <= maxSize ? size : 0;
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return 0;
     throw error;

@@ -3,12 +3,12 @@ import { recycle } from '../files/chunk-pool.ts';
 import type { BlobBody } from './blob-body.ts';
 
 /** A client that takes longer for a chunk is slow, in milliseconds. */
-const slowAfter = 1000;
+const slowSendTimeout = 1000;
 /**
  * Bytes that a slow client is sent at once. The system reports only of a whole piece that it was taken, and a client that
  * takes nothing for long is disconnected.
  */
-const slowPiece = 16 * 1024;
+const slowPieceSize = 16 * 1024;
 
 /**
  * Sends one blob, each piece when the client has taken the one before. A download has thousands of chunks and a server
@@ -67,7 +67,7 @@ export class BlobTransfer {
 
   #write(chunk: Uint8Array): void {
     const start = this.#offset;
-    this.#offset = this.#isSlow ? Math.min(chunk.length, start + slowPiece) : chunk.length;
+    this.#offset = this.#isSlow ? Math.min(chunk.length, start + slowPieceSize) : chunk.length;
     this.#response.write(chunk.subarray(start, this.#offset), this.#written);
   }
 
@@ -79,7 +79,7 @@ export class BlobTransfer {
       return;
     }
     this.#sent += chunk.length;
-    this.#isSlow = performance.now() - this.#since > slowAfter;
+    this.#isSlow = performance.now() - this.#since > slowSendTimeout;
     this.#chunk = undefined;
     recycle(chunk);
     if (this.#response.destroyed) return;

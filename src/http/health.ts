@@ -4,7 +4,7 @@ import { messageOf } from '../errors.ts';
 import type { Documents } from '../simplestreams/write/documents.ts';
 
 /** For how long the answer of a store stands, in milliseconds: probes come from many sides. */
-const checkedFor = 3000;
+const checkLifetime = 3000;
 
 /** Tells whether requests can be served: those that read, and those that write. */
 export class Readiness {
@@ -34,7 +34,7 @@ export class Readiness {
     if (purpose === 'write' && this.warning !== undefined) return this.warning;
     const now = performance.now();
     let last = this.#last.get(purpose);
-    if (last === undefined || now - last.at > checkedFor) {
+    if (last === undefined || now - last.at > checkLifetime) {
       last = { at: now, problem: this.#check(purpose).then(() => undefined, messageOf) };
       this.#last.set(purpose, last);
     }

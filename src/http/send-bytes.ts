@@ -3,7 +3,7 @@ import type { BlobBody } from './blob-body.ts';
 import { BlobTransfer } from './blob-transfer.ts';
 
 /** Bytes of a body in memory that are written at once: TLS makes a copy of what is written. */
-export const memoryPiece = 64 * 1024;
+export const memoryPieceSize = 64 * 1024;
 
 /**
  * Sends text and blobs, one after the other, as the body of a response whose status and headers are set, no faster than
@@ -19,7 +19,7 @@ export async function sendBytes(response: ServerResponse, body: (Uint8Array | Bl
     for (const part of body) {
       const isOpen =
         part instanceof Uint8Array
-          ? await sendPieces(response, part, memoryPiece)
+          ? await sendPieces(response, part, memoryPieceSize)
           : await new BlobTransfer(response, part).run();
       if (!isOpen) return;
     }

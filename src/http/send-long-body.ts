@@ -1,6 +1,6 @@
 import { Stream } from 'node:stream';
 import type { Middleware } from './context.ts';
-import { memoryPiece, sendPieces } from './send-bytes.ts';
+import { memoryPieceSize, sendPieces } from './send-bytes.ts';
 
 /**
  * Sends long JSON and text in pieces, each when the client has taken those before. Koa would hand the whole to the
@@ -14,11 +14,11 @@ export const sendLongBody: Middleware = async (context, next) => {
   if (text === undefined) return;
   // The type that was set for an object stays.
   context.body = text;
-  if (text.length <= memoryPiece) return;
+  if (text.length <= memoryPieceSize) return;
   const bytes = Buffer.from(text);
   context.length = bytes.length;
   context.respond = false;
-  if (await sendPieces(context.res, bytes, memoryPiece)) context.res.end();
+  if (await sendPieces(context.res, bytes, memoryPieceSize)) context.res.end();
 };
 
 function textOf(body: unknown): string | undefined {

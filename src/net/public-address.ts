@@ -2,7 +2,7 @@ import { BlockList, isIP } from 'node:net';
 
 // The special-purpose address registries of IANA (RFC 6890 and its updates), and what belongs to them.
 
-const special = new BlockList();
+const specialNetworks = new BlockList();
 for (const [network, prefix] of [
   // This host, private, shared (carrier-grade NAT), loopback, link-local.
   ['0.0.0.0', 8],
@@ -23,7 +23,7 @@ for (const [network, prefix] of [
   ['224.0.0.0', 4],
   ['240.0.0.0', 4],
 ] as const) {
-  special.addSubnet(network, prefix, 'ipv4');
+  specialNetworks.addSubnet(network, prefix, 'ipv4');
 }
 for (const [network, prefix] of [
   // Unspecified, loopback, and IPv4-compatible addresses, which nothing uses any more.
@@ -43,11 +43,11 @@ for (const [network, prefix] of [
   ['fec0::', 10],
   ['ff00::', 8],
 ] as const) {
-  special.addSubnet(network, prefix, 'ipv6');
+  specialNetworks.addSubnet(network, prefix, 'ipv6');
 }
 
 /** The prefixes under which an IPv6 address is an IPv4 one: mapped, translated, NAT64. */
-const embedded = ['0:0:0:0:0:ffff:', '0:0:0:0:ffff:0:', '64:ff9b:0:0:0:0:'];
+const embeddedPrefixes = ['0:0:0:0:0:ffff:', '0:0:0:0:ffff:0:', '64:ff9b:0:0:0:0:'];
 
 /**
  * Whether an address belongs to the public internet: not to this machine, to a private network or to a special purpose.
@@ -55,16 +55,16 @@ const embedded = ['0:0:0:0:0:ffff:', '0:0:0:0:ffff:0:', '64:ff9b:0:0:0:0:'];
  */
 export function isPublicAddress(address: string): boolean {
   const plain = address.replace(/%.*$/, '');
-  if (isIP(plain) === 4) return !special.check(plain, 'ipv4');
+  if (isIP(plain) === 4) return !specialNetworks.check(plain, 'ipv4');
   if (isIP(plain) !== 6) return false;
   const inner = embeddedAddress(plain);
-  return inner === undefined ? !special.check(plain, 'ipv6') : isPublicAddress(inner);
+  return inner === undefined ? !specialNetworks.check(plain, 'ipv6') : isPublicAddress(inner);
 }
 
 function embeddedAddress(address: string): string | undefined {
   const groups = groupsOf(address);
   const text = groups.map((group) => group.toString(16)).join(':');
-  if (!embedded.some((prefix) => text.startsWith(prefix))) return undefined;
+  if (!embeddedPrefixes.some((prefix) => text.startsWith(prefix))) return undefined;
   const [high = 0, low = 0] = groups.slice(6);
   return [high >> 8, high & 255, low >> 8, low & 255].join('.');
 }

@@ -8,7 +8,7 @@ import { confirmOwnership, type Ownership } from './store-owner.ts';
 /** How many blobs are looked for at a time. */
 const batchSize = 500;
 /** A sweep may always take this many blobs: in a small store, a few are a large share. */
-const smallSweep = 10;
+const toleratedStrays = 10;
 
 const day = 24 * 3_600_000;
 
@@ -105,7 +105,7 @@ export async function sweep(
     const unknown = await catalog.blobs.unknown(old);
     strays.push(...old.filter((digest) => unknown.has(digest)));
   }
-  const isTooMuch = strays.length > smallSweep && 100 * strays.length > share * blobs;
+  const isTooMuch = strays.length > toleratedStrays && 100 * strays.length > share * blobs;
   await catalog.storage.noteSweep(
     isTooMuch ? { at: new Date().toISOString(), unknown: strays.length, blobs } : undefined,
   );

@@ -3,7 +3,7 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from './log.ts';
 
 /** Milliseconds between looks at the disk. */
-const interval = 5000;
+const checkInterval = 5000;
 
 /** Fills the reserve of a data directory up again when there is space, and logs when it was used and when it is whole. */
 export class ReserveKeeper {
@@ -20,7 +20,7 @@ export class ReserveKeeper {
     this.#log = log;
     this.#timer = setInterval(() => {
       this.#looking = this.#look();
-    }, interval);
+    }, checkInterval);
     this.#timer.unref();
     this.#looking = this.#look();
   }

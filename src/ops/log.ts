@@ -20,14 +20,14 @@ export function createLogger(options: { level: string; format: 'auto' | 'json' |
   return pino(settings, pino.destination({ fd: 2, sync: false, minLength: 8192, periodicFlush: 500 }));
 }
 
-let moment = 0;
+let timestampTime = 0;
 let text = '';
 
 /** The time as pino wants it; writing it out once a millisecond is enough. */
 function timestamp(): string {
   const now = Date.now();
-  if (now !== moment) {
-    moment = now;
+  if (now !== timestampTime) {
+    timestampTime = now;
     text = `,"time":"${new Date(now).toISOString()}"`;
   }
   return text;

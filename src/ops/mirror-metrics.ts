@@ -16,7 +16,11 @@ export interface MirrorSample {
 const seconds = (date: Date | undefined) => (date === undefined ? undefined : date.getTime() / 1000);
 
 /** What is shown of a mirror; undefined is not shown. */
-const shown: { name: string; help: string; value: (mirror: MirrorSample) => number | undefined }[] = [
+const mirrorGaugeDefinitions: {
+  name: string;
+  help: string;
+  value: (mirror: MirrorSample) => number | undefined;
+}[] = [
   {
     name: 'headwater_mirror_last_success_timestamp_seconds',
     help: 'When everything selected was held for the last time.',
@@ -61,7 +65,7 @@ const shown: { name: string; help: string; value: (mirror: MirrorSample) => numb
 
 /** Adds the metrics of mirrors. @returns brings them up to date; mirrors that are not enabled are left out */
 export function mirrorGauges(registry: Registry): (mirrors: MirrorSample[]) => void {
-  const gauges = shown.map(({ name, help, value }) => ({
+  const gauges = mirrorGaugeDefinitions.map(({ name, help, value }) => ({
     value,
     gauge: new Gauge({ name, help, labelNames: ['mirror'], registers: [registry] }),
   }));

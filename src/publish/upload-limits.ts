@@ -12,13 +12,13 @@ export interface UnfinishedLimits {
 
 export function unfinishedLimit(
   limit: 'unfinishedUploads' | 'unfinishedUploadBytes',
-  most: number,
+  max: number,
 ): LimitError {
   return new LimitError(
     limit,
     'too-large',
     limit === 'unfinishedUploads'
-      ? `a token or client may have ${most} unfinished uploads at most (limits.unfinishedUploads): finish others first`
-      : `a token or client may have ${most} bytes of unfinished uploads and of blobs that no version contains (limits.unfinishedUploadBytes): finish and publish others first`,
+      ? `a token or client may have ${max} unfinished uploads at most (limits.unfinishedUploads): finish others first`
+      : `a token or client may have ${max} bytes of unfinished uploads and of blobs that no version contains (limits.unfinishedUploadBytes): finish and publish others first`,
   );
 }

@@ -14,20 +14,22 @@ import type { Workspace } from './workspace.ts';
 const collectionInterval = 10 * 60_000;
 const roundsBetweenSweeps = 144;
 /** How long documents keep an alias that a client removed, which is the first half of moving it, in milliseconds. */
-const aliasPatience = 5000;
-const aliasInterval = 1000;
+const removedAliasLifetime = 5000;
+const aliasCheckInterval = 1000;
 
 /** Takes aliases out of the documents that clients removed and did not set anew. */
 export function forgetAliases({ catalog }: Workspace, log: Logger): () => Promise<void> {
   let running: Promise<unknown> = Promise.resolve();
   const timer = setInterval(() => {
-    running = catalog.imageAliases.forget(new Date(Date.now() - aliasPatience)).catch((error: unknown) => {
-      log.warn(
-        { error: messageOf(error) },
-        'removed aliases stay in the documents; the next round tries again',
-      );
-    });
-  }, aliasInterval);
+    running = catalog.imageAliases
+      .forget(new Date(Date.now() - removedAliasLifetime))
+      .catch((error: unknown) => {
+        log.warn(
+          { error: messageOf(error) },
+          'removed aliases stay in the documents; the next round tries again',
+        );
+      });
+  }, aliasCheckInterval);
   timer.unref();
   return async () => {
     clearInterval(timer);

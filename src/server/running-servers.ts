@@ -19,7 +19,7 @@ const record = z.object({
 /** Where a running server listens and what it shows: the settings that it has, with the port that it got. */
 export type ServerRecord = Pick<Config, 'listen' | 'publicUrl' | 'tls'>;
 
-const ending = '.json';
+const recordSuffix = '.json';
 
 /**
  * Records that this process serves a data directory.
@@ -46,7 +46,7 @@ async function writeRecord(
 ): Promise<() => Promise<void>> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await removeAbandoned(directory);
-  const file = join(directory, `${await processName()}${ending}`);
+  const file = join(directory, `${await processName()}${recordSuffix}`);
   const text = JSON.stringify({ startedAt: new Date().toISOString(), listen, publicUrl, tls });
   await writeFile(`${file}.new`, text, { mode: 0o600 });
   await rename(`${file}.new`, file);
@@ -67,7 +67,7 @@ export async function runningServers(dataDir: string): Promise<ServerRecord[]> {
   const directory = directoryOf(dataDir);
   const found: z.infer<typeof record>[] = [];
   for (const name of await namesIn(directory)) {
-    if (!name.endsWith(ending) || (await isOver(directory, name))) continue;
+    if (!name.endsWith(recordSuffix) || (await isOver(directory, name))) continue;
     const server = await read(join(directory, name));
     if (server !== undefined) found.push(server);
   }

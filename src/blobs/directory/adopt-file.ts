@@ -6,7 +6,7 @@ import { fileError } from '../../files/file-error.ts';
 import { processName } from '../../files/process-name.ts';
 
 /** What a system answers when it cannot share a file's bytes between two names, or may not. */
-const cannot = new Set(
+const cannotShareCodes = new Set(
   'EXDEV EPERM EACCES EMLINK ENOTSUP EOPNOTSUPP ENOSYS ENOTTY EINVAL EISDIR EBADF'.split(' '),
 );
 
@@ -46,7 +46,7 @@ async function works(sharing: Promise<void>): Promise<boolean> {
     await sharing;
     return true;
   } catch (error) {
-    if (cannot.has(codeOf(error) ?? '')) return false;
+    if (cannotShareCodes.has(codeOf(error) ?? '')) return false;
     throw error;
   }
 }

@@ -9,7 +9,7 @@ export interface ApiResponse {
 }
 
 /** Error codes of Node.js for an untrusted certificate. */
-const distrust = new Set([
+const distrustCodes = new Set([
   'DEPTH_ZERO_SELF_SIGNED_CERT',
   'SELF_SIGNED_CERT_IN_CHAIN',
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
@@ -17,7 +17,7 @@ const distrust = new Set([
 ]);
 
 /** Kinds for responses that do not come from Headwater, but from a proxy. */
-const kinds: Record<number, ErrorKind> = {
+const kindOfStatus: Record<number, ErrorKind> = {
   401: 'unauthorized',
   403: 'forbidden',
   404: 'not-found',
@@ -27,14 +27,14 @@ const kinds: Record<number, ErrorKind> = {
 };
 
 /** The kinds that a response may contain. */
-const reportable = new Set<string>(
+const reportableKinds = new Set<string>(
   'usage invalid not-found conflict unauthorized forbidden too-large no-space unavailable aborted internal'.split(
     ' ',
   ),
 );
 
 /** The longest part of a server's message that is shown, in characters. */
-const longestMessage = 8000;
+const maxMessageLength = 8000;
 
 /** The server could not be reached, or the connection broke. */
 export class ConnectionError extends HeadwaterError {
@@ -50,7 +50,7 @@ export class ConnectionError extends HeadwaterError {
 /** The error for a server that could not be reached: why, and what to do. */
 export function connectionError(server: string, error: unknown): ConnectionError {
   const code = codeOf(error) ?? '';
-  if (distrust.has(code)) {
+  if (distrustCodes.has(code)) {
     return new ConnectionError(
       `${server}: the certificate is not trusted. Use --ca FILE (a self-signed certificate is in the data directory of the server, tls/server.crt)`,
       error,
@@ -88,7 +88,7 @@ export function responseError(server: string, { status, headers, text }: ApiResp
         : `${server}: the server redirects to ${address}. Use that address with --server`,
     );
   }
-  const kind = kinds[status] ?? (status >= 500 ? 'unavailable' : 'invalid');
+  const kind = kindOfStatus[status] ?? (status >= 500 ? 'unavailable' : 'invalid');
   return new HeadwaterError(
     kind,
     `${server}: status ${status}, and the response is not from a Headwater server`,
@@ -106,12 +106,12 @@ function errorIn(text: string): ReportedError | undefined {
   try {
     const { error } = JSON.parse(text) as { error?: Partial<Record<keyof ReportedError, unknown>> };
     if (typeof error?.kind !== 'string' || typeof error.message !== 'string') return undefined;
-    if (!reportable.has(error.kind)) return undefined;
+    if (!reportableKinds.has(error.kind)) return undefined;
     // Line breaks stay, because a message may list several errors. The rest is quoted: the server may not be Headwater.
     const message = error.message
-      .slice(0, longestMessage)
+      .slice(0, maxMessageLength)
       .split('\n')
-      .map((line) => quotable(line, longestMessage));
+      .map((line) => quotable(line, maxMessageLength));
     const fields = Array.isArray(error.fields)
       ? error.fields.filter((field): field is string => typeof field === 'string')
       : undefined;

@@ -13,7 +13,7 @@ const pollInterval = { first: 100, longest: 2000 };
 const maxIdlePolls = 5;
 
 /** How long a server may be unreachable during a run, in milliseconds: the run may continue meanwhile. */
-const usualReconnectTimeout = 15_000;
+const defaultReconnectTimeout = 15_000;
 
 /** As JSON has it: dates are text. */
 type PlainRun = Omit<RunRecord, 'startedAt' | 'finishedAt' | 'report'> & {
@@ -44,7 +44,7 @@ export class RemoteMirrors {
   static async with<Result>(
     target: ApiTarget,
     work: (mirrors: RemoteMirrors) => Promise<Result>,
-    { reconnectTimeout = usualReconnectTimeout }: { reconnectTimeout?: number } = {},
+    { reconnectTimeout = defaultReconnectTimeout }: { reconnectTimeout?: number } = {},
   ): Promise<Result> {
     const client = await ApiClient.open(target);
     try {

@@ -7,7 +7,7 @@ import { humanDuration, humanSize } from './human.ts';
 const rateWindow = 10_000;
 /** How often bars are drawn at most, and from how many bytes on a file has a bar. */
 const framesPerSecond = 8;
-const leastSize = 1024 * 1024;
+const minSize = 1024 * 1024;
 
 /** Shows the progress of a run, in total and for each file, on stderr, which must be a terminal. */
 export class MirrorProgress {
@@ -49,7 +49,7 @@ export class MirrorProgress {
     if (this.#bars === undefined || total === undefined) return;
     const known = this.#files.get(file);
     const entry = known ?? {
-      bar: total < leastSize ? undefined : this.#bars.create(total, 0, { name: file, pace: '' }),
+      bar: total < minSize ? undefined : this.#bars.create(total, 0, { name: file, pace: '' }),
       done: 0,
     };
     if (known === undefined) this.#files.set(file, entry);

@@ -8,7 +8,7 @@ import type { Output } from './output.ts';
 import { table } from './table.ts';
 
 /** How many versions of a plan are listed for people. */
-const versionsListed = 50;
+const maxVersionsListed = 50;
 
 /** How many missing bytes a run downloads, and how many it only lists. */
 function bytesOf({ mode }: Pick<MirrorDefinition, 'mode'>, missing: number) {
@@ -48,7 +48,7 @@ export function printPlan(
 ): void {
   const isListed = mode === 'on-demand';
   if (plan.add.length > 0) {
-    const rows = plan.add.slice(0, versionsListed);
+    const rows = plan.add.slice(0, maxVersionsListed);
     output.line(
       table(
         [
@@ -69,7 +69,7 @@ export function printPlan(
   }
   if (plan.move.length > 0)
     output.line(`${name}: ${count(plan.move.length, 'product')} to move into the stream ${stream}`);
-  for (const { product, serial } of plan.retire.slice(0, versionsListed))
+  for (const { product, serial } of plan.retire.slice(0, maxVersionsListed))
     output.line(`RETIRE  ${product}  ${serial}`);
   const stored = plan.stored > 0 ? `, ${humanSize(plan.stored)} are stored already` : '';
   const missing = humanSize(plan.fetch);

@@ -7,7 +7,7 @@ import { humanDuration, humanSize } from './human.ts';
 const rateWindow = 5_000;
 
 /** Smaller files, in bytes, finish before anyone could read the bar. */
-const leastSize = 4 * 1024 * 1024;
+const minSize = 4 * 1024 * 1024;
 
 interface Sample {
   time: number;
@@ -24,7 +24,7 @@ export class ProgressBar {
   /** Receives progress from code that reads files, and lets a signal interrupt it. */
   readonly report: Progress = ({ file, done, total }) => {
     throwIfInterrupted();
-    if (!this.#visible || total === undefined || total < leastSize) return;
+    if (!this.#visible || total === undefined || total < minSize) return;
     if (file !== this.#file) this.#start(file, total);
     const now = Date.now();
     this.#samples.push({ time: now, done });

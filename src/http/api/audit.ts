@@ -14,8 +14,8 @@ export function auditRoutes(router: Routes, services: ApiServices): void {
 
 async function listAudit(context: Context, { access, catalog }: ApiServices): Promise<void> {
   access.demandAdministrator(identityOf(context));
-  const limit = wholeNumber(context, 'limit', { least: 1, most: pageSize }) ?? pageSize;
-  const before = wholeNumber(context, 'before', { least: 1, most: Number.MAX_SAFE_INTEGER });
+  const limit = wholeNumber(context, 'limit', { min: 1, max: pageSize }) ?? pageSize;
+  const before = wholeNumber(context, 'before', { min: 1, max: Number.MAX_SAFE_INTEGER });
   const who = single(context, 'who');
   const since = single(context, 'since');
   const entries = await catalog.audit.list({

@@ -34,7 +34,7 @@ async function listStreams(context: Context, services: ApiServices): Promise<voi
 
 /** The products of an alias or a name, or else a page of all. */
 async function listProducts(context: Context, { catalog, access }: ApiServices): Promise<void> {
-  const limit = wholeNumber(context, 'limit', { least: 1, most: pageSize }) ?? pageSize;
+  const limit = wholeNumber(context, 'limit', { min: 1, max: pageSize }) ?? pageSize;
   const identity = identityOf(context);
   const matches = filterOf(context);
   const alias = single(context, 'alias');

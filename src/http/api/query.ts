@@ -14,15 +14,15 @@ export function single(context: Context, name: string): string | undefined {
 export function wholeNumber(
   context: Context,
   name: string,
-  range: { least: number; most: number },
+  range: { min: number; max: number },
 ): number | undefined {
   const text = single(context, name);
   if (text === undefined) return undefined;
   const value = Number(text);
-  if (Number.isInteger(value) && value >= range.least && value <= range.most) return value;
+  if (Number.isInteger(value) && value >= range.min && value <= range.max) return value;
   throw new HeadwaterError(
     'invalid',
-    `${name} ${JSON.stringify(text)}: expected a whole number from ${range.least} to ${range.most}`,
+    `${name} ${JSON.stringify(text)}: expected a whole number from ${range.min} to ${range.max}`,
     { fields: [name] },
   );
 }

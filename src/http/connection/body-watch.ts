@@ -5,16 +5,16 @@ import type { OnRefused } from './refusals.ts';
 
 /** What a body must do to go on. */
 export interface BodyLimits {
-  /** How often bodies are looked at, in milliseconds. */
-  interval: number;
-  /** Bytes that must arrive between two looks. */
-  least: number;
-  /** How many looks in a row may find fewer. */
-  patience: number;
+  /** How often bodies are checked, in milliseconds. */
+  checkInterval: number;
+  /** Bytes that must arrive between two checks. */
+  minBytes: number;
+  /** How many checks in a row may find fewer. */
+  maxSlowChecks: number;
 }
 
 /** An image may take hours, but not for ever: less than 100 bytes a second for a minute is nobody's connection. */
-const usual: BodyLimits = { interval: 10_000, least: 1000, patience: 6 };
+const defaultLimits: BodyLimits = { checkInterval: 10_000, minBytes: 1000, maxSlowChecks: 6 };
 
 interface Watched {
   request: IncomingMessage;
@@ -33,10 +33,10 @@ export class BodyWatch {
   readonly #timer: NodeJS.Timeout;
   readonly #onRefused: OnRefused;
 
-  constructor(limits: BodyLimits = usual, onRefused: OnRefused = () => undefined) {
+  constructor(limits: BodyLimits = defaultLimits, onRefused: OnRefused = () => undefined) {
     this.#limits = limits;
     this.#onRefused = onRefused;
-    this.#timer = setInterval(() => this.#look(), limits.interval).unref();
+    this.#timer = setInterval(() => this.#look(), limits.checkInterval).unref();
   }
 
   /** Watches the body of a request, if it has one. */
@@ -54,15 +54,15 @@ export class BodyWatch {
   }
 
   #look(): void {
-    const { least, patience } = this.#limits;
+    const { minBytes, maxSlowChecks } = this.#limits;
     for (const watched of this.#watched) {
       const { request, response } = watched;
       const { bytesRead } = request.socket;
       // What arrived and was not read yet is waiting for us, not we for it.
-      const isSlow = bytesRead - watched.seen < least && request.readableLength === 0;
+      const isSlow = bytesRead - watched.seen < minBytes && request.readableLength === 0;
       watched.slow = isSlow || response.writableFinished ? watched.slow + 1 : 0;
       watched.seen = bytesRead;
-      if (watched.slow < patience) continue;
+      if (watched.slow < maxSlowChecks) continue;
       if (!request.socket.destroyed) this.#onRefused('slowUpload', clientAddress(request), senderOf(request));
       request.socket.destroy();
     }

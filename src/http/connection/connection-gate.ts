@@ -5,7 +5,7 @@ import { type ProxyTrust, socketAddress } from './client-address.ts';
 import type { OnRefused } from './refusals.ts';
 
 /** Files that are open beside those of connections: the catalog, threads, the log, blobs that are being written. */
-const otherFiles = 256;
+const reservedFiles = 256;
 
 /** Admits new connections within the limits. A trusted proxy has no share of its own, only the total. */
 export class ConnectionGate {
@@ -48,7 +48,7 @@ export class ConnectionGate {
  */
 export function connectionCapacity(limits = readLimits()): number | undefined {
   const files = /^Max open files\s+(\d+)/m.exec(limits)?.[1];
-  return files === undefined ? undefined : Math.max(16, Math.floor((Number(files) - otherFiles) / 2));
+  return files === undefined ? undefined : Math.max(16, Math.floor((Number(files) - reservedFiles) / 2));
 }
 
 function readLimits(): string {

@@ -9,17 +9,17 @@ import type { OnRefused } from './refusals.ts';
 /** How long a new connection may take to say its first byte, in milliseconds. */
 const firstByteTimeout = 10_000;
 /** How long a client may take to shake hands, and then for the headers of a request, in milliseconds. */
-const usualTimeouts = { handshake: 10_000, headers: 30_000, look: 5000 };
+const defaultTimeouts = { handshake: 10_000, headers: 30_000, look: 5000 };
 /** A client that vanished without a word is found out by TCP, also where nothing is sent to it. */
-const perConnection = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
+const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
 /** The first byte of a TLS handshake record (RFC 8446, section 5.1). */
 const handshakeRecord = 0x16;
 
 /** The code of the error that Node.js has for headers that do not end in time. */
-const slowHeaders = 'ERR_HTTP_REQUEST_TIMEOUT';
+const slowHeadersCode = 'ERR_HTTP_REQUEST_TIMEOUT';
 /** What clients are told whose bytes are no request; of every other code that the parser has, that it is a bad one. */
 const refusalStatus: Record<string, string> = {
-  [slowHeaders]: '408 Request Timeout',
+  [slowHeadersCode]: '408 Request Timeout',
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
   HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
 };
@@ -56,9 +56,9 @@ export class Listener {
    * @param options.gate decides which connections may stay
    */
   constructor(
-    options: { tls?: TlsFiles | undefined; timeouts?: typeof usualTimeouts; gate?: ListenerGate } = {},
+    options: { tls?: TlsFiles | undefined; timeouts?: typeof defaultTimeouts; gate?: ListenerGate } = {},
   ) {
-    const { tls, timeouts = usualTimeouts, gate } = options;
+    const { tls, timeouts = defaultTimeouts, gate } = options;
     this.#gate = gate;
     const settings = {
       // Uploads of images take as long as they take (body-watch.ts); a header does not.
@@ -92,7 +92,7 @@ export class Listener {
           gate?.onRefused('handshake', socketAddress(socket));
         socket.destroy();
       });
-      this.#port = createPortServer(perConnection, (socket) => {
+      this.#port = createPortServer(socketOptions, (socket) => {
         if (gate?.admit(socket) !== false) this.#sort(socket);
       });
       // They get their connections from the port, and would not begin to look for slow headers without being told.
@@ -200,7 +200,7 @@ export class Listener {
   /** Answers what is no request, as Node.js would; headers that do not end in time count as refused. */
   #refuse(error: Error, socket: Socket, isBusy: boolean): void {
     const code = codeOf(error) ?? '';
-    if (code === slowHeaders) this.#gate?.onRefused('slowHeaders', socketAddress(socket));
+    if (code === slowHeadersCode) this.#gate?.onRefused('slowHeaders', socketAddress(socket));
     const status = refusalStatus[code] ?? (code.startsWith('HPE_') ? '400 Bad Request' : undefined);
     if (status === undefined || isBusy || !socket.writable) socket.destroy();
     else socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`, () => socket.destroy());

@@ -53,7 +53,7 @@ export type OnRefused = (reason: RefusalReason, address: string, who?: string) =
 /** How many refusals are logged one by one in an interval; those that follow are only counted. */
 const maxLogged = 20;
 /** The interval, in milliseconds. */
-const interval = 60_000;
+const logInterval = 60_000;
 
 /**
  * Logs what limits refuse, with the address and the identity of the client, and counts it. A reason and client are logged
@@ -78,7 +78,7 @@ export class Refusals {
 
   readonly note: OnRefused = (reason, address, who) => {
     this.#count(reason);
-    this.#timer ??= setTimeout(() => this.#endInterval(), interval).unref();
+    this.#timer ??= setTimeout(() => this.#endInterval(), logInterval).unref();
     const key = `${reason} ${address} ${who ?? ''}`;
     if (this.#logged.has(key) || this.#logged.size >= maxLogged) {
       this.#suppressed.set(reason, (this.#suppressed.get(reason) ?? 0) + 1);

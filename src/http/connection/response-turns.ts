@@ -5,11 +5,11 @@ import { peerAddress } from './client-address.ts';
 import type { OnRefused } from './refusals.ts';
 
 /** With this many requests waiting on a connection, no more are read from it. */
-const pauseAt = 32;
+const maxWaitingPerConnection = 32;
 /** How many requests may wait on all connections together: what was read of a connection at once may hold a thousand. */
 const maxWaiting = 20_000;
 /** How often the progress of responses is checked, in milliseconds, unless the timeout is shorter. */
-const longestInterval = 5000;
+const maxCheckInterval = 5000;
 
 interface Connection {
   response: ServerResponse;
@@ -42,7 +42,7 @@ export class ResponseTurns {
     this.#handle = handle;
     this.#onRefused = options.onRefused;
     this.#sendTimeout = options.sendTimeout;
-    this.#timer = setInterval(() => this.#check(), Math.min(longestInterval, options.sendTimeout / 2));
+    this.#timer = setInterval(() => this.#check(), Math.min(maxCheckInterval, options.sendTimeout / 2));
     this.#timer.unref();
   }
 
@@ -75,7 +75,7 @@ export class ResponseTurns {
     }
     connection.waiting.push([request, response]);
     this.#waiting++;
-    if (connection.waiting.length < pauseAt) return;
+    if (connection.waiting.length < maxWaitingPerConnection) return;
     connection.paused = true;
     socket.pause();
   };

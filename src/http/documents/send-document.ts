@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Document } from '../../simplestreams/write/gzip-segment.ts';
-import { memoryPiece, sendPieces } from '../send-bytes.ts';
+import { memoryPieceSize, sendPieces } from '../send-bytes.ts';
 
 /** Anyone's web page may read documents: the web interfaces of LXD and Incus do. */
 export const readableAnywhere = {
@@ -42,7 +42,7 @@ export function sendDocument(
     response.end();
     return 0;
   }
-  if (gzip && document.gzip.length <= memoryPiece) response.end(document.gzip);
+  if (gzip && document.gzip.length <= memoryPieceSize) response.end(document.gzip);
   else void sendAll(response, gzip ? [document.gzip] : document.plain);
   return gzip ? document.gzip.length : document.plainLength;
 }
@@ -77,7 +77,7 @@ function prepareHeaders(document: Document) {
 /** Sends buffers one after the other, no faster than the client takes them. */
 async function sendAll(response: ServerResponse, buffers: Buffer[]): Promise<void> {
   for (const buffer of buffers) {
-    if (!(await sendPieces(response, buffer, memoryPiece))) return;
+    if (!(await sendPieces(response, buffer, memoryPieceSize))) return;
   }
   response.end();
 }

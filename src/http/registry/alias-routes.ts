@@ -22,12 +22,12 @@ import { assertUnchanged, etagOf } from './preconditions.ts';
 import type { RegistryServices } from './services.ts';
 import { agentArchitecture } from './uploads/upload-headers.ts';
 
-const entry = z.object({
+const newAliasBody = z.object({
   name: z.string(),
   description: z.string().optional(),
   target: z.string(),
 });
-const change = z.object({ description: z.string().optional(), target: z.string().optional() });
+const aliasChangeBody = z.object({ description: z.string().optional(), target: z.string().optional() });
 
 /** What the list of aliases can be filtered by. */
 const aliasFields = { name: 'text', description: 'text', target: 'text', type: 'text' } as const;
@@ -65,7 +65,7 @@ async function listAliases(context: Context, { catalog, images }: AliasServices)
 
 async function addAlias(context: Context, services: AliasServices): Promise<void> {
   services.access.demandAny(identityOf(context), 'publish');
-  const { name: given, description = '', target } = await readBody(context.req, entry);
+  const { name: given, description = '', target } = await readBody(context.req, newAliasBody);
   const name = parseAlias(given);
   await set(context, services, { name, description }, target);
   created(context, pathOf(name));
@@ -84,7 +84,7 @@ async function getAlias(context: RouteContext, { images, moves }: AliasServices)
 async function changeAlias(context: RouteContext, services: AliasServices): Promise<void> {
   const found = await demandAlias(context, services);
   assertUnchanged(context, etagOf(view(found)));
-  const body = await readBody(context.req, change);
+  const body = await readBody(context.req, aliasChangeBody);
   const { description = found.description, target = found.image.fingerprint } = body;
   await set(context, services, { name: found.name, description, from: streamOf(found) }, target);
   sync(context, {});

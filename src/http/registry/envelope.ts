@@ -4,7 +4,7 @@ import type { Context } from '../context.ts';
 // The answers of the LXD API, as lxc and incus parse them
 // (https://documentation.ubuntu.com/lxd/stable-5.0/rest-api/#return-values).
 
-const empty = { status: '', status_code: 0, operation: '', error_code: 0, error: '', metadata: null };
+const emptyEnvelope = { status: '', status_code: 0, operation: '', error_code: 0, error: '', metadata: null };
 
 /** The body of an answer with a value. */
 export function envelope(metadata: unknown) {

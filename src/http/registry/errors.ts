@@ -26,17 +26,17 @@ export class PreconditionFailed extends HeadwaterError {
 }
 
 /** How much of a body is read that nobody wants any more, in bytes and milliseconds, so that its sender hears why. */
-export interface Patience {
+export interface DrainLimits {
   bytes: number;
   milliseconds: number;
 }
 
-const patienceWithStrangers: Patience = { bytes: 16 * 1024 * 1024, milliseconds: 10_000 };
+const strangerDrainLimits: DrainLimits = { bytes: 16 * 1024 * 1024, milliseconds: 10_000 };
 
 /** Where errors become answers of the LXD API. A defect of ours is logged whole and tells the client nothing. */
 export function registryErrors(
   { onDefect, noteRefusal }: ErrorSinks,
-  patienceWithKnown: Patience,
+  knownDrainLimits: DrainLimits,
 ): Middleware {
   return async (context, next) => {
     try {
@@ -53,8 +53,8 @@ export function registryErrors(
       if (known === undefined) onDefect(error, String(context.state.requestId));
       else noteRefusal(known, context.req);
       const identity = context.state.identity;
-      const patience = identity === undefined ? patienceWithStrangers : patienceWithKnown;
-      if (!(await drain(context.req, patience))) context.set('Connection', 'close');
+      const limits = identity === undefined ? strangerDrainLimits : knownDrainLimits;
+      if (!(await drain(context.req, limits))) context.set('Connection', 'close');
       const status = known === undefined ? 500 : statusOf[known.kind];
       context.status = known instanceof PreconditionFailed ? 412 : status;
       context.remove('ETag');
@@ -72,11 +72,11 @@ export function registryErrors(
  * of the answer.
  * @returns whether the body came to its end
  */
-async function drain(request: IncomingMessage, patience: Patience): Promise<boolean> {
+async function drain(request: IncomingMessage, limits: DrainLimits): Promise<boolean> {
   if (request.complete || request.destroyed) return true;
   await new Promise<void>((resolve) => {
-    let left = patience.bytes;
-    const timer = setTimeout(done, patience.milliseconds);
+    let left = limits.bytes;
+    const timer = setTimeout(done, limits.milliseconds);
     function done() {
       clearTimeout(timer);
       request.off('data', count).off('end', done).off('close', done).off('error', done);

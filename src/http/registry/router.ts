@@ -14,7 +14,7 @@ import { serverRoutes } from './server-information.ts';
 import type { RegistryServices } from './services.ts';
 
 /** A client that was let in may send its upload to the end before it is told why it was refused. */
-const patienceMilliseconds = 3_600_000;
+const drainTimeout = 3_600_000;
 
 /**
  * What `lxc` and `incus` speak: the part of the LXD API that is about images, at `/` and under `/1.0`. Everything else
@@ -31,7 +31,7 @@ export function createRegistry(services: RegistryServices, sinks: ErrorSinks): M
   const routes = router.routes();
   const errors = registryErrors(sinks, {
     bytes: services.uploadLimit,
-    milliseconds: patienceMilliseconds,
+    milliseconds: drainTimeout,
   });
   return async (context, next) => {
     const isOurs = context.path === '/' || /^\/1\.0(\/|$)/.test(context.path);

@@ -9,7 +9,7 @@ import { readXzHeader, xzHeaderLength } from './xz/xz-header.ts';
 import { unzstd } from './zstd.ts';
 
 /** After so many unpacked bytes other work of the same thread gets its turn. */
-const turn = 4 * 1024 * 1024;
+const turnSize = 4 * 1024 * 1024;
 
 /**
  * Unpacks a stream. What it yields may be kept, so chunks of the source must not be written to again: with `none`
@@ -25,7 +25,7 @@ export async function* decompress(
   for await (const bytes of decompressors[compression](source)) {
     yield bytes;
     sinceTurn += bytes.length;
-    if (sinceTurn < turn) continue;
+    if (sinceTurn < turnSize) continue;
     sinceTurn = 0;
     await setImmediate();
   }

@@ -7,7 +7,7 @@ const inputSize = 32 * 1024;
 const outputSize = 128 * 1024;
 
 /** Bytes that a small file may unpack to at once. */
-const atOnce = 256 * 1024;
+const maxUnpackedAtOnce = 256 * 1024;
 
 /**
  * Unpacks a whole file of gzip at once where that is little: a stream takes many times as long to set up.
@@ -16,7 +16,7 @@ const atOnce = 256 * 1024;
 export function gunzipSmall(packed: Uint8Array): Uint8Array | undefined {
   try {
     // The types do not know that with `info` it tells how far it came.
-    const options: ZlibOptions = { maxOutputLength: atOnce, info: true };
+    const options: ZlibOptions = { maxOutputLength: maxUnpackedAtOnce, info: true };
     const { buffer, engine } = gunzipSync(packed, options) as unknown as {
       buffer: Buffer;
       engine: { bytesWritten: number };

@@ -8,7 +8,7 @@ const kibibyte = 1024;
 const mebibyte = 1024 * kibibyte;
 
 /** Bytes that an examination takes beside what its file asks for: the buffers on its way, and its output. */
-const base = 16 * mebibyte;
+const baseMemory = 16 * mebibyte;
 const bzip2Blocks = 5 * mebibyte;
 /** A process of Node.js that does nothing but unpack. */
 const liblzmaProcess = 48 * mebibyte;
@@ -22,15 +22,15 @@ export const memoryHeadLength = 512;
  * @param head the first {@link memoryHeadLength} bytes, or the whole file
  */
 export function memoryNeeded(head: Uint8Array): number {
-  return base + asked(Buffer.from(head.buffer, head.byteOffset, head.length));
+  return baseMemory + asked(Buffer.from(head.buffer, head.byteOffset, head.length));
 }
 
 /** Bytes of memory that unpacking takes of which no more is known. */
 export function memoryOf(compression: Compression): number {
-  return base + mostAsked[compression];
+  return baseMemory + maxMemoryAsked[compression];
 }
 
-const mostAsked: Record<Compression, number> = {
+const maxMemoryAsked: Record<Compression, number> = {
   none: mebibyte,
   gzip: mebibyte,
   bzip2: bzip2Blocks,
@@ -50,10 +50,10 @@ function asked(head: Buffer): number {
       return liblzmaProcess + head.readUInt32LE(1);
     case 'xz': {
       const { needsLiblzma, dictionary } = readXzHeader(head);
-      return needsLiblzma ? liblzmaProcess + dictionary : mostAsked.xz;
+      return needsLiblzma ? liblzmaProcess + dictionary : maxMemoryAsked.xz;
     }
     default:
-      return mostAsked[compression];
+      return maxMemoryAsked[compression];
   }
 }
 
@@ -67,14 +67,14 @@ function tablesOf(head: Buffer): number {
  * Bytes of the window of the first frame (RFC 8878, section 3.1.1.1); the most that is allowed where it cannot be told.
  */
 export function zstdWindow(head: Uint8Array): number {
-  const most = 2 ** zstdWindowLog;
+  const maxWindow = 2 ** zstdWindowLog;
   const bytes = Buffer.from(head.buffer, head.byteOffset, head.length);
-  if (bytes.length < 18 || bytes.readUInt32LE(0) !== 0xfd2fb528) return most;
+  if (bytes.length < 18 || bytes.readUInt32LE(0) !== 0xfd2fb528) return maxWindow;
   const descriptor = bytes.readUInt8(4);
   if ((descriptor & 0x20) === 0) {
     const window = bytes.readUInt8(5);
     const size = 2 ** (10 + (window >>> 3));
-    return Math.min(most, size + (size / 8) * (window & 7));
+    return Math.min(maxWindow, size + (size / 8) * (window & 7));
   }
   // A single segment: its window is as long as its content.
   const at = 5 + ([0, 1, 2, 4][descriptor & 3] ?? 0);
@@ -84,8 +84,8 @@ export function zstdWindow(head: Uint8Array): number {
     case 1:
       return bytes.readUInt16LE(at) + 256;
     case 2:
-      return Math.min(most, bytes.readUInt32LE(at));
+      return Math.min(maxWindow, bytes.readUInt32LE(at));
     default:
-      return Math.min(most, Number(bytes.readBigUInt64LE(at)));
+      return Math.min(maxWindow, Number(bytes.readBigUInt64LE(at)));
   }
 }

@@ -10,7 +10,7 @@ const outputSize = 128 * 1024;
  * Bytes that every frame may refer back. Those of a larger window must all say so in the first frame, by which the memory
  * is planned (`memory-needed.ts`).
  */
-const usualWindowLog = 23;
+const defaultWindowLog = 23;
 
 /** Kept for the next stream: its memory is not V8's, which therefore does not hurry to collect those that are used once. */
 let spare: DCtx | undefined;
@@ -19,7 +19,7 @@ let spare: DCtx | undefined;
  * Unpacks Zstandard: any number of frames one after the other, skippable ones too (RFC 8878, section 3), with their
  * checksums where they have them.
  * @throws HeadwaterError `invalid` where the data is truncated, corrupt, followed by something else, or needs a
- *   larger window than {@link zstdWindowLog} allows, or than the first frame and {@link usualWindowLog} do
+ *   larger window than {@link zstdWindowLog} allows, or than the first frame and {@link defaultWindowLog} do
  */
 export async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const context = spare ?? new binding.DCtx();
@@ -38,7 +38,7 @@ async function* unpackFrames(context: DCtx, source: AsyncIterable<Uint8Array>): 
   let output = Buffer.alloc(0);
   for await (const chunk of source) {
     if (windowLog === undefined) {
-      windowLog = Math.max(usualWindowLog, Math.ceil(Math.log2(zstdWindow(chunk))));
+      windowLog = Math.max(defaultWindowLog, Math.ceil(Math.log2(zstdWindow(chunk))));
       context.setParameter(binding.DParameter.windowLogMax, windowLog);
     }
     let rest = chunk;

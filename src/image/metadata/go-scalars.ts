@@ -32,8 +32,8 @@ const notNumbers = new Map([
 ]);
 
 export const tagPrefix = 'tag:yaml.org,2002:';
-export const largest = 2n ** 63n - 1n;
-export const smallest = -(2n ** 63n);
+export const maxInt64 = 2n ** 63n - 1n;
+export const minInt64 = -(2n ** 63n);
 
 /** A scalar as it was written, without its quotes. */
 export function written(scalar: Scalar): string {
@@ -90,8 +90,8 @@ function resolvePlain(text: string): Resolved {
 function resolveNumber(text: string): Resolved | undefined {
   if (!/^[-+.\d]/.test(text)) return undefined;
   const plain = text.startsWith('.') ? text : text.replaceAll('_', '');
-  const whole = text.startsWith('.') ? undefined : parseInteger(plain);
-  if (whole !== undefined) return { type: 'whole number', value: whole };
+  const integer = text.startsWith('.') ? undefined : parseInteger(plain);
+  if (integer !== undefined) return { type: 'whole number', value: integer };
   if (!/^[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?$/.test(plain)) return undefined;
   const value = Number(plain);
   return Number.isFinite(value) ? { type: 'number', value } : undefined;
@@ -105,7 +105,7 @@ function parseInteger(text: string): bigint | undefined {
   const value = octal === undefined ? BigInt(digits ?? '0') : BigInt(`0o${octal}`);
   const signed = sign === '-' ? -value : value;
   // What has a sign is no unsigned number.
-  return signed < smallest || signed > (sign === '' ? 2n ** 64n - 1n : largest) ? undefined : signed;
+  return signed < minInt64 || signed > (sign === '' ? 2n ** 64n - 1n : maxInt64) ? undefined : signed;
 }
 
 export function mismatch(where: string, found: string, expected: string): TypeMismatch {

@@ -11,7 +11,7 @@ import {
   visit,
   type YAMLMap,
 } from 'yaml';
-import { largest, mismatch, resolve, smallest, TypeMismatch, tagPrefix, written } from './go-scalars.ts';
+import { maxInt64, minInt64, mismatch, resolve, TypeMismatch, tagPrefix, written } from './go-scalars.ts';
 
 // How gopkg.in/yaml.v2 (2.4, decode.go), with which LXD and Incus read metadata.yaml, turns YAML into typed fields: `5.9` is
 // accepted as a whole number, a later key replaces an earlier one, and `<<` merges where it stands. `go-scalars.ts` has the types
@@ -104,9 +104,9 @@ export class GoYaml {
       if (!isScalar(found)) throw mismatch(where, describeKind(found), expected);
       const resolved = resolve(found, where);
       if (resolved.type === 'null') return 0n;
-      if (resolved.type === 'whole number' && resolved.value <= largest) return resolved.value;
+      if (resolved.type === 'whole number' && resolved.value <= maxInt64) return resolved.value;
       if (resolved.type === 'number' && resolved.value < 2 ** 63) {
-        return resolved.value < -(2 ** 63) ? smallest : BigInt(Math.trunc(resolved.value));
+        return resolved.value < -(2 ** 63) ? minInt64 : BigInt(Math.trunc(resolved.value));
       }
       throw new TypeMismatch(`${where} ${describeScalar(found, expected)}`);
     });

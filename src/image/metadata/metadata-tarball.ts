@@ -85,12 +85,12 @@ function metadataYaml(options: MetadataOptions, creationDate: number): string {
 function dateOf(serial: string): number {
   const [, date, hour, minute] = /^(\d{8})_(\d{2})(\d{2})$/.exec(serial) ?? [];
   const iso = `${date?.replace(/^(....)(..)/, '$1-$2-')}T${hour}:${minute}:00.000Z`;
-  const moment = new Date(iso);
-  if (Number.isNaN(moment.getTime()) || moment.toISOString() !== iso) {
+  const time = new Date(iso);
+  if (Number.isNaN(time.getTime()) || time.toISOString() !== iso) {
     throw new HeadwaterError(
       'invalid',
       `serial ${JSON.stringify(serial)}: expected a date and time as YYYYMMDD_HHMM`,
     );
   }
-  return moment.getTime() / 1000;
+  return time.getTime() / 1000;
 }

@@ -11,7 +11,7 @@ import { GoYaml } from './go-yaml.ts';
 const lastSecond = 253_402_300_799n;
 const firstSecond = -62_167_219_200n;
 
-const aDate = 'seconds since 1970, such as 1735689600';
+const dateDescription = 'seconds since 1970, such as 1735689600';
 
 /** A file that the daemons make in an instance. */
 export interface ImageTemplate {
@@ -64,11 +64,11 @@ function decode(yaml: GoYaml, contents: unknown, source: string): MetadataFile {
   yaml.fields(contents, 'the document', {
     architecture: (value) => void architectures.push(value),
     creation_date: (value) => {
-      creation = yaml.integer(value, 'creation_date', aDate);
+      creation = yaml.integer(value, 'creation_date', dateDescription);
       isDated = !yaml.isNull(value);
     },
     expiry_date: (value) => {
-      expiry = yaml.integer(value, 'expiry_date', aDate);
+      expiry = yaml.integer(value, 'expiry_date', dateDescription);
     },
     properties: (value) => yaml.map(value, 'properties', properties, readText),
     templates: (value) =>
@@ -131,7 +131,7 @@ function readArchitecture(name: string): ImageMetadata['architecture'] {
 /** A time in seconds since 1970; 0 means none. */
 function readDate(field: string, seconds: bigint): number | undefined {
   if (seconds < firstSecond || seconds > lastSecond) {
-    throw invalid(`${field} "${seconds}": expected ${aDate}`);
+    throw invalid(`${field} "${seconds}": expected ${dateDescription}`);
   }
   return seconds === 0n ? undefined : Number(seconds);
 }

@@ -14,10 +14,10 @@ const storedBit = 0x8000;
 const unpackedMetadataLimit = 256 * 1024 * 1024;
 
 /** After so many unpacked bytes other work of the same thread gets its turn. */
-const turn = 1024 * 1024;
+const turnSize = 1024 * 1024;
 
-/** @param most bytes that it may unpack to */
-type Unpack = (packed: Buffer, most: number) => Buffer | Promise<Buffer>;
+/** @param maxLength bytes that it may unpack to */
+type Unpack = (packed: Buffer, maxLength: number) => Buffer | Promise<Buffer>;
 
 /** By the numbers of the superblock; for lzma (2), lzo (3) and lz4 (5) there is no library. */
 const unpackers: Record<number, Unpack> = { 1: inflate, 4: unpackXz, 6: unpackZstd };
@@ -61,7 +61,7 @@ export class SquashfsTables {
     }
     const packed = this.raw(name, start + 2, length);
     const bytes = (header & storedBit) === 0 ? await this.#unpacked(name, packed) : packed;
-    if (this.#left % turn < bytes.length) await setImmediate();
+    if (this.#left % turnSize < bytes.length) await setImmediate();
     this.#left -= bytes.length;
     if (this.#left < 0) {
       throw refuse(`has tables of more than ${unpackedMetadataLimit} bytes, which no root filesystem has`);
@@ -156,13 +156,13 @@ let unpacking: Promise<unknown> = Promise.resolve();
 
 /**
  * Unpacks a block of data, when those before it are unpacked.
- * @param most bytes that blocks have at most
+ * @param maxLength bytes that blocks have at most
  * @throws HeadwaterError `invalid`; CannotUnpack
  */
-export async function unpackData(compressor: number, packed: Buffer, most: number): Promise<Buffer> {
+export async function unpackData(compressor: number, packed: Buffer, maxLength: number): Promise<Buffer> {
   const unpack = unpackers[compressor];
   if (unpack === undefined) throw new CannotUnpack();
-  const unpacked = unpacking.then(() => unpack(packed, most));
+  const unpacked = unpacking.then(() => unpack(packed, maxLength));
   unpacking = unpacked.catch(() => undefined);
   try {
     return await unpacked;
@@ -175,18 +175,18 @@ export async function unpackData(compressor: number, packed: Buffer, most: numbe
 /** One for all blocks: its memory is not V8's, which therefore does not hurry to collect those that are used once. */
 let zstdContext: DCtx | undefined;
 
-async function inflate(packed: Buffer, most: number): Promise<Buffer> {
-  if (most === metadataBlockSize) return inflateSync(packed, { maxOutputLength: most });
-  return await promisify(inflateLater)(packed, { maxOutputLength: most });
+async function inflate(packed: Buffer, maxLength: number): Promise<Buffer> {
+  if (maxLength === metadataBlockSize) return inflateSync(packed, { maxOutputLength: maxLength });
+  return await promisify(inflateLater)(packed, { maxOutputLength: maxLength });
 }
 
-function unpackZstd(packed: Buffer, most: number): Buffer {
+function unpackZstd(packed: Buffer, maxLength: number): Buffer {
   zstdContext ??= new binding.DCtx();
-  const bytes = Buffer.alloc(most);
+  const bytes = Buffer.alloc(maxLength);
   return bytes.subarray(0, zstdContext.decompress(bytes, packed));
 }
 
-async function unpackXz(packed: Buffer, most: number): Promise<Buffer> {
+async function unpackXz(packed: Buffer, maxLength: number): Promise<Buffer> {
   if (hasFilters(packed)) throw new CannotUnpack();
   const source = async function* () {
     yield packed;
@@ -196,7 +196,7 @@ async function unpackXz(packed: Buffer, most: number): Promise<Buffer> {
   for await (const part of unxz(source())) {
     parts.push(part);
     length += part.length;
-    if (length > most) throw new Error(`it is more than ${most} bytes`);
+    if (length > maxLength) throw new Error(`it is more than ${maxLength} bytes`);
   }
   return Buffer.concat(parts);
 }

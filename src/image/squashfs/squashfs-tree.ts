@@ -42,7 +42,7 @@ interface Place {
 }
 
 /** Links that are followed for one path, as Linux does. */
-const hops = 40;
+const maxLinksFollowed = 40;
 
 /** Finds files by their paths in a squashfs whose tables were checked (`squashfs-check.ts`). */
 export class SquashfsTree {
@@ -98,7 +98,7 @@ export class SquashfsTree {
       if (next === undefined) return undefined;
       if (next.type === 'symlink') {
         followed += 1;
-        if (followed > hops) return undefined;
+        if (followed > maxLinksFollowed) return undefined;
         if (next.target.startsWith('/')) {
           above.length = 0;
           here = { type: 'directory', listing: top };
@@ -112,8 +112,8 @@ export class SquashfsTree {
     return here;
   }
 
-  /** Where the bytes of a file are. @param most how many of them matter: its beginning */
-  async extents({ place }: { place: Place }, most: number): Promise<FileExtents> {
+  /** Where the bytes of a file are. @param wantedLength how many of them matter: its beginning */
+  async extents({ place }: { place: Place }, wantedLength: number): Promise<FileExtents> {
     const stream = this.#stream(place);
     const head = await stream.take(16);
     const long = head.readUInt16LE(0) === 9;
@@ -124,7 +124,7 @@ export class SquashfsTree {
     const offset = fields.readUInt32LE(long ? 32 : 8);
     const shared = fragment !== 0xffff_ffff;
     const count = shared ? Math.floor(size / blockSize) : Math.ceil(size / blockSize);
-    const wanted = Math.min(count, Math.ceil(most / blockSize));
+    const wanted = Math.min(count, Math.ceil(wantedLength / blockSize));
     let start = long ? number64(fields, 0) : fields.readUInt32LE(0);
     const blocks: Stretch[] = [];
     for (let index = 0; index < wanted; index += 1) {
@@ -132,7 +132,7 @@ export class SquashfsTree {
       blocks.push({ start, ...block });
       start += block.length;
     }
-    if (!shared || wanted < count || blocks.length * blockSize >= most) {
+    if (!shared || wanted < count || blocks.length * blockSize >= wantedLength) {
       return { size, blockSize, compressor, blocks };
     }
     return { size, blockSize, compressor, blocks, tail: { ...(await this.#fragment(fragment)), offset } };

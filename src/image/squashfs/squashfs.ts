@@ -9,7 +9,7 @@ import type { Superblock } from './squashfs-tree.ts';
 
 /** Compressors by their numbers in the superblock (Linux, fs/squashfs/squashfs_fs.h): gzip, lzma, lzo, xz, lz4, zstd. */
 const compressors = 6;
-const absent = 0xffff_ffff_ffff_ffffn;
+const absentTable = 0xffff_ffff_ffff_ffffn;
 
 /** Bytes of the tables at the end at most, as they lie in the file: some four million files have as many. */
 const tablesLimit = 64 * 1024 * 1024;
@@ -86,7 +86,7 @@ function readSuperblock(head: Buffer): Superblock {
   if (inodes === 0) throw corrupt('it has no inodes');
   const bytesUsed = number64(head, 40);
   const optional = (name: string, at: number): number | undefined => {
-    if (head.readBigUInt64LE(at) === absent) return undefined;
+    if (head.readBigUInt64LE(at) === absentTable) return undefined;
     const start = number64(head, at);
     if (start < superblockLength || start >= bytesUsed) throw corrupt(`its ${name} table is outside of it`);
     return start;

@@ -1,7 +1,7 @@
 /** Links that are remembered: NixOS has tens of thousands. */
-const linksKept = 50_000;
+const maxLinksKept = 50_000;
 /** Links followed from one name, as Linux has it. */
-const linksFollowed = 40;
+const maxLinksFollowed = 40;
 
 /** The links of an archive, by which a name in it leads to a file in it. Nothing outside of the archive is looked at. */
 export class LinkedNames {
@@ -10,7 +10,7 @@ export class LinkedNames {
 
   /** @param name as the archive has it, without a slash in front */
   add(name: string, type: 'symlink' | 'link', target: string): void {
-    if (this.#symbolic.size + this.#hard.size >= linksKept) return;
+    if (this.#symbolic.size + this.#hard.size >= maxLinksKept) return;
     (type === 'symlink' ? this.#symbolic : this.#hard).set(name, target);
   }
 
@@ -26,7 +26,7 @@ export class LinkedNames {
         yield found;
         // A hard link is named from the top of the archive.
         const target = this.#hard.get(found);
-        if (target === undefined || followed++ >= linksFollowed) return;
+        if (target === undefined || followed++ >= maxLinksFollowed) return;
         [at, rest] = [[], partsOf(target)];
         continue;
       }
@@ -39,7 +39,7 @@ export class LinkedNames {
         at.push(part);
         continue;
       }
-      if (followed++ >= linksFollowed) return;
+      if (followed++ >= maxLinksFollowed) return;
       // An absolute link begins at the root of the system that is in the archive.
       if (target.startsWith('/')) at = [];
       rest = [...partsOf(target), ...rest];

@@ -8,7 +8,7 @@ import { SeenMembers } from './seen-members.ts';
 /** Characters of all links that are remembered: some hundred thousand of them. */
 const linksLimit = 32 * 1024 * 1024;
 /** Links that are followed for one path, as Linux does. */
-const hops = 40;
+const maxLinksFollowed = 40;
 /** Files below templates/ that are remembered. */
 const templateFilesLimit = 10_000;
 
@@ -186,7 +186,7 @@ export class MemberRules {
       }
       link = name;
       followed += 1;
-      if (followed > hops || target.startsWith('/')) return link;
+      if (followed > maxLinksFollowed || target.startsWith('/')) return link;
       pending.push(...target.split('/').reverse());
     }
     return undefined;

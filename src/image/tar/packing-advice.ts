@@ -1,7 +1,7 @@
 import type { TarEntry } from './tar.ts';
 
 /** Folders at the top of an archive that are looked into. */
-const foldersSeen = 100;
+const maxFoldersSeen = 100;
 
 /** Notes what an archive holds that is no image but was made of one, to tell how to make one of it. */
 export class PackingAdvice {
@@ -19,10 +19,10 @@ export class PackingAdvice {
         this.#imageFile ??= first;
       return;
     }
-    if (!interesting.has(second)) return;
+    if (!interestingNames.has(second)) return;
     const known = this.#folders.get(first);
     if (known !== undefined) known.add(second);
-    else if (this.#folders.size < foldersSeen) this.#folders.set(first, new Set([second]));
+    else if (this.#folders.size < maxFoldersSeen) this.#folders.set(first, new Set([second]));
     if (third !== undefined && second === 'usr') this.#folders.get(first)?.add(`usr/${third}`);
   }
 
@@ -44,4 +44,4 @@ export class PackingAdvice {
   }
 }
 
-const interesting = new Set(['metadata.yaml', 'rootfs', 'rootfs.img', 'bin', 'sbin', 'etc', 'usr']);
+const interestingNames = new Set(['metadata.yaml', 'rootfs', 'rootfs.img', 'bin', 'sbin', 'etc', 'usr']);

@@ -42,16 +42,16 @@ const osReleaseFiles = 32;
 const osReleasePlaces = ['etc/os-release', 'usr/lib/os-release'];
 
 /** Folders of which a root filesystem has one for programs and one of the others; NixOS has only `sbin` and `nix`. */
-const programs = ['bin', 'sbin', 'usr/bin'];
-const others = ['etc', 'usr', 'nix'];
-export const rootFolders = new Set([...programs, ...others]);
+const rootProgramFolders = ['bin', 'sbin', 'usr/bin'];
+const rootSystemFolders = ['etc', 'usr', 'nix'];
+export const rootFolders = new Set([...rootProgramFolders, ...rootSystemFolders]);
 
 /** Names at the top of an archive that a message shows. */
 export const namesInMessage = 10;
 
 /** Whether what has these folders is a root filesystem. */
 export function isRootFilesystem(has: (folder: string) => boolean): boolean {
-  return programs.some(has) && others.some(has);
+  return rootProgramFolders.some(has) && rootSystemFolders.some(has);
 }
 
 /** What is at the top of what is no root filesystem, in words. */

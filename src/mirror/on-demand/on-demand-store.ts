@@ -31,7 +31,7 @@ export interface OnDemandTimes {
   noteAsked: number;
 }
 
-const usualTimes: OnDemandTimes = { firstByte: 2000, wrongBytes: 10 * 60_000, noteAsked: 60_000 };
+const defaultTimes: OnDemandTimes = { firstByte: 2000, wrongBytes: 10 * 60_000, noteAsked: 60_000 };
 
 /** How often a reader tries again when a file was just being stored. */
 const maxAttempts = 10;

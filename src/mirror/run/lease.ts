@@ -4,7 +4,7 @@ import { isAbandoned, processName } from '../../files/process-name.ts';
 
 /** How long a lease lasts that is not renewed, and how often a run renews it, in milliseconds. */
 const leaseTime = 60_000;
-const usualRenewInterval = 15_000;
+const defaultRenewInterval = 15_000;
 
 /** The right to run a mirror. One process has it at a time. */
 export class HeldLease {
@@ -34,7 +34,7 @@ export class HeldLease {
   static async take(
     mirrors: Mirrors,
     mirror: string,
-    renewInterval = usualRenewInterval,
+    renewInterval = defaultRenewInterval,
   ): Promise<HeldLease> {
     const holder = await processName();
     const current = await mirrors.lease(mirror);

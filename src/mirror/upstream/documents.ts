@@ -35,7 +35,7 @@ const signedIndexes = ['streams/v1/index.sjson', 'streams/v1/index.json'];
 const plainIndexes = ['streams/v1/index.json', 'streams/v1/index.sjson'];
 
 /** Errors that concern one document, not the upstream. Some stores answer 403 for a missing file. */
-const notGiven: ReadonlySet<ErrorKind> = new Set(['forbidden', 'invalid', 'too-large']);
+const notGivenKinds: ReadonlySet<ErrorKind> = new Set(['forbidden', 'invalid', 'too-large']);
 
 /** Reads an upstream's index and products documents, verified where a verifier is given. */
 export class UpstreamDocuments {
@@ -134,7 +134,7 @@ export class UpstreamDocuments {
     try {
       found = await this.#find(entry.path);
     } catch (error) {
-      if (error instanceof HeadwaterError && notGiven.has(error.kind)) return error;
+      if (error instanceof HeadwaterError && notGivenKinds.has(error.kind)) return error;
       throw error;
     }
     if (found === undefined) {

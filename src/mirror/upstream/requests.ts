@@ -23,7 +23,7 @@ export interface Upstream {
   bandwidth?: number;
 }
 
-const redirectsFollowed = 5;
+const maxRedirects = 5;
 
 /** Milliseconds. */
 const timeouts = { connect: 15_000, idle: 60_000 };
@@ -32,13 +32,13 @@ const timeouts = { connect: 15_000, idle: 60_000 };
 const transientStatuses = new Set([408, 425, 429, 500, 502, 503, 504]);
 
 /** The longest wait that Retry-After can ask for, in milliseconds. */
-const longestRetryAfter = 120_000;
+const maxRetryAfter = 120_000;
 
 /** The milliseconds of a Retry-After header, which gives seconds or a date (RFC 9110, section 10.2.3). */
 export function retryAfter(header: string | string[] | undefined, now = Date.now()): number | undefined {
   if (typeof header !== 'string') return undefined;
   const delay = /^\d+$/.test(header) ? Number(header) * 1000 : Math.max(0, Date.parse(header) - now);
-  return Number.isNaN(delay) ? undefined : Math.min(delay, longestRetryAfter);
+  return Number.isNaN(delay) ? undefined : Math.min(delay, maxRetryAfter);
 }
 
 /** A refusal that a retry may overcome. */
@@ -145,8 +145,8 @@ export class UpstreamRequests {
       if (statusCode === 200 || statusCode === 206 || statusCode === 304) return response;
       if ('body' in response) await response.body.dump();
       if (!isRedirect(statusCode)) throw refusal(where, response);
-      if (redirects >= redirectsFollowed) {
-        throw new HeadwaterError('invalid', `${asked.href}: redirects more than ${redirectsFollowed} times`);
+      if (redirects >= maxRedirects) {
+        throw new HeadwaterError('invalid', `${asked.href}: redirects more than ${maxRedirects} times`);
       }
       const location = response.headers['location'];
       const next = this.#redirects.follow(typeof location === 'string' ? location : undefined, {

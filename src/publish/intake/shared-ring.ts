@@ -6,7 +6,7 @@ import { giveBackRingMemory, takeRingMemory } from './ring-memory.ts';
 import { unpackFailure } from './thread-error.ts';
 
 /** Bytes of a slot when nothing else is said. Large enough that a message per slot costs nothing beside hashing it. */
-const usualSlotSize = 2 * 1024 * 1024;
+const defaultSlotSize = 2 * 1024 * 1024;
 /** Slots of a ring: how far the sender may run ahead of the examination. */
 const slotCount = 4;
 
@@ -46,7 +46,7 @@ export class SharedRingBuffer {
    * @param options.slotSize bytes
    */
   constructor(threads: IntakeThreads, works: ThreadWork[], options: { slotSize?: number } = {}) {
-    const { slotSize = usualSlotSize } = options;
+    const { slotSize = defaultSlotSize } = options;
     this.#slotSize = slotSize;
     this.#memory = takeRingMemory(slotCount * slotSize);
     for (let slot = 0; slot < slotCount; slot++) this.#free.push(slot);

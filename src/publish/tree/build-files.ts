@@ -21,7 +21,7 @@ const patterns: [Role, RegExp][] = [
 ];
 
 // Disks in formats that neither LXD nor Incus takes.
-const foreign = /\.(?:img|raw|iso|vmdk|vhdx?|vdi|ova)$/;
+const foreignDiskName = /\.(?:img|raw|iso|vmdk|vhdx?|vdi|ova)$/;
 
 /** Roots that are published together with metadata. */
 const splitRoots = itemTypeNames.filter((type) => imageTypeOf(type) !== undefined && !isUnified(type));
@@ -43,7 +43,7 @@ export function candidateOf(name: string): Candidate | undefined {
 
 /** Whether a file's name says that it is (or was meant to be) an image, or a part of one. Deltas are not. */
 export function looksLikeImage(name: string): boolean {
-  return candidateOf(name) !== undefined || foreign.test(name);
+  return candidateOf(name) !== undefined || foreignDiskName.test(name);
 }
 
 /** Whether a name is one that a program gives to an image file while it writes it. */
@@ -53,7 +53,7 @@ export function isPartial(name: string): boolean {
 
 /** Why files that look like images are no part of a version, in words. */
 export function leftOut(names: string[]): string[] {
-  const disks = names.filter((name) => foreign.test(name) && candidateOf(name) === undefined);
+  const disks = names.filter((name) => foreignDiskName.test(name) && candidateOf(name) === undefined);
   return [
     ...(names.some((name) => name.endsWith('.vcdiff')) ? ['deltas (*.vcdiff) were left out'] : []),
     ...disks.map((name) => `${name} was left out: virtual machine disks are published as qcow2`),

@@ -12,10 +12,10 @@ import type { Receiver } from './receiver.ts';
 import { describeFound, fetched, versionOf } from './simplestreams-pull.ts';
 
 /** A server's first round comes soon, so that what was due while it was down is not late: at most so many milliseconds. */
-const firstWithin = 60_000;
+const maxFirstDelay = 60_000;
 
 /** The longest that a timer can wait, in milliseconds. */
-const longestDelay = 2 ** 31 - 1;
+const maxTimerDelay = 2 ** 31 - 1;
 
 /** Told of what rounds do. */
 export interface UpdateHooks {
@@ -65,7 +65,7 @@ export class AutoUpdates {
   }
 
   start(): void {
-    this.#schedule(Math.random() * Math.min(firstWithin, this.#every));
+    this.#schedule(Math.random() * Math.min(maxFirstDelay, this.#every));
   }
 
   /** Ends a round that goes on; nothing half done stays. */
@@ -184,7 +184,7 @@ export class AutoUpdates {
             if (!this.#stopping.signal.aborted) this.#schedule(this.#every * (0.9 + Math.random() / 5));
           });
       },
-      Math.min(delay, longestDelay),
+      Math.min(delay, maxTimerDelay),
     );
     this.#timer.unref();
   }

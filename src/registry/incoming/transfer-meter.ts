@@ -1,5 +1,5 @@
 /** How often progress is told, in milliseconds. */
-const interval = 1000;
+const reportInterval = 1000;
 
 /** Tells how far a transfer is, as daemons do: `rootfs: 50% (1.00MB/s)`. */
 export class TransferMeter {
@@ -21,7 +21,7 @@ export class TransferMeter {
       yield chunk;
       this.#done += chunk.length;
       const now = performance.now();
-      if (now - this.#told < interval) continue;
+      if (now - this.#told < reportInterval) continue;
       this.#told = now;
       const rate = this.#done / 1e6 / ((now - this.#started) / 1000);
       const percent = Math.min(100, Math.floor((100 * this.#done) / this.#total));

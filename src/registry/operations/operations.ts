@@ -4,9 +4,9 @@ import { HeadwaterError, LimitError } from '../../errors.ts';
 import { Operation, type OperationOptions, type Progressing, reasonOf } from './operation.ts';
 
 /** How long an operation can be asked for after its end, in milliseconds. */
-const keptFor = 5 * 60_000;
+const endedLifetime = 5 * 60_000;
 /** How many operations one identity may have, those that ended and are still kept included. */
-const mostOfOne = 1000;
+const maxPerIdentity = 1000;
 
 /** What the listeners of {@link Operations.subscribe} get: a text frame of `/1.0/events`. */
 export type EventListener = (frame: string) => void;
@@ -149,13 +149,13 @@ export class Operations {
   #add(kind: Operation['class'], options: OperationOptions): Operation {
     const key = keyOf(options.identity);
     const own = this.#owned.get(key) ?? new Set();
-    if (own.size >= mostOfOne) {
+    if (own.size >= maxPerIdentity) {
       const oldest = [...own].find(({ ended }) => ended);
       if (oldest === undefined) {
         throw new LimitError(
           'operations',
           'unavailable',
-          `there are ${mostOfOne} operations of yours already: wait for some`,
+          `there are ${maxPerIdentity} operations of yours already: wait for some`,
         );
       }
       this.#forget(oldest);
@@ -188,13 +188,13 @@ export class Operations {
   }
 
   #announce(operation: Operation): void {
-    const audiences = [keyOf(operation.identity), everything].map((key) => this.#listeners.get(key));
+    const audiences = [keyOf(operation.identity), allOperations].map((key) => this.#listeners.get(key));
     if (audiences.some((listeners) => listeners !== undefined)) {
       const frame = this.#frame(operation);
       for (const listeners of audiences) for (const listener of listeners ?? []) listener(frame);
     }
     if (!operation.ended) return;
-    setTimeout(() => this.#forget(operation), keptFor).unref();
+    setTimeout(() => this.#forget(operation), endedLifetime).unref();
     const waiting = this.#waiting.get(operation) ?? [];
     this.#waiting.delete(operation);
     for (const wake of waiting) wake();
@@ -225,10 +225,10 @@ export class Operations {
 }
 
 /** Administrators see the operations of everybody. */
-const everything = 'everything';
+const allOperations = 'everything';
 
 function audienceOf(identity: Known): string {
-  return isAdministrator(identity) ? everything : keyOf(identity);
+  return isAdministrator(identity) ? allOperations : keyOf(identity);
 }
 
 function maySee(identity: Identity, operation: Operation): boolean {

@@ -45,7 +45,7 @@ export interface OfferedProduct {
 }
 
 /** How much of an example is remembered, in characters: documents may hold anything. */
-const exampleLength = 300;
+const maxExampleLength = 300;
 
 /** Counts what cannot be used, by the reason. */
 export class Skips {
@@ -54,7 +54,8 @@ export class Skips {
   /** @param where one that it happened to: the first of each reason is remembered */
   add(reason: string, where: string): void {
     const known = this.#reasons.get(reason);
-    if (known === undefined) this.#reasons.set(reason, { count: 1, example: where.slice(0, exampleLength) });
+    if (known === undefined)
+      this.#reasons.set(reason, { count: 1, example: where.slice(0, maxExampleLength) });
     else known.count += 1;
   }
 

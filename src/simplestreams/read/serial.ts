@@ -25,7 +25,7 @@ interface Place {
   second: number;
 }
 
-const natural = new Intl.Collator('en', { numeric: true });
+const naturalOrder = new Intl.Collator('en', { numeric: true });
 
 function placeOf(name: string): Place {
   const day = name.slice(0, 8);
@@ -44,7 +44,7 @@ function compare(one: Place, other: Place): number {
     (one.day < other.day ? -1 : one.day > other.day ? 1 : 0) ||
     one.minute - other.minute ||
     one.second - other.second ||
-    natural.compare(one.name, other.name) ||
+    naturalOrder.compare(one.name, other.name) ||
     (one.name < other.name ? -1 : one.name > other.name ? 1 : 0)
   );
 }
@@ -104,10 +104,10 @@ function minutesFor(run: readonly Place[], before: number, after: number): [stri
   const fit = room === 0 ? [] : run.slice(-room);
   const minutes: number[] = [];
   for (const { minute } of fit) minutes.push(Math.max(minute, (minutes.at(-1) ?? before) + 1));
-  let most = after - 1;
+  let last = after - 1;
   for (let index = minutes.length - 1; index >= 0; index--) {
-    minutes[index] = Math.min(minutes[index] ?? most, most);
-    most = (minutes[index] ?? most) - 1;
+    minutes[index] = Math.min(minutes[index] ?? last, last);
+    last = (minutes[index] ?? last) - 1;
   }
   return fit.map(({ name }, index) => [name, minutes[index] ?? before]);
 }

@@ -310,7 +310,7 @@ describe('slow clients', () => {
 
     /** A request whose body is sent byte by byte, to a server that does with it as it likes. */
     async function trickle(handler: Parameters<typeof createServer>[1] & object): Promise<void> {
-      const bodies = new BodyWatch({ interval: 20, least: 100, patience: 3 });
+      const bodies = new BodyWatch({ checkInterval: 20, minBytes: 100, maxSlowChecks: 3 });
       http = createServer((request, response) => {
         bodies.watch(request, response);
         handler(request, response);

@@ -11,7 +11,7 @@ type Test = (value: unknown) => boolean;
 const programLimit = 500;
 const textLimit = 4096;
 /** How long entries are matched before other requests get their turn, in milliseconds. */
-const turn = 10;
+const turnDuration = 10;
 
 /**
  * Reads `?filter=` of a list.
@@ -43,7 +43,7 @@ export async function* filtered<Item>(
   let since = performance.now();
   for await (const item of items) {
     if (isWanted(item)) yield item;
-    if (performance.now() - since < turn) continue;
+    if (performance.now() - since < turnDuration) continue;
     await nextTurn();
     since = performance.now();
   }

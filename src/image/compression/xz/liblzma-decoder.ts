@@ -12,7 +12,7 @@ const stateSize = 2 * 1024 * 1024;
 
 // `lzma_stream_decoder` of liblzma: a check that it does not know is an error; streams may follow each other.
 const tellUnsupportedCheck = 0x02;
-const concatenated = 0x08;
+const concatenatedFlag = 0x08;
 
 /** The binding of the library, whose streams would not tell what follows the data. */
 interface Binding {
@@ -48,7 +48,7 @@ export class LiblzmaDecoder {
     };
     const memory = dictionary + stateSize;
     if (format === 'lzma') binding.aloneDecoder_(memory);
-    else binding.streamDecoder_(memory, tellUnsupportedCheck | concatenated);
+    else binding.streamDecoder_(memory, tellUnsupportedCheck | concatenatedFlag);
     this.#binding = binding;
   }
 
