@@ -15,7 +15,7 @@ export interface Terms {
   keep: Keep;
   now: Date;
   /** Whether all that is offered is known: only then is a version that is not offered really gone. */
-  whole: boolean;
+  isComplete: boolean;
 }
 
 /** The serials of one product, by where the versions are. */
@@ -32,9 +32,12 @@ export interface Serials {
  * The serials of a product to keep: the newest ones within `keep`, offered or stored. The newest version that the upstream
  * offers stays whatever its age: an upstream that stops building must not empty its mirrors.
  */
-export function wantedSerials({ offered, held, stored }: Serials, { keep, now, whole }: Terms): Set<string> {
+export function wantedSerials(
+  { offered, held, stored }: Serials,
+  { keep, now, isComplete }: Terms,
+): Set<string> {
   const candidates = [...new Set([...offered, ...held])]
-    .filter((serial) => offered.has(serial) || !whole || (keep.removed === 'keep' && stored.has(serial)))
+    .filter((serial) => offered.has(serial) || !isComplete || (keep.removed === 'keep' && stored.has(serial)))
     .sort()
     .reverse();
   const newestOffered = candidates.find((serial) => offered.has(serial));
@@ -58,6 +61,6 @@ export function retiredSerials(serials: Serials, terms: Terms): string[] {
   const retired = [...held].filter((serial) => !wanted.has(serial)).sort();
   if (retired.length < held.size || offered.size === 0) return retired;
   // A product that loses all versions while one is offered would be gone until that one can be fetched.
-  const spared = retired.findLast((serial) => stored.has(serial) || !terms.whole);
+  const spared = retired.findLast((serial) => stored.has(serial) || !terms.isComplete);
   return retired.filter((serial) => serial !== spared);
 }

@@ -27,7 +27,7 @@ export interface UpstreamOffer {
   skipped: Skipped[];
   warnings: string[];
   /** Whether all documents were readable and consistent, so that a version they no longer list is really gone. */
-  whole: boolean;
+  isComplete: boolean;
   /** Whether the readable documents are consistent. */
   current: boolean;
   /** Whether every selected product has a version whose name contains a date. */
@@ -92,7 +92,7 @@ async function readUpstream(
         .map((product) => `${product}: skipped: the names of its versions have no date`),
       ...idle.map((warning) => `${name}: ${warning}`),
     ],
-    whole: outdated.length === 0 && unusable.length === 0,
+    isComplete: outdated.length === 0 && unusable.length === 0,
     current: outdated.length === 0,
     named: unnamed.length === 0,
     complete: outdated.length === 0 && documents.missing.length === 0,
@@ -131,7 +131,7 @@ export async function readAndPlan(
 ): Promise<{ offer: UpstreamOffer; plan: Plan; terms: Terms }> {
   const { name, stream, keep, mode } = definition;
   const offer = await readUpstream(definition, documents, services.catalog);
-  const terms = { keep, now: new Date(), whole: offer.whole };
+  const terms = { keep, now: new Date(), isComplete: offer.isComplete };
   const owner = ownerOf(name);
   const stored = await storedDigests(services, options);
   const sources = mode === 'on-demand' ? await services.catalog.sources.paths(name) : undefined;
@@ -161,7 +161,7 @@ export function assertNotShrunk(
   mark: string,
 ): void {
   // Nothing is retired unless the documents are complete.
-  if (before === undefined || !found.whole) return;
+  if (before === undefined || !found.isComplete) return;
   const compare = (what: string, now: number, then: number) => {
     if (now >= then * (1 - definition.maxShrink / 100)) return;
     throw new HeadwaterError(

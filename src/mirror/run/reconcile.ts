@@ -49,7 +49,7 @@ export async function reconcile(
       await options.assertMay();
       await catalog.versions.remove(product, serial);
     }
-    if (options.terms.whole) await dropLostDeltas(catalog, product, offer, options);
+    if (options.terms.isComplete) await dropLostDeltas(catalog, product, offer, options);
     reconciled.retired += retired.length;
     reconciled.kept += product.versions.length - retired.length;
   }

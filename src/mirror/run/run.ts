@@ -178,8 +178,8 @@ class Run {
       definition: mark,
       documents: done && offer.complete ? upstream.documents.known : [],
       // The next run is compared with these numbers.
-      totals: offer.whole ? offer.totals : (before?.totals ?? offer.totals),
-      selected: offer.whole ? offer.selected : (before?.selected ?? offer.selected),
+      totals: offer.isComplete ? offer.totals : (before?.totals ?? offer.totals),
+      selected: offer.isComplete ? offer.selected : (before?.selected ?? offer.selected),
       aliases: reconciled.given,
     };
     await lease.assertHeld();
@@ -223,7 +223,7 @@ class Run {
       const held = new Set(versions.map(({ serial }) => serial));
       // It is not known what is still offered, so the newest stays.
       const offered = new Set([...held].sort().slice(-1));
-      const terms = { keep, now: new Date(), whole: false };
+      const terms = { keep, now: new Date(), isComplete: false };
       for (const serial of retiredSerials({ offered, held, stored: held }, terms)) {
         await this.#options.lease.assertHeld();
         await catalog.versions.remove({ stream, name }, serial);

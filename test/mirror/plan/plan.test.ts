@@ -26,8 +26,8 @@ function holding(serials: string[], changes: Partial<HeldProduct> = {}): HeldPro
   return { name, owner, stream: 'images', versions, ...changes };
 }
 
-function terms(keep: Keep, whole = true) {
-  return { keep, now: new Date('2026-01-31T00:00:00Z'), whole };
+function terms(keep: Keep, isComplete = true) {
+  return { keep, now: new Date('2026-01-31T00:00:00Z'), isComplete };
 }
 
 /** A plan for a mirror whose versions are here with all their bytes. */
