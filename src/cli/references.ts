@@ -47,8 +47,8 @@ export async function resolveReference(backend: Backend, reference: string): Pro
 }
 
 async function findProducts(backend: Backend, name: string): Promise<ProductWithVersions[]> {
-  const found = await findByName(backend, name);
-  if (found.length > 0) return ofOneStream(found, name);
+  const products = await findByName(backend, name);
+  if (products.length > 0) return ofOneStream(products, name);
   const [, stream, rest] = /^([^/]+)\/(.+)$/.exec(name) ?? [];
   if (stream === undefined || rest === undefined) return [];
   return (await findByName(backend, rest)).filter((product) => product.stream === stream.toLowerCase());

@@ -47,10 +47,12 @@ export class TreeIndexer {
    * @throws HeadwaterError `invalid` at the end if there are no versions or some failed; fatal errors at once
    */
   async index(directory: string): Promise<void> {
-    for await (const found of findVersions(directory, { known: (...version) => this.#isKnown(...version) })) {
+    for await (const version of findVersions(directory, {
+      known: (...version) => this.#isKnown(...version),
+    })) {
       throwIfInterrupted();
-      if ('error' in found) this.#fail(found);
-      else await this.#publishOrReport(found);
+      if ('error' in version) this.#fail(version);
+      else await this.#publishOrReport(version);
     }
     const { created, unchanged, known, failed } = this.#count;
     const before = unchanged + known;
@@ -76,9 +78,9 @@ export class TreeIndexer {
     await watchTree(directory, {
       signal,
       known: (...version) => this.#isKnown(...version),
-      onVersion: async (found) => {
+      onVersion: async (version) => {
         try {
-          await this.#publish(found);
+          await this.#publish(version);
         } catch (error) {
           if (!interruption.aborted) throw error;
         }
@@ -87,12 +89,12 @@ export class TreeIndexer {
     });
   }
 
-  async #publishOrReport(found: FoundRequest): Promise<void> {
+  async #publishOrReport(version: FoundRequest): Promise<void> {
     try {
-      await this.#publish(found);
+      await this.#publish(version);
     } catch (error) {
       if (!(error instanceof HeadwaterError) || fatalKinds.has(error.kind)) throw error;
-      this.#fail({ path: found.path, error });
+      this.#fail({ path: version.path, error });
     }
   }
 
@@ -127,10 +129,10 @@ export class TreeIndexer {
     if (this.#last?.product !== product) {
       const { stream } = this.#options;
       // Without a stream the files themselves may name one.
-      const found = (await this.#backend.productsNamed(product)).filter(
+      const products = (await this.#backend.productsNamed(product)).filter(
         (each) => stream === undefined || each.stream === stream,
       );
-      const versions = found.flatMap((each) => each.versions);
+      const versions = products.flatMap((each) => each.versions);
       this.#last = { product, serials: new Set(versions.map((version) => version.serial)) };
     }
     const known = this.#last.serials.has(serial);

@@ -42,8 +42,8 @@ export async function leavePartial(path: string, directory: string, digest: Dige
 export async function removeStalePartials(directory: string, before: Date): Promise<void> {
   for (const name of await readdirIfAny(directory)) {
     const path = join(directory, name);
-    const found = await statIfAny(path);
-    if (found?.isFile() !== true || found.mtime >= before || found.atime >= before) continue;
+    const stats = await statIfAny(path);
+    if (stats?.isFile() !== true || stats.mtime >= before || stats.atime >= before) continue;
     await rm(path, { force: true });
   }
 }
@@ -53,10 +53,10 @@ async function leftOf(directory: string, digest: Digest): Promise<{ name: string
   const left: { name: string; size: number }[] = [];
   for (const name of await readdirIfAny(directory)) {
     if (!name.startsWith(digest)) continue;
-    const found = await statIfAny(join(directory, name));
-    if (found === undefined) continue;
-    const isFree = name === digest || (await isAbandoned(name.slice(digest.length + 1), found.mtime));
-    if (isFree) left.push({ name, size: found.size });
+    const stats = await statIfAny(join(directory, name));
+    if (stats === undefined) continue;
+    const isFree = name === digest || (await isAbandoned(name.slice(digest.length + 1), stats.mtime));
+    if (isFree) left.push({ name, size: stats.size });
   }
   return left.sort((one, other) => other.size - one.size);
 }

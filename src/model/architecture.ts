@@ -85,8 +85,9 @@ const daemonNames: Record<string, Architecture> = {
 export function parseImageArchitecture(name: string): Architecture {
   if (Object.hasOwn(kernelNames, name)) return name as Architecture;
   const kernel = Object.entries(kernelNames).find(([, known]) => known === name);
-  const found = kernel === undefined ? daemonNames[name] : (kernel[0] as Architecture);
-  if (found !== undefined && (kernel !== undefined || Object.hasOwn(daemonNames, name))) return found;
+  const architecture = kernel === undefined ? daemonNames[name] : (kernel[0] as Architecture);
+  if (architecture !== undefined && (kernel !== undefined || Object.hasOwn(daemonNames, name)))
+    return architecture;
   throw new HeadwaterError(
     'invalid',
     `architecture ${JSON.stringify(name)} is not known to LXD and Incus: use one of ${Object.values(kernelNames).join(', ')}`,

@@ -24,8 +24,8 @@ export class OwnAddresses {
   /** Looks up what the name in `publicUrl` means now. One that cannot be looked up leads nowhere. */
   async refresh(): Promise<void> {
     if (this.#public === undefined) return;
-    const found = await lookup(this.#public.host, { all: true }).catch(() => []);
-    this.#publicAddresses = found.map(({ address }) => address);
+    const addresses = await lookup(this.#public.host, { all: true }).catch(() => []);
+    this.#publicAddresses = addresses.map(({ address }) => address);
   }
 
   /** Whether an address leads here, however it is written; the addresses of this machine are looked up each time. */

@@ -45,12 +45,12 @@ export async function tidyAside(
 
 /** How much is set aside. */
 export async function asideSize(store: BlobStore): Promise<{ blobs: number; bytes: number }> {
-  const found = { blobs: 0, bytes: 0 };
+  const total = { blobs: 0, bytes: 0 };
   for await (const { size } of store.aside()) {
-    found.blobs += 1;
-    found.bytes += size;
+    total.blobs += 1;
+    total.bytes += size;
   }
-  return found;
+  return total;
 }
 
 async function isMissing(store: BlobStore, { digest, size }: AsideBlob): Promise<boolean> {

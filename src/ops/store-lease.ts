@@ -22,7 +22,7 @@ interface LeaseRecord {
 const renewAttempts = 5;
 
 /** The lease as it was read. */
-interface Found {
+interface LeaseText {
   text: string | undefined;
   record: LeaseRecord | undefined;
 }
@@ -66,21 +66,21 @@ export class StoreLease {
    * @throws HeadwaterError what the store failed with
    */
   async renew(): Promise<string | undefined> {
-    let before: Found | undefined;
+    let before: LeaseText | undefined;
     for (let attempt = 1; ; attempt++) {
-      const found = await this.#read();
-      const other = await this.#otherOf(found);
+      const latest = await this.#read();
+      const other = await this.#otherOf(latest);
       if (other !== undefined) return other.host;
       // Refused although nobody changed it: the service understands the condition in another way.
-      const isMisunderstood = before !== undefined && before.text === found.text;
-      const condition = isMisunderstood ? undefined : { replaces: found.text };
+      const isMisunderstood = before !== undefined && before.text === latest.text;
+      const condition = isMisunderstood ? undefined : { replaces: latest.text };
       try {
         await this.#write({ ...this.#record, renewedAt: Date.now() }, condition);
         return undefined;
       } catch (error) {
         const isOvertaken = error instanceof HeadwaterError && error.kind === 'conflict';
         if (!isOvertaken || attempt === renewAttempts) throw error;
-        before = found;
+        before = latest;
       }
     }
   }
@@ -92,14 +92,14 @@ export class StoreLease {
   }
 
   /** The lease of a server with another catalog. */
-  async #otherOf({ record }: Found): Promise<LeaseRecord | undefined> {
+  async #otherOf({ record }: LeaseText): Promise<LeaseRecord | undefined> {
     if (record === undefined || record.catalogFile === this.#record.catalogFile) return undefined;
     if (Date.now() - record.renewedAt > leaseTime || (await isAbandoned(record.holder, new Date())))
       return undefined;
     return record;
   }
 
-  async #read(): Promise<Found> {
+  async #read(): Promise<LeaseText> {
     const text = await this.#store.readRecord('lease');
     return { text, record: text === undefined ? undefined : parseLease(text) };
   }

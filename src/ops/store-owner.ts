@@ -65,27 +65,27 @@ export async function ownershipOf(catalog: Catalog, store: BlobStore): Promise<O
  * @throws HeadwaterError what the store or the catalog failed with
  */
 export async function confirmOwnership(catalog: Catalog, store: BlobStore): Promise<Ownership> {
-  const found = await ownershipOf(catalog, store);
-  if (!found.owned) {
-    if (found.obstacle !== 'no-owner') return found;
+  const ownership = await ownershipOf(catalog, store);
+  if (!ownership.owned) {
+    if (ownership.obstacle !== 'no-owner') return ownership;
     const { blobs, unknown } = await compareBlobs(catalog, store);
     if (blobs === 0 && (await catalog.blobs.any())) return emptyStore();
     if (unknown > strayShare * blobs) {
       return {
-        ...found,
-        message: `${unknown} of its ${blobs} blobs are unknown to this catalog. ${found.message}`,
+        ...ownership,
+        message: `${unknown} of its ${blobs} blobs are unknown to this catalog. ${ownership.message}`,
       };
     }
     return { owned: true, record: await renew(catalog, store, undefined) };
   }
-  return { owned: true, record: await renew(catalog, store, found.record) };
+  return { owned: true, record: await renew(catalog, store, ownership.record) };
 }
 
 /** Makes a catalog the owner of a store, whatever the store's record says. */
 export async function adoptStore(catalog: Catalog, store: BlobStore): Promise<OwnerRecord> {
   const isEmpty = (await catalog.blobs.any()) && !(await hasBlobs(store));
-  const found = await ownershipOf(catalog, store);
-  const details = { before: found.owned ? found.record : (found.record ?? found.obstacle) };
+  const ownership = await ownershipOf(catalog, store);
+  const details = { before: ownership.owned ? ownership.record : (ownership.record ?? ownership.obstacle) };
   const { catalog: subject } = await catalog.storage.identity();
   const issued = await catalog.storage.issueMark({ action: 'storage.adopt', subject, details });
   return await write(store, { catalog: subject, ...issued, ...(isEmpty ? { adoptedEmpty: true } : {}) });
@@ -111,14 +111,14 @@ export async function emptinessOf(catalog: Catalog, store: BlobStore): Promise<s
 
 /** How many blobs a store has, those that are set aside included, and how many of them the catalog does not know. */
 async function compareBlobs(catalog: Catalog, store: BlobStore): Promise<{ blobs: number; unknown: number }> {
-  const found = { blobs: 0, unknown: 0 };
+  const counts = { blobs: 0, unknown: 0 };
   for (const blobs of [store.list(), store.aside()]) {
     for await (const batch of batches(blobs)) {
-      found.blobs += batch.length;
-      found.unknown += (await catalog.blobs.unknown(batch.map(({ digest }) => digest))).size;
+      counts.blobs += batch.length;
+      counts.unknown += (await catalog.blobs.unknown(batch.map(({ digest }) => digest))).size;
     }
   }
-  return found;
+  return counts;
 }
 
 async function hasBlobs(store: BlobStore): Promise<boolean> {

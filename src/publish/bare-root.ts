@@ -24,7 +24,7 @@ export interface RootName {
  */
 export function nameBareRoot(file: string, checked: CheckedRequest, facts: RootfsFacts): RootName {
   assertSameArchitecture(file, checked, facts);
-  const found = (field: 'os' | 'release') => {
+  const nameOf = (field: 'os' | 'release') => {
     const text = facts[field];
     if (text === undefined) return undefined;
     try {
@@ -37,8 +37,8 @@ export function nameBareRoot(file: string, checked: CheckedRequest, facts: Rootf
       );
     }
   };
-  const os = checked.os ?? found('os');
-  const release = checked.release ?? found('release');
+  const os = checked.os ?? nameOf('os');
+  const release = checked.release ?? nameOf('release');
   const architecture = checked.architecture ?? facts.architecture;
   if (os === undefined || release === undefined || architecture === undefined) {
     const missing = Object.entries({ os, release, architecture }).filter(([, value]) => value === undefined);

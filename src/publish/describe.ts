@@ -106,9 +106,9 @@ function chosen(
   const given = checked[field];
   const written = text(properties[field]);
   if (written === undefined) return given;
-  const found = plainName(written);
+  const stated = plainName(written);
   if (given === undefined) {
-    if (found !== undefined) return found;
+    if (stated !== undefined) return stated;
     const place = `metadata.yaml: property "${field}"`;
     try {
       return parseNamePart(place, withHyphens(written));
@@ -119,7 +119,7 @@ function chosen(
       });
     }
   }
-  if (given !== found) {
+  if (given !== stated) {
     warnings.push(`${field} ${given} is used, although metadata.yaml says ${quotable(written, 80)}`);
   }
   return given;
@@ -130,11 +130,11 @@ function missing(field: 'os' | 'release'): never {
   throw new HeadwaterError('invalid', message, { fields: [field] });
 }
 
-function assertSameArchitecture({ architecture: given }: CheckedRequest, found: Architecture): void {
-  if (given === undefined || given === found) return;
+function assertSameArchitecture({ architecture: given }: CheckedRequest, stated: Architecture): void {
+  if (given === undefined || given === stated) return;
   throw new HeadwaterError(
     'invalid',
-    `architecture was given as ${given}, but metadata.yaml says ${found}: leave architecture out, or correct metadata.yaml`,
+    `architecture was given as ${given}, but metadata.yaml says ${stated}: leave architecture out, or correct metadata.yaml`,
     { fields: ['architecture'] },
   );
 }
@@ -198,13 +198,13 @@ function text(value: string | undefined): string | undefined {
 function assertPropertyArchitecture(given: string | undefined, architecture: Architecture): void {
   if (given === undefined || given.trim() === '') return;
   const place = 'metadata.yaml: property "architecture"';
-  let found: Architecture;
+  let stated: Architecture;
   try {
-    found = parseArchitecture(given);
+    stated = parseArchitecture(given);
   } catch (error) {
     throw new HeadwaterError('invalid', `${place}: ${messageOf(error)}`, { cause: error });
   }
-  if (found === architecture) return;
+  if (stated === architecture) return;
   throw new HeadwaterError(
     'invalid',
     `${place} is ${given}, but its field "architecture" says ${architecture}`,

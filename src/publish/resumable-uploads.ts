@@ -117,9 +117,9 @@ export class Uploads {
       const upload = uploadOf(name);
       if (upload === undefined || this.#active.has(name)) continue;
       const path = this.#path(name);
-      const found = await statOf(path);
-      if (found === undefined) continue;
-      if (found.mtime < before || (await this.#isFinished(upload))) await rm(path, { force: true });
+      const stats = await statOf(path);
+      if (stats === undefined) continue;
+      if (stats.mtime < before || (await this.#isFinished(upload))) await rm(path, { force: true });
     }
   }
 

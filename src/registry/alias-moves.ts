@@ -27,9 +27,9 @@ export class AliasMoves {
     find: () => Promise<Found | undefined>,
   ): Promise<Found | undefined> {
     for (;;) {
-      const found = await find();
+      const alias = await find();
       const removedBy = this.#removedBy.get(name);
-      if (found !== undefined || removedBy === undefined || removedBy === keyOf(identity)) return found;
+      if (alias !== undefined || removedBy === undefined || removedBy === keyOf(identity)) return alias;
       await sleep(pollInterval);
     }
   }

@@ -44,9 +44,9 @@ export class VisibleImages {
     if (fingerprints.size > 1) {
       throw new HeadwaterError('invalid', `More than one image matches: give more digits than ${prefix}`);
     }
-    const found = this.#merge(identity, images);
-    if (found === undefined) throw notFound();
-    return found;
+    const image = this.#merge(identity, images);
+    if (image === undefined) throw notFound();
+    return image;
   }
 
   /** Every image, in the order of fingerprints. */
@@ -55,14 +55,14 @@ export class VisibleImages {
     for await (const image of this.#catalog.images.each()) {
       if (!this.maySee(identity, image)) continue;
       if (same[0] !== undefined && same[0].fingerprint !== image.fingerprint) {
-        const found = this.#merge(identity, same);
-        if (found !== undefined) yield found;
+        const merged = this.#merge(identity, same);
+        if (merged !== undefined) yield merged;
         same = [];
       }
       same.push(image);
     }
-    const found = this.#merge(identity, same);
-    if (found !== undefined) yield found;
+    const merged = this.#merge(identity, same);
+    if (merged !== undefined) yield merged;
   }
 
   /**
@@ -81,8 +81,8 @@ export class VisibleImages {
     const [, shorter, last] = /^(.+)\/([^/]+)$/.exec(name) ?? [];
     const wanted = debianName(last);
     if (shorter === undefined || wanted === undefined) return undefined;
-    const found = await this.#resolve(identity, shorter, wanted);
-    return found?.image.product.architecture === wanted ? { ...found, name } : undefined;
+    const alias = await this.#resolve(identity, shorter, wanted);
+    return alias?.image.product.architecture === wanted ? { ...alias, name } : undefined;
   }
 
   async #resolve(

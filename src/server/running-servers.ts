@@ -65,13 +65,13 @@ async function writeRecord(
 /** The servers that run on a data directory, the one that started last first. */
 export async function runningServers(dataDir: string): Promise<ServerRecord[]> {
   const directory = directoryOf(dataDir);
-  const found: z.infer<typeof record>[] = [];
+  const servers: z.infer<typeof record>[] = [];
   for (const name of await namesIn(directory)) {
     if (!name.endsWith(recordSuffix) || (await isOver(directory, name))) continue;
     const server = await read(join(directory, name));
-    if (server !== undefined) found.push(server);
+    if (server !== undefined) servers.push(server);
   }
-  return found
+  return servers
     .sort((one, other) => (one.startedAt < other.startedAt ? 1 : -1))
     .map(({ listen, publicUrl, tls }) => ({
       listen,

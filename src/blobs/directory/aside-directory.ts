@@ -38,10 +38,10 @@ export class AsideDirectory {
   async *list(): AsyncIterable<AsideBlob> {
     for (const reason of asideReasons) {
       for (const { name } of await entriesOf(join(this.#root, asideRoot, reason))) {
-        const found = asideOfKey(`${asideRoot}${reason}/${name}`);
-        const stat = found === undefined ? undefined : await statOf(this.#path(found.digest, reason));
-        if (found !== undefined && stat !== undefined) {
-          yield { ...found, size: stat.size, modified: stat.ctime };
+        const blob = asideOfKey(`${asideRoot}${reason}/${name}`);
+        const stat = blob === undefined ? undefined : await statOf(this.#path(blob.digest, reason));
+        if (blob !== undefined && stat !== undefined) {
+          yield { ...blob, size: stat.size, modified: stat.ctime };
         }
       }
     }

@@ -72,8 +72,8 @@ export class DirectoryStore implements BlobStore {
     for (const directory of [this.#staging, blobs]) {
       for (const { name } of await entriesOf(directory)) {
         const path = join(directory, name);
-        const found = await statOf(path);
-        if (found !== undefined && (await isAbandoned(name, found.mtime))) await removeFile(path);
+        const stats = await statOf(path);
+        if (stats !== undefined && (await isAbandoned(name, stats.mtime))) await removeFile(path);
       }
     }
   }
@@ -167,8 +167,8 @@ export class DirectoryStore implements BlobStore {
       if (!directory.isDirectory()) continue;
       for (const file of await entriesOf(join(top, directory.name))) {
         const digest = digestOfKey(`${blobRoot}${directory.name}/${file.name}`);
-        const found = digest === undefined ? undefined : await statOf(this.#path(digest));
-        if (digest !== undefined && found !== undefined) yield describe(digest, found);
+        const stats = digest === undefined ? undefined : await statOf(this.#path(digest));
+        if (digest !== undefined && stats !== undefined) yield describe(digest, stats);
       }
     }
   }

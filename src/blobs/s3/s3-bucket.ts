@@ -48,8 +48,8 @@ export class S3Bucket {
 
   /** What there is under a key. @throws HeadwaterError `unavailable` when there is no bucket */
   async find(key: string): Promise<S3Object | undefined> {
-    const found = await this.head(key);
-    if (found !== undefined) return found;
+    const object = await this.head(key);
+    if (object !== undefined) return object;
     // An answer to HEAD has no body that could tell a missing bucket from a missing key; an answer to GET has.
     const response = await this.get(key);
     response?.destroy();

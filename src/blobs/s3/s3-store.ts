@@ -178,8 +178,8 @@ export class S3Store implements BlobStore {
 
   /** Whether there is a blob of `size` bytes (of any size when undefined). */
   async #isPresent(digest: Digest, size: number | undefined): Promise<boolean> {
-    const found = await this.#bucket.head(this.#key(digest));
-    return found !== undefined && (size === undefined || found.size === size);
+    const object = await this.#bucket.head(this.#key(digest));
+    return object !== undefined && (size === undefined || object.size === size);
   }
 
   async #put(sent: Extract<Sent, { kind: 'whole' }>, digest: Digest): Promise<void> {
@@ -213,9 +213,9 @@ export class S3Store implements BlobStore {
   }
 
   async #assertWritten(digest: Digest, size: number): Promise<void> {
-    const found = await this.#bucket.head(this.#key(digest));
-    if (found?.size === size) return;
-    const seen = found === undefined ? 'gone' : `${found.size} bytes long`;
+    const object = await this.#bucket.head(this.#key(digest));
+    if (object?.size === size) return;
+    const seen = object === undefined ? 'gone' : `${object.size} bytes long`;
     throw new HeadwaterError(
       'unavailable',
       `blob sha256:${digest}: ${size} bytes were written, but it is ${seen}: write it again`,

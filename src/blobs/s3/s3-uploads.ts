@@ -94,9 +94,9 @@ export class S3Uploads {
   }
 
   async #checkWhole(key: string, size: number, failure: unknown): Promise<void> {
-    const found = await this.#client.call((client) => client.statObject(this.#name, key), {
+    const object = await this.#client.call((client) => client.statObject(this.#name, key), {
       otherwise: () => Promise.reject(this.#client.explain(failure)),
     });
-    if (found.size !== size) throw this.#client.explain(failure);
+    if (object.size !== size) throw this.#client.explain(failure);
   }
 }

@@ -67,7 +67,7 @@ export class Listener {
       connectionsCheckingInterval: timeouts.look,
       keepAliveTimeout: 65_000,
       maxHeaderSize: 32 * 1024,
-      ...perConnection,
+      ...socketOptions,
     };
     this.#plain = createServer(settings);
     if (tls === undefined) {

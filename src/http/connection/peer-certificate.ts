@@ -14,9 +14,9 @@ const known = new WeakMap<Socket, PeerCertificate | 'none'>();
 
 /** The certificate of the client at the other end, which has proved that it has the key; nobody vouches for it. */
 export function peerCertificate(socket: Socket): PeerCertificate | undefined {
-  const found = known.get(socket) ?? read(socket);
-  known.set(socket, found);
-  return found === 'none' ? undefined : found;
+  const certificate = known.get(socket) ?? read(socket);
+  known.set(socket, certificate);
+  return certificate === 'none' ? undefined : certificate;
 }
 
 function read(socket: Socket): PeerCertificate | 'none' {

@@ -56,9 +56,9 @@ async function listAliases(context: Context, { catalog, images }: AliasServices)
   const isWanted = await parseFilter(single(context, 'filter'), aliasFields);
   const seen = [];
   for (const name of new Set((await catalog.aliases.list()).map((alias) => alias.name))) {
-    const found = await images.resolve(identity, name, agentArchitecture(context));
-    if (found === undefined || isWanted?.(view(found)) === false) continue;
-    seen.push(recursion ? view(found) : pathOf(name));
+    const alias = await images.resolve(identity, name, agentArchitecture(context));
+    if (alias === undefined || isWanted?.(view(alias)) === false) continue;
+    seen.push(recursion ? view(alias) : pathOf(name));
   }
   sync(context, seen);
 }
@@ -76,17 +76,17 @@ async function getAlias(context: RouteContext, { images, moves }: AliasServices)
   const find = async () => await images.resolve(identityOf(context), name, agentArchitecture(context));
   const alias = await moves.settled(name, identityOf(context), find);
   if (alias === undefined) throw aliasNotFound();
-  const found = view(alias);
-  sync(context, found, { etag: etagOf(found) });
+  const visible = view(alias);
+  sync(context, visible, { etag: etagOf(visible) });
 }
 
 /** PUT and PATCH: what is left out stays. */
 async function changeAlias(context: RouteContext, services: AliasServices): Promise<void> {
-  const found = await demandAlias(context, services);
-  assertUnchanged(context, etagOf(view(found)));
+  const alias = await demandAlias(context, services);
+  assertUnchanged(context, etagOf(view(alias)));
   const body = await readBody(context.req, aliasChangeBody);
-  const { description = found.description, target = found.image.fingerprint } = body;
-  await set(context, services, { name: found.name, description, from: streamOf(found) }, target);
+  const { description = alias.description, target = alias.image.fingerprint } = body;
+  await set(context, services, { name: alias.name, description, from: streamOf(alias) }, target);
   sync(context, {});
 }
 
@@ -110,9 +110,9 @@ async function removeAlias(context: RouteContext, services: AliasServices): Prom
 async function demandAlias(context: RouteContext, { access, images }: AliasServices): Promise<VisibleAlias> {
   access.demandAny(identityOf(context), 'publish');
   const name = parameter(context, 'name');
-  const found = await images.resolve(identityOf(context), name, agentArchitecture(context));
-  if (found === undefined) throw aliasNotFound();
-  return found;
+  const alias = await images.resolve(identityOf(context), name, agentArchitecture(context));
+  if (alias === undefined) throw aliasNotFound();
+  return alias;
 }
 
 async function set(
@@ -123,11 +123,11 @@ async function set(
 ): Promise<void> {
   const { access, images } = services;
   const identity = identityOf(context);
-  const found = await images.find(identity, target);
-  const own = found.images.filter((each) => access.may(identity, 'publish', each.own));
+  const named = await images.find(identity, target);
+  const own = named.images.filter((each) => access.may(identity, 'publish', each.own));
   // Of the same bytes in several products, the one that has the alias already.
   const hasAlias = (each: Image) => images.aliases(identity, each).some(({ name }) => name === alias.name);
-  const image = own.find(hasAlias) ?? own[0] ?? found.image;
+  const image = own.find(hasAlias) ?? own[0] ?? named.image;
   const place = { stream: image.product.stream, product: image.product.name, serial: image.serial };
   await catalogFor(context, services).imageAliases.set(alias, place);
 }

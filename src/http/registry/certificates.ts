@@ -102,11 +102,11 @@ async function findClient(context: RouteContext, services: CertificateServices):
   if (!/^[0-9a-f]{12,64}$/i.test(prefix)) {
     throw new HeadwaterError('invalid', 'fingerprint: give 12 to 64 hexadecimal digits');
   }
-  const [found, second] = clients.filter(({ fingerprint }) => fingerprint.startsWith(prefix.toLowerCase()));
-  if (found === undefined || second !== undefined) {
+  const [client, second] = clients.filter(({ fingerprint }) => fingerprint.startsWith(prefix.toLowerCase()));
+  if (client === undefined || second !== undefined) {
     throw new HeadwaterError('not-found', 'Certificate not found');
   }
-  return found;
+  return client;
 }
 
 async function view(client: Client, { catalog }: CertificateServices) {

@@ -8,7 +8,7 @@ const emptyEnvelope = { status: '', status_code: 0, operation: '', error_code: 0
 
 /** The body of an answer with a value. */
 export function envelope(metadata: unknown) {
-  return { ...empty, type: 'sync', status: 'Success', status_code: 200, metadata };
+  return { ...emptyEnvelope, type: 'sync', status: 'Success', status_code: 200, metadata };
 }
 
 /** Answers with a value. */
@@ -22,7 +22,7 @@ export function sync(context: Context, metadata: unknown, options: { etag?: stri
 export function created(context: Context, location: string): void {
   context.status = 201;
   context.set('Location', location);
-  context.body = { ...empty, type: 'sync', status: 'Created', status_code: 201 };
+  context.body = { ...emptyEnvelope, type: 'sync', status: 'Created', status_code: 201 };
 }
 
 /** Answers that something goes on in the background. */
@@ -30,7 +30,7 @@ export function started(context: Context, operation: Operation): void {
   context.status = 202;
   context.set('Location', operation.path);
   context.body = {
-    ...empty,
+    ...emptyEnvelope,
     type: 'async',
     status: 'Operation created',
     status_code: 100,
@@ -41,7 +41,7 @@ export function started(context: Context, operation: Operation): void {
 
 /** The body of an error. */
 export function failure(code: number, message: string) {
-  return { ...empty, type: 'error', error_code: code, error: message };
+  return { ...emptyEnvelope, type: 'error', error_code: code, error: message };
 }
 
 /** An image, as operations name what they are about. */

@@ -41,9 +41,9 @@ export async function demandImage(
 ): Promise<Omit<VisibleImage, 'images'> & { own: Image[]; identity: Known }> {
   const sender = identityOf(context);
   access.demandAny(sender, action);
-  const found = await images.find(sender, parameter(context, 'fingerprint'));
-  const own = found.images.filter((image) => access.may(sender, action, image.own));
-  const [image = found.image] = own;
+  const visible = await images.find(sender, parameter(context, 'fingerprint'));
+  const own = visible.images.filter((image) => access.may(sender, action, image.own));
+  const [image = visible.image] = own;
   const identity = access.demand(sender, action, image.own);
-  return { view: found.view, image, own, identity };
+  return { view: visible.view, image, own, identity };
 }

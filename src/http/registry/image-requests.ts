@@ -96,19 +96,19 @@ function pullImage(
     work: async (progressing) => {
       const { signal } = progressing;
       const onProgress = (progress: string) => progressing.report({ download_progress: progress });
-      const found = await pull.open(signal, onProgress);
+      const source = await pull.open(signal, onProgress);
       try {
         const request: ImageRequest = {
           ...said,
-          properties: { ...found.properties, ...said.properties },
-          filename: said.filename || plainName(found.filename),
+          properties: { ...source.properties, ...said.properties },
+          filename: said.filename || plainName(source.filename),
           ...defined({
-            expiresAt: said.expiresAt ?? found.expiresAt,
-            fingerprint: found.fingerprint,
-            updateSource: said.autoUpdate ? found.updateSource : undefined,
+            expiresAt: said.expiresAt ?? source.expiresAt,
+            fingerprint: source.fingerprint,
+            updateSource: said.autoUpdate ? source.updateSource : undefined,
           }),
         };
-        const image = await receiver.receive(found.files, request, { identity, actor, signal });
+        const image = await receiver.receive(source.files, request, { identity, actor, signal });
         return { fingerprint: image.fingerprint, size: String(image.size) };
       } finally {
         await pull.close();

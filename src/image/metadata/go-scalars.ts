@@ -108,6 +108,6 @@ function parseInteger(text: string): bigint | undefined {
   return signed < minInt64 || signed > (sign === '' ? 2n ** 64n - 1n : maxInt64) ? undefined : signed;
 }
 
-export function mismatch(where: string, found: string, expected: string): TypeMismatch {
-  return new TypeMismatch(`${where} is ${found}: expected ${expected}`);
+export function mismatch(where: string, actual: string, expected: string): TypeMismatch {
+  return new TypeMismatch(`${where} is ${actual}: expected ${expected}`);
 }

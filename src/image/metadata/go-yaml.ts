@@ -80,62 +80,62 @@ export class GoYaml {
   /** Decodes a list; an absent one is empty. @throws TypeMismatch */
   list<Value>(node: unknown, where: string, read: (value: unknown, where: string) => Value): Value[] {
     if (this.isNull(node)) return [];
-    return this.#follow(node, (found) => {
-      if (!isSeq(found)) throw mismatch(where, describeKind(found), 'a list');
-      return found.items.map((item, index) => read(item, `${where}[${index}]`));
+    return this.#follow(node, (target) => {
+      if (!isSeq(target)) throw mismatch(where, describeKind(target), 'a list');
+      return target.items.map((item, index) => read(item, `${where}[${index}]`));
     });
   }
 
   /** Any plain value as it is written; '' when it is absent. @throws TypeMismatch for a list or a mapping */
   text(node: unknown, where: string, expected = 'text'): string {
-    return this.#follow(node, (found) => {
-      if (found === null) return '';
-      if (!isScalar(found)) throw mismatch(where, describeKind(found), expected);
-      const resolved = resolve(found, where);
+    return this.#follow(node, (target) => {
+      if (target === null) return '';
+      if (!isScalar(target)) throw mismatch(where, describeKind(target), expected);
+      const resolved = resolve(target, where);
       if (resolved.type === 'null') return '';
-      return resolved.type === 'text' ? resolved.value : written(found);
+      return resolved.type === 'text' ? resolved.value : written(target);
     });
   }
 
   /** A whole number of 64 bits; 0 when it is absent. Fractions are cut off. @throws TypeMismatch */
   integer(node: unknown, where: string, expected: string): bigint {
-    return this.#follow(node, (found) => {
-      if (found === null) return 0n;
-      if (!isScalar(found)) throw mismatch(where, describeKind(found), expected);
-      const resolved = resolve(found, where);
+    return this.#follow(node, (target) => {
+      if (target === null) return 0n;
+      if (!isScalar(target)) throw mismatch(where, describeKind(target), expected);
+      const resolved = resolve(target, where);
       if (resolved.type === 'null') return 0n;
       if (resolved.type === 'whole number' && resolved.value <= maxInt64) return resolved.value;
       if (resolved.type === 'number' && resolved.value < 2 ** 63) {
         return resolved.value < -(2 ** 63) ? minInt64 : BigInt(Math.trunc(resolved.value));
       }
-      throw new TypeMismatch(`${where} ${describeScalar(found, expected)}`);
+      throw new TypeMismatch(`${where} ${describeScalar(target, expected)}`);
     });
   }
 
   /** A boolean, in the words of YAML 1.1; false when it is absent. @throws TypeMismatch */
   boolean(node: unknown, where: string): boolean {
-    return this.#follow(node, (found) => {
-      if (found === null) return false;
-      if (!isScalar(found)) throw mismatch(where, describeKind(found), 'true or false');
-      const resolved = resolve(found, where);
+    return this.#follow(node, (target) => {
+      if (target === null) return false;
+      if (!isScalar(target)) throw mismatch(where, describeKind(target), 'true or false');
+      const resolved = resolve(target, where);
       if (resolved.type === 'null') return false;
       if (resolved.type === 'boolean') return resolved.value;
-      throw new TypeMismatch(`${where} ${describeScalar(found, 'true or false')}`);
+      throw new TypeMismatch(`${where} ${describeScalar(target, 'true or false')}`);
     });
   }
 
   /** Whether a value is absent: nothing, `~` or `null`. */
   isNull(node: unknown): boolean {
-    return this.#follow(node, (found) => {
-      if (found === null) return true;
-      return isScalar(found) && resolve(found, 'it').type === 'null';
+    return this.#follow(node, (target) => {
+      if (target === null) return true;
+      return isScalar(target) && resolve(target, 'it').type === 'null';
     });
   }
 
   #mapping(node: unknown, where: string, take: (key: string, value: unknown) => void): void {
-    this.#follow(node, (found) => {
-      if (!isMap(found)) throw mismatch(where, describeKind(found), 'a mapping');
-      this.#pairs(found, where, take);
+    this.#follow(node, (target) => {
+      if (!isMap(target)) throw mismatch(where, describeKind(target), 'a mapping');
+      this.#pairs(target, where, take);
     });
   }
 
@@ -147,22 +147,22 @@ export class GoYaml {
   }
 
   #name(key: unknown, where: string): string {
-    return this.#follow(key, (found) => {
-      if (found === null || isScalar(found)) return this.text(found, where);
-      throw new TypeMismatch(`${where}: ${describeKind(found)} cannot be a name`);
+    return this.#follow(key, (target) => {
+      if (target === null || isScalar(target)) return this.text(target, where);
+      throw new TypeMismatch(`${where}: ${describeKind(target)} cannot be a name`);
     });
   }
 
   /** The mapping, or each of a list of them: of these an earlier one wins. */
   #merge(value: unknown, where: string, take: (key: string, value: unknown) => void): void {
-    this.#follow(value, (found) => {
-      const sources = isSeq(found) ? [...found.items].reverse() : [found];
+    this.#follow(value, (target) => {
+      const sources = isSeq(target) ? [...target.items].reverse() : [target];
       // A list is merged only where it is written, not through an alias.
-      if (isSeq(found) && isAlias(value)) throw mismatch(`${where}.<<`, 'an alias of a list', 'a mapping');
+      if (isSeq(target) && isAlias(value)) throw mismatch(`${where}.<<`, 'an alias of a list', 'a mapping');
       for (const source of sources) {
-        this.#follow(source, (target) => {
-          if (!isMap(target)) throw mismatch(`${where}.<<`, describeKind(target), 'a mapping');
-          this.#pairs(target, where, take);
+        this.#follow(source, (mapping) => {
+          if (!isMap(mapping)) throw mismatch(`${where}.<<`, describeKind(mapping), 'a mapping');
+          this.#pairs(mapping, where, take);
         });
       }
     });
@@ -170,8 +170,8 @@ export class GoYaml {
 
   /** How many values a node has when its aliases are replaced. No alias is in what it stands for (`yaml.ts`). */
   #weigh(node: unknown, known: Map<unknown, number>): number {
-    const found = known.get(node);
-    if (found !== undefined) return found;
+    const knownWeight = known.get(node);
+    if (knownWeight !== undefined) return knownWeight;
     let weight = 1;
     if (isAlias(node)) weight = this.#weigh(this.#targets.get(node), known);
     else if (isPair(node)) weight = this.#weigh(node.key, known) + this.#weigh(node.value, known);
@@ -183,7 +183,7 @@ export class GoYaml {
   }
 
   /** Gives what a node is, or what it is an alias of. */
-  #follow<Value>(node: unknown, read: (found: Node | null) => Value): Value {
+  #follow<Value>(node: unknown, read: (target: Node | null) => Value): Value {
     this.#decodes += 1;
     if (this.#aliasDepth > 0) this.#aliasDecodes += 1;
     if (

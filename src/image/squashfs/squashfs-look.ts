@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { HeadwaterError } from '../../errors.ts';
 import type { Architecture } from '../../model/architecture.ts';
+import { defined } from '../../model/defined.ts';
 import type { Content } from '../content.ts';
 import { metadataYamlLimit } from '../limits.ts';
 import { readMetadataFile } from '../metadata/metadata.ts';
@@ -53,8 +54,8 @@ export async function lookAtSquashfs(tree: SquashfsTree): Promise<SquashfsLook> 
  */
 export async function completeSquashfs(look: SquashfsLook, read: ReadRange): Promise<Content> {
   const programs = look.program === undefined ? undefined : await architectureOf(look.program, read);
-  const found = programs === undefined ? {} : { programs };
-  if (look.unified === undefined) return { kind: 'squashfs', compression: 'none', ...found };
+  const machine = defined({ programs });
+  if (look.unified === undefined) return { kind: 'squashfs', compression: 'none', ...machine };
   const text = decodeMetadata(await readExtents(look.unified.metadata, read));
   const { metadata, templates } = readMetadataFile(text);
   const rules = new MemberRules();
@@ -63,7 +64,7 @@ export async function completeSquashfs(look: SquashfsLook, read: ReadRange): Pro
   const fault = templateFault(templates, rules);
   if (fault !== undefined) throw new HeadwaterError('invalid', fault);
   const judged = violations.length === 0 ? {} : { violations };
-  return { kind: 'unified', compression: 'squashfs', metadata, type: 'container', ...found, ...judged };
+  return { kind: 'unified', compression: 'squashfs', metadata, type: 'container', ...machine, ...judged };
 }
 
 async function architectureOf(program: FileExtents, read: ReadRange): Promise<Architecture | undefined> {
@@ -110,12 +111,12 @@ async function membersOf(tree: SquashfsTree, top: Listing): Promise<Member[]> {
     for await (const { name, node } of tree.entries(listing)) {
       if (name.includes('/') || name === '..' || name === '.')
         throw refuse('has a name with a slash or dots');
-      const found = await node();
-      members.push(memberOf(`${above}${name}`, found));
+      const member = await node();
+      members.push(memberOf(`${above}${name}`, member));
       if (members.length > membersLimit)
         throw refuse(`has more than ${membersLimit} files beside its rootfs`);
-      if (found.type === 'directory' && `${above}${name}` !== 'rootfs') {
-        await walk(found.listing, `${above}${name}/`, depth + 1);
+      if (member.type === 'directory' && `${above}${name}` !== 'rootfs') {
+        await walk(member.listing, `${above}${name}/`, depth + 1);
       }
     }
   };

@@ -171,16 +171,16 @@ export class SquashfsTree {
   }
 
   async #listing(place: Place): Promise<Listing> {
-    let found: Listing | undefined;
+    let listing: Listing | undefined;
     await readInode(this.#stream(place), this.#superblock.blockSize, {
       data: () => undefined,
-      listing: (listing) => {
-        found = listing;
+      listing: (read) => {
+        listing = read;
       },
       fragment: () => undefined,
     });
-    if (found === undefined) throw corrupt('a directory of it has no listing');
-    return found;
+    if (listing === undefined) throw corrupt('a directory of it has no listing');
+    return listing;
   }
 
   #stream({ block, offset }: Place): MetadataStream {

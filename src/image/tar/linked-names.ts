@@ -22,10 +22,10 @@ export class LinkedNames {
     for (;;) {
       const part = rest.shift();
       if (part === undefined) {
-        const found = at.join('/');
-        yield found;
+        const resolved = at.join('/');
+        yield resolved;
         // A hard link is named from the top of the archive.
-        const target = this.#hard.get(found);
+        const target = this.#hard.get(resolved);
         if (target === undefined || followed++ >= maxLinksFollowed) return;
         [at, rest] = [[], partsOf(target)];
         continue;

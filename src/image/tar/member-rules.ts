@@ -83,8 +83,8 @@ export class MemberRules {
   }
 
   #break(rule: ImageRule, what: string, where: 'everywhere' | 'with metadata' = 'with metadata'): void {
-    const found = where === 'everywhere' ? this.#everywhere : this.#withMetadata;
-    if (!found.has(rule) && !this.#everywhere.has(rule)) found.set(rule, { rule, what });
+    const violations = where === 'everywhere' ? this.#everywhere : this.#withMetadata;
+    if (!violations.has(rule) && !this.#everywhere.has(rule)) violations.set(rule, { rule, what });
   }
 
   #visitLink({ name, type, linkName = '' }: Member): void {

@@ -47,8 +47,8 @@ function checkOf({ sha256, sha512, md5 }: ExpectedFile): { algorithm: string; ex
 export function assertExpected(file: ExpectedFile, bytes: Uint8Array): void {
   const check = checkOf(file);
   if (check === undefined) return;
-  const found = hash(check.algorithm, bytes);
-  if (found !== check.expected) throw other(file, check, found);
+  const actual = hash(check.algorithm, bytes);
+  if (actual !== check.expected) throw other(file, check, actual);
 }
 
 /**
@@ -71,14 +71,14 @@ async function* checkedWith(
     hash.update(chunk);
     yield chunk;
   }
-  const found = hash.digest('hex');
-  if (found !== check.expected) throw other(file, check, found);
+  const actual = hash.digest('hex');
+  if (actual !== check.expected) throw other(file, check, actual);
 }
 
 function other(
   { path }: ExpectedFile,
   check: { algorithm: string; expected: string },
-  found: string,
+  actual: string,
 ): WrongBytes {
-  return new WrongBytes(`${path}: its ${check.algorithm} is ${found}, but ${check.expected} was announced`);
+  return new WrongBytes(`${path}: its ${check.algorithm} is ${actual}, but ${check.expected} was announced`);
 }

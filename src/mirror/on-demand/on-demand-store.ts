@@ -68,7 +68,7 @@ export class OnDemandStore {
     this.#services = services;
     this.#definitions = definitions;
     this.#hooks = hooks;
-    const { firstByte, wrongBytes, noteAsked } = { ...usualTimes, ...times };
+    const { firstByte, wrongBytes, noteAsked } = { ...defaultTimes, ...times };
     this.#noted = new ExpiringMap(noteAsked);
     this.#work = new BackgroundTasks((error) => hooks.onError(error));
     this.#fetches = new OnDemandFetches({

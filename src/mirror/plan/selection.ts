@@ -135,9 +135,9 @@ function compile(rule: SelectRule): CompiledRule {
     matches: (values) =>
       tests
         .map(({ key, positive, negative }) => {
-          const found = values(key);
+          const present = values(key);
           const any = (patterns: RegExp[]) =>
-            patterns.some((test) => found.some((value) => test.test(value)));
+            patterns.some((test) => present.some((value) => test.test(value)));
           return (positive.length === 0 || any(positive)) && !any(negative);
         })
         .every(Boolean),

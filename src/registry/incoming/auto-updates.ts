@@ -152,16 +152,16 @@ export class AutoUpdates {
   ): Promise<boolean> {
     if (result === undefined) throw new Error('a search had no result');
     if ('error' in result) throw result.error;
-    const found = result.image;
+    const newest = result.image;
     const { pushed, product, serial, hidden } = image;
     const { updateSource: source } = pushed;
-    const now = versionOf(found);
+    const now = versionOf(newest);
     // What the server took back is not followed: it would be a step to an older version.
     if (now.product === source.product && !isNewer(now, source)) return false;
     await this.#services.receiver.take(
-      fetched(upstream, found, onProgress),
+      fetched(upstream, newest, onProgress),
       {
-        ...describeFound(found),
+        ...describeFound(newest),
         aliases: [],
         public: !hidden,
         profiles: pushed.profiles,

@@ -43,11 +43,11 @@ export class ImageServers {
         `source.server ${JSON.stringify(server)}: expected the address of an image server, such as https://images.example.com`,
       );
     }
-    const found = this.#allowed.find((entry) => {
+    const allowed = this.#allowed.find((entry) => {
       const listed = normalized(entry.url);
       return listed !== undefined && (url === listed || url.startsWith(`${listed}/`));
     });
-    if (found !== undefined) return { ...found, url };
+    if (allowed !== undefined) return { ...allowed, url };
     throw new HeadwaterError(
       'forbidden',
       `this registry may not copy from ${url}: its administrator can allow it with registry.mirrorFrom; or copy the image to your own server first, then use "image copy --mode push"`,

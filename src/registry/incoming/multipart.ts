@@ -86,17 +86,17 @@ class Reader {
     for (;;) {
       const at = this.#buffer.indexOf(mark);
       if (at >= 0) {
-        const found = this.#buffer.subarray(0, at);
+        const bytes = this.#buffer.subarray(0, at);
         this.#buffer = this.#buffer.subarray(at + mark.length);
-        if (found.length > 0) yield found;
+        if (bytes.length > 0) yield bytes;
         return;
       }
       // The mark may have begun in what is left.
       const certain = this.#buffer.length - mark.length + 1;
       if (certain > 0) {
-        const found = this.#buffer.subarray(0, certain);
+        const bytes = this.#buffer.subarray(0, certain);
         this.#buffer = this.#buffer.subarray(certain);
-        yield found;
+        yield bytes;
       }
       await this.#more('it ends before its last boundary');
     }
@@ -127,9 +127,9 @@ class Reader {
       const [blank] = /^\r?\n|\r?\n\r?\n/.exec(text) ?? [];
       if (blank !== undefined) {
         const at = text.indexOf(blank);
-        const found = this.#buffer.toString('utf8', 0, at);
+        const head = this.#buffer.toString('utf8', 0, at);
         this.#buffer = this.#buffer.subarray(at + blank.length);
-        return found;
+        return head;
       }
       if (this.#buffer.length > limit) throw malformed(`the headers of a part have more than ${limit} bytes`);
       await this.#more('it ends within the headers of a part');
@@ -138,9 +138,9 @@ class Reader {
 
   async #take(length: number): Promise<string> {
     while (this.#buffer.length < length) await this.#more('it ends right after a boundary');
-    const found = this.#buffer.toString('latin1', 0, length);
+    const text = this.#buffer.toString('latin1', 0, length);
     this.#buffer = this.#buffer.subarray(length);
-    return found;
+    return text;
   }
 
   /** Passes over everything that is left. */

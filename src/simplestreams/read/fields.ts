@@ -52,10 +52,10 @@ function isNull(value: unknown): boolean {
 }
 
 function wrong(where: string, expected: string, value: unknown): HeadwaterError {
-  const found = Array.isArray(value)
+  const description = Array.isArray(value)
     ? 'a list'
     : typeof value === 'object'
       ? 'a mapping'
       : JSON.stringify(value);
-  return new HeadwaterError('invalid', `${where}: expected ${expected}, not ${found?.slice(0, 80)}`);
+  return new HeadwaterError('invalid', `${where}: expected ${expected}, not ${description?.slice(0, 80)}`);
 }

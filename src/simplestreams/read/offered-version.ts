@@ -69,7 +69,7 @@ export function readOfferedVersion(
   }
   // Clients take deltas of disks from the wrong base: only those of squashfs are of use.
   const deltas = options.deltas
-    ? filesOf('squashfs.vcdiff').flatMap((found) => attempt(() => delta(found, serial, options.serials)))
+    ? filesOf('squashfs.vcdiff').flatMap((file) => attempt(() => delta(file, serial, options.serials)))
     : [];
   const version = {
     name,
