@@ -1,5 +1,6 @@
 import type { Dirent, Stats } from 'node:fs';
-import { open, readdir, rm, stat } from 'node:fs/promises';
+import { access, constants, open, readdir, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { codeOf } from '../errors.ts';
 import { fileError } from './file-error.ts';
 
@@ -11,14 +12,28 @@ export async function statOf(path: string): Promise<Stats | undefined> {
     return await stat(path);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
-    throw fileError(error, { path, doing: 'read' });
+    throw fileError(error, { path: await deniedPath(path, error), doing: 'read' });
   }
+}
+
+/**
+ * The path that an error should name: where permission is denied, the topmost directory above the path that may not be
+ * entered, if there is one. The file itself tells nobody what to change.
+ */
+export async function deniedPath(path: string, error: unknown): Promise<string> {
+  const parent = dirname(path);
+  if (codeOf(error) !== 'EACCES' || parent === path) return path;
+  const isOpen = await access(parent, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+  return isOpen ? path : await deniedPath(parent, error);
 }
 
 /** Removes a file; one that does not exist is a success. */
 export async function removeFile(path: string): Promise<void> {
-  await rm(path, { force: true }).catch((error: unknown) => {
-    throw fileError(error, { path, doing: 'remove' });
+  await rm(path, { force: true }).catch(async (error: unknown) => {
+    throw fileError(error, { path: await deniedPath(path, error), doing: 'remove' });
   });
 }
 

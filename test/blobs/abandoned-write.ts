@@ -1,13 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, symlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { onTestFinished } from 'vitest';
-
-const project = fileURLToPath(new URL('../..', import.meta.url));
+import { compileStore } from './compiled-store.ts';
 
 /** A process in the middle of a write that never ends: the store has all of its bytes or is about to. */
 export interface WritingProcess {
@@ -34,17 +28,7 @@ await store.write(source(), { digest: new Promise(() => undefined) });
  * @param argument of the store's constructor
  */
 export async function startWriting(file: string, name: string, argument: unknown): Promise<WritingProcess> {
-  const directory = await mkdtemp(join(tmpdir(), 'headwater-compiled-'));
-  await symlink(join(project, 'node_modules'), join(directory, 'node_modules'));
-  const path = join(directory, 'store.mjs');
-  await build({
-    entryPoints: [join(project, 'src/blobs', file)],
-    outfile: path,
-    bundle: true,
-    packages: 'external',
-    platform: 'node',
-    format: 'esm',
-  });
+  const path = await compileStore(file);
   const child: ChildProcess = spawn(
     process.execPath,
     ['--input-type=module', '--eval', program, path, name, JSON.stringify(argument)],
@@ -55,10 +39,7 @@ export async function startWriting(file: string, name: string, argument: unknown
     child.kill('SIGKILL');
     await ended;
   };
-  onTestFinished(async () => {
-    await kill();
-    await rm(directory, { recursive: true });
-  });
+  onTestFinished(kill);
   await Promise.race([
     once(child.stdout ?? child, 'data'),
     ended.then(([code]) => {

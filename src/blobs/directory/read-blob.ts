@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { codeOf, HeadwaterError } from '../../errors.ts';
 import { fileError } from '../../files/file-error.ts';
 import { FileRange } from '../../files/file-range.ts';
+import { deniedPath } from '../../files/file-system.ts';
 import type { Digest } from '../../model/digest.ts';
 import type { ByteRange } from '../blob-store.ts';
 import { assertSize } from '../damaged-blob.ts';
@@ -44,6 +45,6 @@ async function openFile(path: string): Promise<FileHandle | undefined> {
     return await open(path);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
-    throw fileError(error, { path, doing: 'read' });
+    throw fileError(error, { path: await deniedPath(path, error), doing: 'read' });
   }
 }
