@@ -9,31 +9,21 @@ import {
   publishedNames,
   typeOfFtype,
 } from '../../src/model/item-types.ts';
-import type { Item } from '../../src/model/versions.ts';
 import { renderProduct } from '../../src/simplestreams/write/render.ts';
 import { product } from '../cli/versions.ts';
 import { document, hash, item, offeredBy, product as offeredProduct } from '../mirror/documents.ts';
+import { itemOf } from './items.ts';
 
 const base = '20260101_0000';
 const serial = '20260102_0000';
-
-/** An item of a version, whose bytes are made up from its type. */
-function itemOf(type: ItemType): Item {
-  const digest = hash(type);
-  if (imageTypeOf(type) === undefined) {
-    const delta = type === 'squashfs.vcdiff' ? { deltaBase: base } : {};
-    return { file: factsOf(type).file, type, digest, size: 7, ...delta };
-  }
-  const fingerprint = isUnified(type) ? digest : hash(`fingerprint of ${type}`);
-  return { file: factsOf(type).file, type, digest, size: 7, fingerprint };
-}
+const delta = itemOf('squashfs.vcdiff', { deltaBase: base });
 
 /** What a mirror reads in the document of a version with one root, as we write it. */
 function readBack(root: ItemType) {
   const items = isUnified(root) ? [itemOf(root)] : [itemOf('metadata'), itemOf(root)];
   const versions = product({ serials: [base, serial] }).versions.map((version) => ({
     ...version,
-    items: version.serial === serial ? [...items, itemOf('squashfs.vcdiff')] : version.items,
+    items: version.serial === serial ? [...items, delta] : version.items,
   }));
   const rendered = renderProduct({ ...product(), versions });
   const products = JSON.parse(`{${rendered}}`) as Record<string, unknown>;
@@ -51,10 +41,10 @@ test.each(roots.filter((type) => factsOf(type).published.length > 0))(
     const [root] = version?.roots ?? [];
     expect(root).toMatchObject({ type: imageTypeOf(type), sha256: digest, size, fingerprint });
     expect(typeOfFtype(root?.ftype ?? '')).toBe(type);
-    expect(version?.metadata?.sha256).toBe(isUnified(type) ? undefined : hash('metadata'));
+    expect(version?.metadata?.sha256).toBe(isUnified(type) ? undefined : itemOf('metadata').digest);
     expect(typeOfFtype(version?.metadata?.ftype ?? 'lxd.tar.xz')).toBe('metadata');
     // Deltas of squashfs are of no use without it.
-    const deltas = type === 'squashfs' ? [{ base, sha256: hash('squashfs.vcdiff') }] : [];
+    const deltas = type === 'squashfs' ? [{ base, sha256: delta.digest }] : [];
     expect(version?.deltas).toMatchObject(deltas);
   },
 );

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
-  deltaFile,
   factsOf,
   type ItemType,
   imageTypeOf,
@@ -14,14 +13,14 @@ import {
   typeOfFtype,
 } from '../../src/model/item-types.ts';
 import { impliedAliases, productName } from '../../src/model/names.ts';
-import type { Item, ProductWithVersions, Version } from '../../src/model/versions.ts';
+import type { ProductWithVersions, Version } from '../../src/model/versions.ts';
 import { readTreeDocuments } from '../../src/publish/tree/tree-documents.ts';
 import { Skips } from '../../src/simplestreams/read/offered.ts';
 import { readOffer } from '../../src/simplestreams/read/offered-document.ts';
 import { imagePath, streamPath } from '../../src/simplestreams/write/paths.ts';
 import { productsFrame, renderIndex, renderProduct } from '../../src/simplestreams/write/render.ts';
-import { hash } from '../mirror/documents.ts';
 import { scratchDirectory } from '../support/catalog.ts';
+import { itemOf } from './items.ts';
 
 // Catalogs with every type of item. What a document cannot say is left out: hidden versions, versions without an image.
 
@@ -37,20 +36,6 @@ const minute = fc.integer({ min: 0, max: 6 * 24 * 60 - 1 }).map((value) => {
   const date = new Date(Date.UTC(2026, 0, 1, 0, value));
   return date.toISOString().replaceAll(/[-:]/g, '').replace('T', '_').slice(0, 13);
 });
-
-function itemOf(type: ItemType, name: string, bytes: number, deltaBase?: string): Item {
-  const digest = hash(`${name} ${type} ${deltaBase}`);
-  const file = deltaBase === undefined ? factsOf(type).file : deltaFile(deltaBase);
-  const fingerprint = isUnified(type) ? digest : hash(`${name} image ${type}`);
-  return {
-    file,
-    type,
-    digest,
-    size: bytes,
-    ...(imageTypeOf(type) === undefined ? {} : { fingerprint }),
-    ...(deltaBase === undefined ? {} : { deltaBase }),
-  };
-}
 
 /** The roots of a version: several split ones, or one unified file. */
 const roots = fc.oneof(
@@ -92,11 +77,17 @@ const product = fc
         const { serial, label } = version;
         const metadata: ItemType[] = version.roots.some(isUnified) ? [] : ['metadata'];
         const items = [...metadata, ...version.roots].map((type) =>
-          itemOf(type, `${name} ${serial}`, version.size),
+          itemOf(type, { of: `${name} ${serial}`, size: version.size }),
         );
         const bases = version.roots.includes('squashfs') ? all.slice(0, index).slice(0, version.deltas) : [];
         for (const base of bases) {
-          items.push(itemOf('squashfs.vcdiff', `${name} ${serial}`, version.size, base.serial));
+          items.push(
+            itemOf('squashfs.vcdiff', {
+              of: `${name} ${serial}`,
+              size: version.size,
+              deltaBase: base.serial,
+            }),
+          );
         }
         return { serial, label, items, hidden: false, publishedAt: new Date(0) };
       });
