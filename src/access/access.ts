@@ -5,13 +5,13 @@ import { HeadwaterError } from '../errors.ts';
 import { type Action, allows, type BlobUse, grants, type Permit, type Target } from '../model/rights.ts';
 import { readable } from './readable.ts';
 
-/** Somebody that was let in: by the secret of a token, or by a TLS certificate that is trusted. */
+/** An authenticated identity: a token, or a client with a trusted TLS certificate. */
 export type Known = ({ kind: 'token' } & Token) | ({ kind: 'client' } & Client);
 
-/** Who a request comes from: a token, a client, or anybody. */
+/** The sender of a request: a token, a client, or (undefined) an anonymous sender. */
 export type Identity = Known | undefined;
 
-/** Who may do what. */
+/** Authenticates requests, and decides what identities may do. */
 export class Access {
   readonly #tokens: Tokens;
   readonly #clients: Clients;
@@ -24,8 +24,8 @@ export class Access {
   }
 
   /**
-   * The token that a secret belongs to.
-   * @throws HeadwaterError `unauthorized` when there is none, or it is no longer active
+   * Finds the token with this secret.
+   * @throws HeadwaterError `unauthorized` when no token has it, or the token is no longer active
    */
   async ofToken(secret: string | undefined): Promise<Known> {
     const token = secret === undefined ? undefined : await this.#tokens.authenticate(secret);
@@ -35,7 +35,7 @@ export class Access {
     return { kind: 'token', ...token };
   }
 
-  /** The client that a certificate is trusted for, by its fingerprint; without one, anybody. */
+  /** The client whose trusted certificate has this fingerprint; undefined (anonymous) without one. */
   async ofCertificate(fingerprint: string | undefined): Promise<Identity> {
     if (fingerprint === undefined) return undefined;
     const client = await this.#clients.authenticate(fingerprint);
@@ -46,7 +46,7 @@ export class Access {
     return this.#isPublic(stream);
   }
 
-  /** Whether somebody may read what is in the documents, or would be if its stream were public. */
+  /** Whether an identity may read an object of the documents: its stream is public, or the identity has the right. */
   mayRead(identity: Identity, target: Target): boolean {
     return this.#isPublic(target.stream) || this.may(identity, 'read', target);
   }
@@ -56,13 +56,13 @@ export class Access {
     return identity !== undefined && (isAdministrator(identity) || keyOf(identity) === pushedBy);
   }
 
-  /** Whether somebody may do something by a right of their own. */
+  /** Whether an identity has the right to an action, apart from what is public. */
   may(identity: Identity, action: Action, target: Target): boolean {
     return identity !== undefined && allows({ ...identity, key: keyOf(identity) }, action, target);
   }
 
   /**
-   * Like {@link demand}, for what belongs to no stream yet: allowed for some stream is enough.
+   * Like {@link demand}, for an object that has no stream yet: the right in any stream is enough.
    * @throws HeadwaterError `unauthorized`, `forbidden`
    */
   demandAny(identity: Identity, action: Action): Known {
@@ -71,9 +71,7 @@ export class Access {
     return known;
   }
 
-  /**
-   * @throws HeadwaterError `unauthorized` for anybody, `forbidden` for somebody who may not
-   */
+  /** @throws HeadwaterError `unauthorized` for an anonymous sender, `forbidden` for an identity without the right */
   demand(identity: Identity, action: Action, target: Target): Known {
     const known = this.demandAny(identity, action);
     if (this.may(known, action, target)) return known;
@@ -87,7 +85,7 @@ export class Access {
   }
 
   /**
-   * For what belongs to no stream, such as tokens: whoever may change them could give himself every right.
+   * For objects of no stream, such as tokens: an identity that may change tokens could give itself every right.
    * @throws HeadwaterError `unauthorized`, `forbidden`
    */
   demandAdministrator(identity: Identity): Known {
@@ -97,7 +95,7 @@ export class Access {
   }
 
   /**
-   * Somebody who was let in before, with the rights of now.
+   * The same identity with its present rights.
    * @throws HeadwaterError `forbidden` when the client or the token is no longer active
    */
   async renew(identity: Known): Promise<Known> {
@@ -109,8 +107,9 @@ export class Access {
   }
 
   /**
-   * An identity as the catalog knows who makes a change: by name, and by its rights when the change is made.
-   * @param from the address that it acts from
+   * The identity as the author of changes in the catalog: with its name, and with its rights at the time of each
+   * change.
+   * @param from the address of the sender
    */
   actor(identity: Identity, from: string): Actor {
     const demand = async (action: Action, target: Target) => {
@@ -143,7 +142,7 @@ export class Access {
   }
 }
 
-/** What tells somebody from everybody else, for people too: in the audit log, and as whose quota it is. */
+/** The unique name of an identity, which people read, too: in the audit log, and for quotas. */
 export function keyOf({ kind, name }: Known): string {
   return `${kind}:${name}`;
 }
@@ -160,7 +159,7 @@ function refusal({ kind, name }: Known, reason: string): HeadwaterError {
   return new HeadwaterError('forbidden', `the ${kind} ${name} ${reason}`);
 }
 
-/** Whether somebody may do everything, everywhere. */
+/** Whether an identity may do everything, in all streams. */
 export function isAdministrator(identity: Identity): boolean {
   return (
     identity?.actions.includes('admin') === true &&

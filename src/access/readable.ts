@@ -2,7 +2,7 @@ import { ownNames } from '../catalog/products/ownership.ts';
 import type { Target } from '../model/rights.ts';
 import type { Product, ProductWithVersions } from '../model/versions.ts';
 
-/** What decides who may read (`Access`). */
+/** The part of `Access` that decides about reading. */
 interface ReadRights<Who> {
   isPublic(stream: string): boolean;
   may(identity: Who, action: 'read', target: Target): boolean;
@@ -10,7 +10,7 @@ interface ReadRights<Who> {
   mayKnowPusher(identity: Who, pushedBy: string): boolean;
 }
 
-/** Whether somebody may read a product at all: by a name of its own, or by an alias that points to it. */
+/** Whether an identity may read a product at all: by the product's own names, or by an alias that points to it. */
 function mayReadProduct<Who>(access: ReadRights<Who>, identity: Who, product: Product): boolean {
   const { stream, aliases, pins } = product;
   const names = [...ownNames(product, aliases), ...aliases, ...pins.map(({ alias }) => alias)];
@@ -18,10 +18,10 @@ function mayReadProduct<Who>(access: ReadRights<Who>, identity: Who, product: Pr
 }
 
 /**
- * A product as far as somebody may read it, with the versions and the aliases that are for that somebody: those who have
- * no right to the product see what is public of it, and what aliases are pinned to that they may read. Who pushed a version is
- * left out unless that identity pushed it or is an administrator.
- * @returns undefined where nothing is left
+ * The part of a product that an identity may read. Without a right to the product, these are its public versions, and
+ * the versions to which readable aliases are pinned. The pusher of a version is omitted unless it is that identity, or
+ * the identity is an administrator.
+ * @returns undefined when the identity may read nothing of it
  */
 export function readable<Who>(
   access: ReadRights<Who>,
@@ -46,7 +46,7 @@ function visibleParts<Who>(
   const isHidden = product.versions.some(({ hidden }) => hidden);
   const own = ownNames(product, aliases);
   if (access.may(identity, 'read', { stream, names: own })) return product;
-  // Its versions were removed, and were hidden perhaps.
+  // Its versions were removed, and some may have been hidden.
   if (product.versions.length === 0) return undefined;
   if (!isHidden) return product;
   const isShown = ({ serial, hidden }: { serial: string; hidden: boolean }) =>

@@ -5,7 +5,11 @@ import type { Digest } from '../model/digest.ts';
 export class DamagedBlobError extends HeadwaterError {
   /** @param damage what is wrong, after the blob's name: `is missing in the store` */
   constructor(digest: Digest, damage: string, options?: { cause?: unknown }) {
-    super('unavailable', `blob sha256:${digest} ${damage}; publish the same file again to mend it`, options);
+    super(
+      'unavailable',
+      `blob sha256:${digest} ${damage}; publish the same file again to repair it`,
+      options,
+    );
     this.name = 'DamagedBlobError';
   }
 }

@@ -41,6 +41,6 @@ async function stop(source: AsyncIterable<Uint8Array>): Promise<void> {
 function wrongSize(size: number, came: string): HeadwaterError {
   return new HeadwaterError(
     'invalid',
-    `${size} bytes were announced, but ${came} came: send exactly as many as announced`,
+    `${size} bytes were announced, but ${came} arrived: send exactly as many as announced`,
   );
 }

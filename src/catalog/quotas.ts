@@ -104,7 +104,7 @@ export function overQuota({ limit, reason }: Allowance): LimitError {
   return new LimitError(
     limit,
     'too-large',
-    `the image does not fit: ${reason}; delete images that nobody needs`,
+    `the image does not fit: ${reason}; delete images that are no longer needed`,
   );
 }
 

@@ -55,7 +55,7 @@ function reasonOf(code: string): string | undefined {
     case 'EXDEV':
       return 'it is on another file system or mount than the rest of the data directory (EXDEV): mount the data directory as a whole';
     case 'EIO':
-      return 'the disk failed (EIO): look into the system log and check the disk';
+      return 'the disk failed (EIO): check the system log and the disk';
     case 'ENOTDIR':
       return 'a part of the path is not a directory (ENOTDIR)';
     case 'EISDIR':

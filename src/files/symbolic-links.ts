@@ -38,9 +38,9 @@ export function isWithin(path: string, directory: string): boolean {
  */
 export async function checkLink(path: string, within?: string): Promise<void> {
   const target = await follow(path);
-  if (target === undefined) throw badLink(path, 'leads nowhere');
+  if (target === undefined) throw badLink(path, 'points to a missing file');
   if (within !== undefined && !isWithin(target.path, within)) throw badLink(path, leadsOut(within));
-  if (!target.stats.isFile()) throw badLink(path, 'leads to no regular file');
+  if (!target.stats.isFile()) throw badLink(path, 'does not point to a regular file');
 }
 
 /** The error of a symbolic link that cannot be used, with the reason. */
@@ -50,5 +50,5 @@ export function badLink(path: string, reason: string): HeadwaterError {
 
 /** The reason why a link is not followed. */
 export function leadsOut(within: string): string {
-  return `leads out of ${within}, and is not followed`;
+  return `points outside of ${within}, and is not followed`;
 }

@@ -43,7 +43,7 @@ export function errorFunnel({ onDefect, noteRefusal }: ErrorSinks): Middleware {
         throw new HeadwaterError('not-found', `there is nothing at ${context.path}`);
       }
       if (context.status === 405 && context.body === undefined) {
-        const message = `${context.path} takes ${context.response.get('Allow')}, not ${context.method}`;
+        const message = `${context.path} accepts ${context.response.get('Allow')}, not ${context.method}`;
         context.status = 405;
         context.body = { error: { kind: 'usage', message } } satisfies ErrorBody;
       }
@@ -58,7 +58,7 @@ export function errorFunnel({ onDefect, noteRefusal }: ErrorSinks): Middleware {
       for (const name of ['ETag', 'Last-Modified', 'Content-Range', 'Cache-Control']) context.remove(name);
       const message =
         known?.message ??
-        `something went wrong here; the log says what, under request ${context.state.requestId}`;
+        `internal error: the server's log has the cause, under request ${context.state.requestId}`;
       const fields = known?.fields;
       context.body = {
         error: { kind: known?.kind ?? 'internal', message, ...defined({ fields }) },

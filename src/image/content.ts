@@ -3,10 +3,10 @@ import type { ImageType } from '../model/item-types.ts';
 import type { Violation } from './image-rules.ts';
 import type { SquashfsLook } from './squashfs/squashfs-extents.ts';
 
-/** How a tarball is compressed, told by its first bytes. */
+/** The compression of a tarball, detected from its first bytes. */
 export type Compression = keyof typeof compressionSuffixes;
 
-/** What a compression adds to the name of a file. */
+/** The file name extension of each compression. */
 export const compressionSuffixes = {
   none: '',
   gzip: '.gz',
@@ -16,18 +16,18 @@ export const compressionSuffixes = {
   lzma: '.lzma',
 } as const;
 
-/** What an archive has that leads daemons out of it on their host. Absent where there is nothing of it. */
+/** The members of an archive that point out of it on a daemon's host. A field is absent if there are none. */
 interface Judged {
   violations?: Violation[];
 }
 
-/** What an image file holds: told by its bytes, whatever its name says. */
+/** The content of an image file, detected from its bytes, not from its name. */
 export type Content =
   /** A tarball with metadata.yaml and no root: the metadata item of a split image. */
   | ({ kind: 'metadata'; compression: Compression; metadata: ImageMetadata } & Judged)
   /**
-   * A tarball or squashfs with metadata.yaml and a root in it: `rootfs/` (container) or `rootfs.img` (virtual machine). `programs` is
-   * the architecture that the root's programs are for, where that could be seen.
+   * A tarball or squashfs with metadata.yaml and a root in it: `rootfs/` (container) or `rootfs.img` (virtual machine).
+   * `programs` is the architecture of the root's programs, if it could be determined.
    */
   | ({
       kind: 'unified';
@@ -36,16 +36,16 @@ export type Content =
       type: ImageType;
       programs?: Architecture;
     } & Judged)
-  /** A tarball of a root filesystem; `found` is what it says of itself. */
+  /** A tarball of a root filesystem; `found` contains the facts that its files give. */
   | ({ kind: 'rootfs-tarball'; compression: Compression; found: RootfsFacts } & Judged)
   /**
-   * A squashfs root filesystem. `look` says where in the file the bytes are that tell more; it is replaced by what they
-   * tell before anything is recorded (`completeSquashfs`).
+   * A squashfs root filesystem. `look` gives the places of the bytes in the file that contain more; it is replaced by
+   * what they tell before anything is recorded (`completeSquashfs`).
    */
   | { kind: 'squashfs'; compression: 'none'; programs?: Architecture; look?: SquashfsLook }
   /** A qcow2 disk: the root of a virtual machine. */
   | { kind: 'qcow2'; compression: 'none'; virtualSize: number }
-  /** A delta that makes one squashfs of another. */
+  /** A delta from one squashfs to another. */
   | { kind: 'vcdiff'; compression: 'none' };
 
 /** metadata.yaml, as far as Headwater reads it (the image format of the LXD and Incus documentation). */
@@ -61,11 +61,11 @@ export interface ImageMetadata {
   source: string;
 }
 
-/** What a root filesystem says of itself; a field is absent where it says nothing. */
+/** The facts that the files of a root filesystem give; a field is absent if they do not give it. */
 export interface RootfsFacts {
   /** `ID` of os-release. */
   os?: string;
-  /** What people call the release: from os-release, by the rules in `os-release.ts`. */
+  /** The usual name of the release: from os-release, by the rules in `os-release.ts`. */
   release?: string;
   /** `VERSION_ID` of os-release. */
   version?: string;

@@ -1,6 +1,6 @@
 /**
  * Reads the beginning of a stream.
- * @returns the first `length` bytes, or all where there are fewer, and a stream of all bytes from the first on
+ * @returns the first `length` bytes (or all, if there are fewer), and a stream of all bytes from the first
  */
 export async function withHead(
   source: AsyncIterable<Uint8Array>,

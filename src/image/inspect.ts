@@ -10,37 +10,39 @@ import { isTarHeader } from './tar/tar.ts';
 import { inspectTarball, TarballInspector } from './tar/tarball-inspector.ts';
 import { isVcdiff, VcdiffInspector } from './vcdiff.ts';
 
-/** Bytes that tell every kind of image file from the others: a whole tar header. */
+/** The number of bytes that distinguish all kinds of image files: a whole tar header. */
 const headLength = 512;
 
-/** Finds out what a file is while its bytes pass. One call after the other; none after `end` or `abort`. */
+/**
+ * Determines the content of a file while its bytes pass. Calls must not overlap, and none may follow `end` or `abort`.
+ */
 export interface Inspector {
   /**
-   * Takes the next bytes. Resolves when it is ready for more, and has no more use for the chunk by then: the caller
-   * may write over it.
+   * Reads the next bytes. Resolves when it is ready for more, and no longer uses the chunk: the caller may write over
+   * it.
    * @throws HeadwaterError `invalid` as soon as the bytes cannot be an image file
    */
   write(chunk: Uint8Array): Promise<void>;
   /**
-   * What the file is, now that all of it has passed.
-   * @throws HeadwaterError `invalid` when the bytes are no image file, or one that is truncated or corrupt
+   * The content of the file, after its last byte.
+   * @throws HeadwaterError `invalid` when the bytes are not an image file, or are truncated or corrupt
    */
   end(): Promise<Content>;
-  /** Gives up and frees everything. */
+  /** Stops, and frees everything. */
   abort(): void;
 }
 
 /**
- * Tells what a file is by its bytes, whatever its name. Memory does not grow with the file: it is that of the
- * decompressor (`limits.ts`) and a few chunks.
- * @param onProgress called again and again while the work moves on, also between two writes
+ * Determines the content of a file from its bytes, not from its name. Memory does not grow with the file: it is that of
+ * the decompressor (`limits.ts`) and a few chunks.
+ * @param onProgress called repeatedly as the work proceeds, also between two writes
  */
 export function createInspector(onProgress: () => void = () => undefined): Inspector {
   return new FileInspector(onProgress);
 }
 
 /**
- * Tells what a small file is, all of whose bytes are here: by other ways than a stream's, which take longer to set up.
+ * Determines the content of a small file in memory. It does not use streams, which take longer to set up.
  * @throws HeadwaterError `invalid` as {@link Inspector}
  */
 export async function inspectWhole(
@@ -80,7 +82,7 @@ class FileInspector implements Inspector {
     if (chunk.length < needed) return;
     const inspector = inspectorFor(this.#head, this.#onProgress);
     this.#inspector = inspector;
-    // What came before, and then the chunk as it came: a decompressor is asked as seldom as can be.
+    // The earlier bytes, then the whole chunk: a decompressor is called as seldom as possible.
     if (before.length > 0) await inspector.write(before);
     await inspector.write(chunk);
   }
@@ -128,6 +130,6 @@ function describeUnknown(head: Buffer): string {
   if (head.length === headLength && head.readUInt16LE(510) === 0xaa55) {
     return 'looks like a raw disk: convert it with qemu-img convert -O qcow2';
   }
-  // Its bytes are not quoted: a name may lead to a file that the reader of the message must not read.
+  // The message quotes none of its bytes: a name may point to a file that the reader of the message must not read.
   return `no image file: expected ${expected}`;
 }

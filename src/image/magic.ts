@@ -1,4 +1,4 @@
-// What files begin with. Apart from what looks into them, which takes long to load.
+// The first bytes of files. In a module of its own, because the examiners take long to load.
 
 /** Whether a file begins as a squashfs does. */
 export function isSquashfs(head: Uint8Array): boolean {

@@ -10,7 +10,7 @@ export function isVcdiff(head: Uint8Array): boolean {
   return magic.every((byte, index) => head[index] === byte);
 }
 
-/** A delta holds nothing to look for: what it makes is checked by whoever applies it. */
+/** A delta contains nothing to examine: clients that apply it check the result. */
 export class VcdiffInspector implements FormatInspector {
   #length = 0;
 
@@ -20,7 +20,7 @@ export class VcdiffInspector implements FormatInspector {
   }
 
   end(): Promise<Content> {
-    if (this.#length < magic.length + 2) throw new HeadwaterError('invalid', 'vcdiff: the file is cut off');
+    if (this.#length < magic.length + 2) throw new HeadwaterError('invalid', 'vcdiff: the file is truncated');
     return Promise.resolve({ kind: 'vcdiff', compression: 'none' });
   }
 }

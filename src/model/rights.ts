@@ -186,7 +186,7 @@ export const noRights: Permit = {
   may: () => Promise.resolve(false),
   demand: (action) =>
     Promise.reject(
-      new HeadwaterError('forbidden', `the right to ${action} is needed, and nobody was named who has it`),
+      new HeadwaterError('forbidden', `the right to ${action} is needed, and the change has no identity`),
     ),
   maySee: () => Promise.resolve(false),
   mayUse: () => Promise.resolve(false),

@@ -41,13 +41,16 @@ export class ReserveKeeper {
       const { reserved, free } = await this.#reserve.space();
       Object.assign(this.gauges, { reserved, free });
       if (isWhole !== this.#isWhole) {
-        if (isWhole) this.#log.info({ reserved, free }, 'the reserve of the data directory is whole again');
+        if (isWhole) this.#log.info({ reserved, free }, 'the reserve of the data directory was restored');
         else
           this.#log.warn({ reserved, free }, 'the disk of the data directory is full: its reserve is used');
       }
       this.#isWhole = isWhole;
     } catch (error) {
-      this.#log.warn({ error: messageOf(error) }, 'the reserve cannot be kept; the next look tries again');
+      this.#log.warn(
+        { error: messageOf(error) },
+        'the reserve cannot be restored; the next check tries again',
+      );
     }
   }
 }

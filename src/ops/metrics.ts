@@ -51,7 +51,7 @@ export class Metrics {
     });
     this.#durations = new Histogram({
       name: 'headwater_http_request_duration_seconds',
-      help: 'Time from a request to the end of its answer.',
+      help: 'Time from a request to the end of its response.',
       labelNames: ['surface'],
       buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600],
       registers,
@@ -64,7 +64,7 @@ export class Metrics {
     });
     this.#rendering = new Histogram({
       name: 'headwater_documents_render_seconds',
-      help: 'Time to bring the documents up to date after a change.',
+      help: 'Time to update the documents after a change.',
       buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
       registers,
     });

@@ -23,17 +23,17 @@ const mirrorGaugeDefinitions: {
 }[] = [
   {
     name: 'headwater_mirror_last_success_timestamp_seconds',
-    help: 'When everything selected was held for the last time.',
+    help: 'When the mirror last had everything that is selected.',
     value: ({ lastSuccess }) => seconds(lastSuccess),
   },
   {
     name: 'headwater_mirror_age_seconds',
-    help: 'Time since everything selected was held for the last time.',
+    help: 'Time since the mirror last had everything that is selected.',
     value: ({ age }) => age,
   },
   {
     name: 'headwater_mirror_next_run_timestamp_seconds',
-    help: 'When the schedule runs the mirror next.',
+    help: 'Time of the next scheduled run.',
     value: ({ nextRun }) => seconds(nextRun),
   },
   {
@@ -43,7 +43,7 @@ const mirrorGaugeDefinitions: {
   },
   {
     name: 'headwater_mirror_running',
-    help: 'Whether a run is under way: 1 or 0.',
+    help: 'Whether a run is active: 1 or 0.',
     value: ({ running }) => Number(running),
   },
   {

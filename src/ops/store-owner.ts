@@ -30,7 +30,7 @@ export type Ownership =
 const strayShare = 0.2;
 
 const adopt =
-  'Nothing is removed from the store until this is settled. If this catalog is the right one, run "headwater storage adopt"; otherwise restore the right catalog.';
+  'Until this is resolved, no blob is removed from the store. If this catalog is the right one, run "headwater storage adopt"; otherwise restore the right catalog.';
 
 /**
  * Whether a catalog owns a store, by the store's record. Changes nothing.
@@ -40,7 +40,7 @@ export async function ownershipOf(catalog: Catalog, store: BlobStore): Promise<O
   const text = await store.readRecord('owner');
   const identity = await catalog.storage.identity();
   if (text === undefined) {
-    return refused('no-owner', `The blob store does not say which catalog it belongs to. ${adopt}`);
+    return refused('no-owner', `The blob store does not record which catalog owns it. ${adopt}`);
   }
   const record = parseOwner(text);
   if (record === undefined) {

@@ -42,7 +42,7 @@ export class StoreWatch {
     this.#damaged = new Condition(parts.log, {
       level: 'error',
       begins: 'the catalog is damaged: nothing is removed from the blob store',
-      ends: 'a check of the catalog found no damage any more',
+      ends: 'a check of the catalog found no more damage',
     });
     this.#unreadable = new Condition(parts.log, {
       level: 'error',
@@ -124,12 +124,12 @@ export class StoreWatch {
     );
     metrics.watch(
       'headwater_store_readable',
-      '1 when the blob store could be read at the last look, once a minute, else 0.',
+      '1 when the blob store could be read at the last check, once a minute, else 0.',
       () => (this.#unreadable.reason === undefined ? 1 : 0),
     );
     metrics.watch(
       'headwater_store_writable',
-      '1 when the blob store could be written at the last look, once a minute, else 0.',
+      '1 when the blob store could be written at the last check, once a minute, else 0.',
       () => ((this.#unreadable.reason ?? this.#unwritable.reason) === undefined ? 1 : 0),
     );
     metrics.watch('headwater_store_set_aside_blobs', 'Blobs that are set aside.', () => this.#aside.blobs);
@@ -151,7 +151,7 @@ export class StoreWatch {
       .catch((error: unknown) =>
         this.#parts.log.warn(
           { error: messageOf(error) },
-          'cannot give up the lease on the blob store: a server with another catalog has to wait for three minutes',
+          'cannot release the lease on the blob store: a server with another catalog must wait for three minutes',
         ),
       );
   }
@@ -183,12 +183,13 @@ export class StoreWatch {
     const { catalog, store, log } = this.#parts;
     try {
       const { returned } = await tidyAside(catalog, store);
-      if (returned > 0) log.info({ returned }, 'blobs that were set aside are back: the catalog names them');
+      if (returned > 0)
+        log.info({ returned }, 'blobs that were set aside were restored: the catalog names them');
       this.#aside = await asideSize(store);
     } catch (error) {
       log.warn(
         { error: messageOf(error) },
-        'cannot bring back blobs that were set aside; a later round tries again',
+        'cannot restore blobs that were set aside; a later round tries again',
       );
     }
   }

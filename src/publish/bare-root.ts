@@ -4,7 +4,7 @@ import type { Architecture } from '../model/architecture.ts';
 import { parseNamePart, serialOf } from '../model/names.ts';
 import type { CheckedRequest } from './checked-request.ts';
 
-/** What a bare root filesystem is called. */
+/** The names of a bare root filesystem. */
 export interface RootName {
   os: string;
   release: string;
@@ -12,15 +12,16 @@ export interface RootName {
   architecture: Architecture;
   osTitle: string;
   serial: string;
-  /** Nobody gave the serial: it is the present minute. */
+  /** The serial was not given: it is the current minute. */
   serialIsDerived: boolean;
-  /** Where the request and os-release disagree, in words. */
+  /** Warnings about differences between the request and os-release. */
   warnings: string[];
 }
 
 /**
- * What a bare root filesystem is called: as given, with a warning where it says something else itself; else as it says.
- * @throws HeadwaterError `invalid` where neither says enough, or where its programs are for another architecture
+ * Names a bare root filesystem: with the given names, and a warning if its os-release differs; otherwise with those of
+ * its os-release.
+ * @throws HeadwaterError `invalid` if a name is in neither, or if its programs are for another architecture
  */
 export function nameBareRoot(file: string, checked: CheckedRequest, facts: RootfsFacts): RootName {
   assertSameArchitecture(file, checked, facts);
@@ -45,7 +46,7 @@ export function nameBareRoot(file: string, checked: CheckedRequest, facts: Rootf
     const fields = missing.map(([field]) => field);
     throw new HeadwaterError(
       'invalid',
-      `${file}: has no metadata and does not say everything itself: give ${fields.join(' and ')}`,
+      `${file}: has no metadata, and its files do not tell everything: give ${fields.join(' and ')}`,
       { fields },
     );
   }
@@ -98,7 +99,7 @@ function isOs(given: string, id: string, words: string[]): boolean {
 
 /**
  * By its name, its `VERSION_ID` or the first numbers of that (`9` for 9.4), or by a word of its `PRETTY_NAME` (`sid`
- * for `Debian GNU/Linux trixie/sid`). That a distribution is never released is no word of its own: any name is good.
+ * for `Debian GNU/Linux trixie/sid`). A distribution without releases accepts any name.
  */
 function isRelease(given: string, { release, version }: RootfsFacts, words: string[]): boolean {
   return (

@@ -58,8 +58,8 @@ function assertRequirements(requirements: Record<string, string>): void {
 }
 
 /**
- * Checks what an instance needs.
- * @param where what the message calls it
+ * Checks the requirements of instances.
+ * @param where the field in messages
  * @throws HeadwaterError `invalid`
  */
 export function assertRequirement(where: string, key: string, value: string): void {
@@ -81,7 +81,7 @@ function assertDate(field: string, value: string): void {
 
 /**
  * Checks a text that documents show.
- * @param field what the message calls it
+ * @param field the field in messages
  * @throws HeadwaterError `invalid`
  */
 export function assertText(field: string, value: string): void {

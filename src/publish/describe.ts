@@ -14,25 +14,25 @@ import type { AliasClaim, ProductDetails } from '../model/versions.ts';
 import type { CheckedRequest } from './checked-request.ts';
 import type { PublishRequest } from './request.ts';
 
-/** What a version will be called and what will be said of it. */
+/** The names and details of a version that is about to be published. */
 export interface Description {
   product: ProductKey & { architecture: Architecture };
   serial: string;
-  /** Nobody gave it: it comes from a time (`VersionDraft`). */
+  /** The serial was not given: it comes from a time (`VersionDraft`). */
   serialIsDerived: boolean;
   stream: string;
   label: string;
   details: ProductDetails;
-  /** The ones that every product has, then those of the request. */
+  /** The default aliases of the product, then those of the request. */
   aliases: AliasClaim[];
-  /** Where the request and metadata.yaml disagree, in words. */
+  /** Warnings about differences between the request and metadata.yaml. */
   warnings: string[];
 }
 
-/** What is said of a version beside its files. */
+/** The details of a version, apart from its files. */
 export interface DescribeOptions {
   /**
-   * The request is what an upstream's document says: that metadata.yaml disagrees is nothing to tell of, and the names that
+   * The request comes from an upstream's document: differences from metadata.yaml give no warning, and the names that
    * people read are not its own.
    */
   fromUpstream?: boolean;
@@ -40,9 +40,9 @@ export interface DescribeOptions {
 }
 
 /**
- * Puts together what the request and metadata.yaml say of a version. What the request says is taken where they disagree,
- * with a warning; only the architecture, which decides where an image can run, must be the same.
- * @throws HeadwaterError `invalid` where the architectures disagree, or where neither says enough
+ * Combines the request and metadata.yaml into the details of a version. If they disagree, the request applies, with a
+ * warning; only the architecture, which decides where an image can run, must be the same.
+ * @throws HeadwaterError `invalid` if the architectures differ, or if a name is in neither
  */
 export function describe(
   request: PublishRequest,
@@ -61,7 +61,8 @@ export function describe(
   if (!fromUpstream) assertPropertyArchitecture(properties['architecture'], architecture);
   const title = (field: 'os' | 'release', name: string): string => {
     const written = text(properties[field]);
-    // A name that the request corrects is no title; one that only cannot be part of a name is.
+    // A name that the request replaces is not used as the title; a name that is merely not valid as part of a product's
+    // name is.
     return written === undefined || (!fromUpstream && (plainName(written) ?? name) !== name) ? name : written;
   };
   const product = { os, release, architecture, variant };
@@ -84,7 +85,10 @@ export function describe(
   };
 }
 
-/** Nobody asked for the aliases that every product has, nor for those of an upstream: they are not worth a refusal. */
+/**
+ * Default aliases and aliases of an upstream were not requested explicitly: a conflict is no reason to refuse the
+ * version.
+ */
 function claimAliases(
   implied: string[],
   requested: string[],
@@ -96,7 +100,7 @@ function claimAliases(
   return [...claims.values()];
 }
 
-/** What the request says, or else metadata.yaml. */
+/** The value in the request, or else in metadata.yaml. */
 function chosen(
   field: 'os' | 'release' | 'variant',
   checked: CheckedRequest,
@@ -140,7 +144,7 @@ function assertSameArchitecture({ architecture: given }: CheckedRequest, stated:
 }
 
 /**
- * Reproducible builds write 0, 1 or the like for the time of a build; there are no images from before LXC and its image
+ * Reproducible builds write 0, 1 or a similar number as the time of a build; no image is older than LXC and its image
  * servers.
  */
 const firstSerial = '20080101_0000';
@@ -148,7 +152,7 @@ const firstSecond = timeOfSerial(firstSerial).getTime() / 1000;
 /** The last second of the year 9999. */
 const lastSecond = 253_402_300_799;
 
-/** The serial that metadata.yaml gives, or that of the present minute where it says nothing. */
+/** The serial from metadata.yaml, or the current minute if it gives none. */
 function serialFrom(
   { properties, creationDate }: ImageMetadata,
   { now, warnings }: { now: Date; warnings: string[] },
@@ -170,12 +174,12 @@ function serialFrom(
   }
   const says = serial === undefined ? `creation_date ${creationDate}` : `serial ${serial}`;
   warnings.push(
-    `metadata.yaml: ${says} is no time at which an image was made: the present minute becomes the serial; give another with serial`,
+    `metadata.yaml: ${says} is not the time of a build: the current minute becomes the serial; give another with serial`,
   );
   return { serial: serialOf(now), isDerived: true };
 }
 
-/** A property as a part of a product's name, if it can be one. */
+/** A property as a part of a product's name, if it is valid as one. */
 function plainName(written: string): string | undefined {
   try {
     return parseNamePart('name', withHyphens(written));

@@ -4,13 +4,13 @@ import { describeViolation, type ImageRule } from '../image/image-rules.ts';
 import { type Architecture, runsOn } from '../model/architecture.ts';
 import type { JudgedFile } from './destination/destination.ts';
 
-/** What becomes of images that break a rule: they are refused unless it says otherwise. */
+/** The action for each rule: images that break it are refused unless the action is `warn`. */
 export type ImageRules = Partial<Record<ImageRule, 'refuse' | 'warn'>>;
 
 /**
- * Judges a file by the rules for what leads out of an image.
- * @returns in words which rules it breaks that only warn
- * @throws HeadwaterError `invalid` where it breaks another
+ * Applies the rules for members that point out of an image.
+ * @returns a warning for each broken rule that is set to `warn`
+ * @throws HeadwaterError `invalid` when the file breaks another rule
  */
 export function judgeMembers({ name, content }: JudgedFile, rules: ImageRules): string[] {
   const violations = 'violations' in content ? (content.violations ?? []) : [];
@@ -26,7 +26,7 @@ export function judgeMembers({ name, content }: JudgedFile, rules: ImageRules): 
 
 /**
  * Compares the architecture in metadata.yaml with the programs of the root.
- * @throws HeadwaterError `invalid` where no machine of that architecture runs them
+ * @throws HeadwaterError `invalid` when machines of that architecture cannot run them
  */
 export function assertPrograms(architecture: Architecture, { name, content }: JudgedFile): void {
   const programs = programsOf(content);

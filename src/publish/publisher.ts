@@ -16,50 +16,50 @@ import type { Progress, Published, PublishRequest, SourceFile } from './request.
 import { splitVirtualMachine } from './split/split-virtual-machine.ts';
 import { assertOneOfEach, deltaItems, splitItems, unifiedItem } from './version-items.ts';
 
-/** Where every publish starts, and the owner of what is published without a mirror or a client behind it. */
+/** The owner of versions that are published by neither a mirror nor a client. */
 const localOwner = 'local';
 
-/** The files of a version, told apart by what they are. */
+/** The files of a version, by their roles. */
 interface Parts {
   metadata: StoredFile;
   roots: StoredFile[];
   deltas: StoredFile[];
 }
 
-/** What a version is to be called, as far as its request says. */
+/** The names in the request for a version. */
 interface Naming {
   checked: CheckedRequest;
   fromUpstream: boolean;
 }
 
-/** Metadata that was made for a bare root, and how it came to its names. */
+/** Metadata that was made for a bare root, and the origin of its names. */
 interface MadeMetadata extends Pick<RootName, 'serialIsDerived' | 'warnings'> {
   file: StoredFile;
 }
 
-/** How a publish is done. */
+/** Options of a publish. */
 interface PublishOptions {
-  /** Who publishes (`VersionDraft.owner`). */
+  /** The owner of the version (`VersionDraft.owner`). */
   owner?: string;
   progress?: Progress;
   /**
-   * The request is what an upstream's document says: that metadata.yaml and os-release disagree is not told, and aliases that
-   * another product has are left out instead of refused.
+   * The request comes from an upstream's document: differences from metadata.yaml and os-release give no warning, and
+   * aliases that another product has are left out instead of refused.
    */
   fromUpstream?: boolean;
-  /** What the upstream calls the version. */
+  /** The upstream's name of the version. */
   upstreamName?: string;
-  /** Told which rules the image breaks, of those that are set to `warn`. */
+  /** Receives the rules set to `warn` that the image breaks. */
   onRuleWarning?: (warning: string) => void;
-  /** Told what the version turned out to be, before it is committed; throws when it may not. */
+  /** Receives the named version before it is committed; throws if it is not permitted. */
   permit?: (draft: Pick<VersionDraft, 'product' | 'stream' | 'aliases'>) => void;
 }
 
 /**
- * Publishes one version: keeps its files, finds out what they are, names the version and commits it. Nothing can
- * be seen of it before the end.
- * @throws HeadwaterError `invalid` (a file, a name or a combination that cannot be), `conflict`, and what stores and
- * `options.permit` throw
+ * Publishes one version: stores its files, examines them, names the version and commits it. Nothing of it is visible
+ * before the commit.
+ * @throws HeadwaterError `invalid` (for a file, a name or a combination), `conflict`; errors of stores and
+ * `options.permit`
  */
 export async function publish(
   destination: Destination,
@@ -130,7 +130,10 @@ function describeFile(
   }
 }
 
-/** Keeps the files, the smallest first: the metadata, whose bytes the fingerprint of the others begins with. */
+/**
+ * Stores the files, the smallest first: this is the metadata, and the fingerprints of the other files begin with its
+ * bytes.
+ */
 async function storeAll(
   destination: Destination,
   files: SourceFile[],
@@ -148,7 +151,7 @@ async function storeAll(
   return kept;
 }
 
-/** Tells the files apart, and makes what is missing. */
+/** Determines the role of each file, and makes missing metadata. */
 async function arrange(
   destination: Destination,
   sources: SourceFile[],
@@ -164,13 +167,13 @@ async function arrange(
     if (other !== undefined) {
       throw new HeadwaterError(
         'invalid',
-        `${unified.name} is a unified image, which is whole by itself: publish ${other.name} without it`,
+        `${unified.name} is a unified image, which is complete by itself: publish ${other.name} without it`,
       );
     }
     if (unified.content.kind === 'unified' && unified.content.type === 'container') return { unified };
     const source = sources.find((file) => file.name === unified.name);
     if (source === undefined) throw new Error(`${unified.name} is not among the files`);
-    // Clients before Incus 7 take every unified image for a container, so a virtual machine is published split.
+    // Clients before Incus 7 treat every unified image as a container, so a virtual machine is published split.
     const { metadata, disk } = await splitVirtualMachine(destination, source, unified);
     await destination.discard(unified);
     return { parts: { metadata, roots: [disk], deltas: [] } };
@@ -235,8 +238,10 @@ function published(
       ...description.warnings,
       ...(serial === undefined || outcome === 'unchanged'
         ? []
-        : [`the serial ${description.serial} is that of a version with other files: this one is ${serial}`]),
-      ...withheld.map(({ alias, owner }) => `alias ${alias} leads to ${owner} and was left out`),
+        : [
+            `the serial ${description.serial} is taken by a version with other files: this version gets ${serial}`,
+          ]),
+      ...withheld.map(({ alias, owner }) => `alias ${alias} points to ${owner} and was left out`),
     ],
   };
 }

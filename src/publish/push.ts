@@ -12,14 +12,14 @@ import { RevertibleDestination } from './destination/rollback.ts';
 import { assertPrograms } from './judge.ts';
 import { metadataItem, rootItem, unifiedItem } from './version-items.ts';
 
-/** What bounds the images of a stream. */
+/** The limits for images of a stream. */
 export interface PushLimits {
   quotas: Quotas;
-  /** How many versions a product keeps; all when left out. */
+  /** How many versions a product keeps; all if omitted. */
   keep?: number;
 }
 
-/** Where pushed images go. */
+/** The destination of pushed images. */
 export interface PushDestination extends Destination {
   /** Records a pushed image. @throws HeadwaterError `conflict`, `too-large` */
   commitPush(draft: PushDraft, limits: PushLimits): Promise<PushOutcome>;
@@ -27,34 +27,34 @@ export interface PushDestination extends Destination {
 
 /** A file of an image, as a client sends it. */
 export interface ArrivingFile {
-  /** What messages call it. */
+  /** Its name in messages. */
   name: string;
-  /** Bytes, when announced. */
+  /** The announced size in bytes, if any. */
   size?: number;
   bytes: AsyncIterable<Uint8Array>;
   /** The SHA-256 that it must have. */
   expectedDigest?: Digest;
 }
 
-/** What a client says of an image that it pushes. */
+/** A client's description of an image that it pushes. */
 export interface PushRequest {
   stream: string;
   aliases: { name: string; description?: string }[];
   public: boolean;
-  /** Over those of metadata.yaml. */
+  /** These override the properties in metadata.yaml. */
   properties: Record<string, string>;
-  /** metadata.yaml's when left out. */
+  /** The value in metadata.yaml if omitted. */
   expiresAt?: Date;
   profiles: string[];
   filename: string;
   autoUpdate: boolean;
-  /** Whose quota it is on. */
+  /** The identity whose quota the image counts towards. */
   pushedBy: string;
   /** The fingerprint that it must have. */
   fingerprint?: string;
-  /** Where newer versions are to be had, of an image that shall be kept up to date. */
+  /** The source of newer versions, for an image that is kept up to date. */
   updateSource?: UpdateSource;
-  /** The version that it takes the place of: it gets that one's aliases. */
+  /** The version that it replaces: the new version gets its aliases. */
   replaces?: VersionPlace;
 }
 
@@ -65,15 +65,15 @@ export interface PushedImage extends PushOutcome {
   size: number;
 }
 
-/** What all properties of an image may have together, in characters: metadata.yaml may have megabytes. */
+/** The maximum total length of an image's properties, in characters: metadata.yaml may have megabytes. */
 const maxPropertiesSize = 65_536;
 
 /**
- * Keeps an image that a client pushes and records it. Unlike `publish`, what the metadata says of os and release names
- * nothing: clients push changed images of distributions, and must not thereby become the distribution.
+ * Stores an image that a client pushes, and records it. Unlike in `publish`, the os and release in the metadata are not
+ * part of any name: clients push changed images of distributions, which must not replace those of the distribution.
  * @param arriving the files as they arrive: metadata, then the root; or one unified tarball
- * @throws HeadwaterError `invalid` when they are no image or not the expected one, `conflict`, `too-large`, and what
- * stores and `arriving` throw; then nothing of it stays
+ * @throws HeadwaterError `invalid` when they are no image or not the expected one, `conflict`, `too-large`, and errors
+ * of stores and `arriving` throw; then nothing of it stays
  */
 export async function push(
   destination: PushDestination,
@@ -91,7 +91,7 @@ export async function push(
     if (request.fingerprint !== undefined && request.fingerprint !== fingerprint) {
       throw new HeadwaterError(
         'invalid',
-        `the fingerprint of the image is ${fingerprint}, but ${request.fingerprint} was announced: it was changed on its way`,
+        `the fingerprint of the image is ${fingerprint}, but ${request.fingerprint} was announced: it was changed in transit`,
       );
     }
     const draft = describePush(request, metadataOf(metadata ?? root), { fingerprint, items });
@@ -123,7 +123,7 @@ async function keepFiles(
     if (first.content.kind === 'unified') return { root: first };
     throw new HeadwaterError(
       'invalid',
-      `${first.name} is no whole image: it has ${first.content.kind === 'metadata' ? 'no root' : 'no metadata.yaml'}`,
+      `${first.name} is not a complete image: it has ${first.content.kind === 'metadata' ? 'no root' : 'no metadata.yaml'}`,
     );
   }
   if (second.content.kind === 'metadata' || second.content.kind === 'unified') {
@@ -189,7 +189,7 @@ function describePush(
   };
 }
 
-/** What documents say: as the image's properties have it. */
+/** The details for documents, from the image's properties. */
 function shownDetails(properties: Record<string, string>, otherwise: string): ProductDetails {
   const shown = (key: string) =>
     properties[key]

@@ -13,26 +13,26 @@ import { notAnnounced, received } from './upload-body.ts';
 import { type UnfinishedLimits, unfinishedLimit } from './upload-limits.ts';
 import { fileName, hashOf, type Upload, uploadOf } from './upload-names.ts';
 
-/** Part of a blob, as the request announces it. */
+/** A part of a blob, as announced by the request. */
 export interface Part {
-  /** Where its first byte stands in the blob. */
+  /** The offset of its first byte in the blob. */
   offset: number;
-  /** Bytes of the whole blob, when announced. */
+  /** The announced size of the whole blob in bytes, if any. */
   total?: number;
 }
 
-/** Whose upload it is. */
+/** The sender of an upload. */
 export interface Uploader {
   /** `client:NAME` or `token:NAME`. */
   key: string;
-  /** Where the blob goes, in the uploader's name. */
+  /** The destination of the blob, on behalf of the uploader. */
   destination: LocalDestination;
 }
 
-/** Refuses what an upload must not have. @throws LimitError */
+/** Refuses too many bytes. @throws LimitError */
 type AssertRoom = (size: number) => Promise<void>;
 
-/** The next part must begin at another byte, which the error has. */
+/** The next part must begin at another offset, which the error contains. */
 export class WrongOffset extends HeadwaterError {
   readonly offset: number;
 
@@ -53,7 +53,7 @@ export class Uploads {
   readonly #directory: string;
   readonly #uploadersOf: (digest: Digest) => Promise<ReadonlySet<string>>;
   readonly #limit: number;
-  /** The names of the files that are being written, with the bytes that they have. */
+  /** The names of the files that are being written, with their sizes in bytes. */
   readonly #active = new Map<string, number>();
   /** Bytes of finished uploads since the server started, by the keys of their uploaders. */
   readonly #finished = new Map<string, number>();
@@ -61,7 +61,7 @@ export class Uploads {
 
   /**
    * @param options.limit the most bytes of a blob
-   * @param options.uploadersOf who has uploaded a blob that is kept
+   * @param options.uploadersOf the uploaders of a stored blob
    */
   constructor(options: {
     directory: string;
@@ -82,10 +82,10 @@ export class Uploads {
 
   /**
    * Receives a blob or the rest of it, checks it and stores it.
-   * @param options.metadata the metadata item that it is a root of: the fingerprint is computed as the bytes pass
-   * @throws WrongOffset; HeadwaterError `conflict` while another request of the uploader sends the same blob, `too-large`,
-   * `invalid` when the bytes are not the announced ones (then nothing of them stays), `aborted` when the client
-   * leaves (then they stay, for it to go on)
+   * @param options.metadata the metadata item that belongs to this root: the fingerprint is computed as the bytes pass
+   * @throws WrongOffset; HeadwaterError `conflict` while another request of the uploader sends the same blob,
+   * `too-large`, `invalid` when the bytes are not the announced ones (then nothing of them stays), `aborted` when the
+   * client disconnects (then they stay, so that the upload can resume)
    */
   async receive(
     digest: Digest,
@@ -109,8 +109,8 @@ export class Uploads {
   }
 
   /**
-   * Removes the files of uploads that nobody continued since `before`, or that their uploaders have finished. Other files
-   * stay as they are.
+   * Removes the files of uploads that were not continued since `before`, or that their uploaders have finished. Other
+   * files stay as they are.
    */
   async clean(before: Date): Promise<void> {
     for (const name of await readdir(this.#directory).catch(() => [])) {
@@ -153,7 +153,7 @@ export class Uploads {
       this.#finished.set(uploader.key, (this.#finished.get(uploader.key) ?? 0) + kept.size);
       return kept;
     } catch (error) {
-      // On a full disk its bytes are given back at once: kept, they would keep it full.
+      // On a full disk, the bytes are removed at once: otherwise the disk would stay full.
       const transient = isKind(error, 'unavailable');
       if (!progress.broken && !transient) await rm(path, { force: true });
       if (!body.destroyed) body.resume();
@@ -161,7 +161,7 @@ export class Uploads {
     }
   }
 
-  /** The bytes that arrived before, then those that arrive now, which are written to the file as they pass. */
+  /** The bytes that arrived earlier, then the new ones, which are written to the file as they pass. */
   async *#arriving(
     path: string,
     part: Part,
@@ -200,8 +200,8 @@ export class Uploads {
   }
 
   /**
-   * Checks that there are not too many uploads beside one, and returns what checks its bytes: beside the bytes of the
-   * others, and of the blobs that its uploader has sent and that no version contains.
+   * Checks the number of other uploads, and returns a function that checks the bytes of this one: together with the
+   * bytes of the others, and of the uploader's blobs that no version contains.
    * @throws LimitError when there are too many others
    */
   async #room(digest: Digest, { key }: Uploader): Promise<AssertRoom> {
@@ -216,7 +216,7 @@ export class Uploads {
     let idle = 0;
     for (const file of files) if (!this.#active.has(file)) idle += await spooled(this.#path(file));
     const kept = () => this.#finished.get(key) ?? 0;
-    // Blobs that were kept later are added to what the catalog said, and asked for only where there is no room.
+    // Blobs that were stored since are added to the catalog's sum, which is asked again only when the limit is reached.
     const look = async () => ({ keptThen: kept(), bytes: await unpublished(key) });
     let known = await look();
     const room = () => {
@@ -230,7 +230,7 @@ export class Uploads {
     };
   }
 
-  /** Whether the uploader has sent the whole blob since a process was killed that left the file. */
+  /** Whether the uploader has sent the whole blob after a killed process left the file. */
   async #isFinished({ digest, uploader }: Upload): Promise<boolean> {
     if (uploader === undefined) return false;
     const uploaders = await this.#uploadersOf(digest);

@@ -7,15 +7,15 @@ export function notAnnounced(size: number, total: number): HeadwaterError {
 
 /**
  * The bytes of a body.
- * @param progress `broken` is set when the client leaves before the end: then the bytes are right as far as they go
- * @throws HeadwaterError `aborted` when the client leaves
+ * @param progress `broken` is set when the client disconnects before the end: the bytes up to there are right
+ * @throws HeadwaterError `aborted` when the client disconnects
  */
 export async function* received(
   body: IncomingMessage,
   progress: { broken: boolean },
 ): AsyncGenerator<Uint8Array> {
   try {
-    // Left early, the body must stay open: its sender has yet to read the answer.
+    // If reading stops early, the body must stay open: its sender has yet to read the response.
     for await (const chunk of body.iterator({ destroyOnReturn: false })) yield chunk as Uint8Array;
   } catch (error) {
     progress.broken = true;

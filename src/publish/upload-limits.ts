@@ -1,12 +1,12 @@
 import { LimitError } from '../errors.ts';
 
-/** Limits on what an uploader has sent that no version contains. */
+/** Limits on an uploader's unfinished uploads, and on blobs that no version contains. */
 export interface UnfinishedLimits {
   /** The most unfinished uploads of one uploader. */
   uploads: number;
   /** The most bytes of them, and of blobs that no version contains. */
   bytes: number;
-  /** How many bytes an uploader has sent of blobs that are kept and that no version contains. */
+  /** The bytes of an uploader's stored blobs that no version contains. */
   unpublished: (uploader: string) => Promise<number>;
 }
 

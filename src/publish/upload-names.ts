@@ -3,7 +3,7 @@ import { type Digest, isDigest } from '../model/digest.ts';
 
 // The names of the files in which uploads arrive.
 
-/** What the name of a file says of the upload that it is of. */
+/** The upload, as described by the name of its file. */
 export interface Upload {
   digest: Digest;
   /** Hash of the uploader's key. Files of versions before 0.2.0 have none: they only expire. */
@@ -15,7 +15,7 @@ export function fileName(digest: Digest, uploader: string): string {
   return `${digest}-${hashOf(uploader)}`;
 }
 
-/** The upload of a file; undefined for a file that is of no upload. */
+/** The upload of a file; undefined for other files. */
 export function uploadOf(name: string): Upload | undefined {
   const [digest = '', uploader, ...more] = name.split('-');
   if (!isDigest(digest) || more.length > 0) return undefined;
@@ -23,7 +23,7 @@ export function uploadOf(name: string): Upload | undefined {
   return { digest, uploader };
 }
 
-/** What file names have in place of an uploader's key, which may be no file name. */
+/** The form of an uploader's key in file names: the key itself may not be a valid file name. */
 export function hashOf(uploader: string): string {
   return createHash('sha256').update(uploader).digest('hex').slice(0, 32);
 }

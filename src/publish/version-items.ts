@@ -6,7 +6,7 @@ import type { Item } from '../model/versions.ts';
 import type { Destination, StoredFile } from './destination/destination.ts';
 import type { SourceFile } from './request.ts';
 
-/** The items of a split image: its metadata, and each root with the fingerprint that it has with it. */
+/** The items of a split image: its metadata, and each root with the fingerprint of the two. */
 export async function splitItems(
   destination: Destination,
   { metadata, roots }: { metadata: StoredFile; roots: StoredFile[] },

@@ -4,15 +4,15 @@ import { ExpiringMap } from '../async/expiring-map.ts';
 
 /** How long requests for an alias that was removed wait for it to be created again, in milliseconds. */
 const aliasMoveTimeout = 2000;
-/** How often they look for it meanwhile, in milliseconds. */
+/** How often these requests look for the alias, in milliseconds. */
 const pollInterval = 25;
 
 /**
- * Hides that an alias is missing while a client moves it: clients remove the alias and create it again. The client that
- * removed it sees it gone at once; the requests of all others wait for a moment.
+ * Hides that an alias is missing while a client moves it: clients remove the alias and create it again. For the client
+ * that removed the alias, it is missing at once; requests of all others wait for a moment.
  */
 export class AliasMoves {
-  /** Which identity removed an alias. */
+  /** The identity that removed each alias. */
   readonly #removedBy = new ExpiringMap<string, string>(aliasMoveTimeout);
 
   /** Records that `identity` removed an alias. */
@@ -20,7 +20,10 @@ export class AliasMoves {
     this.#removedBy.set(name, keyOf(identity));
   }
 
-  /** The result of `find`, if need be after another client's move of the alias; undefined when that does not end. */
+  /**
+   * The result of `find`, after another client's move of the alias if one is in progress; undefined when it does not
+   * end in time.
+   */
   async settled<Found>(
     name: string,
     identity: Identity,

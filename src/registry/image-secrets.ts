@@ -1,18 +1,21 @@
 import type { Access, Known } from '../access/access.ts';
 import { isKind } from '../errors.ts';
 
-/** How long a secret works, in milliseconds: a daemon looks at the image with it, then fetches, then perhaps again. */
+/**
+ * How long a secret works, in milliseconds: a daemon reads the description of the image with it, then downloads, and
+ * may retry.
+ */
 const lifetime = 10 * 60_000;
 
-/** What a secret opens: an image, as whoever made the secret sees it. */
+/** The image that a secret gives access to, as its issuer sees it. */
 interface Opened {
   fingerprint: string;
   issuer: Known;
 }
 
 /**
- * Secrets that each open one private image to whoever knows it: a client that may see the image makes one for a daemon
- * that may not. They live in memory, no longer than the operation that made them.
+ * Secrets that each give access to one private image: a client that may see the image creates one for a daemon that may
+ * not. They are kept in memory, no longer than the operation that created them.
  */
 export class Secrets {
   readonly lifetime = lifetime;
@@ -31,7 +34,7 @@ export class Secrets {
     this.#secrets.delete(secret);
   }
 
-  /** What a secret opens; undefined for one that is unknown or over, or whose issuer was revoked. */
+  /** The image of a secret; undefined when the secret is unknown or has expired, or its issuer was revoked. */
   async open(secret: string): Promise<Opened | undefined> {
     const opened = this.#secrets.get(secret);
     if (opened === undefined) return undefined;

@@ -33,10 +33,10 @@ export interface ImageView {
   };
 }
 
-/** What a field of an image is, for filters and for what a value is compared as. */
+/** The type of an image's field, for filters: values are compared according to it. */
 export type FieldKind = 'text' | 'number' | 'boolean' | 'map' | 'list';
 
-/** What a list of images can be filtered by. */
+/** The fields by which a list of images can be filtered. */
 export const imageFields: Record<keyof Omit<ImageView, 'aliases'>, FieldKind> = {
   fingerprint: 'text',
   type: 'text',
@@ -55,18 +55,18 @@ export const imageFields: Record<keyof Omit<ImageView, 'aliases'>, FieldKind> = 
   update_source: 'map',
 };
 
-/** What clients may change of an image, and what the entity tag is of. */
+/** The fields of an image that clients may change; the entity tag is computed from them. */
 export type EditableView = Pick<
   ImageView,
   'auto_update' | 'properties' | 'public' | 'expires_at' | 'profiles'
 >;
 
-/** Of a root, which every image has. */
+/** The properties of a root, which every image has. */
 export function imageType({ root }: Image): ImageType {
   return imageTypeOf(root.type) ?? 'container';
 }
 
-/** The image as it is shown, with the aliases that whoever asks sees on it. */
+/** The image in the form of the LXD API, with the aliases that the client may see. */
 export function viewImage(
   image: Image,
   shown: { public: boolean; aliases: { name: string; description: string }[] },
@@ -106,7 +106,7 @@ export function editable(view: ImageView): EditableView {
 }
 
 /**
- * A time as a client gives it; undefined when it means none, as an empty one does, and those up to 1970.
+ * Reads a time that a client sent; undefined when it means no time, like an empty text and times up to 1970.
  * @throws HeadwaterError `invalid`
  */
 export function parseExpiry(text: string): Date | undefined {
@@ -134,7 +134,7 @@ function architectureOf(image: Image): string {
   return kernelName(parseArchitecture(image.product.architecture));
 }
 
-/** What simplestreams clients make of the document of a published image, made here. */
+/** The description that simplestreams clients make from the document of a published image. */
 function publishedProperties(image: Image): Record<string, string> {
   const { product, serial, label, root } = image;
   const release = product.releaseShown ?? product.release;
@@ -153,7 +153,10 @@ function publishedProperties(image: Image): Record<string, string> {
   };
 }
 
-/** The last part of a path, without what no file name should have: it is shown to people and written by clients. */
+/**
+ * The last part of a path, without characters that file names should not have: people read it, and clients write files
+ * of this name.
+ */
 export function plainName(text: string): string {
   return (text.split(/[/\\]/).at(-1) ?? '').replaceAll(/[\u0000-\u001f\u007f]/g, '').slice(0, 255);
 }

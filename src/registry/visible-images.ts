@@ -5,23 +5,23 @@ import { HeadwaterError } from '../errors.ts';
 import { parseArchitecture } from '../model/architecture.ts';
 import { type ImageView, imageType, viewImage } from './image-view.ts';
 
-/** An image that somebody may see. */
+/** An image that an identity may see. */
 export interface VisibleImage {
   /** The version that is shown. */
   image: Image;
-  /** All that have the same bytes, that one first. */
+  /** All visible versions with the same bytes, the shown one first. */
   images: Image[];
   view: ImageView;
 }
 
-/** What an alias leads to. */
+/** The target of an alias. */
 export interface VisibleAlias {
   name: string;
   description: string;
   image: Image;
 }
 
-/** Finds images and aliases for somebody, and only what that somebody may see. */
+/** Finds images and aliases for an identity, and only those that it may see. */
 export class VisibleImages {
   readonly #catalog: Catalog;
   readonly #access: Access;
@@ -32,8 +32,8 @@ export class VisibleImages {
   }
 
   /**
-   * The image whose fingerprint begins with `prefix`, of six digits or more: fewer are a guess.
-   * @throws HeadwaterError `not-found`, also for what may not be seen; `invalid` when several begin so
+   * The image whose fingerprint begins with `prefix`, which has at least six digits: fewer would be a guess.
+   * @throws HeadwaterError `not-found`, also when the identity may not see the image; `invalid` when several match
    */
   async find(identity: Identity, prefix: string): Promise<VisibleImage> {
     if (!/^[0-9a-f]{6,64}$/i.test(prefix)) throw notFound();
@@ -49,7 +49,7 @@ export class VisibleImages {
     return image;
   }
 
-  /** Every image, in the order of fingerprints. */
+  /** Every image, sorted by fingerprint. */
   async *each(identity: Identity): AsyncGenerator<VisibleImage> {
     let same: Image[] = [];
     for await (const image of this.#catalog.images.each()) {
@@ -66,8 +66,8 @@ export class VisibleImages {
   }
 
   /**
-   * What an alias leads to: of several images the one of the client's architecture, a container rather than a virtual
-   * machine, and where several streams have the alias, the newest version, as clients of simplestreams choose.
+   * The target of an alias. Of several images, this is the one of the client's architecture, a container rather than a
+   * virtual machine, and if several streams have the alias, the newest version, as simplestreams clients choose.
    * `ALIAS/ARCHITECTURE` asks for another architecture.
    * @param architecture any name of it
    */
@@ -102,8 +102,8 @@ export class VisibleImages {
   }
 
   /**
-   * The aliases that are seen on an image: all of them by who has a right to it and on what is public, else those that
-   * somebody has a right to.
+   * The aliases of an image that an identity may see: all if the image is public or the identity has a right to it,
+   * otherwise those that the identity has a right to.
    */
   aliases(identity: Identity, image: Image): ImageAlias[] {
     const { pinned, following } = image.aliases;
@@ -117,7 +117,10 @@ export class VisibleImages {
     return seen.sort((one, other) => (one.name < other.name ? -1 : 1));
   }
 
-  /** Whether somebody may see an image: everybody a public one, others by a right to it or to an alias of it. */
+  /**
+   * Whether an identity may see an image: everyone sees a public one, others need a right to it or to one of its
+   * aliases.
+   */
   maySee(identity: Identity, image: Image): boolean {
     if (this.#isPublic(image) || this.#access.may(identity, 'read', image.own)) return true;
     const names = [...image.aliases.pinned, ...image.aliases.following].map(({ name }) => name);
@@ -129,8 +132,8 @@ export class VisibleImages {
   }
 
   /**
-   * One image that may be there several times, in different products: seen as the one that somebody may edit, a public
-   * one rather than others.
+   * One image that may exist in several products: the version that the identity may edit is shown, a public one before
+   * others.
    */
   #merge(identity: Identity, images: Image[]): VisibleImage | undefined {
     const rank = (image: Image) =>
@@ -147,7 +150,7 @@ export class VisibleImages {
   }
 }
 
-/** The order of images that an alias of several streams leads to; that of images of one stream stays. */
+/** Sorts the images to which an alias of several streams points. Images of one stream keep their order. */
 function compareAcrossStreams(one: Image, other: Image): number {
   const order = (first: string, second: string) => (first < second ? -1 : first > second ? 1 : 0);
   return (

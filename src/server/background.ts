@@ -34,7 +34,7 @@ export async function recordListening(
   return await recordServer(config.dataDir, server, (error) =>
     log.warn(
       { error: messageOf(error) },
-      'the record of this server was not written or removed: other commands may not find the server, or ask one that has ended',
+      'the record of this server could not be written or removed: other commands may not find the server, or ask one that has ended',
     ),
   );
 }

@@ -84,17 +84,17 @@ async function watchStore(workspace: Workspace, log: Logger, opened: Resources):
 function showFoundation(metrics: Metrics, workspace: Workspace, reserve: ReserveKeeper): void {
   metrics.watch(
     'headwater_examinations_running',
-    'Files that are being looked into.',
+    'Files that are being examined.',
     () => workspace.examinations().running,
   );
   metrics.watch(
     'headwater_examinations_waiting',
-    'Files that wait to be looked into.',
+    'Files that wait for their examination.',
     () => workspace.examinations().waiting,
   );
   metrics.watch(
     'headwater_reserve_bytes',
-    'Bytes kept for changes on a full disk.',
+    'Bytes reserved for changes on a full disk.',
     () => reserve.gauges.reserved,
   );
   metrics.watch(

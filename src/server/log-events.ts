@@ -23,7 +23,7 @@ export function mirrorHooks(log: Log, mirrorDir: string): MirrorHooks {
         log.warn({ ...fields, failed: failed.slice(0, 5), warnings }, 'the mirror is not complete');
       else log.info({ ...fields, ...(warnings.length === 0 ? {} : { warnings }) }, 'the mirror was run');
       if (aliases.withheld.length > 0) {
-        log.warn({ mirror, aliases: aliases.withheld }, 'aliases that others own were left out');
+        log.warn({ mirror, aliases: aliases.withheld }, 'aliases of other owners were left out');
       }
     },
     onOrphaned(orphan) {
@@ -51,7 +51,7 @@ export function onDemandHooks(log: Log): OnDemandHooks {
       log.warn({ mirror, path, error: messageOf(error) }, fetchFailures[kind]);
     },
     onEvicted(mirror, { blobs, bytes }) {
-      log.info({ mirror, blobs, bytes }, 'dropped what was held on demand');
+      log.info({ mirror, blobs, bytes }, 'files that were fetched on demand were deleted');
     },
     onError(error) {
       log.warn({ error: messageOf(error) }, 'fetching on demand: the catalog or the store failed');
@@ -63,10 +63,13 @@ export function onDemandHooks(log: Log): OnDemandHooks {
 export function updateHooks(log: Log): UpdateHooks {
   return {
     onUpdated(image) {
-      log.info(image, 'an image was brought up to date');
+      log.info(image, 'an image was updated');
     },
     onFailed(what, error) {
-      log.warn({ ...what, error: messageOf(error) }, 'not kept up to date; the next round tries again');
+      log.warn(
+        { ...what, error: messageOf(error) },
+        'an image could not be updated; the next round tries again',
+      );
     },
   };
 }

@@ -63,7 +63,7 @@ export async function composeServices(
   opened.onClose('the updates of images', () => updates.stop());
   foundation.metrics.watch(
     'headwater_registry_updates_failing',
-    'Images with auto-update whose last look for a newer version failed.',
+    'Images with auto-update whose last check for a newer version failed.',
     () => updates.failing,
   );
   const serverName = `${hostname()}-${await catalog.instance()}`;

@@ -74,7 +74,7 @@ export function composeSurface(composition: Composition, opened: Resources): Sur
   const events = new Events({ access, operations, onRefused: refusals.note });
   opened.onClose('the events', () => events.close());
   metrics.watch('headwater_registry_listeners', 'Clients that listen to events.', () => events.size);
-  metrics.watch('headwater_http_requests_under_way', 'Requests that are under way.', () => turns.size);
+  metrics.watch('headwater_http_requests_under_way', 'Requests that are being handled.', () => turns.size);
   return {
     handle: turns.take,
     upgrade: (request, socket, head) => {

@@ -104,7 +104,9 @@ describe('metadata.yaml', () => {
     expect(await refusal(await packTar([file('metadata.yaml', large)]))).toContain('at most 1048576');
     const twice = [file('metadata.yaml', metadataYaml), file('./metadata.yaml', metadataYaml)];
     expect(await refusal(await packTar(twice))).toContain('twice');
-    expect(await refusal(await packTar([symlink('metadata.yaml', 'other.yaml')]))).toContain('no plain file');
+    expect(await refusal(await packTar([symlink('metadata.yaml', 'other.yaml')]))).toContain(
+      'not a plain file',
+    );
     expect(await refusal(await packTar([file('metadata.yaml', Buffer.from([0xff, 0xfe, 0x61]))]))).toContain(
       'UTF-8',
     );

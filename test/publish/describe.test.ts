@@ -123,7 +123,9 @@ test.each([0, 1, -1, 315532800, 1199145599, 253402300800, 2 ** 60])(
       },
     );
     expect(described).toMatchObject({ serial: '20261129_1700', serialIsDerived: true });
-    expect(described.warnings).toEqual([expect.stringContaining(`creation_date ${creationDate} is no time`)]);
+    expect(described.warnings).toEqual([
+      expect.stringContaining(`creation_date ${creationDate} is not the time`),
+    ]);
   },
 );
 
@@ -227,7 +229,7 @@ test('a bare root says what it is, and flags say the rest', () => {
   const own = bareRoot({ os: 'acme', release: '1' }, { architecture: 'amd64' });
   expect(own).toMatchObject({ os: 'acme', release: '1', architecture: 'amd64' });
   expect(() => bareRoot({}, { os: 'debian' })).toThrow(
-    'root.tar: has no metadata and does not say everything itself: give release and architecture',
+    'root.tar: has no metadata, and its files do not tell everything: give release and architecture',
   );
 });
 

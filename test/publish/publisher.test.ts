@@ -341,7 +341,7 @@ describe('bad input gets its own error and changes nothing', () => {
       'metadata.yaml': metadataYaml().replace('debian', 'ubuntu'),
     });
     const failing = publish(opened.destination, { files: disk(other, image.root), aliases: ['stable'] });
-    await expect(failing).rejects.toThrow(/alias stable already leads to debian:bookworm:\*:default/);
+    await expect(failing).rejects.toThrow(/alias stable already points to debian:bookworm:\*:default/);
     expect(await state(opened)).toEqual(before);
   });
 

@@ -101,7 +101,7 @@ function advice(failure: S3Failure, bucket: string): string | undefined {
     case 'NoSuchBucket':
       return `there is no bucket ${bucket}: create it, or set storage.createBucket to true`;
     case 'RequestTimeTooSkewed':
-      return 'its clock and the one of this machine differ too much: set them by NTP';
+      return 'its clock and the clock of this machine differ too much: synchronize them with NTP';
     case 'AuthorizationHeaderMalformed':
     case 'IllegalLocationConstraintException':
     case 'InvalidLocationConstraint':
@@ -111,14 +111,14 @@ function advice(failure: S3Failure, bucket: string): string | undefined {
   }
   if (failure.status === 403)
     return `access to bucket ${bucket} is denied: check the keys and what they permit`;
-  return isTransient(failure) ? 'it cannot do it now, try again later' : undefined;
+  return isTransient(failure) ? 'it is not available now: try again later' : undefined;
 }
 
 function network(error: unknown): string {
   const code = codeOf(error);
   if (code === undefined) return messageOf(error);
   if (code === 'ECONNREFUSED') return 'connection refused: is it running, and is storage.endpoint right?';
-  if (code === 'ENOTFOUND') return 'its name is not known (ENOTFOUND): check storage.endpoint';
+  if (code === 'ENOTFOUND') return 'its host name is unknown (ENOTFOUND): check storage.endpoint';
   if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) {
     return `its certificate is not trusted (${code}): add its authority to NODE_EXTRA_CA_CERTS`;
   }

@@ -26,7 +26,7 @@ export async function readBlob(
   const response = await get(range).catch((error: unknown) => {
     const isBeyond = isKind(error, 'invalid');
     if (!isBeyond || range?.of === undefined || range.start >= range.of) throw error;
-    throw new DamagedBlobError(digest, `has not its ${range.of} bytes in the store`, { cause: error });
+    throw new DamagedBlobError(digest, `does not have its ${range.of} bytes in the store`, { cause: error });
   });
   try {
     if (range !== undefined) assertSize(digest, wholeSizeOf(response), range.of);

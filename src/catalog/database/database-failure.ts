@@ -55,12 +55,12 @@ const damageCodes = /^SQLITE_(CORRUPT|NOTADB|FORMAT)/;
 
 function messageFor(code: string, file: string, seconds: number): string | undefined {
   if (code.startsWith('SQLITE_BUSY')) {
-    return `another process has kept the catalog for more than ${seconds} s: try again`;
+    return `another process has locked the catalog for more than ${seconds} s: try again`;
   }
   if (damageCodes.test(code)) return `${damaged} (${code}): ${repair}`;
   if (/^SQLITE_(IOERR|PROTOCOL)/.test(code)) {
     if (writeObstacle(file) === 'EROFS') return readOnly(file, code);
-    return `the files of the catalog cannot be read or written (${code}): either the disk failed, or catalog.db-wal or catalog.db-shm was removed while a server or command used the catalog. Look at the system log, and stop the server and start it again: it writes what it knows into catalog.db. If that does not help, restore a backup of catalog.db`;
+    return `the files of the catalog cannot be read or written (${code}): either the disk failed, or catalog.db-wal or catalog.db-shm was removed while a server or command used the catalog. Check the system log, then stop the server and start it again: when it stops, it writes its changes into catalog.db. If that does not help, restore a backup of catalog.db`;
   }
   if (code === 'SQLITE_READONLY_DBMOVED') {
     return `${file} was moved or removed while it was open (${code}): put it back, then restart the server`;
@@ -88,7 +88,7 @@ function writeObstacle(file: string): string | undefined {
 }
 
 function readOnly(file: string, code: string): string {
-  return `the data directory ${dirname(file)} is on a file system that is mounted read-only (${code}): mount it for writing, then try again. A file system that fails is mounted read-only by the system: look at the system log`;
+  return `the data directory ${dirname(file)} is on a file system that is mounted read-only (${code}): mount it for writing, then try again. The system remounts a failing file system read-only: check the system log`;
 }
 
 const damaged = 'the catalog is damaged';

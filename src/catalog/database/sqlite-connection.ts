@@ -86,7 +86,7 @@ export class Connection {
    */
   #emptyLog(): void {
     const { busy } = this.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number };
-    if (busy !== 0) throw new Error('the disk has failed to keep a change of the catalog: try again');
+    if (busy !== 0) throw new Error('the disk failed to store a change of the catalog: try again');
     this.#isDamaged = false;
   }
 

@@ -74,8 +74,8 @@ export async function assertNameIsFree(
   if (other === undefined) return;
   throw new HeadwaterError(
     'conflict',
-    `the name ${draft.name} is that of another client${other.revoked_at === null ? '' : ', which was revoked'}: ` +
-      'make a join token with another name, so that the audit log and the quotas tell the two apart',
+    `the name ${draft.name} belongs to another client${other.revoked_at === null ? '' : ', which was revoked'}: ` +
+      'create a join token with another name, so that the audit log and the quotas distinguish the two',
   );
 }
 

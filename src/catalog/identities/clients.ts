@@ -124,7 +124,7 @@ export class Clients {
         .execute();
       const [client] = found;
       if (client === undefined) {
-        throw new HeadwaterError('not-found', `there is no client ${reference} in force`);
+        throw new HeadwaterError('not-found', `there is no active client ${reference}`);
       }
       if (found.length > 1) {
         throw new HeadwaterError('conflict', `${reference} names ${found.length} clients: use the id of one`);

@@ -109,7 +109,7 @@ export class Tokens {
         .returning(['id', 'name'])
         .execute();
       if (revoked.length === 0) {
-        throw new HeadwaterError('not-found', `there is no token ${idOrName} in force`);
+        throw new HeadwaterError('not-found', `there is no active token ${idOrName}`);
       }
       for (const { id, name } of revoked) {
         await change.audit({ action: 'token.revoke', subject: name, details: { id } });

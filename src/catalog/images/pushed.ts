@@ -142,7 +142,7 @@ export class Pushed {
       if (row === undefined) {
         throw new HeadwaterError(
           'conflict',
-          'this image was published, not pushed: what is said of it is part of its version and cannot be edited',
+          'this image was published, not pushed: its properties are part of its version and cannot be edited',
         );
       }
       const before = { pushed: toDetails(row), hidden: version.hidden === 1 };

@@ -51,7 +51,11 @@ export class Mirrors {
         .execute();
       await change.db
         .updateTable('mirror_runs')
-        .set({ finished_at: now, outcome: 'interrupted', error: 'its process ended before it did' })
+        .set({
+          finished_at: now,
+          outcome: 'interrupted',
+          error: 'its process ended before the run was finished',
+        })
         .where('mirror', '=', mirror)
         .where('finished_at', 'is', null)
         .execute();

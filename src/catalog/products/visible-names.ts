@@ -66,7 +66,7 @@ export async function assertFree(
   throw new HeadwaterError(
     'conflict',
     (await maySeeFamily(change, current))
-      ? `alias ${name} already leads to ${describeFamily(current)}: choose another alias, or move it first with "alias set"`
+      ? `alias ${name} already points to ${describeFamily(current)}: choose another alias, or move it first with "alias set"`
       : takenMessage(name),
   );
 }
@@ -90,7 +90,7 @@ export async function assertSameOwner(
   throw new HeadwaterError(
     'conflict',
     (await maySeeFamily(change, current))
-      ? `alias ${name} leads to ${describeFamily(current)}, which is owned by ${other}: choose another alias`
+      ? `alias ${name} points to ${describeFamily(current)}, which is owned by ${other}: choose another alias`
       : takenMessage(name),
   );
 }
@@ -102,7 +102,7 @@ async function assertNoRival(
 ): Promise<void> {
   const rival = await findRival(change, name, target);
   if (rival === undefined) return;
-  const where = `leads to ${describeStreamFamily(rival)}`;
+  const where = `points to ${describeStreamFamily(rival)}`;
   const why = rival.isOwn
     ? `giving it to the stream ${target.stream}, too, needs the right to publish it in the stream ${rival.stream}`
     : `which is owned by ${rival.owner}: choose another alias`;

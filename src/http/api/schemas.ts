@@ -16,7 +16,7 @@ export const versionBody = z
       .array(z.strictObject({ digest: text, name: text.optional() }))
       .min(1)
       .max(16)
-      .meta({ description: 'Blobs that were uploaded before. The name is what messages call the file.' }),
+      .meta({ description: 'Uploaded blobs. Messages name a file by its `name`.' }),
     os: text.optional(),
     release: text.optional(),
     architecture: text.optional(),
@@ -31,43 +31,48 @@ export const versionBody = z
     requirements: z.record(z.string(), z.string()).optional(),
     osTitle: text.optional(),
   })
-  .meta({ description: 'A version. What is left out comes from metadata.yaml.' });
+  .meta({ description: 'A version. Missing fields come from metadata.yaml or from the root filesystem.' });
 
 export const aliasBody = z
   .strictObject({
     os: text,
     release: text,
     variant: text,
-    stream: text.exactOptional().meta({ description: 'Needed where several streams have such products.' }),
+    stream: text.exactOptional().meta({ description: 'Required if several streams have such products.' }),
   })
-  .meta({ description: 'What the alias leads to: the products of this os, release and variant.' });
+  .meta({ description: 'The target of the alias: the products of this os, release and variant.' });
 
 export const runBody = z
   .strictObject({
     force: z
       .boolean()
       .exactOptional()
-      .meta({ description: 'Read everything anew, and do without maxShrink.' }),
+      .meta({ description: 'Read all documents again, and ignore maxShrink.' }),
   })
   .optional()
-  .meta({ description: 'How to run the mirror; may be left out.' });
+  .meta({ description: 'Options of the run; may be omitted.' });
 
 export const tokenBody = z
   .strictObject({
     name: z.string().min(1).max(100),
     purpose: z.enum(['api', 'join']).default('api').meta({
-      description: 'api: a bearer token. join: a client joins with it, once, and is trusted from then on.',
+      description: 'api: a bearer token. join: a join token, with which one client joins.',
     }),
     role: z.enum(['read', 'publish', 'admin']).exactOptional(),
     actions: z.array(z.enum(actions)).min(1).exactOptional(),
-    streams: z.array(text).min(1).exactOptional().meta({ description: 'The streams it is for.' }),
+    streams: z
+      .array(text)
+      .min(1)
+      .exactOptional()
+      .meta({ description: 'The streams to which the token is limited.' }),
     createStream,
     names: z.array(text).min(1).max(100).exactOptional().meta({
-      description: 'Patterns of the aliases and products it is for, with * and ?; all when left out.',
+      description:
+        'Patterns (with * and ?) of the aliases and products to which the token is limited; all if omitted.',
     }),
     expiresAt: z.iso.datetime().exactOptional(),
   })
   .meta({
     description:
-      'A token. What it allows is said by its role or its actions; when neither is, read and publish in all streams, or for a client that joins, the role publish in the stream for pushed images.',
+      'A token, with a role or actions. Without either, an api token allows read and publish in all streams, and a join token has the role publish in the stream for pushed images.',
   });

@@ -6,12 +6,11 @@ const refusals = {
   address: {
     status: 429,
     message:
-      'too many requests of this address are under way: try again in a few seconds; the server allows as many as limits.requestsPerAddress',
+      'too many active requests from this address (limits.requestsPerAddress): try again in a few seconds',
   },
   total: {
     status: 503,
-    message:
-      'too many requests are under way: try again in a few seconds; the server allows as many as limits.requests',
+    message: 'too many active requests (limits.requests): try again in a few seconds',
   },
 };
 

@@ -73,7 +73,7 @@ export async function readCertificate(
   try {
     const x509 = new X509Certificate(certificate);
     if (!x509.checkPrivateKey(createPrivateKey(key)))
-      throw new Error(`the key in ${paths.key} is not its key`);
+      throw new Error(`the key in ${paths.key} does not belong to it`);
     return { certificate, key, x509 };
   } catch (error) {
     throw new HeadwaterError('invalid', `certificate ${paths.certificate}: ${messageOf(error)}`, {

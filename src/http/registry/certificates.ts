@@ -55,7 +55,7 @@ async function addCertificate(context: Context, services: CertificateServices): 
     );
   }
   if (body.type && body.type !== 'client') {
-    throw new HeadwaterError('invalid', `type ${JSON.stringify(body.type)}: only "client" is known here`);
+    throw new HeadwaterError('invalid', `type ${JSON.stringify(body.type)}: only "client" is supported`);
   }
   // The one of the connection: that of the body is not proved to be the client's.
   const certificate = peerCertificate(context.req.socket);

@@ -61,7 +61,7 @@ export function registryErrors(
       context.remove('Location');
       const message =
         known?.message ??
-        `something went wrong here; the log says what, under request ${context.state.requestId}`;
+        `internal error: the server's log has the cause, under request ${context.state.requestId}`;
       context.body = failure(context.status, message);
     }
   };

@@ -59,7 +59,7 @@ export class Events {
     try {
       const [path] = (request.url ?? '').split('?');
       if (path !== '/1.0/events' || request.headers.upgrade?.toLowerCase() !== 'websocket') {
-        throw new HeadwaterError('invalid', 'only /1.0/events speaks another protocol: WebSocket');
+        throw new HeadwaterError('invalid', 'only /1.0/events accepts WebSocket connections');
       }
       if (this.#closing) throw new HeadwaterError('unavailable', 'the server is stopping');
       const identity = await identify(this.#access, request);

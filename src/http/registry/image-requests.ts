@@ -60,7 +60,7 @@ export async function requestImage(
   if (source.type === 'url') {
     throw new HeadwaterError(
       'invalid',
-      'images are not taken from addresses of the web: download it and use "image import"',
+      'images are not downloaded from URLs: download the image yourself, and use "image import"',
     );
   }
   if (source.type !== '' && source.type !== 'image') {

@@ -17,5 +17,7 @@ export function assertUnchanged(context: Context, etag: string): void {
   // A proxy that compresses marks tags as weak; ours are hashes, equal only where the values are.
   const tags = header.split(',').map((tag) => tag.trim().replace(/^(?:W\/)?"(.*)"$/, '$1'));
   if (tags.includes(etag)) return;
-  throw new PreconditionFailed('it was changed since you read it: read it again and repeat your change');
+  throw new PreconditionFailed(
+    'the object was changed since you read it: read it again, and repeat your change',
+  );
 }

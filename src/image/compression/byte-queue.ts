@@ -1,20 +1,18 @@
 import { HeadwaterError } from '../../errors.ts';
 
-/**
- * Bytes that come in pieces, for a decoder that is a generator: it yields null whenever it has to wait for more.
- */
+/** Bytes that arrive in pieces, for a decoder that is a generator: it yields null whenever it must wait for more. */
 export class ByteQueue {
   protected bytes: Uint8Array = new Uint8Array(0);
   protected position = 0;
   readonly #format: string;
   #closed = false;
 
-  /** @param format what the bytes are, for messages */
+  /** @param format the format of the bytes, for messages */
   constructor(format: string) {
     this.#format = format;
   }
 
-  /** Bytes that have come and were not read. */
+  /** Bytes that have arrived and were not read. */
   get left(): number {
     return this.bytes.length - this.position;
   }
@@ -32,7 +30,7 @@ export class ByteQueue {
     this.#closed = true;
   }
 
-  /** Waits, by yielding null for each time, until `count` bytes are there or all have come. */
+  /** Yields null until `count` bytes have arrived, or no more will arrive. */
   *wait(count: number): Generator<null> {
     while (this.left < count && !this.#closed) yield null;
   }
@@ -53,7 +51,7 @@ export class ByteQueue {
 }
 
 /**
- * Unpacks what comes into a queue.
+ * Unpacks the bytes of a queue.
  * @param steps the decoder that reads from it: yields pieces of output, and null whenever it needs more bytes
  */
 export async function* unpack(
@@ -69,7 +67,7 @@ export async function* unpack(
   yield* available(steps);
 }
 
-/** What can be unpacked of the bytes that have come. */
+/** Unpacks as much as possible of the bytes that have arrived. */
 function* available(steps: Generator<Uint8Array | null>): Generator<Uint8Array> {
   for (;;) {
     const { value, done } = steps.next();

@@ -8,14 +8,14 @@ import { unxz } from './xz/xz.ts';
 import { readXzHeader, xzHeaderLength } from './xz/xz-header.ts';
 import { unzstd } from './zstd.ts';
 
-/** After so many unpacked bytes other work of the same thread gets its turn. */
+/** After this many unpacked bytes, other work of the same thread may run. */
 const turnSize = 4 * 1024 * 1024;
 
 /**
- * Unpacks a stream. What it yields may be kept, so chunks of the source must not be written to again: with `none`
- * they are what it yields.
- * @throws HeadwaterError `invalid` where the data is truncated, corrupt or followed by something else; what the
- *   source throws
+ * Unpacks a stream. The caller may keep the yielded chunks, so the source must not write to its chunks again: with
+ * `none`, they are yielded themselves.
+ * @throws HeadwaterError `invalid` where the data is truncated, corrupt or followed by something else; what the source
+ * throws
  */
 export async function* decompress(
   compression: Compression,
@@ -40,7 +40,7 @@ const decompressors: Record<Compression, (source: AsyncIterable<Uint8Array>) => 
   lzma: unlzma,
 };
 
-/** Unpacks xz data: those with filters, a SHA-256 check or a large dictionary in a process of their own. */
+/** Unpacks xz data: in a process of its own if it has filters, a SHA-256 check or a large dictionary. */
 async function* unxzAny(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const { head, all } = await withHead(source, xzHeaderLength);
   const { needsLiblzma, dictionary } = readXzHeader(head);

@@ -1,13 +1,13 @@
 import type { Compression } from '../content.ts';
 
-// Apart from what unpacks, which takes long to load.
+// In a module of its own, because the decompressors take long to load.
 
 /** Bytes of a file that {@link detectCompression} looks at. */
 export const compressionMagicLength = 14;
 
 /**
- * The compression of a file, detected from its first {@link compressionMagicLength} bytes; `none` for a file that is not
- * compressed, or in a way that Headwater does not read.
+ * The compression of a file, detected from its first {@link compressionMagicLength} bytes; `none` for a file that is
+ * not compressed, or is compressed in a way that Headwater does not read.
  */
 export function detectCompression(head: Uint8Array): Compression {
   const text = Buffer.from(head.subarray(0, compressionMagicLength)).toString('latin1');
@@ -22,9 +22,9 @@ export function detectCompression(head: Uint8Array): Compression {
 }
 
 /**
- * Whether a file begins as an archive in the format of lzma(1), which has no magic. LXD and Incus go by the first three bytes:
- * the default properties and a dictionary of at least 64 KiB. Here the dictionary and the unpacked size must also be ones that
- * packers write, and the range coder must begin with its zero.
+ * Whether a file begins as an archive in the format of lzma(1), which has no magic. LXD and Incus check only the first
+ * three bytes: the default properties and a dictionary of at least 64 KiB. Headwater also requires a dictionary and an
+ * unpacked size that compressors write, and the initial zero of the range coder.
  */
 function isLzma(head: Uint8Array): boolean {
   if (head.length < compressionMagicLength) return false;

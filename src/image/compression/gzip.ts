@@ -10,12 +10,12 @@ const outputSize = 128 * 1024;
 const maxUnpackedAtOnce = 256 * 1024;
 
 /**
- * Unpacks a whole file of gzip at once where that is little: a stream takes many times as long to set up.
- * @returns undefined where it takes a stream to unpack it, or to tell what is wrong with it
+ * Unpacks a whole gzip file at once if it is small: a stream takes many times as long to set up.
+ * @returns undefined if a stream is needed to unpack it, or to describe its fault
  */
 export function gunzipSmall(packed: Uint8Array): Uint8Array | undefined {
   try {
-    // The types do not know that with `info` it tells how far it came.
+    // The types lack that with `info`, the result contains the number of bytes read.
     const options: ZlibOptions = { maxOutputLength: maxUnpackedAtOnce, info: true };
     const { buffer, engine } = gunzipSync(packed, options) as unknown as {
       buffer: Buffer;
@@ -28,8 +28,8 @@ export function gunzipSmall(packed: Uint8Array): Uint8Array | undefined {
 }
 
 /**
- * Unpacks gzip: any number of members one after the other (RFC 1952, section 2.2), each with its checksum. Zeros
- * after the last one are padding, as gzip(1) takes them.
+ * Unpacks gzip: any number of members one after the other (RFC 1952, section 2.2), each with its checksum. Zeros after
+ * the last one are padding, as for gzip(1).
  * @throws HeadwaterError `invalid` where the data is truncated, corrupt or followed by something else
  */
 export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -45,7 +45,7 @@ export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator
           await driver.write(slice).catch(refuse);
           yield* driver.take();
           given += slice.length;
-          // zlib leaves what it does not take for the beginning of a member.
+          // zlib does not read bytes that do not begin a member.
           padding = transform.bytesWritten < given;
           rest = slice.subarray(slice.length - (given - transform.bytesWritten));
         }

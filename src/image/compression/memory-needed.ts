@@ -7,7 +7,7 @@ import { readXzHeader } from './xz/xz-header.ts';
 const kibibyte = 1024;
 const mebibyte = 1024 * kibibyte;
 
-/** Bytes that an examination takes beside what its file asks for: the buffers on its way, and its output. */
+/** The memory of an examination in addition to the needs of its file, in bytes: its buffers and its output. */
 const baseMemory = 16 * mebibyte;
 const bzip2Blocks = 5 * mebibyte;
 /** A process of Node.js that does nothing but unpack. */
@@ -17,15 +17,15 @@ const liblzmaProcess = 48 * mebibyte;
 export const memoryHeadLength = 512;
 
 /**
- * Bytes of memory that looking into a file takes, told by its beginning. What a later part of the file asks for beyond
- * that is refused when it comes (`zstd.ts`) or is never more than what this assumes.
+ * The memory that the examination of a file needs, in bytes, according to its beginning. A later part of the file that
+ * needs more is refused when it arrives (`zstd.ts`), or never needs more than this assumes.
  * @param head the first {@link memoryHeadLength} bytes, or the whole file
  */
 export function memoryNeeded(head: Uint8Array): number {
   return baseMemory + asked(Buffer.from(head.buffer, head.byteOffset, head.length));
 }
 
-/** Bytes of memory that unpacking takes of which no more is known. */
+/** The memory for unpacking, in bytes, if nothing more is known. */
 export function memoryOf(compression: Compression): number {
   return baseMemory + maxMemoryAsked[compression];
 }
@@ -57,15 +57,13 @@ function asked(head: Buffer): number {
   }
 }
 
-/** Bytes from the inode table to the end, as the superblock has them: they are held until the end of the file. */
+/** Bytes from the inode table to the end, according to the superblock: they are kept until the end of the file. */
 function tablesOf(head: Buffer): number {
   const length = Number(head.readBigUInt64LE(40) - head.readBigUInt64LE(64));
   return Math.max(0, Math.min(length, 64 * mebibyte));
 }
 
-/**
- * Bytes of the window of the first frame (RFC 8878, section 3.1.1.1); the most that is allowed where it cannot be told.
- */
+/** Bytes of the window of the first frame (RFC 8878, section 3.1.1.1); the largest allowed if it is unknown. */
 export function zstdWindow(head: Uint8Array): number {
   const maxWindow = 2 ** zstdWindowLog;
   const bytes = Buffer.from(head.buffer, head.byteOffset, head.length);

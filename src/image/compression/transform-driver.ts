@@ -1,8 +1,8 @@
 import type { Transform } from 'node:stream';
 
 /**
- * Feeds a transform stream piece by piece and collects what comes out of each, so that no more is ever waiting than
- * one piece unpacks to. Both sides are plain calls: there is no pipe that could be left hanging.
+ * Feeds a transform stream piece by piece and collects the output of each piece, so that no more than one unpacked
+ * piece ever waits. Both sides are plain calls: no pipe can be left open.
  */
 export class TransformDriver {
   readonly #transform: Transform;
@@ -14,7 +14,7 @@ export class TransformDriver {
 
   constructor(transform: Transform) {
     this.#transform = transform;
-    // The listener stays: a stream may report once more what happened to it after it was destroyed.
+    // The listener stays: a stream may report another error after it was destroyed.
     transform.on('error', (error) => {
       this.#failure = error;
       this.#failed = true;
@@ -27,7 +27,7 @@ export class TransformDriver {
     transform.on('data', (bytes: Uint8Array) => this.#output.push(bytes));
   }
 
-  /** Gives it a piece and waits until it has taken all it wants of it. @throws what the transform fails with */
+  /** Writes a piece and waits until the transform has read it. @throws the error of the transform */
   async write(piece: Uint8Array): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
@@ -36,7 +36,7 @@ export class TransformDriver {
     this.#assertWell();
   }
 
-  /** Tells it that there is no more, and waits for its last output. @throws what the transform fails with */
+  /** Ends the input, and waits for the last output. @throws the error of the transform */
   async end(): Promise<void> {
     if (!this.#ended && !this.#failed) {
       await new Promise<void>((resolve) => {

@@ -1,16 +1,16 @@
-/** Bytes of a page: what file systems write, and lose, as a whole. */
+/** The size of a page, in bytes: file systems write and lose whole pages. */
 const pageSize = 4096;
 const zeros = Buffer.alloc(pageSize);
 
-/** Runs of zeros that are remembered at most; of later ones nothing is known. */
+/** The number of runs of zeros that are remembered; later ones are ignored. */
 const runLimit = 65_536;
 
 /** Remembers which pages of a file are all zeros while its bytes pass. */
 export class ZeroPages {
   #length = 0;
-  /** Whether the page that is just passing has been zeros so far. */
+  /** Whether the current page has been all zeros so far. */
   #zero = true;
-  /** Where runs of such pages begin and end, in rising order. */
+  /** The beginnings and ends of runs of such pages, in ascending order. */
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
 
@@ -26,8 +26,8 @@ export class ZeroPages {
   }
 
   /**
-   * Where no data packed by any compressor can be from one place up to another: in the zeros of a page that its first
-   * byte is in, or of a page that is wholly in it. Undefined when there are none.
+   * The first place in a range where no compressed data can be: `start`, if it is in a page of zeros, or a page of
+   * zeros that is completely in the range. Undefined if there is none.
    */
   within(start: number, end: number): number | undefined {
     let low = 0;
@@ -52,7 +52,7 @@ export class ZeroPages {
 }
 
 function isZero(bytes: Uint8Array, start: number, end: number): boolean {
-  // Nearly every page of packed data is told by these.
+  // These bytes already rule out nearly every page of packed data.
   if (bytes[start] !== 0 || bytes[end - 1] !== 0) return false;
   return zeros.compare(bytes, start, end, 0, end - start) === 0;
 }

@@ -12,7 +12,7 @@ const outputSize = 128 * 1024;
  */
 const defaultWindowLog = 23;
 
-/** Kept for the next stream: its memory is not V8's, which therefore does not hurry to collect those that are used once. */
+/** Reused for the next stream: V8 does not count its memory, so it would not collect decoders in time. */
 let spare: DCtx | undefined;
 
 /**

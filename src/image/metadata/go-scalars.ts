@@ -40,7 +40,7 @@ export function written(scalar: Scalar): string {
   return typeof scalar.value === 'string' ? scalar.value : (scalar.source ?? '');
 }
 
-/** @throws TypeMismatch where it has a tag that it cannot have */
+/** @throws TypeMismatch if its tag does not match it */
 export function resolve(scalar: Scalar, where: string): Resolved {
   const text = written(scalar);
   const { tag } = scalar;
@@ -104,7 +104,7 @@ function parseInteger(text: string): bigint | undefined {
   if (sign === undefined) return undefined;
   const value = octal === undefined ? BigInt(digits ?? '0') : BigInt(`0o${octal}`);
   const signed = sign === '-' ? -value : value;
-  // What has a sign is no unsigned number.
+  // A text with a sign is not an unsigned number.
   return signed < minInt64 || signed > (sign === '' ? 2n ** 64n - 1n : maxInt64) ? undefined : signed;
 }
 

@@ -17,12 +17,15 @@ import { maxInt64, minInt64, mismatch, resolve, TypeMismatch, tagPrefix, written
 // accepted as a whole number, a later key replaces an earlier one, and `<<` merges where it stands. `go-scalars.ts` has the types
 // of plain values.
 
-/** Decodes that aliases may account for in a document of more than a thousand (`allowedAliasRatio` in decode.go). */
+/**
+ * The share of decodes that aliases may cause in a document with more than a thousand (`allowedAliasRatio` in
+ * decode.go).
+ */
 const aliasShare = 0.99;
-/** Decodes at most. Documents are bounded by the parser (`yaml.ts`), so only aliases can lead here. */
+/** The largest number of decodes. The parser bounds documents (`yaml.ts`), so only aliases can reach it. */
 const decodeLimit = 400_000;
 
-/** Values that a document has at most when its aliases are replaced by what they stand for. */
+/** The largest number of values of a document after its aliases are replaced by their targets. */
 const expandedLimit = 1_000_000;
 
 /** Reads the values of one document as Go does. */
@@ -32,27 +35,27 @@ export class GoYaml {
   #aliasDepth = 0;
   #aliasDecodes = 0;
 
-  /** @throws TypeMismatch where an alias stands for nothing, or aliases multiply the document by far too much */
+  /** @throws TypeMismatch where an alias refers to nothing, or aliases multiply the document by far too much */
   constructor(document: Document) {
     const anchors = new Map<string, Node>();
     visit(document, {
       Node: (_, node) => {
         if (isAlias(node)) {
           const target = anchors.get(node.source);
-          if (target === undefined) throw unresolvable(`*${node.source} stands for nothing`);
+          if (target === undefined) throw unresolvable(`*${node.source} refers to nothing`);
           this.#targets.set(node, target);
         } else if (node.anchor !== undefined) anchors.set(node.anchor, node);
       },
     });
     if (this.#targets.size > 0 && this.#weigh(document.contents, new Map()) > expandedLimit) {
-      throw unresolvable('they multiply it by far too much');
+      throw unresolvable('they expand it by far too much');
     }
   }
 
   /**
-   * Decodes a mapping into the fields that are known, as into a struct of Go: other fields are not looked at.
-   * @param fields by their names; called again for a field that is there again
-   * @throws TypeMismatch where it is no mapping, or a field has the wrong type
+   * Decodes a mapping into the fields that are known, as into a struct of Go: other fields are ignored.
+   * @param fields by their names; called again for a repeated field
+   * @throws TypeMismatch if it is not a mapping, or a field has the wrong type
    */
   fields(node: unknown, where: string, fields: Record<string, (value: unknown) => void>): void {
     this.#mapping(node, where, (key, value) => {
@@ -61,8 +64,9 @@ export class GoYaml {
   }
 
   /**
-   * Decodes a mapping of any names into `map`, whose entries stay unless they are named again; an absent value empties it.
-   * @param read decodes one value. @param name what messages call a key's value
+   * Decodes a mapping of any names into `map`, whose entries stay unless they are named again; an absent value empties
+   * it.
+   * @param read decodes one value. @param name the name of a key's value in messages
    */
   map<Value>(
     node: unknown,
@@ -168,7 +172,7 @@ export class GoYaml {
     });
   }
 
-  /** How many values a node has when its aliases are replaced. No alias is in what it stands for (`yaml.ts`). */
+  /** How many values a node has when its aliases are replaced. An alias never contains itself (`yaml.ts`). */
   #weigh(node: unknown, known: Map<unknown, number>): number {
     const knownWeight = known.get(node);
     if (knownWeight !== undefined) return knownWeight;
@@ -182,7 +186,7 @@ export class GoYaml {
     return weight;
   }
 
-  /** Gives what a node is, or what it is an alias of. */
+  /** The node itself, or the target of an alias. */
   #follow<Value>(node: unknown, read: (target: Node | null) => Value): Value {
     this.#decodes += 1;
     if (this.#aliasDepth > 0) this.#aliasDecodes += 1;
@@ -190,11 +194,11 @@ export class GoYaml {
       this.#decodes > decodeLimit ||
       (this.#aliasDecodes > 100 && this.#decodes > 1000 && this.#aliasDecodes / this.#decodes > aliasShare)
     ) {
-      throw unresolvable('they multiply it by far too much');
+      throw unresolvable('they expand it by far too much');
     }
     if (!isAlias(node)) return read(isNode(node) ? node : null);
     const target = this.#targets.get(node);
-    if (target === undefined) throw unresolvable(`*${node.source} stands for nothing`);
+    if (target === undefined) throw unresolvable(`*${node.source} refers to nothing`);
     this.#aliasDepth += 1;
     try {
       return read(target);

@@ -4,7 +4,7 @@ import { type Architecture, kernelName } from '../../model/architecture.ts';
 import { xz } from '../compression/xz/xz-pack.ts';
 import { type PackEntry, packTar } from '../tar/tar-pack.ts';
 
-/** What a metadata tarball that Headwater makes says of its image. */
+/** The content of a metadata tarball that Headwater makes. */
 export interface MetadataOptions {
   os: string;
   release: string;
@@ -12,7 +12,7 @@ export interface MetadataOptions {
   architecture: Architecture;
   /** `YYYYMMDD_HHMM`, UTC: also the image's creation date. */
   serial: string;
-  /** The distribution's name as people write it; `os` when left out. */
+  /** The distribution's name as people write it; `os` if omitted. */
   osTitle?: string;
 }
 
@@ -32,7 +32,7 @@ ff02::2\tip6-allrouters
  * instance its own name (the image format of the LXD and Incus documentation; both read the same). The same options
  * always give the same bytes.
  * @returns an xz-compressed tarball of a few hundred bytes
- * @throws HeadwaterError `invalid` for a serial that is no date
+ * @throws HeadwaterError `invalid` for a serial that is not a date
  */
 export async function makeMetadataTarball(options: MetadataOptions): Promise<Buffer> {
   const creationDate = dateOf(options.serial);
@@ -76,7 +76,7 @@ function metadataYaml(options: MetadataOptions, creationDate: number): string {
     },
     templates: {
       '/etc/hostname': template('hostname.tpl', 'create', 'copy', 'rename'),
-      // Not after a rename: by then the file holds what was added to it.
+      // Not after a rename: by then, lines may have been added to the file.
       '/etc/hosts': template('hosts.tpl', 'create', 'copy'),
     },
   });

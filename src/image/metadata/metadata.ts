@@ -19,20 +19,20 @@ export interface ImageTemplate {
   target: string;
   /** The template's path below `templates/`, as it is written. */
   file: string;
-  /** On which events: `create`, `copy`, `start`, `rename`. */
+  /** The events on which it is made: `create`, `copy`, `start`, `rename`. */
   when: string[];
 }
 
-/** All that metadata.yaml says that matters to Headwater. */
+/** The fields of metadata.yaml that Headwater uses. */
 export interface MetadataFile {
   metadata: ImageMetadata;
   templates: ImageTemplate[];
 }
 
 /**
- * Reads metadata.yaml, as LXD and Incus read it into their `ImageMetadata`: what Go's decoder takes is taken, and what
- * it cannot read is refused, since the clients would list the image and fail to create instances. Values of properties are
- * taken as they are written, so that a release 24.10 stays "24.10".
+ * Reads metadata.yaml, as LXD and Incus read it into their `ImageMetadata`: what Go's decoder accepts is accepted, and
+ * what it cannot read is refused, since the clients would list the image and fail to create instances. Values of
+ * properties are kept as they are written, so that a release 24.10 stays "24.10".
  * @throws HeadwaterError `invalid`, naming metadata.yaml and the field
  */
 export function readMetadataFile(text: string): MetadataFile {
@@ -45,7 +45,7 @@ export function readMetadataFile(text: string): MetadataFile {
   }
 }
 
-/** What metadata.yaml says of its image. @throws HeadwaterError `invalid` as {@link readMetadataFile} */
+/** The description of the image in metadata.yaml. @throws HeadwaterError `invalid` as {@link readMetadataFile} */
 export function parseMetadata(text: string): ImageMetadata {
   return readMetadataFile(text).metadata;
 }
@@ -100,7 +100,7 @@ function decode(yaml: GoYaml, contents: unknown, source: string): MetadataFile {
 }
 
 function readTemplate(yaml: GoYaml, node: unknown, where: string): Omit<ImageTemplate, 'target'> {
-  // The daemons follow the pointer without looking.
+  // The daemons dereference the pointer without a check.
   if (yaml.isNull(node))
     throw new TypeMismatch(`${where} is absent: expected a mapping with when and template`);
   let file = '';
@@ -151,7 +151,7 @@ function parse(text: string): Document {
   const error = document.errors.find(({ code }) => code !== 'MULTIPLE_DOCS');
   if (error !== undefined) {
     const { line } = lineCounter.linePos(error.pos[0]);
-    throw invalid(`is no valid YAML: line ${line}: ${error.message}`, error);
+    throw invalid(`is not valid YAML: line ${line}: ${error.message}`, error);
   }
   if (ring !== undefined) throw invalid(ring);
   if (document.directives?.yaml.explicit === true && document.directives.yaml.version !== '1.1') {

@@ -1,20 +1,20 @@
 import { leavesFolder } from '../tar/member-rules.ts';
 import type { ImageTemplate } from './metadata.ts';
 
-/** When LXD and Incus make files of templates. A template for other events is never read. */
+/** The events on which LXD and Incus make files from templates. A template for other events is never read. */
 const events = new Set(['create', 'copy', 'start', 'rename']);
 
-/** What an archive has, as templates need it (`MemberRules`). */
+/** The facts about an archive that templates need (`MemberRules`). */
 interface TemplateMembers {
   /** Whether there is a plain file of this path below templates/. */
   hasTemplate(file: string): boolean;
-  /** Whether this path of the root filesystem is a folder. */
+  /** Whether this path of the root filesystem is a directory. */
   isFolder(target: string): boolean;
 }
 
 /**
- * Describes the first template that keeps every instance from starting: its file is missing, or a folder stands where its result
- * would be written.
+ * Describes the first template that keeps every instance from starting: its file is missing, or a directory is in the
+ * place of its result.
  * @returns undefined when there is none
  */
 export function templateFault(
@@ -31,5 +31,5 @@ export function templateFault(
   }
   const onFolder = used.find(({ target }) => members.isFolder(target));
   if (onFolder === undefined) return undefined;
-  return `metadata.yaml: templates.${onFolder.target}: this path is a folder in the root filesystem, and the daemons write a file`;
+  return `metadata.yaml: templates.${onFolder.target}: this path is a directory in the root filesystem, and the daemons write a file`;
 }

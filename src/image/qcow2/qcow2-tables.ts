@@ -6,18 +6,18 @@ const offsetLowMask = 0xffff_fe00;
 /** Bit 62 of a second-level entry, in its upper half: the cluster is compressed and may begin at any byte. */
 const compressedBit = 0x4000_0000;
 
-/** A table that is to come or just passing. */
+/** A table that is expected or currently passing. */
 interface Region {
   level: 1 | 2;
   start: number;
   end: number;
-  /** What has come of it. */
+  /** Its bytes that have passed. */
   bytes?: Buffer;
 }
 
 /**
- * Follows the two levels of cluster tables of a qcow2 disk as its bytes pass, to know how long the file must be.
- * Second-level tables before the end of the first-level table are not looked into: no known tool writes them there.
+ * Follows the two levels of cluster tables of a qcow2 disk as its bytes pass, to determine the minimum length of the
+ * file. Second-level tables before the end of the first-level table are ignored: no known tool writes them there.
  */
 export class ClusterTables {
   readonly #clusterBits: number;
@@ -26,7 +26,7 @@ export class ClusterTables {
   #length = 0;
   #end: number;
   #region: Region | undefined;
-  /** Where the second-level tables begin, in rising order; and which of them is next. */
+  /** The offsets of the second-level tables, in ascending order; and the index of the next one. */
   #secondLevel: Float64Array = new Float64Array(0);
   #next = 0;
 
@@ -53,12 +53,12 @@ export class ClusterTables {
     return this.#length;
   }
 
-  /** Bytes that the file must have: tables are in it whole, and data at least begins in it. */
+  /** The minimum length of the file, in bytes: it contains whole tables, and at least the beginning of all data. */
   get end(): number {
     return this.#end;
   }
 
-  /** @throws HeadwaterError `invalid` where a table cannot be */
+  /** @throws HeadwaterError `invalid` if a table is at an impossible place */
   write(bytes: Uint8Array): void {
     const position = this.#length;
     this.#length += bytes.length;
@@ -82,7 +82,7 @@ export class ClusterTables {
       if (offset % this.#clusterSize !== 0) {
         throw new HeadwaterError(
           'invalid',
-          `the qcow2 disk is corrupt: entry ${at / 8} of its first-level table leads to byte ${offset}`,
+          `the qcow2 disk is corrupt: entry ${at / 8} of its first-level table points to byte ${offset}`,
         );
       }
       this.#end = Math.max(this.#end, offset + this.#clusterSize);
@@ -92,7 +92,7 @@ export class ClusterTables {
   }
 
   #readSecondLevel(table: Buffer): void {
-    // A compressed cluster's offset has as many bits as this; those above say how long it is.
+    // A compressed cluster's offset has this many bits; the bits above are its length.
     const compressedHighBits = 70 - this.#clusterBits - 32;
     for (let at = 0; at < table.length; at += this.#entryLength) {
       const high = table.readUInt32BE(at);

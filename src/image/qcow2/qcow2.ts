@@ -20,8 +20,8 @@ const extendedEntriesBit = 16;
 const knownFeatures = 1 | corruptBit | externalDataBit | compressionTypeBit | extendedEntriesBit;
 
 /**
- * Checks the header and the tables of a qcow2 disk, and that all that they name is in the file. Looks at the tables
- * only, about 64 KiB for each 512 MiB of disk.
+ * Checks the header and the tables of a qcow2 disk, and that the file contains everything that they name. Reads only
+ * the tables, about 64 KiB for each 512 MiB of disk.
  */
 export class Qcow2Inspector implements FormatInspector {
   readonly #virtualSize: number;
@@ -30,7 +30,7 @@ export class Qcow2Inspector implements FormatInspector {
 
   /**
    * @param head at least {@link qcow2HeadLength} bytes, or the whole file
-   * @throws HeadwaterError `invalid`, saying what is wrong with the header
+   * @throws HeadwaterError `invalid`, with the fault of the header
    */
   constructor(head: Buffer) {
     const version = head.length < 8 ? 0 : head.readUInt32BE(4);

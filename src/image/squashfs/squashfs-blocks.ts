@@ -5,27 +5,30 @@ import binding, { type DCtx } from 'zstd-napi/binding.js';
 import { HeadwaterError, messageOf } from '../../errors.ts';
 import { unxz } from '../compression/xz/xz.ts';
 
-/** Bytes that a block of metadata has unpacked, and at most packed (Linux, fs/squashfs/squashfs_fs.h). */
+/**
+ * The size of an unpacked block of metadata, in bytes, and the largest of a packed one (Linux,
+ * fs/squashfs/squashfs_fs.h).
+ */
 export const metadataBlockSize = 8192;
 /** In the two bytes before a block: it is stored as it is. */
 const storedBit = 0x8000;
 
-/** Bytes that all metadata of a squashfs may unpack to: some four million files. */
+/** The largest unpacked metadata of a squashfs, in bytes: some four million files. */
 const unpackedMetadataLimit = 256 * 1024 * 1024;
 
-/** After so many unpacked bytes other work of the same thread gets its turn. */
+/** After this many unpacked bytes, other work of the same thread may run. */
 const turnSize = 1024 * 1024;
 
-/** @param maxLength bytes that it may unpack to */
+/** @param maxLength the largest unpacked size, in bytes */
 type Unpack = (packed: Buffer, maxLength: number) => Buffer | Promise<Buffer>;
 
-/** By the numbers of the superblock; for lzma (2), lzo (3) and lz4 (5) there is no library. */
+/** By their numbers in the superblock; for lzma (2), lzo (3) and lz4 (5), Headwater has no library. */
 const unpackers: Record<number, Unpack> = { 1: inflate, 4: unpackXz, 6: unpackZstd };
 
-/** The blocks are packed in a way that Headwater cannot unpack; nothing is wrong with them. */
+/** The blocks are packed in a way that Headwater cannot unpack; this is not a fault of the file. */
 export class CannotUnpack extends Error {}
 
-/** The end of a squashfs, where its tables are. All places are bytes from the beginning of the file. */
+/** The end of a squashfs, which contains its tables. All places are bytes from the beginning of the file. */
 export class SquashfsTables {
   readonly #bytes: Buffer;
   readonly #unpack: Unpack | undefined;
@@ -42,7 +45,7 @@ export class SquashfsTables {
     this.end = options.start + bytes.length;
   }
 
-  /** Bytes as they are. @throws HeadwaterError `invalid` where they are not between the first table and the end */
+  /** Bytes without unpacking. @throws HeadwaterError `invalid` if they are not between the first table and the end */
   raw(name: string, start: number, length: number): Buffer {
     if (start < this.start || start + length > this.end) throw corrupt(`its ${name} table is outside of it`);
     return this.#bytes.subarray(start - this.start, start - this.start + length);
@@ -70,8 +73,8 @@ export class SquashfsTables {
   }
 
   /**
-   * The blocks of a table that is found by a list of where they are: of so many entries of so many bytes.
-   * @param index where that list is
+   * The blocks of a table whose places are in a list: a table with so many entries of so many bytes.
+   * @param index the place of that list
    */
   async *listed(
     name: string,
@@ -99,7 +102,7 @@ export class SquashfsTables {
   }
 }
 
-/** Reads metadata across the blocks that it is divided into. */
+/** Reads metadata across its blocks. */
 export class MetadataStream {
   readonly #tables: SquashfsTables;
   readonly #name: string;
@@ -108,7 +111,7 @@ export class MetadataStream {
   #skip: number;
   #rest: Buffer = Buffer.alloc(0);
 
-  /** @param place where it begins: a block, and bytes unpacked from its beginning. @param place.end of the table */
+  /** @param place its beginning: a block, and an offset in the unpacked block. @param place.end of the table */
   constructor(tables: SquashfsTables, name: string, place: { block: number; offset?: number; end: number }) {
     this.#tables = tables;
     this.#name = name;
@@ -138,7 +141,7 @@ export class MetadataStream {
   }
 }
 
-/** A number that may be wildly wrong, but never loses its order. */
+/** Converts to a number: large values lose precision, but keep their order. */
 export function number64(bytes: Buffer, at: number): number {
   return Number(bytes.readBigUInt64LE(at));
 }
@@ -155,8 +158,7 @@ export function refuse(what: string, cause?: unknown): HeadwaterError {
 let unpacking: Promise<unknown> = Promise.resolve();
 
 /**
- * Unpacks a block of data, when those before it are unpacked.
- * @param maxLength bytes that blocks have at most
+ * Unpacks a block of data, after the previous ones. @param maxLength the largest size of a block, in bytes
  * @throws HeadwaterError `invalid`; CannotUnpack
  */
 export async function unpackData(compressor: number, packed: Buffer, maxLength: number): Promise<Buffer> {
@@ -172,7 +174,7 @@ export async function unpackData(compressor: number, packed: Buffer, maxLength: 
   }
 }
 
-/** One for all blocks: its memory is not V8's, which therefore does not hurry to collect those that are used once. */
+/** One decoder for all blocks: V8 does not count its memory, so it would not collect decoders in time. */
 let zstdContext: DCtx | undefined;
 
 async function inflate(packed: Buffer, maxLength: number): Promise<Buffer> {
@@ -202,8 +204,8 @@ async function unpackXz(packed: Buffer, maxLength: number): Promise<Buffer> {
 }
 
 /**
- * Whether xz data went through more than one filter (mksquashfs -Xbcj), which the library does not read: by the header
- * of its first block (The .xz File Format, section 3.1), which has a checksum of its own.
+ * Whether xz data has more than one filter (mksquashfs -Xbcj), which the library does not support, according to the
+ * header of its first block (The .xz File Format, section 3.1), which has a checksum of its own.
  */
 function hasFilters(packed: Buffer): boolean {
   const [at, flags] = [12, 13];

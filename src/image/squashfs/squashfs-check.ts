@@ -18,9 +18,9 @@ interface Table {
 }
 
 /**
- * Reads all tables of a squashfs, as its bytes at the end have them, and checks that what they name is in it: every
- * block of data, every directory's listing, and at its root what a root filesystem has. Data is not unpacked: of that,
- * `zeros` tells where none can be.
+ * Reads all tables at the end of a squashfs, and checks that it contains what they name: every block of data, every
+ * directory's listing, and at its root the directories of a root filesystem. Data is not unpacked: `zeros` shows where
+ * no data can be.
  * @returns its files by their paths
  * @throws HeadwaterError `invalid`; CannotUnpack
  */
@@ -65,7 +65,9 @@ export async function checkSquashfs(
 /** Bytes of the superblock, which is at the beginning. */
 export const superblockLength = 96;
 
-/** Checks the tables that are found by lists. @returns where the first of them begins: the end of the directory table */
+/**
+ * Checks the tables whose places are in lists. @returns the beginning of the first one: the end of the directory table
+ */
 async function checkListed(
   superblock: Superblock,
   tables: SquashfsTables,
@@ -130,10 +132,10 @@ function assertListing({ block, offset, length }: Listing, lengths: Map<number, 
   }
 }
 
-/** At the top, or in rootfs/ of a unified image, is a root filesystem. */
+/** A root filesystem is at the top, or in rootfs/ of a unified image. */
 async function assertRoot(tree: SquashfsTree): Promise<void> {
   const top = await tree.root();
-  if (top.type !== 'directory') throw corrupt('its root is no directory');
+  if (top.type !== 'directory') throw corrupt('its root is not a directory');
   if ((await tree.entry(top.listing, 'metadata.yaml')) !== undefined) return;
   if (await isRoot(tree, top.listing)) return;
   const names: string[] = [];

@@ -1,13 +1,13 @@
 import type { Member } from '../tar/member.ts';
 
-/** Bytes of a file as they lie in the squashfs. */
+/** Bytes of a file, as they are stored in the squashfs. */
 export interface Stretch {
   start: number;
   length: number;
   packed: boolean;
 }
 
-/** Where the bytes of a file are: whole blocks, then a part of a block that it shares with other files. */
+/** The places of a file's bytes: whole blocks, then a part of a block that it shares with other files. */
 export interface FileExtents {
   size: number;
   blockSize: number;
@@ -17,11 +17,11 @@ export interface FileExtents {
 }
 
 /**
- * What can be told of a squashfs by its tables alone, and where the bytes are that tell the rest. They passed before the
- * tables did, so they are read again once the whole file is kept (`completeSquashfs`).
+ * The facts about a squashfs that its tables give, and the places of the bytes that contain the rest. Those bytes
+ * passed before the tables, so they are read again when the whole file is stored (`completeSquashfs`).
  */
 export interface SquashfsLook {
-  /** metadata.yaml of a unified image, and what lies beside its root. */
+  /** metadata.yaml of a unified image, and the files beside its root. */
   unified?: { metadata: FileExtents; members: Member[] };
   /** The beginning of a well-known program of the root. */
   program?: FileExtents;

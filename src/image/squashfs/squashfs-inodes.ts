@@ -8,19 +8,19 @@ import {
 
 // The inodes as Linux has them (fs/squashfs/squashfs_fs.h); all numbers are little-endian.
 
-/** Where a listing is in the directory table: a block, bytes in it unpacked, and bytes in all. */
+/** The place of a listing in the directory table: a block, an offset in the unpacked block, and its length. */
 export interface Listing {
   block: number;
   offset: number;
   length: number;
 }
 
-/** Told of what inodes name. Places are bytes from the beginning of the file. */
+/** Receives what inodes name. Places are bytes from the beginning of the file. */
 export interface InodeVisitor {
-  /** A block of a file's data as it lies in the file. */
+  /** A block of a file's data, as it is stored. */
   data(start: number, length: number, packed: boolean): void;
   listing(listing: Listing): void;
-  /** The block of the ends of files that a file's end is in. */
+  /** The fragment block that contains the end of a file. */
   fragment(index: number): void;
 }
 
@@ -33,12 +33,12 @@ const plainLengths: Record<number, number> = { 4: 8, 5: 8, 6: 4, 7: 4, 11: 12, 1
 /** In a list of a file's blocks: the block is stored as it is. */
 const storedBit = 0x100_0000;
 
-/** What a number in a list of blocks says: bytes in the file, and whether they are packed. */
+/** Decodes a number in a list of blocks: the stored bytes, and whether they are packed. */
 export function dataBlock(entry: number): { length: number; packed: boolean } {
   return { length: entry & (storedBit - 1), packed: (entry & storedBit) === 0 };
 }
 
-/** Reads one inode, and tells what it names. @throws HeadwaterError `invalid` */
+/** Reads one inode, and reports what it names. @throws HeadwaterError `invalid` */
 export async function readInode(
   stream: MetadataStream,
   blockSize: number,
@@ -54,7 +54,7 @@ export async function readInode(
   else throw corrupt(`an inode is of the unknown type ${type}`);
 }
 
-/** The names in a directory, and where in the inode table theirs are. @throws HeadwaterError `invalid` */
+/** The names in a directory, with the places of their inodes. @throws HeadwaterError `invalid` */
 export async function* readListing(
   tables: SquashfsTables,
   listing: Listing,
@@ -84,7 +84,7 @@ function shortDirectory(fields: Buffer): Listing {
 
 async function longDirectory(stream: MetadataStream): Promise<Listing> {
   const fields = await stream.take(24);
-  // What finds a name in a large directory sooner: one part for each of its blocks.
+  // The index of a large directory, for faster lookups: one part for each of its blocks.
   for (let parts = fields.readUInt16LE(16); parts > 0; parts -= 1) {
     const length = (await stream.take(12)).readUInt32LE(8) + 1;
     if (length > 256) throw corrupt('a name in it is longer than names can be');
@@ -111,12 +111,12 @@ async function readFile(
   if (fragment !== noFragment) visitor.fragment(fragment);
   const blocks = fragment === noFragment ? Math.ceil(size / blockSize) : Math.floor(size / blockSize);
   for (let left = blocks; left > 0; ) {
-    // A list may be longer than memory: of a file with holes it is as long as the file says it is.
+    // A list may be larger than memory: for a file with holes, its length depends only on the claimed size.
     const entries = await stream.take(Math.min(left * 4, metadataBlockSize));
     for (let at = 0; at < entries.length; at += 4) {
       const { length, packed } = dataBlock(entries.readUInt32LE(at));
       if (length > blockSize) throw corrupt(`a block of ${length} bytes is larger than its blocks are`);
-      // A block of nothing but zeros is not stored.
+      // A block of zeros only is not stored.
       if (length > 0) visitor.data(place, length, packed);
       place += length;
     }

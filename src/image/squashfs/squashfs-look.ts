@@ -16,18 +16,18 @@ import type { FileExtents, SquashfsLook, Stretch } from './squashfs-extents.ts';
 import type { Listing } from './squashfs-inodes.ts';
 import type { SquashfsTree, TreeNode } from './squashfs-tree.ts';
 
-/** Files outside of the root filesystem of a unified image that are looked at. */
+/** The number of files outside of the root filesystem of a unified image that are examined. */
 const membersLimit = 20_000;
-/** Folders in folders there. */
+/** The nesting of directories there. */
 const depthLimit = 16;
 
-/** Reads bytes of the file that was looked at. */
+/** Reads bytes of the examined file. */
 export type ReadRange = (start: number, length: number) => Promise<Buffer>;
 
-/** Looks at a squashfs: a root filesystem, or a unified image (metadata.yaml, rootfs/, templates/). */
+/** Examines a squashfs: a root filesystem, or a unified image (metadata.yaml, rootfs/, templates/). */
 export async function lookAtSquashfs(tree: SquashfsTree): Promise<SquashfsLook> {
   const top = await tree.root();
-  if (top.type !== 'directory') throw corrupt('its root is no directory');
+  if (top.type !== 'directory') throw corrupt('its root is not a directory');
   const metadata = await tree.entry(top.listing, 'metadata.yaml');
   const rootfs = await tree.entry(top.listing, 'rootfs');
   if (metadata === undefined) return await lookAtRoot(tree, top.listing);
@@ -38,7 +38,7 @@ export async function lookAtSquashfs(tree: SquashfsTree): Promise<SquashfsLook> 
     );
   }
   if (metadata.type !== 'file')
-    throw refuse('has a metadata.yaml that is no plain file (rule metadata-link)');
+    throw refuse('has a metadata.yaml that is not a plain file (rule metadata-link)');
   const members = await membersOf(tree, top.listing);
   const extents = await tree.extents(metadata, metadataYamlLimit + 1);
   if (extents.size > metadataYamlLimit) {
@@ -48,10 +48,7 @@ export async function lookAtSquashfs(tree: SquashfsTree): Promise<SquashfsLook> 
   return { unified: { metadata: extents, members }, ...root };
 }
 
-/**
- * What a squashfs is, with the bytes that its tables named.
- * @throws HeadwaterError `invalid`
- */
+/** The content of a squashfs, with the bytes that its tables named. @throws HeadwaterError `invalid` */
 export async function completeSquashfs(look: SquashfsLook, read: ReadRange): Promise<Content> {
   const programs = look.program === undefined ? undefined : await architectureOf(look.program, read);
   const machine = defined({ programs });
@@ -103,7 +100,7 @@ async function lookAtRoot(tree: SquashfsTree, top: Listing): Promise<SquashfsLoo
   return {};
 }
 
-/** Everything but what is in the root filesystem. */
+/** All members outside of the root filesystem. */
 async function membersOf(tree: SquashfsTree, top: Listing): Promise<Member[]> {
   const members: Member[] = [];
   const walk = async (listing: Listing, above: string, depth: number): Promise<void> => {
@@ -126,12 +123,12 @@ async function membersOf(tree: SquashfsTree, top: Listing): Promise<Member[]> {
 
 function memberOf(name: string, node: TreeNode): Member {
   if (node.type === 'symlink') return { name, type: 'symlink', linkName: node.target };
-  // Which other name a hard link has is not known: it may be one in the root.
+  // The other name of a hard link is unknown: it may be in the root.
   if (node.type === 'file' && node.links > 1) return { name, type: 'link', linkName: 'rootfs/?' };
   return { name, type: node.type };
 }
 
-/** Whether a folder of a squashfs is a root filesystem. */
+/** Whether a directory of a squashfs is a root filesystem. */
 export async function isRoot(tree: SquashfsTree, top: Listing): Promise<boolean> {
   const folders = new Set<string>();
   for await (const { name, node } of tree.entries(top)) {

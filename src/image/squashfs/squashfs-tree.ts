@@ -8,18 +8,18 @@ import {
 import type { FileExtents, Stretch } from './squashfs-extents.ts';
 import { dataBlock, type Listing, readInode, readListing } from './squashfs-inodes.ts';
 
-/** What the superblock says, in numbers that are known to lie within the file where they are places. */
+/** The values of the superblock; places were checked to be within the file. */
 export interface Superblock {
   inodes: number;
   fragments: number;
   ids: number;
   compressor: number;
   blockSize: number;
-  /** Where the root directory's inode is in the inode table: a block, and bytes in it unpacked. */
+  /** The place of the root directory's inode in the inode table: a block, and an offset in the unpacked block. */
   root: { block: number; offset: number };
   /** Bytes that the file has without padding. */
   bytesUsed: number;
-  /** Where the tables are; those are absent that the squashfs does not have. */
+  /** The places of the tables; undefined for tables that the squashfs does not have. */
   inodeTable: number;
   directoryTable: number;
   idTable: number;
@@ -28,20 +28,20 @@ export interface Superblock {
   xattrTable?: number;
 }
 
-/** A file, folder or link in a squashfs. */
+/** A file, directory or link in a squashfs. */
 export type TreeNode =
   | { type: 'directory'; listing: Listing }
   | { type: 'file'; place: Place; links: number }
   | { type: 'symlink'; target: string }
   | { type: 'device' };
 
-/** Where an inode is in the inode table: a block, and bytes in it unpacked. */
+/** The place of an inode in the inode table: a block, and an offset in the unpacked block. */
 interface Place {
   block: number;
   offset: number;
 }
 
-/** Links that are followed for one path, as Linux does. */
+/** The number of links that are followed for one path, as in Linux. */
 const maxLinksFollowed = 40;
 
 /** Finds files by their paths in a squashfs whose tables were checked (`squashfs-check.ts`). */
@@ -51,7 +51,7 @@ export class SquashfsTree {
   readonly #inodes: { start: number; end: number };
   readonly #directories: { start: number; end: number };
 
-  /** @param end where the directory table ends */
+  /** @param end the end of the directory table */
   constructor(superblock: Superblock, tables: SquashfsTables, end: number) {
     this.#superblock = superblock;
     this.#tables = tables;
@@ -64,7 +64,7 @@ export class SquashfsTree {
     return await this.#node(this.#superblock.root);
   }
 
-  /** What is in a folder, in the order of its names. */
+  /** The entries of a directory, sorted by name. */
   async *entries(listing: Listing): AsyncGenerator<{ name: string; node: () => Promise<TreeNode> }> {
     if (listing.length === 0) return;
     for await (const { name, ...place } of readListing(this.#tables, listing, this.#directories)) {
@@ -78,8 +78,8 @@ export class SquashfsTree {
   }
 
   /**
-   * Finds a path below a folder, with links followed as if that folder were the root.
-   * @returns undefined where there is nothing, or links lead nowhere
+   * Finds a path below a directory, and follows links as if that directory were the root.
+   * @returns undefined if nothing is there, or a link is broken
    */
   async find(top: Listing, path: string): Promise<TreeNode | undefined> {
     const pending = path.split('/').reverse();
@@ -112,7 +112,7 @@ export class SquashfsTree {
     return here;
   }
 
-  /** Where the bytes of a file are. @param wantedLength how many of them matter: its beginning */
+  /** The places of a file's bytes. @param wantedLength the number of bytes that matter, from the beginning */
   async extents({ place }: { place: Place }, wantedLength: number): Promise<FileExtents> {
     const stream = this.#stream(place);
     const head = await stream.take(16);

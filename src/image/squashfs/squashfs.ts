@@ -11,12 +11,12 @@ import type { Superblock } from './squashfs-tree.ts';
 const compressors = 6;
 const absentTable = 0xffff_ffff_ffff_ffffn;
 
-/** Bytes of the tables at the end at most, as they lie in the file: some four million files have as many. */
+/** The largest stored tables at the end, in bytes: those of some four million files. */
 const tablesLimit = 64 * 1024 * 1024;
 
 /**
- * Checks a squashfs: its superblock, that the file is as long as it says, and its tables, which come last and are
- * remembered as they pass (`squashfs-check.ts`). Unpacking the data would take far longer than hashing it.
+ * Checks a squashfs: its superblock, its length, and its tables, which come last and are remembered as they pass
+ * (`squashfs-check.ts`). Unpacking the data would take far longer than hashing it.
  */
 export class SquashfsInspector implements FormatInspector {
   readonly #superblock: Superblock;
@@ -27,8 +27,8 @@ export class SquashfsInspector implements FormatInspector {
 
   /**
    * @param head at least {@link superblockLength} bytes, or the whole file
-   * @param onProgress called for each block of the tables that is looked at
-   * @throws HeadwaterError `invalid`, saying what is wrong with the superblock
+   * @param onProgress called for each block of the tables that is read
+   * @throws HeadwaterError `invalid`, with the fault of the superblock
    */
   constructor(head: Buffer, onProgress: () => void) {
     this.#onProgress = onProgress;

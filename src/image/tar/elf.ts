@@ -26,7 +26,7 @@ const armHardFloat = 0x400;
 /**
  * The architecture that a program was built for.
  * @param head its first {@link elfHeaderLength} bytes
- * @returns undefined where it is no ELF executable, or one of an architecture that Headwater does not know
+ * @returns undefined if it is not an ELF executable, or its architecture is unknown to Headwater
  */
 export function architectureOfProgram(head: Uint8Array): Architecture | undefined {
   if (head.length < 52 || Buffer.from(head.subarray(0, 4)).toString('latin1') !== '\x7fELF') return undefined;
@@ -36,7 +36,7 @@ export function architectureOfProgram(head: Uint8Array): Architecture | undefine
   const little = order === 'little';
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
   const type = view.getUint16(16, little);
-  // ET_EXEC and ET_DYN: all but the oldest programs may be loaded anywhere and so are of the second kind.
+  // ET_EXEC and ET_DYN: all but the oldest programs can be loaded at any address, and are of the second kind.
   if (type !== 2 && type !== 3) return undefined;
   const machine = view.getUint16(18, little);
   if (machine === arm && bits === 32 && little) {

@@ -1,9 +1,9 @@
-/** Links that are remembered: NixOS has tens of thousands. */
+/** The number of links that are remembered: NixOS has tens of thousands. */
 const maxLinksKept = 50_000;
-/** Links followed from one name, as Linux has it. */
+/** The number of links that are followed from one name, as in Linux. */
 const maxLinksFollowed = 40;
 
-/** The links of an archive, by which a name in it leads to a file in it. Nothing outside of the archive is looked at. */
+/** The links of an archive: resolves a name to files in the archive. Nothing outside of the archive is read. */
 export class LinkedNames {
   readonly #symbolic = new Map<string, string>();
   readonly #hard = new Map<string, string>();
@@ -14,7 +14,7 @@ export class LinkedNames {
     (type === 'symlink' ? this.#symbolic : this.#hard).set(name, target);
   }
 
-  /** Every name of a file that has the name given, through links of folders and of itself: as a system would look it up. */
+  /** All names of the file with this name, through links to directories and to the file, resolved as a system would. */
   *names(name: string): Generator<string> {
     let followed = 0;
     let rest = partsOf(name);
@@ -24,7 +24,7 @@ export class LinkedNames {
       if (part === undefined) {
         const resolved = at.join('/');
         yield resolved;
-        // A hard link is named from the top of the archive.
+        // The target of a hard link is relative to the top of the archive.
         const target = this.#hard.get(resolved);
         if (target === undefined || followed++ >= maxLinksFollowed) return;
         [at, rest] = [[], partsOf(target)];

@@ -5,19 +5,19 @@ import type { ImageTemplate } from '../metadata/metadata.ts';
 import type { Member } from './member.ts';
 import { SeenMembers } from './seen-members.ts';
 
-/** Characters of all links that are remembered: some hundred thousand of them. */
+/** The number of characters of all remembered links: some hundred thousand links. */
 const linksLimit = 32 * 1024 * 1024;
-/** Links that are followed for one path, as Linux does. */
+/** The number of links that are followed for one path, as in Linux. */
 const maxLinksFollowed = 40;
-/** Files below templates/ that are remembered. */
+/** The number of files below templates/ that are remembered. */
 const templateFilesLimit = 10_000;
 
 /**
- * Looks at an image's members for what leads out of the image, whatever their order. It does not know what kind of archive
- * it is before its end: what is a fault in a unified image or a metadata tarball may be right in a bare root.
+ * Finds members that point out of the image, in any order of the members. The kind of archive is known only at its end:
+ * a fault in a unified image or a metadata tarball may be right in a bare root.
  */
 export class MemberRules {
-  /** The first of each rule; those that count in every archive, and those that do not in a bare root. */
+  /** The first violation of each rule: for all archives, and for all but bare roots. */
   readonly #everywhere = new Map<ImageRule, Violation>();
   readonly #withMetadata = new Map<ImageRule, Violation>();
   readonly #links = new Map<string, string>();
@@ -27,7 +27,10 @@ export class MemberRules {
   readonly #seen = new SeenMembers();
   #folder: { name: string; leaves: string | undefined } = { name: '', leaves: undefined };
 
-  /** @throws HeadwaterError `invalid` for what tar cannot unpack, and for far more links or templates than images have */
+  /**
+   * @throws HeadwaterError `invalid` for members that tar cannot unpack, and for far more links or templates than
+   * images have
+   */
   visit(member: Member): void {
     const { name, type, absolute = false } = member;
     if (name === '') return;
@@ -43,7 +46,7 @@ export class MemberRules {
     if (name.startsWith('templates/') && type !== 'directory') this.#rememberTemplate(member);
   }
 
-  /** What an archive with metadata.yaml breaks, whose templates are these. */
+  /** The violations of an archive with metadata.yaml and these templates. */
   violations(templates: readonly ImageTemplate[]): Violation[] {
     for (const { target, file } of templates) {
       if (leavesFolder(target))
@@ -62,21 +65,21 @@ export class MemberRules {
     return [...this.#everywhere.values(), ...this.#withMetadata.values()];
   }
 
-  /** What a bare root filesystem breaks. */
+  /** The violations of a bare root filesystem. */
   get rootViolations(): Violation[] {
     return [...this.#everywhere.values()];
   }
 
   /**
-   * Whether the daemons find a template's file: they take the path one name at a time, follow no link, and leave
-   * `templates/` for nothing.
+   * Whether the daemons find a template's file: they resolve the path one name at a time, follow no link, and do not
+   * leave `templates/`.
    */
   hasTemplate(file: string): boolean {
     if (file.startsWith('/') || file.split('/').includes('..')) return false;
     return this.#templates.has(posix.join('templates', file));
   }
 
-  /** Whether a path of the root filesystem is a folder. */
+  /** Whether a path of the root filesystem is a directory. */
   isFolder(target: string): boolean {
     const path = clean(posix.join('rootfs', target));
     return path === 'rootfs' || this.#seen.isFolder(path);
@@ -114,20 +117,20 @@ export class MemberRules {
     else if (type === 'symlink' && first !== 'rootfs') this.#visitOutsideLink(name, linkName, what);
   }
 
-  /** tar makes a hard link when it reads it. Where a link is on the way to the target, it is not checked. */
+  /** tar creates a hard link when it reads it. A target behind a symbolic link is not checked. */
   #assertSeen(target: string, what: string): void {
     if (this.#seen.mayHave(target)) return;
     const parts = target.split('/');
     if (parts.some((_, index) => this.#links.has(parts.slice(0, index).join('/')))) return;
     throw new HeadwaterError(
       'invalid',
-      `${what}, which is no file that comes before it in the archive: LXD and Incus cannot unpack it`,
+      `${what}, which is not an earlier file of the archive: LXD and Incus cannot unpack it`,
     );
   }
 
   /**
-   * Another member in the place of a link. GNU tar makes links that are absolute or have .. in them at its end, and fails when a
-   * folder has taken the place.
+   * Another member in the place of a link. GNU tar creates links that are absolute or contain .. at its end, and fails
+   * if a directory is in their place.
    */
   #replaceLink({ name, type }: Member): void {
     const target = this.#links.get(name);
@@ -136,11 +139,11 @@ export class MemberRules {
     if (type !== 'directory' || !(target.startsWith('/') || target.split('/').includes('..'))) return;
     throw new HeadwaterError(
       'invalid',
-      `${shown(name)} is a link to ${shown(target)} and later a folder: LXD and Incus cannot unpack it`,
+      `${shown(name)} is a link to ${shown(target)} and later a directory: LXD and Incus cannot unpack it`,
     );
   }
 
-  /** Links outside of the root: only those within templates/ are of use to anybody. */
+  /** Links outside of the root: only links within templates/ are legitimate. */
   #visitOutsideLink(name: string, linkName: string, what: string): void {
     const [first = ''] = name.split('/', 1);
     const target = posix.join(posix.dirname(name), linkName);
@@ -151,11 +154,11 @@ export class MemberRules {
     else if (name !== 'metadata.yaml') this.#break('outside-link', what);
   }
 
-  /** The folder of a member must not be reached through a link that leaves the root. */
+  /** The path of a member must not pass through a link that leaves the root. */
   #assertInFront(name: string): void {
     const folder = posix.dirname(name);
     if (folder === '.') return;
-    // Members of a folder come together.
+    // Members of a directory are usually adjacent.
     if (this.#folder.name !== folder) {
       this.#folder = { name: folder, leaves: this.#leavesBehindLink(`${folder}/`) };
     }
@@ -164,7 +167,7 @@ export class MemberRules {
       this.#break('behind-link', `${shown(name)} is behind the link ${shown(link)}`, 'everywhere');
   }
 
-  /** The link that takes the way to a path out of the root; undefined when none does. */
+  /** The link on a path that leaves the root; undefined if there is none. */
   #leavesBehindLink(path: string): string | undefined {
     const pending = path.split('/').slice(0, -1).reverse();
     const here: string[] = [];
@@ -208,7 +211,7 @@ function clean(path: string): string {
   return posix.normalize(path).replace(/^\/+|\/+$/g, '');
 }
 
-/** Whether a path leaves the folder that it begins in. A slash before it means that folder. */
+/** Whether a path leaves the directory in which it begins. A leading slash means that directory. */
 export function leavesFolder(path: string): boolean {
   const normal = posix.normalize(path.replace(/^\/+/, ''));
   return normal === '..' || normal.startsWith('../');

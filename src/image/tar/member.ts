@@ -3,8 +3,8 @@ export interface Member {
   /** Its path without `./` or `/` before it; `..` stays. */
   name: string;
   type: 'file' | 'directory' | 'symlink' | 'link' | 'device' | 'other';
-  /** Where a link points to, as it is written. */
+  /** The target of a link, as it is written. */
   linkName?: string;
-  /** The path began with a slash. */
+  /** Whether the path began with a slash. */
   absolute?: boolean;
 }

@@ -4,7 +4,7 @@ import type { RootfsFacts } from '../content.ts';
 /**
  * Reads os-release (its manual page, os-release(5)).
  *
- * The release is what people call it:
+ * The release has its usual name:
  * - `current` for distributions that are never released, whatever version of their base files they name;
  * - `VERSION_CODENAME` where there is one that is a single word (Debian with its testing and sid, Ubuntu): `bookworm`;
  * - else the first two numbers of `VERSION_ID`, since a third is a patch level: `41`, `15.6`, Alpine's 3.20.1 as `3.20`;
@@ -24,7 +24,10 @@ export function parseOsRelease(text: string): RootfsFacts {
   };
 }
 
-/** Rolling distributions whose os-release may name a version all the same (Gentoo's is that of a package, Kali's a snapshot). */
+/**
+ * Rolling distributions whose os-release may nevertheless name a version (Gentoo's is that of a package, Kali's a
+ * snapshot).
+ */
 const rolling = new Set([
   'arch',
   'archarm',
@@ -56,14 +59,14 @@ function releaseOf(fields: Map<string, string>): string | undefined {
   return os === undefined || os === 'debian' ? undefined : 'current';
 }
 
-/** The assignments that are not empty, without their quotes. */
+/** The non-empty assignments, without quotes. */
 function parseFields(text: string): Map<string, string> {
   const fields = new Map<string, string>();
   for (const line of text.split('\n')) {
     const [, key, raw] = /^\s*([A-Z][A-Z0-9_]*)=(.*?)\s*$/.exec(line) ?? [];
     if (key === undefined || raw === undefined) continue;
     const value = unquote(raw);
-    // Nothing that goes into names, titles or log lines has control characters.
+    // Names, titles and log lines must not contain control characters.
     if (value !== '' && !/[\u0000-\u001f\u007f]/.test(value)) fields.set(key, value);
   }
   return fields;

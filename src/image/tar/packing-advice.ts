@@ -1,14 +1,14 @@
 import type { TarEntry } from './tar.ts';
 
-/** Folders at the top of an archive that are looked into. */
+/** The number of directories at the top of an archive that are examined. */
 const maxFoldersSeen = 100;
 
-/** Notes what an archive holds that is no image but was made of one, to tell how to make one of it. */
+/** Recognizes archives that contain an image or were made from one, to advise how to publish it. */
 export class PackingAdvice {
   #isBackup = false;
   /** Files at the top that are image files by their names. */
   #imageFile: string | undefined;
-  /** What is of interest in each folder at the top. */
+  /** The interesting members of each directory at the top. */
   readonly #folders = new Map<string, Set<string>>();
 
   visit({ name, type }: TarEntry): void {
@@ -26,10 +26,10 @@ export class PackingAdvice {
     if (third !== undefined && second === 'usr') this.#folders.get(first)?.add(`usr/${third}`);
   }
 
-  /** How to make an image of what is no image, in words; undefined where nothing is known to help. */
+  /** Advice on how to make an image from the archive; undefined if there is none. */
   get text(): string | undefined {
     if (this.#isBackup) {
-      return 'it is the backup of an instance ("lxc export", "incus export"), which is no image: import it with "lxc import", make an image of the instance with "lxc publish" and give that here';
+      return 'it is the backup of an instance ("lxc export", "incus export"), which is not an image: import it with "lxc import", make an image of the instance with "lxc publish" and give that here';
     }
     for (const [folder, has] of this.#folders) {
       const isImage = has.has('metadata.yaml') && (has.has('rootfs') || has.has('rootfs.img'));

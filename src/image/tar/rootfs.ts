@@ -7,7 +7,7 @@ import { LinkedNames } from './linked-names.ts';
 import { parseOsRelease } from './os-release.ts';
 import type { EntrySink, TarEntry } from './tar.ts';
 
-/** Where programs are. */
+/** The directories of programs. */
 const programFolders = new Set([
   'bin',
   'sbin',
@@ -19,7 +19,7 @@ const programFolders = new Set([
 ]);
 
 /**
- * Programs that are the system's own, the surest first. One of another architecture may lie about (an emulator, a
+ * Programs of the system itself, the most reliable first. Programs of another architecture may exist (an emulator, a
  * helper for 32-bit programs), but not under these names.
  */
 export const wellKnownPrograms = [
@@ -35,33 +35,35 @@ export const wellKnownPrograms = [
   'true',
 ];
 
-/** os-release is under 1 KiB; and no more files of its kind are kept than these. */
+/** os-release is smaller than 1 KiB. At most this many files of its kind are kept. */
 const osReleaseLimit = 64 * 1024;
 const osReleaseFiles = 32;
-/** Where os-release(5) has it, the first place first. */
+/** The places in os-release(5), the first one first. */
 const osReleasePlaces = ['etc/os-release', 'usr/lib/os-release'];
 
-/** Folders of which a root filesystem has one for programs and one of the others; NixOS has only `sbin` and `nix`. */
+/**
+ * A root filesystem has one of these directories for programs, and one of the others; NixOS has only `sbin` and `nix`.
+ */
 const rootProgramFolders = ['bin', 'sbin', 'usr/bin'];
 const rootSystemFolders = ['etc', 'usr', 'nix'];
 export const rootFolders = new Set([...rootProgramFolders, ...rootSystemFolders]);
 
-/** Names at the top of an archive that a message shows. */
+/** The number of names at the top of an archive in a message. */
 export const namesInMessage = 10;
 
-/** Whether what has these folders is a root filesystem. */
+/** Whether a tree with these directories is a root filesystem. */
 export function isRootFilesystem(has: (folder: string) => boolean): boolean {
   return rootProgramFolders.some(has) && rootSystemFolders.some(has);
 }
 
-/** What is at the top of what is no root filesystem, in words. */
+/** Describes the top of a tree that is not a root filesystem. */
 export function describeTop(names: string[]): string {
   if (names.length === 0) return 'it is empty';
   const shown = names.slice(0, namesInMessage).map((name) => JSON.stringify(name).slice(1, -1));
   return `it has ${shown.join(', ')}${names.length > namesInMessage ? ', …' : ''} at its top`;
 }
 
-/** Finds out about a root filesystem while its tarball is walked, in whatever order its files come. */
+/** Collects facts about a root filesystem while its tarball is read, in any order of its files. */
 export class RootfsScan {
   readonly #seen = new Set<string>();
   readonly #files = new Map<string, Buffer[]>();
@@ -69,12 +71,12 @@ export class RootfsScan {
   #architecture: Architecture | undefined;
   #rank = Number.POSITIVE_INFINITY;
 
-  /** Whether what was walked is a root filesystem. */
+  /** Whether the tarball is a root filesystem. */
   get isRoot(): boolean {
     return isRootFilesystem((name) => this.#seen.has(name));
   }
 
-  /** What it says of itself. */
+  /** The facts that its files give. */
   get facts(): RootfsFacts {
     const osRelease = this.#osRelease();
     return {
@@ -83,7 +85,7 @@ export class RootfsScan {
     };
   }
 
-  /** @returns what takes the entry's bytes, where they are of interest */
+  /** @returns the receiver of the entry's bytes, if they are needed */
   visit(entry: TarEntry): EntrySink | undefined {
     const [first = '', second] = entry.name.split('/', 2);
     for (const name of second === undefined ? [first] : [first, `${first}/${second}`]) {
@@ -94,7 +96,7 @@ export class RootfsScan {
       return undefined;
     }
     const base = posix.basename(entry.name);
-    // NixOS puts a digest in front of it.
+    // NixOS puts a digest in front of the name.
     if (base.includes('os-release')) return this.#visitOsRelease(entry);
     if (entry.type !== 'file' || entry.sparse) return undefined;
     if (!programFolders.has(posix.dirname(entry.name))) return undefined;
@@ -130,7 +132,7 @@ export class RootfsScan {
     };
   }
 
-  /** The first os-release of the two places that os-release(5) names, links followed. */
+  /** The first os-release in the two places of os-release(5), through links. */
   #osRelease(): string | undefined {
     for (const place of osReleasePlaces) {
       for (const name of this.#links.names(place)) {

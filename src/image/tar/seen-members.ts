@@ -1,11 +1,11 @@
 import type { Member } from './member.ts';
 
-/** Members that are remembered. Real roots have some ten thousand, a few have more. */
+/** The number of members that are remembered. Real roots have some ten thousand, a few have more. */
 const membersLimit = 300_000;
 
 /**
- * Remembers which paths an archive has had so far. Of each it keeps a number made from the path, so that an archive with very many
- * files takes some MiB. Two paths may have the same number, and paths beyond a limit are not remembered: then an archive may be
+ * Remembers the paths in an archive so far. It keeps a hash of each path, so that an archive with very many files needs
+ * only a few MiB. Two paths may have the same hash, and paths beyond a limit are not remembered: then an archive may be
  * accepted that the daemons cannot unpack, but none is refused that they can.
  */
 export class SeenMembers {
@@ -21,7 +21,7 @@ export class SeenMembers {
     return this.#folders.has(numberOf(path));
   }
 
-  /** Whether there may be a member of this path that is no folder. */
+  /** Whether this path may have a member that is not a directory. */
   mayHave(path: string): boolean {
     return this.#isFull || this.#others.has(numberOf(path));
   }

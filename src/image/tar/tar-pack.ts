@@ -1,14 +1,14 @@
 import { type Header, pack } from 'tar-stream';
 
-/** A member of an archive to be made. */
+/** A member of an archive to make. */
 export interface PackEntry {
   name: string;
   type: Header['type'];
   mode: number;
   mtime: Date;
-  /** Where a link leads. */
+  /** The target of a link. */
   linkName?: string;
-  /** What a file holds. */
+  /** The content of a file. */
   bytes?: Buffer;
 }
 
@@ -19,7 +19,7 @@ export async function packTar(entries: PackEntry[]): Promise<Buffer> {
   const archive = pack();
   for (const { name, type, mode, mtime, linkName, bytes = Buffer.alloc(0) } of entries) {
     const link = linkName === undefined ? {} : { linkname: linkName };
-    // tar-stream leaves the slash, by which older programs know a directory, to its caller.
+    // tar-stream leaves it to its caller to add the slash by which older programs recognize a directory.
     const path = type === 'directory' ? `${name}/` : name;
     archive.entry({ name: path, type, mode, mtime, ...link }, bytes);
   }

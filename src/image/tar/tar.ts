@@ -12,21 +12,21 @@ export interface TarEntry {
   absolute: boolean;
   /** null for a type that tar-stream does not know, such as the sparse files of GNU's old format. */
   type: Header['type'] | null;
-  /** Bytes that it has in the archive. */
+  /** Its bytes in the archive. */
   size: number;
-  /** Where a link leads, as it is written there. */
+  /** The target of a link, as it is written. */
   linkName?: string;
-  /** Whether holes were left out of it, so that its bytes in the archive are not those of the file. */
+  /** Whether it is sparse, so that its bytes in the archive are not those of the file. */
   sparse: boolean;
   /** Permission bits. */
   mode: number;
   mtime: Date;
 }
 
-/** Takes the bytes of one entry. */
+/** Receives the bytes of one entry. */
 export interface EntrySink {
   write(bytes: Uint8Array): void | Promise<void>;
-  /** After the last byte; not called when there was an error. */
+  /** Called after the last byte; not called after an error. */
   end?(): void | Promise<void>;
 }
 
@@ -46,9 +46,9 @@ export function isTarHeader(block: Uint8Array): boolean {
 }
 
 /**
- * Walks a tar archive (ustar, pax or GNU) from its first byte to its last, and checks that it has its end.
- * @param visit called for each entry; where it returns a sink, that gets the entry's bytes before the next entry
- * @throws HeadwaterError `invalid` where the archive is truncated or corrupt; what the source, `visit` and sinks throw
+ * Reads a tar archive (ustar, pax or GNU) from its first byte to its last, and checks its end mark.
+ * @param visit called for each entry; if it returns a sink, the sink gets the entry's bytes before the next entry
+ * @throws HeadwaterError `invalid` if the archive is truncated or corrupt; errors of the source, `visit` and sinks
  */
 export async function walkTar(
   source: AsyncIterable<Uint8Array>,
@@ -84,7 +84,7 @@ export async function walkTar(
     extract.destroy();
     await feed.done;
   }
-  // Two blocks of zeros end an archive; what comes after the last entry is zeros, or it would be an entry.
+  // Two blocks of zeros end an archive; the bytes after the last entry are zeros, or they would be an entry.
   if (feed.length < end + 2 * blockSize) {
     throw new HeadwaterError('invalid', 'the tar archive is truncated: it does not have its end mark');
   }
@@ -94,9 +94,9 @@ export async function walkTar(
 class Feed {
   /** Bytes so far. */
   length = 0;
-  /** What the source failed with. */
+  /** The error of the source. */
   failure: { error: unknown } | undefined;
-  /** Settles when the source was left; never fails. */
+  /** Settles when the source is closed; never rejects. */
   readonly done: Promise<void>;
 
   constructor(source: AsyncIterable<Uint8Array>, extract: Extract) {
@@ -132,7 +132,7 @@ async function drained(extract: Extract): Promise<void> {
   });
 }
 
-/** The bytes of an entry; only its own failures are given to `refuse`. */
+/** The bytes of an entry; `refuse` gets only its own failures. */
 async function* chunks(
   body: AsyncIterable<unknown>,
   refuse: (error: unknown) => never,
@@ -144,7 +144,7 @@ async function* chunks(
   }
 }
 
-/** What tar-stream gives, where its types say otherwise or nothing. */
+/** The values of tar-stream that its types omit or misstate. */
 type FullHeader = Omit<Header, 'type' | 'linkname' | 'pax'> & {
   byteOffset: number;
   type: Header['type'] | null;
@@ -153,7 +153,7 @@ type FullHeader = Omit<Header, 'type' | 'linkname' | 'pax'> & {
 };
 
 /**
- * tar-stream makes null of a size field that begins with a byte from 0x81 to 0xfe, and then waits without end for as many
+ * tar-stream makes null of a size field that begins with a byte from 0x81 to 0xfe, and then waits for ever for as many
  * bytes. Sizes beyond what a number holds exactly are no sizes of files either.
  */
 function assertSize({ name, size }: FullHeader): void {
@@ -186,7 +186,7 @@ function normalise(name: string): string {
     .join('/');
 }
 
-/** Where the padded bytes of an entry end in the archive. */
+/** The end of an entry's padded bytes in the archive. */
 function endOf({ byteOffset, type, size }: FullHeader): number {
   return byteOffset + (type === 'directory' ? 0 : Math.ceil(size / blockSize) * blockSize);
 }

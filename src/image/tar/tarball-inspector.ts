@@ -10,15 +10,15 @@ import { isTarHeader, walkTar } from './tar.ts';
 import { TarballScan } from './tarball-scan.ts';
 
 const blockSize = 512;
-/** Bytes that are taken up at a time, so that no more than these are copied. */
+/** The number of bytes that are processed at a time, so that no more than these are copied. */
 const pieceSize = 256 * 1024;
 
-/** Unpacks a tarball as its bytes pass, and finds out what it holds. */
+/** Unpacks a tarball as its bytes pass, and determines its content. */
 export class TarballInspector implements FormatInspector {
   readonly #packed = new Channel();
   readonly #content: Promise<Content>;
 
-  /** @param onProgress called for each piece that is unpacked */
+  /** @param onProgress called for each unpacked piece */
   constructor(compression: Compression, onProgress: () => void) {
     this.#content = examine(compression, this.#packed, onProgress);
     this.#content.catch(() => undefined);
@@ -26,7 +26,7 @@ export class TarballInspector implements FormatInspector {
 
   async write(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length; at += pieceSize) {
-      // A copy, since tar-stream keeps what is left over of a chunk until the next one comes.
+      // A copy, because tar-stream keeps the rest of a chunk until the next one arrives.
       await this.#packed.write(Buffer.from(bytes.subarray(at, at + pieceSize)));
       if (this.#packed.isCancelled) await this.#content;
     }
@@ -38,12 +38,12 @@ export class TarballInspector implements FormatInspector {
   }
 
   abort(): void {
-    this.#packed.fail(new HeadwaterError('aborted', 'the file was given up before its end'));
+    this.#packed.fail(new HeadwaterError('aborted', 'the file was abandoned before its end'));
   }
 }
 
 /**
- * Finds out what a tarball holds, all of whose bytes are here.
+ * Determines the content of a tarball in memory.
  * @throws HeadwaterError `invalid` as {@link TarballInspector}
  */
 export async function inspectTarball(
@@ -70,7 +70,7 @@ async function examine(
   return scan.content(compression, meter.unpackedBytes);
 }
 
-/** Counts bytes on both sides of a decompressor and stops it when they are out of proportion. */
+/** Counts bytes on both sides of a decompressor, and stops it when they are out of proportion. */
 class Meter {
   unpackedBytes = 0;
   #packedBytes = 0;
@@ -102,7 +102,7 @@ class Meter {
   }
 }
 
-/** The same bytes, once their first block was seen to be that of a tar archive. */
+/** The same bytes, after a check that the first block is that of a tar archive. */
 async function* assertTar(
   compression: Compression,
   source: AsyncIterable<Uint8Array>,
@@ -125,6 +125,6 @@ async function* assertTar(
 function noTar(compression: Compression): HeadwaterError {
   return new HeadwaterError(
     'invalid',
-    `compressed with ${compression}, but no tar archive is in it, or an empty one`,
+    `compressed with ${compression}, but contains no tar archive, or an empty one`,
   );
 }

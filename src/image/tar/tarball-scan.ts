@@ -14,13 +14,13 @@ import { PackingAdvice } from './packing-advice.ts';
 import { describeTop, namesInMessage, RootfsScan } from './rootfs.ts';
 import type { EntrySink, TarEntry } from './tar.ts';
 
-/** Bytes of such a name that a message shows. */
+/** The number of bytes of such a name in a message. */
 const nameLength = 60;
 
-/** Finds out what kind of tarball it is while it is walked. */
+/** Determines the kind of a tarball while it is read. */
 export class TarballScan {
   readonly #root = new RootfsScan();
-  /** What is below rootfs/. */
+  /** The members below rootfs/. */
   readonly #inner = new RootfsScan();
   readonly #rules = new MemberRules();
   readonly #top = new Set<string>();
@@ -31,7 +31,7 @@ export class TarballScan {
   #hasRootfsFile = false;
 
   /**
-   * @returns what takes the entry's bytes, where they are of interest
+   * @returns the receiver of the entry's bytes, if they are needed
    * @throws HeadwaterError `invalid` for an entry that no image can have
    */
   visit(entry: TarEntry): EntrySink | undefined {
@@ -53,9 +53,9 @@ export class TarballScan {
   }
 
   /**
-   * What the tarball is, after its last entry.
-   * @param unpacked bytes that it has without compression
-   * @throws HeadwaterError `invalid` where it is nothing that images are made of
+   * The content of the tarball, after its last entry.
+   * @param unpacked its unpacked size, in bytes
+   * @throws HeadwaterError `invalid` if it is not a part of an image
    */
   content(compression: Compression, unpacked: number): Content {
     if (this.#metadata === undefined) {
@@ -75,7 +75,7 @@ export class TarballScan {
     if (this.#hasRootfsFile) {
       throw new HeadwaterError(
         'invalid',
-        'rootfs is a file in the archive: the daemons make a folder of this name',
+        'rootfs is a file in the archive: the daemons make a directory of this name',
       );
     }
     if (this.#container && this.#virtualMachine) {
@@ -95,7 +95,7 @@ export class TarballScan {
     if (this.#root.isRoot) {
       throw new HeadwaterError(
         'invalid',
-        'metadata.yaml lies beside the root filesystem: in a unified tarball the root filesystem is below rootfs/',
+        'metadata.yaml is beside the files of the root filesystem: in a unified tarball, the root filesystem is below rootfs/',
       );
     }
     if (unpacked > metadataTarballLimit) {
@@ -111,7 +111,7 @@ export class TarballScan {
     if (entry.type !== 'file' || entry.sparse) {
       throw new HeadwaterError(
         'invalid',
-        `metadata.yaml is no plain file in the archive (${entry.type ?? 'sparse'}; rule metadata-link)`,
+        `metadata.yaml is not a plain file in the archive (${entry.type ?? 'sparse'}; rule metadata-link)`,
       );
     }
     if (this.#metadata !== undefined) {
@@ -132,14 +132,14 @@ export class TarballScan {
     };
   }
 
-  /** The disk of a virtual machine: the daemons take qcow2 and nothing else. */
+  /** The disk of a virtual machine: the daemons accept only qcow2. */
   #visitDisk(entry: TarEntry): EntrySink {
     if (entry.type !== 'file' || entry.sparse) {
       throw new HeadwaterError(
         'invalid',
         entry.sparse
           ? 'rootfs.img was packed with its holes left out: pack it without --sparse'
-          : `rootfs.img is no plain file in the archive (${entry.type})`,
+          : `rootfs.img is not a plain file in the archive (${entry.type})`,
       );
     }
     this.#virtualMachine = true;
@@ -147,7 +147,7 @@ export class TarballScan {
   }
 }
 
-/** Checks rootfs.img as a disk on its own is checked. */
+/** Checks rootfs.img in the same way as a separate disk. */
 class DiskSink implements EntrySink {
   #head = Buffer.alloc(0);
   #inspector: Qcow2Inspector | undefined;
@@ -170,7 +170,7 @@ class DiskSink implements EntrySink {
     if (!isQcow2(this.#head)) {
       throw new HeadwaterError(
         'invalid',
-        'rootfs.img is no qcow2 disk: convert it with qemu-img convert -O qcow2',
+        'rootfs.img is not a qcow2 disk: convert it with qemu-img convert -O qcow2',
       );
     }
     this.#inspector = new Qcow2Inspector(this.#head);

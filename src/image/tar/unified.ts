@@ -8,20 +8,20 @@ import { type EntrySink, type TarEntry, walkTar } from './tar.ts';
 import { type PackEntry, packTar } from './tar-pack.ts';
 
 /**
- * Takes the disk of a unified virtual machine image.
+ * Receives the disk of a unified virtual machine image.
  * @param bytes rootfs.img, to be read to its end; it fails when the tarball does
- * @param size how many bytes that are
+ * @param size the number of these bytes
  */
 export type TakeDisk = (bytes: AsyncIterable<Uint8Array>, size: number) => Promise<void>;
 
 /**
- * Splits a unified virtual machine image in one pass: gives its rootfs.img to `takeDisk` and packs all the rest as a
- * metadata tarball, in whatever order they come. The same image always gives the same two files.
+ * Splits a unified virtual machine image in one pass: passes its rootfs.img to `takeDisk` and packs all other files as
+ * a metadata tarball, in any order of the members. The same image always gives the same two files.
  * @param compression as found by the inspector (`Content`)
  * @param source the unified tarball's bytes, in chunks that are not written to again
  * @returns the metadata tarball, not compressed
  * @throws HeadwaterError `invalid` where the tarball is truncated or corrupt, has no rootfs.img, or has other files of
- *   more than {@link metadataTarballLimit} bytes; what `source` and `takeDisk` throw
+ * more than {@link metadataTarballLimit} bytes; what `source` and `takeDisk` throw
  */
 export async function splitUnified(
   compression: Compression,
@@ -35,7 +35,7 @@ export async function splitUnified(
       if (entry.name !== 'rootfs.img') return rest.visit(entry);
       if (disk !== undefined) throw new HeadwaterError('invalid', 'rootfs.img is in the tarball twice');
       if (entry.type !== 'file' || entry.sparse) {
-        throw new HeadwaterError('invalid', 'rootfs.img is no plain file in the tarball');
+        throw new HeadwaterError('invalid', 'rootfs.img is not a plain file in the tarball');
       }
       disk = new Disk(takeDisk, entry.size);
       return disk;
@@ -48,7 +48,7 @@ export async function splitUnified(
   return await packTar(rest.entries);
 }
 
-/** rootfs.img on its way from the tarball to whoever takes it. */
+/** rootfs.img on its way from the tarball to its receiver. */
 class Disk implements EntrySink {
   readonly #bytes = new Channel();
   readonly #taken: Promise<void>;
@@ -68,14 +68,14 @@ class Disk implements EntrySink {
     await this.#taken;
   }
 
-  /** Lets the reader know, and waits until it has stopped. */
+  /** Notifies the reader, and waits until it has stopped. */
   async fail(error: unknown): Promise<void> {
     this.#bytes.fail(error);
     await this.#taken.catch(() => undefined);
   }
 }
 
-/** Everything but rootfs.img, in memory. */
+/** All files except rootfs.img, in memory. */
 class Rest {
   readonly entries: PackEntry[] = [];
   #size = 0;
@@ -83,7 +83,10 @@ class Rest {
   visit({ name, type, size, linkName, mode, mtime }: TarEntry): EntrySink | undefined {
     if (name === '') return undefined;
     if (type !== 'file' && type !== 'directory' && type !== 'symlink' && type !== 'link') {
-      throw new HeadwaterError('invalid', `${JSON.stringify(name)} is no file that image metadata can have`);
+      throw new HeadwaterError(
+        'invalid',
+        `${JSON.stringify(name)} is not a file that image metadata can have`,
+      );
     }
     // Each entry counts with its header, so that there cannot be endlessly many empty ones.
     this.#size += 512 + size;

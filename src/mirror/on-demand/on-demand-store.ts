@@ -135,7 +135,7 @@ export class OnDemandStore {
     }
   }
 
-  /** Reads a stored blob. One that was set aside is brought back, because the catalog names it. */
+  /** Reads a stored blob. A blob that was set aside is restored, because the catalog names it. */
   async #readStored(digest: Digest, range: ByteRange | undefined): Promise<Readable> {
     try {
       return await this.#store.read(digest, range);

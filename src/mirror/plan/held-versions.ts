@@ -26,7 +26,7 @@ export function sortVersions(
   const bySerial = new Map(offered.map((version) => [version.serial, version]));
   for (const { serial, items } of held) {
     const version = bySerial.get(serial);
-    // Nobody has the listed bytes any more.
+    // The listed bytes are no longer available.
     if (version !== undefined && !serials.stored.has(serial) && !sameFiles(version, items)) {
       serials.offered.delete(serial);
     }
@@ -61,7 +61,7 @@ export function lackingFiles<File extends OfferedFile>(
   );
 }
 
-/** Listed deltas that are neither stored nor offered any more: nobody can download them. */
+/** Listed deltas that are neither stored nor offered any more: clients cannot download them. */
 export function lostDeltas(
   offered: OfferedVersion | undefined,
   items: HeldVersion['items'],

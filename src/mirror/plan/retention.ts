@@ -50,9 +50,9 @@ export function wantedSerials(
 }
 
 /**
- * The held serials to retire now: those outside `keep`, once enough newer versions are stored. A version that could not be
- * fetched replaces nothing. A version that the upstream removed before it was fetched is retired in any case, because
- * nobody can download it.
+ * The held serials to retire now: those outside `keep`, once enough newer versions are stored. A version that could not
+ * be fetched replaces nothing. A version that the upstream removed before it was fetched is retired in any case,
+ * because clients cannot download it.
  */
 export function retiredSerials(serials: Serials, terms: Terms): string[] {
   const { offered, held, stored } = serials;

@@ -16,7 +16,7 @@ interface PublishServices {
 
 /**
  * Downloads the files of versions and publishes them. A version that is listed already only needs its files.
- * @param options.onWarning told of images that break a rule that is set to `warn`
+ * @param options.onWarning receives warnings about images that break a rule set to `warn`
  * @returns the outcome of each, with the errors of downloading and publishing
  */
 export async function fetchAndPublish(

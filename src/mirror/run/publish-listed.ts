@@ -49,7 +49,7 @@ export async function publishListed(
       label: version.label ?? 'release',
       items,
     },
-    // Blobs may come and go; their source stays as long as the version.
+    // Blobs may be deleted and fetched again; their source stays as long as the version.
     () => Promise.resolve(),
   );
 }

@@ -32,7 +32,7 @@ export interface UpstreamOffer {
   current: boolean;
   /** Whether every selected product has a version whose name contains a date. */
   named: boolean;
-  /** Whether the documents are consistent and none is missing, so that only a change of them can bring more. */
+  /** Whether the documents are consistent and none is missing, so that only a change of them can add versions. */
   complete: boolean;
 }
 

@@ -46,8 +46,9 @@ export class GuardedConnect {
   }
 
   /**
-   * Whether a host is on a private network or on this machine, as far as it is known: by its address, by the reserved name
-   * `localhost`, or by the addresses of connections of {@link named}. Behind a proxy nobody else knows.
+   * Whether a host is on a private network or on this machine, as far as it is known: by its address, by the reserved
+   * name `localhost`, or by the addresses of connections of {@link named}. Behind a proxy, only the proxy knows the
+   * addresses.
    */
   isInternal(hostname: string): boolean {
     const host = bare(hostname);

@@ -25,7 +25,7 @@ export class Redirects {
    * Reads a redirect. It may go to the host that was asked (on the same port, or from http to https) and to hosts that
    * the definition lists (on the ports of their protocols, or on the one that is listed), never from https to http, and
    * to a private network only from an upstream that is on one itself, or when the definition lists the address.
-   * @param from.asked below the upstream's address, `from.at` where a redirect led to already
+   * @param from.asked below the upstream's address, `from.at` the target of the previous redirect, if any
    * @throws HeadwaterError `invalid`; nothing that the upstream sent is in its message but the name of a host
    */
   follow(location: string | undefined, from: { asked: URL; at: URL }): Redirect {

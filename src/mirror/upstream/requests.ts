@@ -178,7 +178,7 @@ function refusal(
 ): HeadwaterError {
   const said = `${where}: the upstream answered ${statusCode}`;
   if (statusCode === 404 || statusCode === 410) return new HeadwaterError('not-found', said);
-  if (statusCode === 416) return new WrongBytes(`${said}: it has fewer bytes than are here`);
+  if (statusCode === 416) return new WrongBytes(`${said}: it has fewer bytes than were fetched before`);
   if (statusCode === 401 || statusCode === 403) {
     return new HeadwaterError('forbidden', `${said}: check the credentials`);
   }

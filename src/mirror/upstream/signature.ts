@@ -89,7 +89,7 @@ export class Verifier {
     for (const signature of signatures) {
       const found = await this.#problem(signature, where);
       if (found === undefined) return;
-      // A signature by a key we have says more than one by a stranger.
+      // A signature by a known key tells more than one by an unknown key.
       if (problem === undefined || this.#keyOf(signature.keyID) !== undefined) problem = found;
     }
     if (problem !== undefined) throw problem;
@@ -112,7 +112,7 @@ export class Verifier {
         const what = /signature/i.test(message) ? 'its signature' : `the key ${id} that signed it`;
         return refused(where, `${what} has expired`, error);
       }
-      return refused(where, `its signature by the key ${id} is not good: ${message}`, error);
+      return refused(where, `its signature by the key ${id} is not valid: ${message}`, error);
     }
     const now = new Date();
     if (await key.isRevoked(undefined, undefined, now))
@@ -137,7 +137,7 @@ export class Verifier {
   }
 }
 
-/** The text of a clear-signed message whose signature nobody asked to check (RFC 9580, section 7). */
+/** The text of a clear-signed message, without a check of its signature (RFC 9580, section 7). */
 export function withoutSignature(text: string): string {
   const begin = /^-----BEGIN PGP SIGNED MESSAGE-----\r?\n(?:.+\r?\n)*\r?\n/.exec(text);
   const end = text.indexOf('\n-----BEGIN PGP SIGNATURE-----');

@@ -4,7 +4,7 @@ import { completeSquashfs, type ReadRange } from '../../image/squashfs/squashfs-
 import type { Examined } from '../intake/intake-types.ts';
 
 /**
- * What a file is, now that all its bytes can be read: some of a squashfs can be seen only then.
+ * The content of a file whose bytes can all be read: parts of a squashfs can be examined only then.
  * @throws HeadwaterError `invalid`
  */
 export async function complete(examined: Examined, read: ReadRange): Promise<Examined> {
@@ -19,7 +19,7 @@ export async function completeFromFile(examined: Examined, path: string): Promis
   const read = async (start: number, length: number) => {
     try {
       handle ??= await open(path);
-      // What the tables of a squashfs say must not decide how much memory is taken.
+      // The tables of a squashfs must not decide how much memory is used.
       const buffer = Buffer.alloc(Math.max(0, Math.min(length, examined.size - start)));
       const { bytesRead } = await handle.read(buffer, 0, buffer.length, start);
       return buffer.subarray(0, bytesRead);

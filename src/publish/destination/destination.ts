@@ -5,8 +5,10 @@ import type { Digest } from '../../model/digest.ts';
 import type { VersionDraft } from '../../model/versions.ts';
 import type { Progress, SourceFile } from '../request.ts';
 
-/** A file that is not on the local disk: it arrives, or publishing makes it (a metadata tarball, the disk of a unified
- * tarball). */
+/**
+ * A file that is not on the local disk: it arrives over the network, or publishing makes it (a metadata tarball, the
+ * disk of a unified tarball).
+ */
 type MadeFile =
   | { from: 'memory'; name: string; bytes: Uint8Array; expectedDigest?: Digest }
   | {
@@ -15,15 +17,15 @@ type MadeFile =
       size?: number;
       bytes: AsyncIterable<Uint8Array>;
       /**
-       * A file that has the bytes once they have passed; the store may take it over. With `from`, the file has so many bytes
-       * already, and the others are written to it as they pass, also when the source fails.
+       * A file that contains the bytes once they have passed; the store may take it over. With `from`, the file already
+       * has so many bytes already, and the others are written to it as they pass, also when the source fails.
        */
       landing?: {
         path: string;
         from?: number;
         /**
-         * Called with what the file is when all bytes have passed and are the expected ones, before the store has them.
-         * When it throws, the file is not stored.
+         * Called with the content of the file when all bytes have passed and are the expected ones, before they are
+         * stored. When it throws, the file is not stored.
          */
         onChecked?: (content: Content) => void;
       };
@@ -32,7 +34,7 @@ type MadeFile =
 
 export type InputFile = SourceFile | MadeFile;
 
-/** A file that the destination stores, and what it is. */
+/** A file that the destination has stored, and its content. */
 export interface StoredFile {
   /** What messages call it. */
   name: string;
@@ -40,16 +42,19 @@ export interface StoredFile {
   /** Bytes. */
   size: number;
   content: Content;
-  /** The bytes of small metadata that was just stored: they need not be read again for the fingerprints of its roots. */
+  /**
+   * The bytes of small metadata that was just stored, so that they need not be read again for the fingerprints of its
+   * roots.
+   */
   bytes?: Uint8Array;
-  /** When it was stored, unless it was stored before: a failed publish may take it back. */
+  /** When it was stored, unless it was stored before: a failed publish may withdraw it. */
   storedAt?: Date;
 }
 
-/** As much of a metadata item as the fingerprints of its roots need. */
+/** The fields of a metadata item that the fingerprints of its roots need. */
 export type MetadataFile = Pick<StoredFile, 'name' | 'digest' | 'size' | 'bytes'>;
 
-/** As much of a file as is judged. */
+/** The fields of a file that the image rules need. */
 export type JudgedFile = Pick<StoredFile, 'name' | 'content'>;
 
 export interface StoreOptions {
@@ -61,33 +66,33 @@ export interface StoreOptions {
 }
 
 /**
- * Where a publish goes: a data directory and its store (`local-destination.ts`).
- * The publisher decides what a version is; a destination stores bytes and commits.
+ * Where a publish stores files and records versions: a data directory and its store (`local-destination.ts`). The
+ * publisher decides what a version consists of.
  */
 export interface Destination {
   /**
-   * Stores a file, whole and checked, and finds out what it is. Storing the same file again is cheap.
-   * @throws HeadwaterError `invalid` when it is no image file or not the expected one, and what stores throw
+   * Stores a complete and checked file, and determines its content. Storing the same file again is cheap.
+   * @throws HeadwaterError `invalid` when it is not an image file or not the expected one; errors of stores
    */
   store(file: InputFile, options?: StoreOptions): Promise<StoredFile>;
 
   /**
-   * Judges a file by the rules for what leads out of an image on a daemon's host.
+   * Applies the rules for members that point out of an image on a daemon's host.
    * @returns a warning for each rule that it breaks and that only warns
    * @throws HeadwaterError `invalid` when it breaks another rule
    */
   judge(file: JudgedFile): string[];
 
-  /** Removes a file that a failed publish stored, unless something else has come to use it. */
+  /** Removes a file that a failed publish stored, unless it is in use by now. */
   discard(file: StoredFile): Promise<void>;
 
-  /** sha256(metadata bytes, then root bytes) of two files it has; reads them only when `store` could not know. */
+  /** sha256(metadata bytes, then root bytes) of two stored files; reads them only when `store` could not compute it. */
   fingerprint(metadata: StoredFile, root: StoredFile): Promise<Digest>;
 
   /**
-   * Splits a unified virtual machine, given as it was given to `store`: its disk goes to `takeDisk`.
+   * Splits a unified virtual machine, the same file as was given to `store`: its disk goes to `takeDisk`.
    * @returns the metadata tarball, not compressed
-   * @throws HeadwaterError `invalid`, and what stores and `takeDisk` throw
+   * @throws HeadwaterError `invalid`; errors of stores and `takeDisk`
    */
   split(file: SourceFile, compression: Compression, takeDisk: TakeDisk): Promise<Uint8Array>;
 

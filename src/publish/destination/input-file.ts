@@ -8,7 +8,7 @@ import type { WriteDown } from '../intake/tee-file.ts';
 import type { Progress } from '../request.ts';
 import type { InputFile } from './destination.ts';
 
-// What the description of a file that is to be stored says.
+// Reads the description of a file that is about to be stored.
 
 /** The bytes of a file that is not stored yet. */
 export async function openInput(
@@ -31,7 +31,7 @@ export function writtenDown(file: InputFile): { into?: WriteDown } {
   return { into: { path: file.landing.path, from: file.landing.from } };
 }
 
-/** @throws HeadwaterError `invalid` when it is not the file that was announced */
+/** @throws HeadwaterError `invalid` when it is not the announced file */
 export function asExpected(file: InputFile, found: Examined): Digest {
   const expected = 'expectedDigest' in file ? file.expectedDigest : undefined;
   if (expected !== undefined && expected !== found.digest) {

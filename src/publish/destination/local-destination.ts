@@ -23,7 +23,7 @@ import { asExpected, landing, openInput, reported, writtenDown } from './input-f
 import { type FileInMemory, storeSmall } from './store-small.ts';
 import { StoredBlobs } from './stored-blobs.ts';
 
-/** A small file that is to be kept with others. */
+/** A small file to store together with others. */
 export interface SmallInput extends Omit<StoreOptions, 'fingerprint'> {
   file: FileInMemory;
 }
@@ -32,11 +32,11 @@ interface Parts {
   catalog: Catalog;
   store: BlobStore;
   intake: Intake;
-  /** What bounds the versions that identities publish in a stream; nothing when left out. */
+  /** The limits for versions that identities publish in a stream; no limits if omitted. */
   quotasOf?: (stream: string) => Quotas;
-  /** What becomes of images that lead out of themselves. */
+  /** The actions for images that point out of themselves. */
   imageRules?: ImageRules;
-  /** Told of images that break a rule that is set to `warn`, and who sent them. */
+  /** Receives images that break a rule set to `warn`, and their senders. */
   onWarning?: (warning: string, client: string) => void;
 }
 
@@ -46,14 +46,14 @@ export class LocalDestination implements PushDestination {
   readonly #catalog: Catalog;
   readonly #store: BlobStore;
   readonly #intake: Intake;
-  /** Whose files it takes: every client gets its turn. */
+  /** The sender of the files: examinations are shared fairly among clients. */
   readonly #client: string;
   readonly #address: string | undefined;
   readonly #blobs: StoredBlobs;
 
   /**
-   * @param client whose files it takes; Headwater's own when left out
-   * @param address where the client is
+   * @param client the sender of the files; Headwater itself if omitted
+   * @param address the address of the client
    */
   constructor(parts: Parts, client = 'headwater', address?: string) {
     this.#parts = parts;
@@ -65,7 +65,7 @@ export class LocalDestination implements PushDestination {
     this.#blobs = new StoredBlobs(parts.catalog, parts.store);
   }
 
-  /** The same place, where `actor` publishes as the audit log has it. */
+  /** The same destination; its changes are recorded in the audit log as `actor`'s. */
   by(actor: Actor): LocalDestination {
     return new LocalDestination({ ...this.#parts, catalog: this.#catalog.by(actor) }, actor.who, actor.from);
   }
@@ -85,7 +85,7 @@ export class LocalDestination implements PushDestination {
     const lies = landing(file);
     const passage = this.#intake.pass(passing, {
       ...this.#sender(),
-      // A file of this machine can wait; those who send bytes cannot.
+      // A file of this machine can wait for its examination; senders of bytes cannot.
       patient: file.from !== 'stream',
       ...defined({ path: lies, metadata, size }),
       ...writtenDown(file),
@@ -102,9 +102,9 @@ export class LocalDestination implements PushDestination {
   }
 
   /**
-   * Keeps small files together, which costs far less than one after the other.
-   * @returns what became of each, as of {@link store}
-   * @throws HeadwaterError what the store or the catalog failed with for all of them
+   * Stores small files together, which costs far less than one after the other.
+   * @returns the outcome of each, as of {@link store}
+   * @throws HeadwaterError an error of the store or the catalog that concerns all of them
    */
   async storeAll(inputs: readonly SmallInput[]): Promise<Outcome<StoredFile>[]> {
     if (inputs.length === 0) return [];
@@ -132,7 +132,7 @@ export class LocalDestination implements PushDestination {
     });
   }
 
-  /** How many bytes a blob has; undefined unless it is stored whole and the actor may use it. */
+  /** The size of a blob in bytes; undefined unless it is stored completely and the actor may use it. */
   async sizeOf(digest: Digest): Promise<number | undefined> {
     return (await this.#blobs.find(digest))?.size;
   }
@@ -184,7 +184,7 @@ export class LocalDestination implements PushDestination {
   async #take(file: InputFile, passage: Passage, size: number | undefined): Promise<Examined> {
     const { examined, bytes } = passage;
     const digest = examined.then((found) => asExpected(file, found));
-    // The store waits for it too; when the store fails first, nobody would.
+    // The store also waits for it; if the store fails first, nothing else would.
     digest.catch(() => undefined);
     const lies = landing(file);
     if (lies !== undefined) {
@@ -201,8 +201,8 @@ export class LocalDestination implements PushDestination {
   }
 
   /**
-   * What a squashfs is that is in the store now: some of that can be seen only when all of it has passed.
-   * @throws HeadwaterError `invalid`; then it is taken out of the store again
+   * The content of a squashfs that was just stored: parts of it can be examined only when all bytes have passed.
+   * @throws HeadwaterError `invalid`; it is then removed from the store
    */
   async #completed(name: string, examined: Examined): Promise<Examined> {
     const { digest } = examined;

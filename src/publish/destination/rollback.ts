@@ -1,6 +1,6 @@
 import type { Destination, JudgedFile, StoredFile } from './destination.ts';
 
-/** A destination that can take back the files that it stored, so that a failed publish leaves nothing. */
+/** A destination that can withdraw the files that it stored, so that a failed publish leaves nothing. */
 export class RevertibleDestination implements Destination {
   readonly #destination: Destination;
   readonly #stored: StoredFile[] = [];
@@ -19,9 +19,9 @@ export class RevertibleDestination implements Destination {
     return this.#destination.judge(file);
   }
 
-  /** Discards the files that were stored. Garbage collection removes later what cannot be discarded now. */
+  /** Withdraws the stored files. Garbage collection later removes files that cannot be withdrawn now. */
   async rollBack(): Promise<void> {
-    // The error to report is the one that made the publish fail.
+    // The error to report is that of the publish.
     await Promise.allSettled(this.#stored.map((file) => this.#destination.discard(file)));
   }
 

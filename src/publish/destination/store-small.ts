@@ -9,19 +9,18 @@ import type { Examined, Sender } from '../intake/intake-types.ts';
 import type { InputFile } from './destination.ts';
 import { asExpected } from './input-file.ts';
 
-/** A file whose bytes are all here. */
+/** A file whose bytes are all in memory. */
 export type FileInMemory = InputFile & { from: 'memory' };
 
-/** A small file that is to be stored. */
+/** A small file to store. */
 interface Storing {
   file: FileInMemory;
-  /** The bytes of the metadata item that it is a root of, for the fingerprint. */
+  /** The bytes of the metadata item that belongs to this root, for the fingerprint. */
   after?: Uint8Array;
 }
 
 /**
- * Examines small files and stores them, together.
- * @param parts.client whose files they are
+ * Examines small files and stores them, together. @param parts.client the sender of the files
  * @returns what became of each: `invalid` when it is no image file or not the expected one; what the store failed with
  * @throws HeadwaterError what the store failed with for all of them
  */

@@ -9,30 +9,30 @@ import { type Digest, parseDigest } from '../../model/digest.ts';
 import type { Examined } from '../intake/intake-types.ts';
 import type { MetadataFile, StoredFile } from './destination.ts';
 
-/** The most bytes of a metadata tarball that are read into memory for fingerprints. Most tarballs have a few KiB. */
+/** The largest metadata tarball that is read into memory for fingerprints, in bytes. Most tarballs have a few KiB. */
 const maxMetadataSize = 64 * 1024 * 1024;
 
 /**
- * For how long a stored blob is not looked up again, in milliseconds. A commit looks each blob up in the catalog, so that
- * one which was collected meanwhile is noticed.
+ * For how long a stored blob is not looked up again, in milliseconds. A commit looks each blob up in the catalog, so
+ * that a blob that was collected meanwhile is noticed.
  */
 const recentBlobLifetime = 5000;
 
-/** A blob that the store has, and what was found out about it. */
+/** A blob in the store, and its content. */
 export interface Recording {
   name: string;
   examined: Examined;
   metadata: MetadataFile | undefined;
 }
 
-/** A blob that was stored a moment ago. */
+/** A blob that was just stored. */
 interface RecentBlob {
   kept: StoredFile;
-  /** The fingerprint that it has as a root of a metadata item. */
+  /** Its fingerprint as a root of a metadata item. */
   fingerprint?: { metadata: Digest; fingerprint: Digest };
 }
 
-/** The blobs of a store, and what its catalog knows of them, as far as an actor may use them. */
+/** The blobs of a store that an actor may use, and the catalog's records of them. */
 export class StoredBlobs {
   readonly #catalog: Catalog;
   readonly #store: BlobStore;
@@ -43,7 +43,7 @@ export class StoredBlobs {
     this.#store = store;
   }
 
-  /** Finds a blob that is known to the catalog, whole in the store, and free for the actor to use. */
+  /** Finds a blob that the catalog knows, that is completely stored, and that the actor may use. */
   async find(digest: Digest): Promise<BlobRecord | undefined> {
     const record = await this.#catalog.blobs.find(digest);
     if (record === undefined || (await this.#stat(digest))?.size !== record.size) return undefined;
@@ -59,7 +59,7 @@ export class StoredBlobs {
     if (recent !== undefined) return { ...recent.kept, name };
     const record = await this.find(digest);
     if (record === undefined || !(await this.#catalog.blobs.touch(digest))) {
-      // Whoever may not use it is told the same as of a blob that does not exist.
+      // An actor that may not use it gets the same error as for a blob that does not exist.
       throw new HeadwaterError(
         'not-found',
         `blob sha256:${digest} (${name}) is not stored here: upload it first`,
@@ -68,7 +68,7 @@ export class StoredBlobs {
     return { name, digest, size: record.size, content: JSON.parse(record.content) as Content };
   }
 
-  /** Records what the bytes of blobs in the store are, and the fingerprints they have with their metadata. */
+  /** Records the content of stored blobs, and their fingerprints with their metadata. */
   async record(blobs: readonly Recording[]): Promise<StoredFile[]> {
     if (blobs.length === 0) return [];
     const storedAt = new Date();
@@ -91,17 +91,18 @@ export class StoredBlobs {
     return records.map(({ kept }) => ({ ...kept, ...(known.has(kept.digest) ? {} : { storedAt }) }));
   }
 
-  /** Takes back a blob that a failed publish stored, unless something else has come to use it. */
+  /** Withdraws a blob that a failed publish stored, unless it is in use by now. */
   async discard({ digest, storedAt }: StoredFile): Promise<void> {
     if (storedAt === undefined) return;
     const after = new Date(storedAt.getTime() + 1);
-    // What the store had before stays: it may be another catalog's, or of a state of this one that comes back.
+    // A blob that the store had before stays: it may belong to another catalog, or to a later state of this one that
+    // may be restored.
     await this.#catalog.blobs.collect(digest, after, () => this.#store.withdraw(digest));
   }
 
   /**
    * Checks, in the transaction that names a blob, that it is stored.
-   * @param isRecorded whether the catalog was seen to know it there: a collected blob it does not know
+   * @param isRecorded whether the catalog is known to have a record of it: it has none of a collected blob
    * @throws HeadwaterError `unavailable`
    */
   async assertStored(blob: { digest: string; size: number }, isRecorded: boolean): Promise<void> {
@@ -138,7 +139,7 @@ export class StoredBlobs {
     return await buffer(await this.#store.read(digest));
   }
 
-  /** Looks a blob up that the catalog knows; one that was set aside comes back. */
+  /** Looks up a blob that the catalog knows; a blob that was set aside is restored. */
   async #stat(digest: Digest): Promise<BlobStat | undefined> {
     const found = await this.#store.stat(digest);
     if (found !== undefined || !(await this.#store.bringBack(digest))) return found;

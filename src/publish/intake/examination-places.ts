@@ -72,7 +72,7 @@ export class ExaminationPlaces {
     throw new TooMuchMemory(
       'examinationMemory',
       'too-large',
-      `to look into the file takes ${mebibytes(memory)} MiB of memory, and one file may take ${mebibytes(most)} MiB: compress it with a smaller window or dictionary, or raise limits.examinationMemory`,
+      `examining the file takes ${mebibytes(memory)} MiB of memory, and one file may take ${mebibytes(most)} MiB: compress it with a smaller window or dictionary, or raise limits.examinationMemory`,
     );
   }
 

@@ -84,7 +84,7 @@ export class IntakeThread {
     });
     this.#worker.on('error', (error: Error) => this.#fail(this.#broken(error)));
     this.#worker.on('exit', (code) =>
-      this.#fail(this.#lost(`looking into it ended a thread, with the exit code ${code}`)),
+      this.#fail(this.#lost(`its examination ended a thread, with the exit code ${code}`)),
     );
     this.#worker.unref();
   }
@@ -174,8 +174,8 @@ export class IntakeThread {
     const disk = this.#signs.waitsForDisk;
     const error = this.#lost(
       disk
-        ? `the disk took nothing for ${seconds} s`
-        : `looking into it made no progress for ${seconds} s (limits.examinationTimeout): it is damaged, or made to waste time`,
+        ? `the disk accepted no bytes for ${seconds} s`
+        : `its examination made no progress for ${seconds} s (limits.examinationTimeout): the file is damaged, or made to waste time`,
     );
     void this.#worker.terminate();
     this.#fail(error);
@@ -183,10 +183,10 @@ export class IntakeThread {
 
   #broken(error: Error): HeadwaterError {
     if (codeOf(error) === 'ERR_WORKER_INIT_FAILED') {
-      const message = `no thread can be started to look into files: ${error.message}`;
+      const message = `no thread can be started to examine files: ${error.message}`;
       return new HeadwaterError('unavailable', message, { cause: error });
     }
-    return this.#lost(`looking into it ended a thread: ${error.message}`, error);
+    return this.#lost(`its examination ended a thread: ${error.message}`, error);
   }
 
   #lost(message: string, cause?: unknown): LostThread {

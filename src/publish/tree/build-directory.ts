@@ -70,7 +70,7 @@ export async function readBuildDirectory(
   const checksums = sums === undefined ? undefined : parseChecksums(sums, join(path, checksumsName));
   for (const name of checksums?.keys() ?? []) {
     if ((looksLikeImage(name) || name === imageYamlName) && !entries.has(name)) {
-      throw incomplete(path, `${checksumsName} names ${name}, which is not there`);
+      throw incomplete(path, `${checksumsName} names ${name}, which does not exist`);
     }
   }
   const digests = new Map([...(options.digests ?? []), ...(checksums ?? [])]);

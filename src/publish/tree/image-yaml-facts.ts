@@ -54,7 +54,7 @@ function applies(entry: FilteredRequirements, product: Partial<ProductKey>, warn
     if (wanted.length === 0) continue;
     const value = facts[field];
     if (value === undefined) {
-      warnings.push(`${entry.where}.${key}: left out, because the ${field} is not known here: say it`);
+      warnings.push(`${entry.where}.${key}: left out, because the ${field} is not known here: give it`);
       return false;
     }
     if (!wanted.some((name) => normal(field, name) === normal(field, value))) return false;
@@ -80,7 +80,7 @@ function aliasesOf(image: ImageYaml, product: Partial<ProductKey>, warnings: str
   if (os === undefined || release === undefined) {
     if (image.releaseAliases.size > 0) {
       warnings.push(
-        `${imageYamlName}: simplestream.release_aliases: left out, because os and release are not known here: say them`,
+        `${imageYamlName}: simplestream.release_aliases: left out, because os and release are not known here: give them`,
       );
     }
     return [];

@@ -99,7 +99,7 @@ function readRequirements(entry: unknown, where: string, warnings: string[]): Fi
   if (other !== undefined) {
     throw new HeadwaterError(
       'invalid',
-      `${where}.types: ${JSON.stringify(other)} is no type: use container or vm`,
+      `${where}.types: ${JSON.stringify(other)} is not a type: use container or vm`,
     );
   }
   return {

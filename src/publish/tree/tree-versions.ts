@@ -173,7 +173,7 @@ async function checkNamedFile(
   const target = await follow(path);
   if (target === undefined) throw incomplete(where, `${path} is not there`);
   if (!isWithin(target.path, within)) throw badLink(path, leadsOut(within));
-  if (!target.stats.isFile()) throw new HeadwaterError('invalid', `${where}: ${path} is no regular file`);
+  if (!target.stats.isFile()) throw new HeadwaterError('invalid', `${where}: ${path} is not a regular file`);
   if (size !== undefined && target.stats.size !== size) {
     throw incomplete(where, `${path} has ${target.stats.size} bytes, not ${size}`);
   }

@@ -138,7 +138,7 @@ async function atLink(
   try {
     const target = await follow(path);
     if (target === undefined) {
-      return version === undefined ? undefined : { path, error: badLink(path, 'leads nowhere') };
+      return version === undefined ? undefined : { path, error: badLink(path, 'points to a missing file') };
     }
     if (!target.stats.isDirectory()) return undefined;
     return isWithin(target.path, within) ? version : { path, error: badLink(path, leadsOut(within)) };

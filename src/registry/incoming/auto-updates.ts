@@ -11,20 +11,23 @@ import type { ImageServers } from './image-servers.ts';
 import type { Receiver } from './receiver.ts';
 import { describeFound, fetched, versionOf } from './simplestreams-pull.ts';
 
-/** A server's first round comes soon, so that what was due while it was down is not late: at most so many milliseconds. */
+/**
+ * The longest time before the first round of a server, in milliseconds: short, because updates may have been due while
+ * it was down.
+ */
 const maxFirstDelay = 60_000;
 
 /** The longest that a timer can wait, in milliseconds. */
 const maxTimerDelay = 2 ** 31 - 1;
 
-/** Told of what rounds do. */
+/** Receives the results of rounds. */
 export interface UpdateHooks {
   onUpdated(image: { product: string; server: string; alias: string }): void;
-  /** @param what the image, or the server when none of its images could be looked for */
+  /** @param what the image, or the server when none of its images could be looked up */
   onFailed(what: { product?: string; server: string; alias?: string }, error: unknown): void;
 }
 
-/** Whose update it is, and who hears of its progress. */
+/** The author of an update, and the receiver of its progress. */
 interface UpdateOptions {
   actor: Actor;
   signal: AbortSignal;
@@ -34,16 +37,18 @@ interface UpdateOptions {
 type Followed = Image & { pushed: { updateSource: UpdateSource } };
 
 /**
- * Keeps images up to date that were copied from image servers with auto-update. A newer version there takes the place
- * of the image here: the aliases lead to it, and the older ones stay as far as the stream keeps versions. What is to
- * be kept up to date stands in the catalog, so a restart changes nothing.
+ * Keeps images up to date that were copied from image servers with auto-update. A newer version replaces the local
+ * image: the aliases move to it, and older versions stay within the retention of the stream. The catalog records which
+ * images are kept up to date, so a restart changes nothing.
  */
 export class AutoUpdates {
   readonly #services: { catalog: Catalog; receiver: Receiver; servers: ImageServers };
   readonly #every: number;
   readonly #hooks: UpdateHooks;
   readonly #stopping = new AbortController();
-  /** By server: its documents, as they were when everything that was wanted of them was here. */
+  /**
+   * By server: the validators of its documents at the last round in which everything that was wanted had been fetched.
+   */
   readonly #known = new Map<string, { documents: KnownDocuments; wanted: string }>();
   #failing = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -68,7 +73,7 @@ export class AutoUpdates {
     this.#schedule(Math.random() * Math.min(maxFirstDelay, this.#every));
   }
 
-  /** Ends a round that goes on; nothing half done stays. */
+  /** Ends an active round; nothing incomplete stays. */
   async stop(): Promise<void> {
     clearTimeout(this.#timer);
     this.#stopping.abort();
@@ -76,9 +81,10 @@ export class AutoUpdates {
   }
 
   /**
-   * Looks for a newer version of one image now, and brings it here.
-   * @returns whether there was one; false for an image that comes from no image server, or is not its product's newest
-   * @throws HeadwaterError when the server may not be asked, cannot be reached, is not believed or lacks the image
+   * Looks for a newer version of one image now, and fetches it.
+   * @returns whether there was one; false for an image that was not copied from an image server, or is not the newest
+   * of its product
+   * @throws HeadwaterError when the server is not allowed, cannot be reached, fails verification, or lacks the image
    */
   async refresh(image: Image, options: UpdateOptions): Promise<boolean> {
     if (!isFollowed(image) || !image.newest) return false;
@@ -156,7 +162,7 @@ export class AutoUpdates {
     const { pushed, product, serial, hidden } = image;
     const { updateSource: source } = pushed;
     const now = versionOf(newest);
-    // What the server took back is not followed: it would be a step to an older version.
+    // If the server removed its newest version, nothing changes: following would replace the image by an older version.
     if (now.product === source.product && !isNewer(now, source)) return false;
     await this.#services.receiver.take(
       fetched(upstream, newest, onProgress),
@@ -180,7 +186,7 @@ export class AutoUpdates {
         this.#running = this.round()
           .catch((error: unknown) => this.#hooks.onFailed({ server: 'every image server' }, error))
           .finally(() => {
-            // Many servers must not come to an image server at the same moment, for ever.
+            // A random part keeps many Headwater servers from asking an image server at the same moment in each round.
             if (!this.#stopping.signal.aborted) this.#schedule(this.#every * (0.9 + Math.random() / 5));
           });
       },
@@ -190,7 +196,9 @@ export class AutoUpdates {
   }
 }
 
-/** By what the server calls its versions: the serials of several within a minute depend on which of them are there. */
+/**
+ * Compares the server's names of versions: the serials of several versions of one minute depend on which of them exist.
+ */
 function isNewer(
   now: Pick<UpdateSource, 'serial' | 'version'>,
   before: Pick<UpdateSource, 'serial' | 'version'>,

@@ -1,7 +1,7 @@
 /**
  * The parameters of a header such as `form-data; name="metadata"; filename=f` (RFC 9110, section 5.6.6; RFC 2183), by
  * their names in lower case. A value may be quoted or not, blanks may surround the equals sign, and the first of two
- * parameters with the same name counts. What cannot be read is passed over.
+ * parameters with the same name counts. Malformed parameters are skipped.
  */
 export function headerParameters(header: string): Map<string, string> {
   const parameters = new Map<string, string>();
@@ -19,7 +19,7 @@ export function headerParameters(header: string): Map<string, string> {
   return parameters;
 }
 
-/** What stands before the parameters of a header, in lower case: the media type of a Content-Type. */
+/** The value of a header without its parameters, in lower case: the media type of a Content-Type. */
 export function headerValue(header: string): string {
   return (header.split(';', 1)[0] ?? '').trim().toLowerCase();
 }

@@ -4,37 +4,37 @@ import { HeadwaterError } from '../../errors.ts';
 import { SingleImages } from '../../mirror/single-images.ts';
 
 /**
- * The image servers that clients may have images copied from. Clients name the server, so nothing is asked that the
- * configuration does not list: whoever wrote the list also said whose signature counts.
+ * The image servers from which clients may copy images. Clients name the server, so Headwater asks only servers that
+ * the configuration lists; the list also says whose signatures count.
  */
 export class ImageServers {
-  /** The longest address first: the entry for a part of a server goes before that for the whole. */
+  /** The longest address first: the entry for a part of a server precedes the entry for the whole server. */
   readonly #allowed: AllowedUpstream[];
   readonly #store: Pick<BlobStore, 'stat' | 'read'>;
 
-  /** @param store what it has is not fetched again */
+  /** @param store blobs that it has are not fetched again */
   constructor(allowed: readonly AllowedUpstream[], store: Pick<BlobStore, 'stat' | 'read'>) {
     this.#allowed = [...allowed].sort((one, other) => other.url.length - one.url.length);
     this.#store = store;
   }
 
   /**
-   * The address of a server that may be asked, without a slash at the end.
-   * @throws HeadwaterError `invalid` for what is no address, `forbidden` for what is not listed
+   * The address of an allowed server, without a slash at the end.
+   * @throws HeadwaterError `invalid` for a text that is not an address, `forbidden` for a server that is not listed
    */
   demand(server: string): string {
     return this.#entry(server).url;
   }
 
   /**
-   * Makes ready to look for images; the caller closes it.
+   * Opens a server to look for images; the caller closes it.
    * @throws HeadwaterError as {@link demand}, and as {@link SingleImages.open}
    */
   async open(server: string, signal: AbortSignal): Promise<SingleImages> {
     return await SingleImages.open(this.#entry(server), { store: this.#store, signal });
   }
 
-  /** The entry that a server is listed by, with the server's own address. */
+  /** The entry of the list that covers a server, with the server's own address. */
   #entry(server: string): AllowedUpstream {
     const url = normalized(server);
     if (url === undefined) {
@@ -55,13 +55,13 @@ export class ImageServers {
   }
 }
 
-/** An address in the one way in which it is compared; undefined for what cannot be one. */
+/** The normal form of an address, for comparisons; undefined for a text that is not an address. */
 function normalized(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined;
   const { protocol, origin, pathname, search, hash, username, password } = new URL(text);
   if (protocol !== 'https:' && protocol !== 'http:') return undefined;
   if ([search, hash, username, password].some((part) => part !== '')) return undefined;
-  // A slash in disguise would lead out of the part that is allowed.
+  // An encoded slash could escape from the part of the server that is allowed.
   if (/%(2f|5c)/i.test(pathname)) return undefined;
   return origin + pathname.replace(/\/+$/, '');
 }

@@ -1,16 +1,16 @@
 import { HeadwaterError } from '../../errors.ts';
 import { headerParameters, headerValue } from './header-parameters.ts';
 
-// Multipart bodies (RFC 2046, section 5.1), pulled rather than pushed: the order of the parts has a meaning, one part
-// must be taken in before the next begins, and a body that breaks off must fail whoever reads it. The usual parsers
-// emit parts as they come and make each of these a guess.
+// Reads multipart bodies (RFC 2046, section 5.1) on demand of the caller: the order of the parts has a meaning, one
+// part must be processed before the next begins, and the reader of a body that breaks off must get an error. The usual
+// parsers emit parts as they arrive, and guarantee none of this.
 
 /** A part of a body. */
 export interface Part {
   /** `name` of its Content-Disposition. */
   name: string;
   filename: string;
-  /** Its bytes, to be read before the next part is asked for; what is left is passed over. */
+  /** Its bytes, to be read before the next part is requested; unread bytes are skipped. */
   bytes: AsyncIterable<Uint8Array>;
 }
 
@@ -18,7 +18,7 @@ const headerLimit = 16 * 1024;
 const blanksLimit = 100;
 
 /**
- * The boundary that a Content-Type names.
+ * The boundary in a Content-Type.
  * @throws HeadwaterError `invalid`
  */
 export function boundaryOf(contentType: string): string {
@@ -29,17 +29,17 @@ export function boundaryOf(contentType: string): string {
 }
 
 /**
- * The parts of a multipart body, one after the other as they arrive. Holds some KiB beside the chunk at hand.
+ * The parts of a multipart body, in order as they arrive. Uses a few KiB of memory beside the current chunk.
  * @throws HeadwaterError `invalid` when it is malformed or ends before its last boundary; what `body` throws
  */
 export async function* readParts(body: AsyncIterable<Uint8Array>, boundary: string): AsyncGenerator<Part> {
   const reader = new Reader(body);
   try {
-    // The first boundary may stand at the very beginning: with a line break put there, all look alike.
+    // The first boundary may be at the very beginning: with a line break inserted there, all boundaries look the same.
     reader.prepend(Buffer.from('\n'));
     for await (const _ of reader.until(Buffer.from(`\n--${boundary}`)));
     let lineBreak = await reader.afterBoundary();
-    // Some senders end lines with LF only; the first boundary says which ones (as Go's mime/multipart takes it).
+    // Some senders end lines with LF only; the first boundary shows which (Go's mime/multipart does the same).
     const delimiter = Buffer.from(`${lineBreak}--${boundary}`);
     while (lineBreak !== undefined) {
       const headers = await reader.headers(headerLimit);
@@ -67,7 +67,7 @@ function malformed(what: string): HeadwaterError {
   return new HeadwaterError('invalid', `the multipart body is malformed: ${what}`);
 }
 
-/** Takes chunks apart at boundaries. */
+/** Splits chunks at boundaries. */
 class Reader {
   readonly #source: AsyncIterator<Uint8Array>;
   #buffer: Buffer = Buffer.alloc(0);
@@ -81,7 +81,7 @@ class Reader {
     this.#buffer = Buffer.concat([bytes, this.#buffer]);
   }
 
-  /** The bytes before the next `mark`, which is passed over. */
+  /** The bytes before the next `mark`, which is skipped. */
   async *until(mark: Buffer): AsyncGenerator<Uint8Array> {
     for (;;) {
       const at = this.#buffer.indexOf(mark);
@@ -91,7 +91,7 @@ class Reader {
         if (bytes.length > 0) yield bytes;
         return;
       }
-      // The mark may have begun in what is left.
+      // The mark may begin in the bytes that are left.
       const certain = this.#buffer.length - mark.length + 1;
       if (certain > 0) {
         const bytes = this.#buffer.subarray(0, certain);
@@ -109,7 +109,7 @@ class Reader {
   async afterBoundary(): Promise<'\r\n' | '\n' | undefined> {
     for (let blanks = 0; blanks <= blanksLimit; blanks += 1) {
       const next = await this.#take(1);
-      // RFC 2046, section 5.1.1: blanks that a gateway added are passed over.
+      // RFC 2046, section 5.1.1: blanks that a gateway added are ignored.
       if (next === ' ' || next === '\t') continue;
       if (next === '\n') return '\n';
       const pair = next + (await this.#take(1));
@@ -120,7 +120,7 @@ class Reader {
     throw malformed('a boundary is followed by something else than a line break');
   }
 
-  /** The lines up to the next empty one, which is passed over. */
+  /** The lines up to the next empty line, which is skipped. */
   async headers(limit: number): Promise<string> {
     for (;;) {
       const text = this.#buffer.toString('latin1', 0, limit);
@@ -143,7 +143,7 @@ class Reader {
     return text;
   }
 
-  /** Passes over everything that is left. */
+  /** Skips everything that is left. */
   async rest(): Promise<void> {
     while (!this.#ended) {
       this.#buffer = Buffer.alloc(0);
@@ -151,7 +151,7 @@ class Reader {
     }
   }
 
-  /** Lets go of the source, wherever it is. */
+  /** Closes the source at any position. */
   async leave(): Promise<void> {
     await this.#source.return?.();
   }
@@ -159,7 +159,7 @@ class Reader {
   async #more(missing: string): Promise<void> {
     const { value, done } = await this.#source.next();
     if (done === true) throw malformed(missing);
-    // What is left here is shorter than a boundary, or than a part's headers: joining costs one copy of the chunk.
+    // The rest is shorter than a boundary or the headers of a part: joining costs one copy of the chunk.
     this.#buffer = this.#buffer.length === 0 ? toBuffer(value) : Buffer.concat([this.#buffer, value]);
   }
 }

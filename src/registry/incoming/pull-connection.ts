@@ -6,19 +6,19 @@ import { Agent, buildConnector } from 'undici';
 import { HeadwaterError, messageOf } from '../../errors.ts';
 import type { PullPolicy } from './pull-policy.ts';
 
-/** How long a connection may take, in milliseconds: clients try the next address of their server afterwards. */
+/** The longest time for connecting, in milliseconds: clients then try the next address of their server. */
 const connectTimeout = 10_000;
-/** A daemon may pack an image first, in milliseconds. */
+/** The longest wait for a response, in milliseconds: a daemon may have to pack the image first. */
 const answerTimeout = 10 * 60_000;
 
 type LookupCallback = (error: Error | null, address: string | LookupAddress[], family?: number) => void;
 
 /**
- * Connections to the server of somebody's, over TLS. Names are looked up once, and what they mean is checked before it
- * is connected to.
- * @param options.certificate PEM of the certificate that the server must show, whatever name is in it; without one, it
- * must have one that the system trusts
- * @throws HeadwaterError `invalid` for an address or a certificate that is none
+ * Connections over TLS to a server that a client named. Names are looked up once, and their addresses are checked
+ * before connecting.
+ * @param options.certificate the certificate that the server must present, as PEM, whatever its name; without it, the
+ * server must have a certificate that the system trusts
+ * @throws HeadwaterError `invalid` for a malformed address or certificate
  */
 export function pullAgent(server: URL, options: { certificate: string; policy: PullPolicy }): Agent {
   const { policy } = options;
@@ -27,7 +27,7 @@ export function pullAgent(server: URL, options: { certificate: string; policy: P
   const connect = buildConnector({
     rejectUnauthorized: pinned === undefined,
     timeout: connectTimeout,
-    // A session that is taken up again shows no certificate.
+    // A resumed session presents no certificate.
     maxCachedSessions: 0,
     lookup: (host: string, lookupOptions: LookupOptions, callback: LookupCallback) =>
       lookup(host, { ...lookupOptions, all: true }, (error, addresses) => {

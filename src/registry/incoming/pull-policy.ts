@@ -3,8 +3,8 @@ import { Networks } from '../../net/networks.ts';
 import type { OwnAddresses } from '../../net/own-addresses.ts';
 
 /**
- * From where images may be pulled. Clients name the server, so without an allow-list they could have Headwater ask
- * whatever it reaches and they do not.
+ * The addresses from which images may be pulled. Clients name the server: without an allow-list, they could make
+ * Headwater ask servers that they themselves cannot reach.
  */
 export class PullPolicy {
   readonly #allowed: Networks;
@@ -12,24 +12,24 @@ export class PullPolicy {
 
   /**
    * @param options.from addresses and networks (`10.1.2.3`, `10.0.0.0/8`)
-   * @param options.ours where Headwater itself is reached
+   * @param options.ours the addresses of Headwater itself
    */
   constructor(options: { from: readonly string[]; ours: OwnAddresses }) {
     this.#allowed = new Networks(options.from);
     this.#ours = options.ours;
   }
 
-  /** Learns what addresses mean now, for {@link assertAllowed}. */
+  /** Looks up the present addresses of Headwater, for {@link assertAllowed}. */
   async refresh(): Promise<void> {
     await this.#ours.refresh();
   }
 
   /**
-   * Checks an address that is about to be connected to, after the name was looked up.
+   * Checks an address after the name lookup, before connecting.
    * @throws HeadwaterError `forbidden`
    */
   assertAllowed(address: string, port: number): void {
-    // Another way to write an IPv4 address, which nobody needs who has nothing to hide.
+    // Another notation of an IPv4 address, which no honest client needs.
     const isDisguised = /^::ffff:/i.test(address);
     const isAllowed = !isDisguised && this.#allowed.includes(address);
     if (isAllowed && this.#ours.includes(address, port)) {

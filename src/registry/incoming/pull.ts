@@ -10,36 +10,36 @@ import { pullAgent } from './pull-connection.ts';
 import type { PullPolicy } from './pull-policy.ts';
 import { TransferMeter } from './transfer-meter.ts';
 
-/** The most that a daemon's answer may have that is no image, in bytes. */
+/** The largest response of a daemon other than an image, in bytes. */
 const answerLimit = 1024 * 1024;
 
-/** What a client says of the image to pull (`api.ImagesPostSource`). */
+/** A client's description of the image to pull (`api.ImagesPostSource`). */
 export interface PullSource {
   server: string;
   protocol: string;
-  /** PEM; empty when the server's is one that the system trusts. */
+  /** The server's certificate as PEM; empty when the system trusts it. */
   certificate: string;
   fingerprint: string;
   alias: string;
   secret: string;
   project: string;
-  /** `container`, `virtual-machine`, or empty; only of image servers. */
+  /** `container`, `virtual-machine`, or empty; only for image servers. */
   image_type: string;
 }
 
-/** An image somewhere else, about to be read. */
+/** An image on another server, opened for reading. */
 export interface PulledImage {
-  /** As it was said there. */
+  /** As the server gives it. */
   fingerprint?: string;
   properties: Record<string, string>;
   expiresAt?: Date;
   filename: string;
   files: AsyncIterable<ArrivingFile>;
-  /** Where newer versions will be, if anywhere. */
+  /** The source of newer versions, if there is one. */
   updateSource?: UpdateSource;
 }
 
-/** What brings an image of somewhere else here: `open`, then read its files, then `close`. */
+/** Fetches an image from another server: `open`, then read its files, then `close`. */
 export interface ImagePull {
   open(signal: AbortSignal, onProgress: (progress: string) => void): Promise<PulledImage>;
   close(): Promise<void>;
@@ -56,13 +56,13 @@ const imageAnswer = z.object({
   }),
 });
 
-/** Fetches an image from the daemon of a user, as one daemon does from another: without a certificate of its own. */
+/** Fetches an image from the daemon of a user, as daemons fetch from each other: without a client certificate. */
 export class Pull implements ImagePull {
   readonly #source: PullSource;
   readonly #server: URL;
   readonly #agent: Agent;
 
-  /** @throws HeadwaterError `invalid`, `forbidden` for what can be told from the request alone */
+  /** @throws HeadwaterError `invalid`, `forbidden` for problems that the request alone shows */
   constructor(source: PullSource, policy: PullPolicy) {
     this.#source = source;
     if (!['', 'lxd', 'incus'].includes(source.protocol)) {
@@ -76,9 +76,9 @@ export class Pull implements ImagePull {
   }
 
   /**
-   * Asks for the image and begins to read it.
-   * @throws HeadwaterError `unavailable` when the daemon cannot be reached (in words that make clients try its next
-   * address) or gives no image
+   * Requests the image and begins to read it.
+   * @throws HeadwaterError `unavailable` when the daemon cannot be reached (with a message that makes clients try its
+   * next address) or sends no image
    */
   async open(signal: AbortSignal, onProgress: (progress: string) => void): Promise<PulledImage> {
     const { metadata } = await this.#image(signal);
@@ -130,7 +130,7 @@ export class Pull implements ImagePull {
     if (parsed.success) return parsed.data;
     throw new HeadwaterError(
       'unavailable',
-      `${this.#server.host} gave an answer that is none of LXD or Incus`,
+      `${this.#server.host} sent a response that is not from LXD or Incus`,
     );
   }
 
@@ -164,18 +164,18 @@ async function* filesOf(body: AsyncIterable<Uint8Array>, contentType: string): A
   for await (const { name, bytes } of readParts(body, boundaryOf(contentType))) yield { name, bytes };
 }
 
-/** The reason in our own words: the client named the server, which may be any in the networks that are allowed. */
+/** The reason without any text of the server: the client named it, and it may be any server in the allowed networks. */
 async function refusal(server: URL, { statusCode, body }: Dispatcher.ResponseData): Promise<HeadwaterError> {
   await body.dump();
   const reason =
     statusCode === 404
       ? 'Image not found'
       : statusCode === 401 || statusCode === 403
-        ? 'it wants another secret, or the image is not public there'
+        ? 'it expects another secret, or the image is not public there'
         : 'see its log';
   return new HeadwaterError(
     'unavailable',
-    `${server.host} does not give the image: ${reason} (status ${statusCode})`,
+    `${server.host} does not send the image: ${reason} (status ${statusCode})`,
   );
 }
 
@@ -195,7 +195,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // Whatever it is, it is no answer of a daemon; the schema says so.
+    // Not JSON, so not a response of a daemon: the schema check fails.
     return undefined;
   }
 }

@@ -5,19 +5,19 @@ import { type Operation, reasonOf } from '../operations/operation.ts';
 import type { Operations } from '../operations/operations.ts';
 import type { ImageRequest } from './receiver.ts';
 
-/** How long an announced upload is waited for, and may take, in milliseconds. */
+/** How long an announced upload may take, from its announcement to its end, in milliseconds. */
 const lifetime = 24 * 3_600_000;
-/** How long its operation stays for the client to end, once the upload is here. */
+/** How long the operation waits for the client to end it, after the upload, in milliseconds. */
 const usedLifetime = 60_000;
 
-/** An upload that a client announced: a daemon that we do not know will send it. */
+/** An upload that a client announced; an unknown daemon will send it. */
 export interface Ticket {
   identity: Known;
   said: ImageRequest;
   operation: Operation;
 }
 
-/** Uploads that were announced with `mode: push`. Each secret is good for one upload. */
+/** Uploads that were announced with `mode: push`. Each secret is valid for one upload. */
 export class PushTickets {
   readonly #tickets = new Map<string, Ticket>();
   readonly #access: Access;
@@ -28,7 +28,7 @@ export class PushTickets {
     this.#operations = operations;
   }
 
-  /** Announces an upload. @returns the operation, whose `metadata.secret` the daemon sends along */
+  /** Announces an upload. @returns the operation; the daemon sends its `metadata.secret` */
   issue(identity: Known, said: ImageRequest): Operation {
     const secret = randomBytes(32).toString('base64url');
     const operation = this.#operations.token({
@@ -43,9 +43,9 @@ export class PushTickets {
   }
 
   /**
-   * Has an announced upload taken in, by the rights that its client has by now. What fails it fails its operation.
+   * Receives an announced upload, with the present rights of its client. A failure also fails the operation.
    * @throws HeadwaterError `forbidden` for a secret that is unknown, used or expired, and when its client was revoked;
-   * what `receive` throws
+   * errors of `receive`
    */
   async redeem<Result>(secret: string, receive: (ticket: Ticket) => Promise<Result>): Promise<Result> {
     const ticket = this.#tickets.get(secret);
@@ -60,7 +60,7 @@ export class PushTickets {
     try {
       const identity = await this.#access.renew(ticket.identity);
       const result = await receive({ ...ticket, identity });
-      // Clients end the operation themselves; it ends by itself when they do not.
+      // Clients end the operation themselves; otherwise it ends after a while.
       setTimeout(() => operation.succeed({}), usedLifetime).unref();
       return result;
     } catch (error) {

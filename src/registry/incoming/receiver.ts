@@ -7,18 +7,18 @@ import { defined } from '../../model/defined.ts';
 import type { LocalDestination } from '../../publish/destination/local-destination.ts';
 import { type ArrivingFile, type PushedImage, type PushRequest, push } from '../../publish/push.ts';
 
-/** What the configuration says of pushed images. */
+/** The configuration for pushed images. */
 export interface PushPolicy {
-  /** Where images go of those who may push anywhere. */
+  /** The stream for images of identities that may push into any stream. */
   stream: string;
   quotas: Quotas;
-  /** Versions that a product keeps; all when left out. */
+  /** Versions that a product keeps; all if omitted. */
   keep?: number;
-  /** Bytes of one file. */
+  /** The largest size of one file, in bytes. */
   uploadLimit: number;
 }
 
-/** What a client says of an image that it sends, or has us fetch. */
+/** A client's description of an image that it sends or asks us to fetch. */
 export type ImageRequest = Omit<PushRequest, 'stream' | 'pushedBy'>;
 
 interface ReceiverServices {
@@ -26,11 +26,11 @@ interface ReceiverServices {
   catalog: Catalog;
   destination: LocalDestination;
   policy: PushPolicy;
-  /** Is told of every error, and notes those that are refusals of limits. */
+  /** Receives every error, and records the refusals of limits. */
   noteRefusal?: (error: unknown, actor: Actor) => void;
 }
 
-/** Takes images in, whichever way they come. */
+/** Receives images from all sources. */
 export class Receiver {
   readonly #services: ReceiverServices;
 
@@ -39,7 +39,7 @@ export class Receiver {
   }
 
   /**
-   * Checks that somebody may push under these aliases, before any byte comes; it is checked again at the end.
+   * Checks that an identity may push under these aliases, before any byte arrives. The transaction checks it again.
    * @throws HeadwaterError `forbidden`
    */
   permit(identity: Known, aliases: { name: string }[]): void {
@@ -51,10 +51,10 @@ export class Receiver {
   }
 
   /**
-   * Takes an image in.
-   * @param options.actor who sends it, for the audit log
-   * @throws HeadwaterError what `push` throws; `too-large` as soon as more bytes come than may; `aborted` when `signal`
-   * is. Nothing of the image stays then.
+   * Receives an image.
+   * @param options.actor the sender, for the audit log
+   * @throws HeadwaterError errors of `push`; `too-large` as soon as too many bytes arrive; `aborted` when `signal` is
+   * aborted. Nothing of the image stays then.
    */
   async receive(
     files: AsyncIterable<ArrivingFile>,
@@ -66,7 +66,10 @@ export class Receiver {
     return await this.take(files, said, { stream: this.#streamOf(identity), pushedBy, ...rest });
   }
 
-  /** Like {@link receive}, of an image whose place is known. @param options.pushedBy whose quota it is on */
+  /**
+   * Like {@link receive}, for an image whose stream is known.
+   * @param options.pushedBy the identity whose quota the image counts towards
+   */
   async take(
     files: AsyncIterable<ArrivingFile>,
     said: ImageRequest,
@@ -85,13 +88,15 @@ export class Receiver {
     try {
       return await push(destination.by(actor), bounded, { ...said, stream, pushedBy }, limits);
     } catch (error) {
-      // Some of this is done in operations, whose errors are no answers.
+      // Some of this work runs in operations, whose errors are not responses.
       noteRefusal?.(error, actor);
       throw error;
     }
   }
 
-  /** Where somebody's images go: to the stream for pushed images, or to the first that somebody may publish in. */
+  /**
+   * The stream for the images of an identity: the stream for pushed images, or the first one into which it may publish.
+   */
   #streamOf({ streams }: Known): string {
     const { stream } = this.#services.policy;
     return streams === undefined || streams.includes(stream) ? stream : (streams[0] ?? stream);

@@ -10,7 +10,7 @@ import type { ImageServers } from './image-servers.ts';
 import type { ImagePull, PulledImage, PullSource } from './pull.ts';
 import { TransferMeter } from './transfer-meter.ts';
 
-/** Fetches an image from an image server, once; {@link AutoUpdates} goes on where that is wanted. */
+/** Fetches an image from an image server, once; {@link AutoUpdates} keeps it up to date if requested. */
 export class SimplestreamsPull implements ImagePull {
   readonly #wanted: WantedImage;
   readonly #server: string;
@@ -18,8 +18,8 @@ export class SimplestreamsPull implements ImagePull {
   #images: SingleImages | undefined;
 
   /**
-   * @param options.architecture the client's: what an alias means that is there for several
-   * @throws HeadwaterError `invalid`, `forbidden` for what can be told from the request alone
+   * @param options.architecture the architecture of the client, for an alias with images of several
+   * @throws HeadwaterError `invalid`, `forbidden` for problems that the request alone shows
    */
   constructor(
     source: Pick<PullSource, 'server' | 'fingerprint' | 'alias' | 'image_type'>,
@@ -39,7 +39,7 @@ export class SimplestreamsPull implements ImagePull {
 
   /**
    * Reads the server's documents and begins to fetch.
-   * @throws HeadwaterError when the server cannot be reached, its documents are refused, or the image is not there
+   * @throws HeadwaterError when the server cannot be reached, its documents are refused, or it does not have the image
    */
   async open(signal: AbortSignal, onProgress: (progress: string) => void): Promise<PulledImage> {
     this.#images = await this.#servers.open(this.#server, signal);
@@ -61,7 +61,7 @@ export class SimplestreamsPull implements ImagePull {
   }
 }
 
-/** What an image server's documents say of an image, beside what its metadata does. */
+/** The properties of an image in the server's documents, in addition to those in its metadata. */
 export function describeFound(image: FoundImage): Omit<PulledImage, 'files' | 'updateSource'> {
   const { product, version, root } = image;
   const { eol, requirements = {} } = product.details;
@@ -78,7 +78,7 @@ export function describeFound(image: FoundImage): Omit<PulledImage, 'files' | 'u
   };
 }
 
-/** Which version of the server an image is. */
+/** Identifies the version of an image on its server. */
 export function versionOf({
   product,
   version,
@@ -86,7 +86,7 @@ export function versionOf({
   return { product: product.name, serial: version.serial, version: version.name };
 }
 
-/** The files of an image, whose transfer is told of. */
+/** The files of an image; their transfer reports progress. */
 export async function* fetched(
   images: SingleImages,
   image: FoundImage,

@@ -1,7 +1,7 @@
-/** How often progress is told, in milliseconds. */
+/** How often progress is reported, in milliseconds. */
 const reportInterval = 1000;
 
-/** Tells how far a transfer is, as daemons do: `rootfs: 50% (1.00MB/s)`. */
+/** Reports the progress of a transfer as daemons do: `rootfs: 50% (1.00MB/s)`. */
 export class TransferMeter {
   readonly #total: number;
   readonly #onProgress: (progress: string) => void;
@@ -9,13 +9,13 @@ export class TransferMeter {
   #done = 0;
   #told = this.#started;
 
-  /** @param total bytes of everything that will be counted */
+  /** @param total the number of bytes that will be transferred */
   constructor(total: number, onProgress: (progress: string) => void) {
     this.#total = total;
     this.#onProgress = onProgress;
   }
 
-  /** The same bytes, counted. */
+  /** Passes the bytes on and counts them. */
   async *count(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const chunk of bytes) {
       yield chunk;

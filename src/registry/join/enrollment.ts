@@ -8,14 +8,14 @@ import { HeadwaterError, isKind, LimitError } from '../../errors.ts';
 import { grant } from '../../model/rights.ts';
 import { secretIn } from './join-token.ts';
 
-/** After so many wrong secrets from one network within a minute, the shared secret is refused there. */
+/** After this many wrong secrets from one network within a minute, the shared secret is refused there. */
 const maxAttempts = 10;
 /** How long after its first wrong secret a network's attempts are counted, in milliseconds. */
 const attemptsLifetime = 60_000;
-/** How many networks' attempts are counted at a time; beyond that the oldest are forgotten. */
+/** The number of networks whose attempts are counted; beyond it, the oldest are forgotten. */
 const maxNetworks = 10_000;
 
-/** Lets clients in that know a secret. */
+/** Lets clients join that know a secret. */
 export class Enrollment {
   readonly #sharedSecret: string | undefined;
   readonly #pushedTo: string;
@@ -30,10 +30,11 @@ export class Enrollment {
   }
 
   /**
-   * Trusts the certificate of a client that shows the secret of a join token, or the shared one. Nobody guesses the 256
-   * random bits of a token, so one is always good; the shared secret is not looked at after too many guesses.
-   * @param catalog in whose audit log the client is
-   * @param options.name what the client calls itself; a join token names it otherwise
+   * Trusts the certificate of a client that sends the secret of a join token, or the shared secret. The 256 random bits
+   * of a token cannot be guessed, so a valid token is always accepted; the shared secret is refused after too many
+   * guesses.
+   * @param catalog the catalog, with the client as the author of the change
+   * @param options.name the client's own name, for the shared secret; a join token gives the name itself
    * @throws HeadwaterError `forbidden` for a wrong secret, or after too many of them; `conflict`
    */
   async join(
@@ -84,7 +85,7 @@ function tooMany(): HeadwaterError {
   );
 }
 
-/** What is wrong with a secret that lets nobody in, in words for whoever typed it. */
+/** The error of a wrong secret, for the person who typed it. */
 function wrong(secret: string, refusal: HeadwaterError): HeadwaterError {
   if (isTokenSecret(secret)) return refusal;
   return new HeadwaterError(
@@ -94,7 +95,10 @@ function wrong(secret: string, refusal: HeadwaterError): HeadwaterError {
   );
 }
 
-/** Whose guesses are counted together: an address of IPv4, or a network of IPv6, of which everybody has 2^64 addresses. */
+/**
+ * The network whose guesses are counted together: an IPv4 address, or a /64 of IPv6, because every host has 2^64
+ * addresses.
+ */
 export function networkOf(address: string): string {
   const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
   if (isIP(plain) !== 6) return plain;

@@ -2,11 +2,11 @@ import type { Token } from '../../catalog/identities/tokens.ts';
 import { HeadwaterError } from '../../errors.ts';
 
 /**
- * Writes a join token as `remote add` takes it, in place of a URL or as its `--token`: where the server is, how to know
- * that it is the right one, and the secret.
- * @param options.fingerprint SHA-256 of the server's certificate; undefined where it has none of its own
+ * Makes a join token for `remote add`, which accepts it in place of a URL or as `--token`. It contains the server's
+ * addresses, the fingerprint of its certificate, and the secret.
+ * @param options.fingerprint SHA-256 of the server's certificate; undefined if the server has no certificate
  * @param options.addresses `host:port`
- * @throws HeadwaterError `invalid` where clients cannot join
+ * @throws HeadwaterError `invalid` if clients cannot join
  */
 export function encodeJoinToken(
   { name, expiresAt }: Pick<Token, 'name' | 'expiresAt'>,
@@ -16,7 +16,7 @@ export function encodeJoinToken(
   if (fingerprint === undefined) {
     throw new HeadwaterError(
       'invalid',
-      'clients cannot join with "tls: off": the proxy that does TLS keeps their certificates to itself',
+      'clients cannot join with "tls: off": the proxy that terminates TLS does not forward their certificates',
     );
   }
   const token = {
@@ -30,7 +30,7 @@ export function encodeJoinToken(
   return Buffer.from(JSON.stringify(token)).toString('base64');
 }
 
-/** The secret in what a client sends: LXD 5.0 sends the whole token where it was given one, Incus its secret only. */
+/** The secret in a client's message: given a token, LXD 5.0 sends the whole token, Incus only the secret. */
 export function secretIn(text: string): string {
   if (!/^[A-Za-z0-9+/]+=*$/.test(text)) return text;
   try {
@@ -39,7 +39,7 @@ export function secretIn(text: string): string {
       typeof token === 'object' && token !== null && 'secret' in token ? token.secret : undefined;
     return typeof secret === 'string' ? secret : text;
   } catch {
-    // It is no token, but a secret that has the letters of one.
+    // It is not a token, but a secret with the same letters.
     return text;
   }
 }

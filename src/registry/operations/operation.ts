@@ -25,24 +25,24 @@ export interface OperationView {
 export interface OperationOptions {
   /** For people. */
   description: string;
-  /** The paths of what it is about, by kind: `{ images: ['/1.0/images/…'] }`. */
+  /** The paths of the objects that it concerns, by kind: `{ images: ['/1.0/images/…'] }`. */
   resources?: Record<string, string[]>;
-  /** Who may see it, wait for it and cancel it. */
+  /** The identity that may see it, wait for it and cancel it. */
   identity: Known;
-  /** What clients are told from the start; a `secret` in it lets whoever knows it wait for the operation. */
+  /** The metadata that clients get from the start; a client that knows its `secret` may wait for the operation. */
   metadata?: Record<string, unknown>;
 }
 
-/** What work that runs as an operation may do with it. */
+/** What the work of an operation may do with the operation. */
 export interface Progressing {
   readonly id: string;
-  /** Aborted when somebody cancels the operation. */
+  /** Aborted when a client cancels the operation. */
   readonly signal: AbortSignal;
-  /** Adds to what clients are told, such as `download_progress: 'rootfs: 50% (1.00MB/s)'`. */
+  /** Adds metadata that clients see, such as `download_progress: 'rootfs: 50% (1.00MB/s)'`. */
   report(metadata: Record<string, unknown>): void;
 }
 
-/** Something that goes on in the background: a task, or a token that waits to be used. */
+/** An operation in the background: a task, or a token that waits to be used. */
 export class Operation implements Progressing {
   readonly id = randomUUID();
   readonly class: OperationView['class'];
@@ -98,7 +98,7 @@ export class Operation implements Progressing {
     this.#touch();
   }
 
-  /** The end, in one of three ways; only the first counts. */
+  /** Ends the operation in one of three ways; only the first call counts. */
   succeed(metadata: Record<string, unknown>): void {
     if (this.ended) return;
     this.#add(metadata);
@@ -148,8 +148,8 @@ export class Operation implements Progressing {
   }
 }
 
-/** Why work failed, as its client hears it: a defect of ours tells nothing but where to look. */
+/** The error that the client of an operation gets: for a defect of ours, only a reference to the log. */
 export function reasonOf(error: unknown, id: string): string {
   if (error instanceof HeadwaterError) return error.message;
-  return `something went wrong here; the log says what, under ${id}`;
+  return `internal error: the server's log has the cause, under ${id}`;
 }

@@ -3,21 +3,21 @@ import { type Identity, isAdministrator, type Known } from '../../access/access.
 import { HeadwaterError, LimitError } from '../../errors.ts';
 import { Operation, type OperationOptions, type Progressing, reasonOf } from './operation.ts';
 
-/** How long an operation can be asked for after its end, in milliseconds. */
+/** How long an operation stays visible after its end, in milliseconds. */
 const endedLifetime = 5 * 60_000;
-/** How many operations one identity may have, those that ended and are still kept included. */
+/** How many operations one identity may have, including ended ones that are still visible. */
 const maxPerIdentity = 1000;
 
 /** What the listeners of {@link Operations.subscribe} get: a text frame of `/1.0/events`. */
 export type EventListener = (frame: string) => void;
 
 /**
- * What goes on in the background. It lives in memory: whoever waits when the server stops sees the connection end, and
- * the work of an operation leaves nothing half done by the promises of what it calls.
+ * The operations in the background. They are kept in memory: a client that waits when the server stops sees its
+ * connection end. The functions that an operation calls leave nothing incomplete.
  */
 export class Operations {
   readonly #operations = new Map<string, Operation>();
-  /** The same by their owners, each owner's the oldest first. */
+  /** The same by owner, the oldest first. */
   readonly #owned = new Map<string, Set<Operation>>();
   readonly #waiting = new Map<Operation, Set<() => void>>();
   readonly #listeners = new Map<string, Set<EventListener>>();
@@ -28,7 +28,7 @@ export class Operations {
 
   /**
    * @param options.location the name of the server, which every operation carries
-   * @param options.visible resolves when clients see what was changed before: an operation succeeds only then
+   * @param options.visible resolves when clients see all changes that were made before: an operation succeeds only then
    */
   constructor(options: {
     location: string;
@@ -41,8 +41,8 @@ export class Operations {
   }
 
   /**
-   * Runs work in the background, whether or not its client stays, and returns at once. What the work returns is added
-   * to the operation's metadata; what it throws is its error.
+   * Runs work in the background, whether or not its client stays connected, and returns at once. The result of the work
+   * is added to the operation's metadata; an error of the work is the error of the operation.
    * @throws HeadwaterError `unavailable` when the identity has too many operations
    */
   start(
@@ -56,8 +56,8 @@ export class Operations {
   }
 
   /**
-   * An operation that waits to be used by whoever knows `metadata.secret`. Whoever uses it ends it (`succeed`, `fail`);
-   * it cancels itself when its time is over.
+   * An operation that waits for a request with its `metadata.secret`. The handler of that request ends it (`succeed`,
+   * `fail`); it is cancelled after its lifetime.
    * @param options.lifetime milliseconds
    * @param options.onEnd called once, however it ends
    * @throws HeadwaterError `unavailable` when the identity has too many operations
@@ -91,8 +91,8 @@ export class Operations {
   }
 
   /**
-   * The operation, for somebody who may see it or knows its secret.
-   * @throws HeadwaterError `not-found`, also when there is one that belongs to somebody else
+   * The operation, for an identity that may see it or knows its secret.
+   * @throws HeadwaterError `not-found`, also when it belongs to another identity
    */
   demand(id: string, identity: Identity, secret?: string): Operation {
     const operation = this.find(id);
@@ -106,8 +106,8 @@ export class Operations {
   }
 
   /**
-   * Resolves when the operation has ended, when the time is over or when `signal` is aborted.
-   * @param timeout milliseconds; without end when left out
+   * Resolves when the operation has ended, after the timeout, or when `signal` is aborted.
+   * @param timeout milliseconds; no timeout if omitted
    */
   async wait(operation: Operation, timeout: number | undefined, signal: AbortSignal): Promise<void> {
     if (operation.ended || signal.aborted) return;
@@ -124,7 +124,10 @@ export class Operations {
     });
   }
 
-  /** Tells `listener` of every change of the operations that the identity may see. @returns stops telling */
+  /**
+   * Calls `listener` after every change of an operation that the identity may see.
+   * @returns a function that ends the subscription
+   */
   subscribe(identity: Known, listener: EventListener): () => void {
     const key = audienceOf(identity);
     const listeners = this.#listeners.get(key) ?? new Set();
@@ -135,7 +138,7 @@ export class Operations {
     };
   }
 
-  /** Whether anything of the identity goes on. */
+  /** Whether the identity has an active operation. */
   isBusy(identity: Known): boolean {
     return this.list(identity).some((operation) => operation.class === 'task' && !operation.ended);
   }
@@ -155,7 +158,7 @@ export class Operations {
         throw new LimitError(
           'operations',
           'unavailable',
-          `there are ${maxPerIdentity} operations of yours already: wait for some`,
+          `there are ${maxPerIdentity} active operations of this client: wait until some have ended`,
         );
       }
       this.#forget(oldest);
@@ -224,7 +227,7 @@ export class Operations {
   }
 }
 
-/** Administrators see the operations of everybody. */
+/** Administrators see all operations. */
 const allOperations = 'everything';
 
 function audienceOf(identity: Known): string {

@@ -66,12 +66,12 @@ export class ImageSearch {
       if (ours.length > 0) return this.#newest(ours);
       const others = [...new Set(this.#named.map(({ key }) => key.architecture))].sort();
       throw this.#notFound(
-        `${reference} is there for ${others.join(', ')}, not for ${architecture}: ask for ${reference}/${others[0]}`,
+        `${reference} exists for ${others.join(', ')}, not for ${architecture}: ask for ${reference}/${others[0]}`,
       );
     }
     if (this.#namedShorter.length > 0) return this.#newest(this.#namedShorter);
     const [first, ...more] = this.#byFingerprint;
-    if (first === undefined) throw this.#notFound(`there is no image called ${reference}`);
+    if (first === undefined) throw this.#notFound(`there is no image named ${reference}`);
     if (more.some(({ root }) => root.fingerprint !== first.root.fingerprint)) {
       throw new HeadwaterError('invalid', `${this.#upstream}: more than one image begins with ${reference}`);
     }
@@ -90,7 +90,7 @@ export class ImageSearch {
     const [newest] = fitting.sort((one, other) => order(other.version.serial, one.version.serial));
     if (newest !== undefined) return newest;
     throw this.#notFound(
-      `${reference} is there, but not as a ${type}: ${type === 'container' ? 'ask with --vm' : 'ask without --vm'}`,
+      `${reference} exists, but not as a ${type}: ${type === 'container' ? 'ask with --vm' : 'ask without --vm'}`,
     );
   }
 

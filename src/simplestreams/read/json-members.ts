@@ -88,5 +88,5 @@ function expect(bytes: Uint8Array, at: number, byte: number): number {
 }
 
 function wrong(at: number): SyntaxError {
-  return new SyntaxError(`it is no JSON object at byte ${at}`);
+  return new SyntaxError(`it is not a JSON object at byte ${at}`);
 }

@@ -17,7 +17,7 @@ export function upstreamPath(path: string, where: string): string {
   if (!bad) return parts.join('/');
   throw new HeadwaterError(
     'invalid',
-    `${where}: ${JSON.stringify(path.slice(0, 200))} leads out of the upstream, or is no path`,
+    `${where}: ${JSON.stringify(path.slice(0, 200))} points outside of the upstream, or is not a path`,
   );
 }
 

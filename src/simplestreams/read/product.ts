@@ -48,7 +48,7 @@ export function readDetails(
   const title = readable(() => text(fields, 'release_title', where));
   const eol = readable(() => text(fields, 'support_eol', where));
   const dated = eol === undefined || isDate(eol);
-  if (!dated) warnings.push(`${where}.support_eol: ${JSON.stringify(eol)} is no date and was left out`);
+  if (!dated) warnings.push(`${where}.support_eol: ${JSON.stringify(eol)} is not a date and was left out`);
   const aliases = readAliases(readable(() => text(fields, 'aliases', where)) ?? '', key, where, warnings);
   // Older LXD reads only `lxd_requirements`, newer LXD prefers it, Incus reads only `requirements`.
   const requirements = new Map(

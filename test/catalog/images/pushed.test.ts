@@ -103,7 +103,7 @@ test('nobody takes over an alias of what was published', async () => {
   const catalog = await scratchCatalog();
   await catalog.versions.publish(draft({ aliases: ['stable'] }), stored);
   const stealing = push(catalog, pushDraft('one', { aliases: [{ name: 'stable' }] }));
-  await expect(stealing).rejects.toThrow(/alias stable leads to .* owned by local/);
+  await expect(stealing).rejects.toThrow(/alias stable points to .* owned by local/);
   expect((await state(catalog)).places).toEqual(['debian:bookworm:amd64:default 20260101_0000']);
 });
 

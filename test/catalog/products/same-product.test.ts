@@ -183,7 +183,7 @@ describe('an alias', () => {
       assertStored: stored,
       quotas: {},
     });
-    await expect(push).rejects.toThrow('leads to images/debian:bookworm:*:default, which is owned by local');
+    await expect(push).rejects.toThrow('points to images/debian:bookworm:*:default, which is owned by local');
   });
 });
 

@@ -60,7 +60,7 @@ test('an alias of another product is refused, and left out when it is only impli
   const catalog = await scratchCatalog();
   await catalog.versions.publish(draft({ aliases: ['stable'] }), stored);
   const taking = catalog.versions.publish(draft({ os: 'ubuntu', aliases: ['stable'] }), stored);
-  await expect(taking).rejects.toThrow(/alias stable already leads to debian:bookworm:\*:default/);
+  await expect(taking).rejects.toThrow(/alias stable already points to debian:bookworm:\*:default/);
   expect(
     await catalog.products.find({ stream: 'images', name: 'ubuntu:bookworm:amd64:default' }),
   ).toBeUndefined();

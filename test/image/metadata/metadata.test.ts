@@ -139,7 +139,7 @@ describe('metadata.yaml is refused', () => {
     ['that is empty', '', 'must be a mapping'],
     ['that is a list', '- a\n- b', 'must be a mapping'],
     ['that is text', 'hello', 'must be a mapping'],
-    ['that is no YAML', 'a: "open', 'is no valid YAML: line 1: Missing closing "quote'],
+    ['that is no YAML', 'a: "open', 'is not valid YAML: line 1: Missing closing "quote'],
     ['of another version of YAML', `%YAML 1.2\n---\n${minimal}`, 'is YAML 1.2: the daemons read 1.1 only'],
     [
       'with an escape of JSON',

@@ -259,38 +259,38 @@ it.each<[string, Short[], string]>([
   [
     'a hard link to a file that comes later',
     [metadata(), ...root, ['rootfs/h', { hard: 'rootfs/later' }], ['rootfs/later', 'x']],
-    'no file that comes before it',
+    'not an earlier file of the archive',
   ],
   [
     'a hard link to nothing, of a bare root',
     [['bin'], ['etc'], ['bin/sh', 'x'], ['h', { hard: 'bin/other' }]],
-    'no file that comes before it',
+    'not an earlier file of the archive',
   ],
   [
     'a hard link to a folder',
     [metadata(), ...root, ['rootfs/h', { hard: 'rootfs/etc' }]],
-    'no file that comes before it',
+    'not an earlier file of the archive',
   ],
   [
     'a folder in the place of an absolute link',
     [metadata(), ...root, ['rootfs/a', { link: '/etc' }], ['rootfs/a']],
-    'and later a folder',
+    'and later a directory',
   ],
   [
     'a folder in the place of a link with ..',
     [metadata(), ...root, ['rootfs/a', { link: '../x' }], ['rootfs/a']],
-    'and later a folder',
+    'and later a directory',
   ],
   ['rootfs as a file', [metadata(), ['rootfs', 'x']], 'rootfs is a file'],
   [
     'a template for a folder',
     [metadata(template('a.tpl', '/etc/')), ['templates/a.tpl', 'x'], ...root],
-    'this path is a folder',
+    'this path is a directory',
   ],
   [
     'a template for the root',
     [metadata(template('a.tpl', '/')), ['templates/a.tpl', 'x'], ...root],
-    'this path is a folder',
+    'this path is a directory',
   ],
 ])('what the daemons cannot unpack or start is refused: %s', async (_, members, message) => {
   const refused = look(members);

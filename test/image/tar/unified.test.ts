@@ -147,8 +147,12 @@ describe('splitting fails', () => {
   it.each([
     ['without a disk', [metadata], 'has no rootfs.img'],
     ['with two disks', [metadata, root, root], 'twice'],
-    ['with a link for a disk', [metadata, symlink('rootfs.img', 'x')], 'no plain file'],
-    ['with a device', [root, { ...file('tty'), type: 'character-device' as const }], '"tty" is no file that'],
+    ['with a link for a disk', [metadata, symlink('rootfs.img', 'x')], 'not a plain file'],
+    [
+      'with a device',
+      [root, { ...file('tty'), type: 'character-device' as const }],
+      '"tty" is not a file that',
+    ],
     [
       'with much more than metadata',
       [root, file('large', Buffer.alloc(65 * 1024 * 1024))],

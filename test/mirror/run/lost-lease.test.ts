@@ -38,7 +38,7 @@ test('a run whose lease another process took over stops, changes nothing more, a
   expect(await mirrors.lease('test')).toEqual(other);
   // The process that took over has recorded the end of this run already.
   expect(await mirrors.runs('test', 10)).toMatchObject([
-    { outcome: 'interrupted', error: 'its process ended before it did' },
+    { outcome: 'interrupted', error: 'its process ended before the run was finished' },
   ]);
   await expect(runMirror(mirror, parts, { cause: 'manual' })).rejects.toThrow('is running already');
 

@@ -386,7 +386,7 @@ describe('what of an index cannot be used', () => {
     expect(report.skipped).toMatchObject([
       { reason: 'a document that the index names cannot be used', count: 8 },
     ]);
-    expect(report.warnings.join('\n')).toMatch(/index\.evil\.path: "\.\.\/\.\.\/etc\/passwd" leads out/);
+    expect(report.warnings.join('\n')).toMatch(/index\.evil\.path: "\.\.\/\.\.\/etc\/passwd" points outside/);
     expect(report.warnings.join('\n')).toMatch(
       /gone\.json: the index names it, but the upstream has no such/,
     );

@@ -146,7 +146,9 @@ describe('which files are the version', () => {
     const { request } = await readBuildDirectory(directory);
     expect(namesOf(request.files)).toEqual(['lxd.tar.xz', 'rootfs.squashfs']);
     await symlink('root.tar.xz', join(directory, 'rootfs.tar.xz'));
-    await expect(readBuildDirectory(directory)).rejects.toThrow(/rootfs\.tar\.xz: .* no regular file/);
+    await expect(readBuildDirectory(directory)).rejects.toThrow(
+      /rootfs\.tar\.xz: .* does not point to a regular file/,
+    );
   });
 });
 
@@ -181,7 +183,7 @@ describe('SHA256SUMS', () => {
         SHA256SUMS: `${sha256('x')}  ${name}\n`,
       });
       await expect(readBuildDirectory(directory)).rejects.toThrow(
-        `${directory}: incomplete: SHA256SUMS names ${name}, which is not there`,
+        `${directory}: incomplete: SHA256SUMS names ${name}, which does not exist`,
       );
     },
   );
@@ -251,7 +253,7 @@ describe('symbolic links', () => {
     await symlink(join(store, 'root'), join(directory, 'rootfs.squashfs'));
     expect(namesOf((await readBuildDirectory(directory)).request.files)).toContain('rootfs.squashfs');
     await expect(readBuildDirectory(directory, { within: directory })).rejects.toThrow(
-      `${directory}/rootfs.squashfs: a symbolic link that leads out of ${directory}, and is not followed`,
+      `${directory}/rootfs.squashfs: a symbolic link that points outside of ${directory}, and is not followed`,
     );
   });
 
@@ -259,7 +261,7 @@ describe('symbolic links', () => {
     const directory = await buildOf(named('lxd.tar.xz'));
     await symlink('gone', join(directory, 'rootfs.squashfs'));
     await expect(readBuildDirectory(directory)).rejects.toThrow(
-      `${directory}/rootfs.squashfs: a symbolic link that leads nowhere`,
+      `${directory}/rootfs.squashfs: a symbolic link that points to a missing file`,
     );
   });
 });

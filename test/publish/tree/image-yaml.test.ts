@@ -49,7 +49,7 @@ simplestream:
       'ubuntu/22.04',
     ]);
     expect(factsOf(text, { ...rest, os }).warnings).toEqual([
-      'image.yaml: simplestream.release_aliases: left out, because os and release are not known here: say them',
+      'image.yaml: simplestream.release_aliases: left out, because os and release are not known here: give them',
     ]);
     expect(release).toBe('noble');
   });
@@ -151,7 +151,7 @@ test.each([
   ],
   ['simplestream: {requirements: [{releases: noble}]}', /requirements\[0\]\.releases: expected a list/],
   ['simplestream: {requirements: [{releases: [[a]]}]}', /requirements\[0\]\.releases\[0\]: expected text/],
-  ['simplestream: {requirements: [{types: [vms]}]}', /requirements\[0\]\.types: "vms" is no type/],
+  ['simplestream: {requirements: [{types: [vms]}]}', /requirements\[0\]\.types: "vms" is not a type/],
   ['image: [a]', /^image\.yaml: image: expected a mapping/],
   ['a: [', /^image\.yaml: cannot be read as YAML: line 1: /],
   ['a: 1\na: 2', /^image\.yaml: cannot be read as YAML: .*unique/],

@@ -181,7 +181,7 @@ describe('versions that only documents name', () => {
     await rm(join(root, 'images/a.squashfs'));
     await mkdir(join(root, 'images/a.squashfs'));
     expect(Object.values((await collect(findVersions(root))).failed)).toEqual([
-      expect.stringContaining('a.squashfs is no regular file'),
+      expect.stringContaining('a.squashfs is not a regular file'),
     ]);
   });
 });
@@ -362,7 +362,7 @@ describe('documents that cannot be right', () => {
     expect(found[0]?.request).toMatchObject({ aliases: ['fine'] });
     expect(found[0]?.request).not.toHaveProperty('eol');
     expect(found[0]?.warnings).toEqual([
-      expect.stringContaining('.support_eol: "never" is no date and was left out'),
+      expect.stringContaining('.support_eol: "never" is not a date and was left out'),
       expect.stringContaining('.aliases: alias "not fine"'),
       expect.stringContaining('.aliases: alias "../x"'),
     ]);
@@ -375,12 +375,12 @@ describe('documents that cannot be right', () => {
     await rm(join(root, 'images/a.squashfs'));
     await symlink(join(outside, 'images/a.squashfs'), join(root, 'images/a.squashfs'));
     expect(Object.values((await collect(findVersions(root))).failed)).toEqual([
-      expect.stringContaining('a.squashfs: a symbolic link that leads out'),
+      expect.stringContaining('a.squashfs: a symbolic link that points outside'),
     ]);
     await rm(join(root, 'streams/v1/images.json'));
     await symlink('/etc/hostname', join(root, 'streams/v1/images.json'));
     expect(Object.values((await collect(findVersions(root))).failed)).toEqual([
-      expect.stringContaining('images.json: a symbolic link that leads out'),
+      expect.stringContaining('images.json: a symbolic link that points outside'),
     ]);
   });
 

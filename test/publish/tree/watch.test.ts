@@ -118,7 +118,7 @@ test('tells of what is incomplete, and takes it when it is whole', async () => {
   const watched = watching(root);
   await seeing(() => expect(watched.failed).toHaveLength(1));
   expect(watched.failed).toEqual([
-    [version, `${version}: incomplete: SHA256SUMS names rootfs.squashfs, which is not there`],
+    [version, `${version}: incomplete: SHA256SUMS names rootfs.squashfs, which does not exist`],
   ]);
   await anotherRound(root, watched, '20260102_0000');
   expect(watched.failed).toHaveLength(1);

@@ -133,12 +133,12 @@ describe('words for what cannot be had, and nothing is left of it', () => {
     await upstream.offer('debian:bookworm:amd64:default', '20260101_0000');
     await upstream.offer('debian:sid:arm64:default', '20260101_0000');
     const { url } = upstream;
-    expect(await refusal('alpine/edge')).toBe(`${url}: there is no image called alpine/edge`);
+    expect(await refusal('alpine/edge')).toBe(`${url}: there is no image named alpine/edge`);
     expect(await refusal('debian/bookworm', { image_type: 'virtual-machine' })).toBe(
-      `${url}: debian/bookworm is there, but not as a virtual-machine: ask without --vm`,
+      `${url}: debian/bookworm exists, but not as a virtual-machine: ask without --vm`,
     );
     expect(await refusal('debian/sid')).toBe(
-      `${url}: debian/sid is there for arm64, not for amd64: ask for debian/sid/arm64`,
+      `${url}: debian/sid exists for arm64, not for amd64: ask for debian/sid/arm64`,
     );
   });
 

@@ -102,7 +102,7 @@ test('a daemon that refuses is told of in our own words', async () => {
   const source = { server: daemon.url, certificate: daemon.certificate, fingerprint: image.fingerprint };
   expect(await ended(client, await pull(client, source))).toMatchObject({
     status: 'Failure',
-    err: expect.stringMatching(/does not give the image: Image not found \(status 404\)$/) as unknown,
+    err: expect.stringMatching(/does not send the image: Image not found \(status 404\)$/) as unknown,
   });
 });
 
@@ -195,7 +195,7 @@ test.each([
     /may not copy from https:\/\/images.example: .*registry\.mirrorFrom/,
   ],
   [{ protocol: 'oci', server: 'https://images.example' }, 400, /expected lxd, incus or simplestreams/],
-  [{ type: 'url', url: 'https://images.example/app' }, 400, /not taken from addresses of the web/],
+  [{ type: 'url', url: 'https://images.example/app' }, 400, /not downloaded from URLs/],
   [{ type: 'instance' }, 400, /no instances here/],
   [{ mode: 'sideways' }, 400, /expected push or pull/],
   [{ server: 'http://127.0.0.1' }, 400, /expected https:/],

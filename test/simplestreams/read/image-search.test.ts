@@ -49,11 +49,9 @@ describe('an alias', () => {
     expect(find(products, { reference: 'debian/bookworm/arm64' }).product.name).toBe('arm64');
     expect(find(products, { reference: 'debian/bookworm/aarch64' }).product.name).toBe('arm64');
     expect(() => find(products, { architecture: 'riscv64' })).toThrow(
-      'https://images.example: debian/bookworm is there for amd64, arm64, not for riscv64: ask for debian/bookworm/amd64',
+      'https://images.example: debian/bookworm exists for amd64, arm64, not for riscv64: ask for debian/bookworm/amd64',
     );
-    expect(() => find(products, { reference: 'debian/bookworm/riscv64' })).toThrow(
-      'there is no image called',
-    );
+    expect(() => find(products, { reference: 'debian/bookworm/riscv64' })).toThrow('there is no image named');
   });
 
   test('is one of those that the upstream gives, or one that every product has', () => {
@@ -61,7 +59,7 @@ describe('an alias', () => {
     for (const reference of ['Stable', '12', 'debian/bookworm', 'Debian/bookworm/default']) {
       expect(find(products, { reference }).product.name).toBe('a');
     }
-    expect(() => find(products, { reference: 'debian' })).toThrow('there is no image called debian');
+    expect(() => find(products, { reference: 'debian' })).toThrow('there is no image named debian');
   });
 });
 
@@ -82,6 +80,6 @@ describe('a fingerprint', () => {
     expect(find(products, { reference: one }).product.name).toBe('a');
     expect(find(products, { reference: 'ABCDEF2' }).product.name).toBe('b');
     expect(() => find(products, { reference: 'abcdef' })).toThrow('more than one image begins with abcdef');
-    expect(() => find(products, { reference: 'abcde' })).toThrow('there is no image called abcde');
+    expect(() => find(products, { reference: 'abcde' })).toThrow('there is no image named abcde');
   });
 });

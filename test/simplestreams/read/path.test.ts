@@ -31,7 +31,7 @@ test.each([
   'a%zz',
 ])('%j is refused', (path) => {
   expect(() => upstreamPath(path, 'images.json: path')).toThrow(
-    /images\.json: path: .*leads out of the upstream/,
+    /images\.json: path: .*points outside of the upstream/,
   );
 });
 

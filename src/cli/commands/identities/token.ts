@@ -25,7 +25,7 @@ function addList(token: Command, output: Output): void {
     .description(
       'List tokens, without their secrets. Tokens that were used to join, revoked or expired more than 30 days ago are omitted; "headwater audit" also shows them.',
     )
-    .option('--all', 'include these')
+    .option('--all', 'also list tokens that ended more than 30 days ago')
     .action(async (options: { all?: boolean }) => {
       const tokens = await withBackend(
         list,

@@ -47,7 +47,7 @@ function addHandOver(mirror: Command, output: Output): void {
     .command('hand-over')
     .summary('give the versions of a mirror to another mirror')
     .description(
-      'Give the versions of a mirror to another mirror, after its file was renamed or merged with another one. The next run of the other mirror continues with them. Both need the same "stream".',
+      'Give the versions of a mirror to another mirror, after its definition was renamed, or merged into that of the other mirror. The next run of the other mirror continues with these versions. Both need the same "stream".',
     )
     .argument('<name>', 'the mirror that has the versions, with or without a definition')
     .argument('<to>', 'the mirror that gets them')

@@ -130,7 +130,7 @@ function addRestore(storage: Command, output: Output): void {
     .command('restore')
     .summary('restore blobs that were set aside')
     .description(
-      'Restore blobs that were set aside: those with the given digests (SHA-256), or all. Blobs that the catalog names come back by themselves; a later sweep sets aside again the blobs that it does not know.',
+      'Restore blobs that were set aside: those with the given digests (SHA-256), or all. Blobs that the catalog names are restored automatically; a later sweep sets aside again the restored blobs that the catalog does not know.',
     )
     .argument('[digest...]', 'SHA-256 of a blob')
     .option('--all', 'all blobs that are set aside')

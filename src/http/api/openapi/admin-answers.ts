@@ -18,7 +18,7 @@ const run = z.strictObject({
   report: z
     .looseObject({ added: z.int(), kept: z.int(), retired: z.int(), failures: z.int(), fetched: bytes })
     .exactOptional()
-    .meta({ description: 'What it did; versions are counted.' }),
+    .meta({ description: 'The result of the run, with the numbers of versions.' }),
   error: z.string().exactOptional(),
 }) satisfies z.ZodType<Json<RunRecord>>;
 
@@ -82,11 +82,11 @@ const amount = z.strictObject({ blobs: z.int().nonnegative(), bytes });
 export const storageAnswer = z.strictObject({
   owned: z
     .boolean()
-    .meta({ description: 'Whether the catalog owns the store. If not, nothing is removed from it.' }),
+    .meta({ description: 'Whether the catalog owns the store. If not, no blobs are removed.' }),
   problem: z
     .string()
     .nullable()
-    .meta({ description: 'What keeps blobs from being removed, and what to do.' }),
+    .meta({ description: 'The reason why no blobs are removed, and what to do.' }),
   catalog: z.string(),
   revision: z.int(),
   owner: z
@@ -98,7 +98,7 @@ export const storageAnswer = z.strictObject({
       adoptedEmpty: z.boolean().exactOptional(),
     })
     .nullable()
-    .meta({ description: 'The owner according to the store.' }),
+    .meta({ description: 'The owner that the store records.' }),
   setAside: z.strictObject({ removed: amount, unknown: amount }),
   stoppedSweep: z
     .strictObject({ at: time, unknown: z.int(), blobs: z.int() })

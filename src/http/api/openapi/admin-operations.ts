@@ -56,7 +56,7 @@ export const adminOperations: Record<string, Operation> = {
     answers: { 204: 'Revoked.', 404: 'No such active token.' },
   },
   'GET /clients': {
-    summary: 'The clients of LXD and Incus that have joined, also revoked ones.',
+    summary: 'The LXD and Incus clients that have joined, including revoked ones.',
     action: 'admin',
     answers: { 200: { description: 'The clients.', body: clientsAnswer } },
   },
@@ -67,12 +67,13 @@ export const adminOperations: Record<string, Operation> = {
   },
   'GET /storage': {
     summary:
-      'The state of the blob store: its owner, what is set aside, and what keeps blobs from being removed.',
+      'The state of the blob store: its owner, the blobs that are set aside, and the reason if no blobs are removed.',
     action: 'admin',
     answers: { 200: { description: 'The state.', body: storageAnswer } },
   },
   'GET /audit': {
-    summary: 'The audit log: who changed what, from where and when, newest first, in pages.',
+    summary:
+      'The audit log: each change with its author, address and time, newest first, one page at a time.',
     action: 'admin',
     query: {
       since: 'Only entries since this time.',

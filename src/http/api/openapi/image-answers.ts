@@ -15,7 +15,10 @@ const item = z.strictObject({
   digest: sha256,
   size: bytes,
   fingerprint: sha256.exactOptional(),
-  deltaBase: z.string().exactOptional().meta({ description: 'The serial that a delta starts from.' }),
+  deltaBase: z
+    .string()
+    .exactOptional()
+    .meta({ description: 'The serial of the version to which a delta applies.' }),
 }) satisfies z.ZodType<Json<Item>>;
 
 export const productAnswer = z.strictObject({
@@ -27,7 +30,7 @@ export const productAnswer = z.strictObject({
   stream: z.string(),
   place: z.string().exactOptional().meta({
     description:
-      'The directory below `images/` that holds its files, where another stream had this product before.',
+      'The directory below `images/` that contains the files, if another stream had a product of this name first.',
   }),
   owner: z.string(),
   osTitle: z.string(),
@@ -46,7 +49,7 @@ export const productAnswer = z.strictObject({
         hidden: z.boolean(),
         pushedBy: z.string().exactOptional().meta({
           description:
-            'Who pushed it: `client:NAME` or `token:NAME`. Only administrators and the pusher are told.',
+            'The pusher: `client:NAME` or `token:NAME`. Shown only to administrators and the pusher.',
         }),
         items: z.array(item),
       }),
@@ -81,7 +84,7 @@ export const publishedAnswer = z.strictObject({
       size: bytes,
     }),
   ),
-  warnings: names.meta({ description: 'What was left out or looked odd.' }),
+  warnings: names.meta({ description: 'Warnings, such as an alias that was left out.' }),
 }) satisfies z.ZodType<Json<Published>>;
 
 export const aliasesAnswer = z.strictObject({

@@ -18,7 +18,7 @@ const filterParameters = {
   variant: 'Only this variant.',
 };
 
-const whichStream = { stream: 'The stream, where several have the same name.' };
+const whichStream = { stream: 'The stream, if several streams have this name.' };
 
 /** Reading, publishing and removing images, and their aliases. */
 export const imageOperations: Record<string, Operation> = {
@@ -27,13 +27,13 @@ export const imageOperations: Record<string, Operation> = {
     answers: { 200: { description: 'Their names, and whether they are public.', body: streamsAnswer } },
   },
   'GET /products': {
-    summary: 'Products with their versions, in the order of their names and streams, a page at a time.',
+    summary: 'Products with their versions, sorted by name and stream, one page at a time.',
     query: {
       ...filterParameters,
       alias:
-        'Only the products that this alias leads to: of each stream that has it, one for each architecture.',
-      name: 'Only the products of this name, one of each stream that has it.',
-      after: 'Only products that follow this one: `next` of the page before.',
+        'Only the products that this alias points to: in each stream that has it, one for each architecture.',
+      name: 'Only the products of this name, one in each stream that has it.',
+      after: 'Only products after this one: `next` of the previous page.',
       limit: 'Products on a page: 1 to 500.',
     },
     answers: {
@@ -47,52 +47,52 @@ export const imageOperations: Record<string, Operation> = {
     answers: {
       200: { description: 'The product.', body: productAnswer },
       404: 'Not found.',
-      409: 'Several streams have it, and `stream` is missing.',
+      409: 'Several streams have this name, and `stream` is missing.',
     },
   },
   'GET /images/{fingerprint}': {
-    summary: 'The images whose fingerprint begins with these digits, 100 at most.',
+    summary: 'The images whose fingerprint begins with these digits, at most 100.',
     answers: {
-      200: { description: 'Where they are: stream, product, serial, fingerprint.', body: imagesAnswer },
-      422: 'No digits.',
+      200: { description: 'The images: stream, product, serial, fingerprint.', body: imagesAnswer },
+      422: 'Not hexadecimal digits, or too few.',
     },
   },
   'HEAD /blobs/{digest}': {
     summary:
-      'Whether a blob may be used: it was uploaded by the caller, or is part of what the caller may read.',
+      'Tells whether the caller may use a blob: the caller uploaded it, or may read an image that contains it.',
     action: 'publish',
     answers: {
-      200: { description: 'It is.', headers: ['Blob-Size'] },
+      200: { description: 'The caller may use the blob.', headers: ['Blob-Size'] },
       404: {
-        description: 'It does not exist for the caller; an upload of theirs continues at the offset.',
+        description: 'The blob does not exist for the caller. An upload of the caller resumes at the offset.',
         headers: ['Upload-Offset'],
       },
       422: 'Not a valid digest.',
     },
   },
   'PUT /blobs/{digest}': {
-    summary: 'Uploads a blob, or the rest of one whose upload broke.',
+    summary: 'Uploads a blob, or the rest of a blob whose upload was interrupted.',
     action: 'publish',
     query: {
-      metadata: 'The digest of the metadata tarball that the blob is a root of: saves reading it twice.',
+      metadata: 'The digest of the metadata tarball that belongs to this root: saves reading the root twice.',
     },
-    headers: { 'Content-Range': '`bytes FIRST-LAST/TOTAL`, up to the last byte, to go on at FIRST.' },
+    headers: { 'Content-Range': '`bytes FIRST-LAST/TOTAL`, up to the last byte, to resume at FIRST.' },
     bytes: true,
     answers: {
       200: { description: 'Already stored.', body: blobAnswer },
       201: { description: 'Stored.', body: blobAnswer },
       409: {
         description:
-          'The upload goes on elsewhere (at `Upload-Offset`), or another request of the caller uploads the blob now.',
+          'The upload resumes at another offset (`Upload-Offset`), or another request of the caller is uploading the blob.',
         headers: ['Upload-Offset'],
       },
       404: 'The metadata tarball does not exist for the caller.',
-      413: 'Over `limits.uploadSize`.',
+      413: 'The blob is larger than `limits.uploadSize`.',
       422: 'The bytes do not match the digest or length, or are not an image file.',
     },
   },
   'POST /versions': {
-    summary: 'Publishes a version made of uploaded blobs.',
+    summary: 'Publishes a version that consists of uploaded blobs.',
     action: 'publish',
     body: versionBody,
     answers: {
@@ -103,7 +103,7 @@ export const imageOperations: Record<string, Operation> = {
       },
       201: { description: 'Published.', body: publishedAnswer, headers: ['Location'] },
       404: 'A blob was not uploaded.',
-      409: 'The serial has other files, or the product or an alias belongs to another.',
+      409: 'The serial has other files, or the product or an alias belongs to another owner.',
       413: 'The body is too large, or a quota is used up.',
       422: 'A field is invalid, or the files do not form a version.',
     },
@@ -123,7 +123,7 @@ export const imageOperations: Record<string, Operation> = {
     answers: { 200: { description: 'The aliases.', body: aliasesAnswer } },
   },
   'PUT /aliases/{alias}': {
-    summary: 'Points an alias to a family of products, also if it pointed to another one.',
+    summary: 'Points an alias to the products of an os, release and variant. An existing alias moves.',
     action: 'publish',
     body: aliasBody,
     answers: {
@@ -140,7 +140,7 @@ export const imageOperations: Record<string, Operation> = {
     answers: {
       204: 'Done.',
       404: 'Not found.',
-      409: 'Several streams have it, and `stream` is missing.',
+      409: 'Several streams have this name, and `stream` is missing.',
       422: 'Not a valid alias name.',
     },
   },

@@ -24,12 +24,12 @@ export interface Answer {
 }
 
 const headers = {
-  'Blob-Size': 'The bytes of the blob.',
-  'Upload-Offset': 'How many bytes of the blob have arrived: where the upload goes on.',
-  Location: 'Where what was made or begun is, relative to the request.',
+  'Blob-Size': 'The size of the blob, in bytes.',
+  'Upload-Offset': 'How many bytes of the blob have arrived: the offset at which the upload resumes.',
+  Location: 'The URL of what was created or started, relative to the request.',
   'Retry-After': 'Seconds to wait before another attempt.',
   'WWW-Authenticate': 'How to authenticate.',
-  'X-Request-Id': 'The request in the log.',
+  'X-Request-Id': 'The id of the request, as in the log.',
 };
 
 const parameters: Record<string, string> = {
@@ -50,12 +50,14 @@ export function answersOf(method: string, operation: Operation): Map<number, Ans
   const all: Operation['answers'] = {
     ...(sendsBody ? { 400: 'The body ended early.', 413: 'The body is too large.' } : {}),
     401: {
-      description: action === undefined ? 'A token was given and is not valid.' : 'No valid token.',
+      description: action === undefined ? 'The token in the request is not valid.' : 'No valid token.',
       headers: ['WWW-Authenticate'],
     },
-    ...(action === undefined ? {} : { 403: `The token does not allow "${action}", or not here.` }),
-    500: 'A defect; the log of the server says more.',
-    503: { description: 'The store cannot be reached now.', headers: ['Retry-After'] },
+    ...(action === undefined
+      ? {}
+      : { 403: `The token does not allow "${action}", or does not allow it for this object.` }),
+    500: 'A defect of the server; its log has the cause.',
+    503: { description: 'The store cannot be reached at the moment.', headers: ['Retry-After'] },
     ...(method === 'GET' || method === 'HEAD' ? {} : { 507: 'The disk or the bucket is full.' }),
     ...answers,
   };

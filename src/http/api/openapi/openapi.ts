@@ -5,11 +5,10 @@ import { answerSchema, describeOperation, type Operation } from './openapi-opera
 
 export const errorAnswer = z.strictObject({
   error: z.strictObject({
-    kind: z.string().meta({ description: 'What went wrong, for programs: `not-found`, `conflict`, …' }),
-    message: z.string().meta({ description: 'For people: what was wrong and what to do.' }),
+    kind: z.string().meta({ description: 'The kind of the error, for programs: `not-found`, `conflict`, …' }),
+    message: z.string().meta({ description: 'The error for people: what was wrong and what to do.' }),
     fields: z.array(z.string()).exactOptional().meta({
-      description:
-        'The fields of the body, or the parameters, that are wrong or missing, if these are the reason.',
+      description: 'The fields of the body or the parameters that caused the error, if any.',
     }),
   }),
 });

@@ -32,7 +32,7 @@ export function parseClauses(text: string): Clause[] {
     const field = words[at++];
     const operator = words[at++];
     if (field === undefined) throw wrong('after "not" a condition is missing');
-    if (operator === undefined) throw wrong(`after ${quote(field)} an operator is missing`);
+    if (operator === undefined) throw wrong(`an operator is missing after ${quote(field)}`);
     const known = operators.find((each) => each === operator);
     if (known === undefined) {
       throw wrong(`${quote(operator)} is not one of the operators ${operators.join(', ')}`);

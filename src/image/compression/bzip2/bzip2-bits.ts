@@ -1,6 +1,6 @@
 import { ByteQueue } from '../byte-queue.ts';
 
-/** Bits of a stream that comes in pieces, the highest bit of each byte first, as bzip2 has them. */
+/** The bits of a stream that arrives in pieces, the highest bit of each byte first, as in bzip2. */
 export class BitReader extends ByteQueue {
   #hold = 0;
   #held = 0;
@@ -27,7 +27,7 @@ export class BitReader extends ByteQueue {
     return (this.read(16) << 16) | this.read(16);
   }
 
-  /** Leaves out the bits up to the next whole byte. */
+  /** Skips the bits up to the next whole byte. */
   align(): void {
     this.#held -= this.#held % 8;
   }

@@ -10,9 +10,9 @@ const endMark = [0x177245, 0x385090];
 const outputSize = 256 * 1024;
 
 /**
- * Unpacks bzip2: any number of streams one after the other, with the checksums of every block and stream.
- * Written for Headwater since no library streams: memory is 4 MiB whatever comes, and output is handed on in
- * pieces of at most 256 KiB.
+ * Unpacks bzip2: any number of streams one after the other, with the checksums of every block and stream. Written for
+ * Headwater because no library streams: memory is 4 MiB for any input, and output is passed on in pieces of at most 256
+ * KiB.
  * @throws HeadwaterError `invalid` where the data is truncated, corrupt or followed by something else
  */
 export function bunzip2(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -55,8 +55,8 @@ function* readStream(bits: BitReader, block: BlockReader): Generator<Uint8Array 
 }
 
 /**
- * Turns the sorted column back into the block, and runs of equal bytes (four of them, then how many more) into what
- * they stand for.
+ * Turns the sorted column back into the block, and expands runs of equal bytes (four of them, then the number of
+ * others).
  * @returns the checksum of what was written
  */
 function* writeBlock(block: BlockReader): Generator<Uint8Array, number> {

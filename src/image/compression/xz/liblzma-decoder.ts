@@ -3,18 +3,18 @@ import { HeadwaterError, messageOf } from '../../../errors.ts';
 import { slices } from '../transform-driver.ts';
 import type { LiblzmaOptions } from './liblzma.ts';
 
-/** Bytes that are given to liblzma at a time: they unpack to some 30 MiB at most, all of which it puts into memory. */
+/** The number of bytes that liblzma gets at a time: they unpack to at most 30 MiB, all of which it keeps in memory. */
 const inputSize = 4096;
 const outputSize = 256 * 1024;
 
-/** What liblzma takes beside the dictionary. */
+/** The memory of liblzma in addition to the dictionary. */
 const stateSize = 2 * 1024 * 1024;
 
 // `lzma_stream_decoder` of liblzma: a check that it does not know is an error; streams may follow each other.
 const tellUnsupportedCheck = 0x02;
 const concatenatedFlag = 0x08;
 
-/** The binding of the library, whose streams would not tell what follows the data. */
+/** The binding of the library: its streams would not report what follows the data. */
 interface Binding {
   bufferHandler: (
     output: Buffer | null | undefined,

@@ -1,4 +1,5 @@
-// How a process that unpacks with liblzma answers: frames of a byte that tells their kind, four of their length, and so many.
+// The responses of a process that unpacks with liblzma: frames of one byte for their kind, four for their length, and
+// so many.
 
 const headerLength = 5;
 

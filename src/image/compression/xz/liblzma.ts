@@ -4,7 +4,7 @@ import { HeadwaterError } from '../../../errors.ts';
 import { withHead } from '../../head.ts';
 import { frameKinds, readLiblzmaFrames } from './liblzma-frames.ts';
 
-/** What an unpacking process needs to know. */
+/** The options of an unpacking process. */
 export interface LiblzmaOptions {
   format: 'lzma' | 'xz';
   /** The largest dictionary that it may use, in bytes. */
@@ -69,7 +69,7 @@ class Feeding {
     this.#socket = socket;
   }
 
-  /** Resolves at the end of the source, or once the socket is destroyed: then it asks the source for nothing more. */
+  /** Resolves at the end of the source, or when the socket is destroyed: then it reads no more from the source. */
   async run(source: AsyncIterable<Uint8Array>): Promise<void> {
     const socket = this.#socket;
     const closed = once(socket, 'close').catch(() => undefined);

@@ -5,11 +5,11 @@ import { xzDictionaryLimit } from '../../limits.ts';
 /** Bytes of a file that {@link readXzHeader} looks at. */
 export const xzHeaderLength = 256;
 
-/** What the beginning of xz data says of how it is packed. */
+/** The properties of xz data that its beginning gives. */
 export interface XzHeader {
   /** It has filters, a check or a dictionary that only liblzma can read. */
   needsLiblzma: boolean;
-  /** Bytes of the dictionary of the first block; the most that `xz -9` makes where it cannot be told. */
+  /** Bytes of the dictionary of the first block; the largest of `xz -9` if it is unknown. */
   dictionary: number;
 }
 
@@ -36,7 +36,7 @@ interface Filter {
   properties: Uint8Array;
 }
 
-/** @returns undefined where there is no block, or where it cannot be told */
+/** @returns undefined if there is no block, or if it is unknown */
 function filtersOfBlock(head: Uint8Array): Filter[] | undefined {
   if (head.length < 16 || head[12] === 0) return undefined;
   const flags = head[13] ?? 0;
@@ -63,7 +63,7 @@ function filtersOfBlock(head: Uint8Array): Filter[] | undefined {
   return filters;
 }
 
-/** The size that a byte stands for (section 5.3.1). */
+/** The size that a byte encodes (section 5.3.1). */
 function dictionarySize(bits: number): number {
   if (bits >= 40) return 2 ** 32 - 1;
   return (2 | (bits & 1)) * 2 ** (Math.floor(bits / 2) + 11);

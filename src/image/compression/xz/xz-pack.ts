@@ -1,8 +1,8 @@
 import lzma from 'lzma-native';
 
 /**
- * Packs bytes as one xz stream. For small things: the result is held in memory. Not for worker threads that may be
- * terminated, which the library does not survive.
+ * Packs bytes as one xz stream. The result is kept in memory, so the input must be small. Not for worker threads that
+ * may be terminated, which the library does not survive.
  */
 export async function xz(bytes: Buffer): Promise<Buffer> {
   // Preset 1 needs 9 MiB of memory, the default 94; for a few KiB the result is the same.

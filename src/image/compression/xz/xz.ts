@@ -4,8 +4,8 @@ import xzDecompress from 'xz-decompress';
 import { HeadwaterError, messageOf } from '../../../errors.ts';
 
 /**
- * What the library's error codes mean (`enum xz_ret` of XZ Embedded, which it is made of). liblzma's own bindings are
- * no choice here: they end the whole process when the worker thread they run in is terminated.
+ * The meanings of the library's error codes (`enum xz_ret` of XZ Embedded, on which it is based). liblzma's own
+ * bindings cannot be used here: they end the whole process when their worker thread is terminated.
  */
 const reasons: Record<string, string> = {
   4: 'the xz data needs a dictionary of more than 64 MiB: compress it with xz -9 or less',
@@ -16,9 +16,9 @@ const reasons: Record<string, string> = {
 };
 
 /**
- * Unpacks xz: any number of streams one after the other. Memory is that of the dictionary, 64 MiB at most.
+ * Unpacks xz: any number of streams one after the other. Its memory is that of the dictionary, at most 64 MiB.
  * @throws HeadwaterError `invalid` where the data is truncated, corrupt or followed by something else; what `source`
- *   throws
+ * throws
  */
 export async function* unxz(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const failure: { error?: unknown } = {};
@@ -37,7 +37,7 @@ export async function* unxz(source: AsyncIterable<Uint8Array>): AsyncGenerator<U
   }
 }
 
-/** The library wraps what its source throws; this remembers it as it was. */
+/** The library wraps errors of its source; this keeps the original error. */
 async function* noting(
   source: AsyncIterable<Uint8Array>,
   failure: { error?: unknown },
