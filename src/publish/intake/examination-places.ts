@@ -1,6 +1,6 @@
 import { LimitError } from '../../errors.ts';
 
-/** How many examinations run at a time, and what they take. */
+/** The bounds of concurrent examinations: their number and memory. */
 export interface ExaminationLimits {
   /** Examinations at a time, at least 2. */
   count: number;
@@ -18,16 +18,16 @@ type ExaminationKind = 'streaming' | 'whole' | 'small';
 
 export interface PlaceRequest {
   kind: ExaminationKind;
-  /** Whose file it is: every client gets its turn. */
+  /** The sender of the file: places are shared fairly among clients. */
   client: string;
   /** Bytes. */
   memory: number;
 }
 
-/** To look into a file takes more memory than one file may. */
+/** The examination of a file needs more memory than one file may use. */
 export class TooMuchMemory extends LimitError {}
 
-/** A place that was given; it is given back once. */
+/** A place in use; it is released once. */
 export interface Place {
   release(): void;
 }
@@ -39,8 +39,8 @@ interface Waiting extends PlaceRequest {
 }
 
 /**
- * Bounds the examinations that run at the same time, in number and memory, and gives every client its turn: one that waits
- * for a place with few in use comes before one with many.
+ * Bounds the concurrent examinations, in number and memory, and shares them fairly among clients: one that waits for a
+ * place with few in use comes before one with many.
  */
 export class ExaminationPlaces {
   readonly #limits: ExaminationLimits;
@@ -63,9 +63,7 @@ export class ExaminationPlaces {
     return this.#waiting.length;
   }
 
-  /**
-   * @throws TooMuchMemory `too-large` for a file that takes more memory than one may
-   */
+  /** @throws TooMuchMemory `too-large` for a file that needs more memory than one may use */
   assertAllowed(memory: number): void {
     const most = this.#limits.memory / 2;
     if (memory <= most) return;
@@ -76,7 +74,7 @@ export class ExaminationPlaces {
     );
   }
 
-  /** A place for bytes that are about to arrive, when there is one at once. */
+  /** A place for bytes that are about to arrive, if one is free now. */
   tryTake(request: PlaceRequest): Place | undefined {
     return this.#waiting.length === 0 && this.#fits(request) ? this.#give(request) : undefined;
   }
@@ -98,7 +96,10 @@ export class ExaminationPlaces {
     }
   }
 
-  /** Who is served next: of the client with the fewest places the one that has waited longest, if there is room for it. */
+  /**
+   * The next one to serve: of the client with the fewest places the one that has waited longest, if there is memory for
+   * it.
+   */
   #next(): Waiting | undefined {
     const inUse = new Map<string, number>();
     for (const { client } of this.#running) inUse.set(client, (inUse.get(client) ?? 0) + 1);
@@ -122,7 +123,7 @@ export class ExaminationPlaces {
     return sum(all) + request.memory <= memory;
   }
 
-  /** Whether there is no place, whatever the memory. */
+  /** Whether all places are in use, regardless of memory. */
   #isCrowded({ kind, client }: PlaceRequest): boolean {
     if (this.#running.size >= this.#limits.count) return true;
     const alike = [...this.#running].filter((running) => running.kind === kind);

@@ -5,17 +5,17 @@ import { defined } from '../../model/defined.ts';
 import { LandingFile, type WriteDown } from './tee-file.ts';
 import type { ThreadSigns } from './thread-signs.ts';
 
-/** What to find out about bytes as they pass. */
+/** What to compute from bytes as they pass. */
 export interface Examine {
-  /** Their own SHA-256 and what they are. */
+  /** Their own SHA-256 and their content. */
   identify: boolean;
   /** sha256(these bytes, then the ones that pass): the fingerprint of an image whose metadata these are. */
   after?: Uint8Array;
-  /** Write them down; in a thread only. */
+  /** Write them to a file; only in a thread. */
   into?: WriteDown;
 }
 
-/** What was found out: the fields that were asked for. */
+/** The results: the requested fields. */
 export interface Findings {
   digest?: string;
   content?: Content;
@@ -23,8 +23,8 @@ export interface Findings {
 }
 
 /**
- * Hashes bytes and looks inside them as they pass. It keeps no reference to a chunk once `update` has resolved.
- * Runs in worker threads only: unpacking takes long, and a hostile file may take as long as it likes.
+ * Hashes bytes and looks inside them as they pass. It keeps no reference to a chunk once `update` has resolved. Runs in
+ * worker threads only: unpacking takes long, and a hostile file may take for ever.
  */
 export class Examination {
   readonly #digest: Hash | undefined;
@@ -41,7 +41,7 @@ export class Examination {
     this.#inspector = inspector;
   }
 
-  /** @param signs where it shows that it moves on */
+  /** @param signs where it reports its progress */
   static async start(examine: Examine, signs: ThreadSigns): Promise<Examination> {
     if (!examine.identify) return new Examination(examine, signs);
     // A thread that only hashes has no use for everything that can look inside files.
@@ -65,7 +65,7 @@ export class Examination {
     await this.#inspector?.write(chunk);
   }
 
-  /** @throws HeadwaterError `invalid` when the bytes are no whole image file */
+  /** @throws HeadwaterError `invalid` when the bytes are not a complete image file */
   async end(): Promise<Findings> {
     const content = await this.#inspector?.end();
     this.#file?.close();

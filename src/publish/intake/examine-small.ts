@@ -1,10 +1,10 @@
 import { createHash, hash } from 'node:crypto';
 import type { Findings } from './examination.ts';
 
-/** A small file, all of whose bytes are here. */
+/** A small file in memory. */
 export interface FileToExamine {
   bytes: Uint8Array;
-  /** The bytes of the metadata item that it is a root of, for the fingerprint. */
+  /** The bytes of the metadata item that belongs to this root, for the fingerprint. */
   after?: Uint8Array;
   /** A path where to make a file of the bytes, once they are known to be an image file. */
   into?: string;
@@ -14,7 +14,7 @@ async function examineSmallFile(
   { bytes, after }: Pick<FileToExamine, 'bytes' | 'after'>,
   onProgress: () => void,
 ): Promise<Findings> {
-  // Who publishes nothing has no use for everything that can look inside files.
+  // Loaded on demand: a process that publishes nothing does not need the inspectors.
   const { inspectWhole } = await import('../../image/inspect.ts');
   return {
     content: await inspectWhole(bytes, onProgress),
@@ -28,7 +28,7 @@ async function examineSmallFile(
 /**
  * Examines a small file, and writes it where it is to be.
  * @param options.write makes a file
- * @param options.onProgress called again and again while the work moves on
+ * @param options.onProgress called repeatedly as the work proceeds
  * @throws HeadwaterError `invalid` when it is no image file; what `write` throws
  */
 export async function takeSmallFile(

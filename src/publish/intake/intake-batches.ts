@@ -13,7 +13,7 @@ import { type Failure, unpackFailure } from './thread-error.ts';
 /** Bytes that go to a thread at a time, a file more or less. */
 const batchSize = 1024 * 1024;
 
-/** Takes small files in that come together, in threads that are handed them by the batch. */
+/** Examines small files that arrive together, in threads that get them in batches. */
 export class IntakeBatches {
   readonly #threads: IntakeThreads;
   readonly #places: ExaminationPlaces;
@@ -65,7 +65,7 @@ export class IntakeBatches {
     }
   }
 
-  /** Where a file ends the thread, the others are looked into in another one. */
+  /** If a file ends its thread, the others are examined in another one. */
   async #outcomes(
     batch: FileToExamine[],
     request: { client: string; memory: number },
@@ -87,7 +87,7 @@ export class IntakeBatches {
     return outcomes;
   }
 
-  /** @throws what became of the thread */
+  /** @throws the failure of the thread */
   async #hand(batch: FileToExamine[]): Promise<Outcome<Findings>[]> {
     return await new Promise((resolve, reject) => {
       const job = this.#threads.beginOwn({ type: 'small', ...pack(batch) }, (message) => {
@@ -103,7 +103,7 @@ function unpack(outcome: { found: Findings } | { failure: Failure }): Outcome<Fi
   return 'found' in outcome ? { result: outcome.found } : { error: unpackFailure(outcome.failure) };
 }
 
-/** The files and what they come after, one behind the other in memory that can change hands. */
+/** The files and their metadata, concatenated in memory that can be transferred. */
 function pack(files: FileToExamine[]): { bytes: ArrayBuffer; files: PackedFile[] } {
   const places = new Map<Uint8Array, { start: number; end: number }>();
   let size = 0;

@@ -3,7 +3,7 @@ import type { Compression } from '../../image/content.ts';
 import type { Examine, Findings } from './examination.ts';
 import type { Failure } from './thread-error.ts';
 
-// What is said between the main thread and those that examine files (`intake-thread.ts`, `intake-worker.ts`).
+// The messages between the main thread and the threads that examine files (`intake-thread.ts`, `intake-worker.ts`).
 
 /** A small file whose bytes are part of a larger piece of memory. */
 export interface PackedFile {
@@ -13,7 +13,7 @@ export interface PackedFile {
   into?: string;
 }
 
-/** What a job is begun with. */
+/** The message that starts a job. */
 export type Beginning =
   | { type: 'start'; examine: Examine; ring: SharedArrayBuffer; slotSize: number }
   | { type: 'file'; examine: Examine; path: string }
@@ -37,11 +37,11 @@ export type ToWorker = { job: number } & (
   | { type: 'chunk'; slot: number; length: number }
   /** Of an image that is split: more of it. */
   | { type: 'bytes'; bytes: Uint8Array }
-  /** A piece of the disk was taken: the next may come. */
+  /** A piece of the disk was processed: the next may be sent. */
   | { type: 'next' }
   | { type: 'end' }
   | { type: 'abort' }
-  /** A process that unpacks has ended, or did not start; what is known of why. */
+  /** A process that unpacks has ended or did not start, with the reason if it is known. */
   | { type: 'unpacker-ended'; unpacker: number; reason: string }
 );
 

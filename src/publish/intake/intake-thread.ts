@@ -17,7 +17,7 @@ export class LostThread extends LimitError {
   }
 }
 
-/** What a thread says of a job, or what became of the thread. */
+/** The result of a job, or the failure of its thread. */
 export type Listener = (message: FromWorker | Error) => void;
 
 /** Work that a thread has been given. */
@@ -39,9 +39,9 @@ const answers = new Set<FromWorker['type']>(['free', 'room', 'found', 'split', '
 
 interface JobState {
   listener: Listener;
-  /** Answers that the thread owes. */
+  /** The number of results that are due. */
   asked: number;
-  /** Whether the thread waits for us. */
+  /** Whether the thread waits for the main thread. */
   waits: boolean;
 }
 
@@ -99,12 +99,12 @@ export class IntakeThread {
     return this.#jobs.size;
   }
 
-  /** @param onClose called once, when the job is done with or given up */
+  /** @param onClose called once, when the job has ended or was abandoned */
   begin(beginning: Beginning, listener: Listener, onClose: (finished: boolean) => void): Job {
     const job = ++this.#last;
     this.#jobs.set(job, { listener, asked: 0, waits: false });
     this.#worker.ref();
-    // What is packed for the thread changes hands instead of being copied.
+    // The bytes for the thread are transferred, not copied.
     this.#send({ job, ...beginning }, beginning.type === 'small' ? [beginning.bytes] : []);
     return {
       send: (message) => this.#send({ job, ...message }),
@@ -150,7 +150,7 @@ export class IntakeThread {
     this.#look();
   }
 
-  /** Watches the thread as long as it owes an answer. One that waits for bytes has nothing to show. */
+  /** Watches the thread as long as a result is due. A thread that waits for bytes makes no progress. */
   #look(): void {
     const owes = !this.#isGone && [...this.#jobs.values()].some(({ asked, waits }) => asked > 0 && !waits);
     if (!owes) {

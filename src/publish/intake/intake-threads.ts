@@ -4,9 +4,9 @@ import { IntakeThread, type Job, type Listener } from './intake-thread.ts';
 
 /**
  * Keeps the threads that examine files. A thread takes some 100 ms of computing to start, and a few MiB. Bytes that are
- * only hashed share as many threads as there are processors. A file that is looked into has a thread of its own: what is
- * wrong with it, up to a thread that has to be ended, is wrong with no other. How many of these there are at a time is
- * bounded by whoever begins jobs (`examination-places.ts`).
+ * only hashed share as many threads as there are processors. A file that is looked into has a thread of its own: what
+ * is wrong with it, up to a thread that has to be ended, is wrong with no other. The caller bounds their number
+ * (`examination-places.ts`).
  */
 export class IntakeThreads {
   readonly #sharedMost = Math.max(2, availableParallelism());
@@ -28,16 +28,16 @@ export class IntakeThreads {
     this.#program = options.program;
   }
 
-  /** Hashes bytes in a thread that hashes others, too. */
+  /** Hashes bytes in a shared thread. */
   beginShared(beginning: Beginning, listener: Listener): Job {
     return this.#leastBusy().begin(beginning, listener, () => undefined);
   }
 
-  /** @param options.keep whether the thread is of use for other files afterwards */
+  /** @param options.keep whether the thread can be reused for other files */
   beginOwn(beginning: Beginning, listener: Listener, options: { keep: boolean } = { keep: true }): Job {
     const thread = this.#idle.pop() ?? this.#start();
     return thread.begin(beginning, listener, (finished) => {
-      // One that was given up may be in the middle of anything.
+      // An abandoned thread may be in any state.
       if (finished && options.keep && !thread.isGone && this.#idle.length < this.#idleMost) {
         this.#idle.push(thread);
       } else void thread.terminate();

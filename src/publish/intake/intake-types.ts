@@ -4,9 +4,9 @@ import type { Digest } from '../../model/digest.ts';
 import type { ExaminationLimits } from './examination-places.ts';
 import type { WriteDown } from './tee-file.ts';
 
-// What `Intake` takes and gives.
+// The inputs and results of `Intake`.
 
-/** What the bytes that passed were. */
+/** The content of the bytes that have passed. */
 export interface Examined {
   digest: Digest;
   /** Bytes. */
@@ -18,45 +18,45 @@ export interface Examined {
 
 /** Bytes on their way from a source to a store. */
 export interface Passage {
-  /** The bytes, to be read once and to the end. They fail when the source fails or when they are no image file. */
+  /** The bytes, to be read once and to the end. They fail when the source fails or when they are not an image file. */
   bytes: AsyncIterable<Uint8Array>;
-  /** Settles after the last byte. A failure is also the failure of `bytes`, so nobody has to wait for both. */
+  /** Settles after the last byte. A failure is also the failure of `bytes`, so callers need not wait for both. */
   examined: Promise<Examined>;
 }
 
 /** Who sends a file. */
 export interface Sender {
-  /** Whose file it is: every client gets its turn. */
+  /** The sender of the file: examinations are shared fairly among clients. */
   client: string;
-  /** Where the client is. */
+  /** The address of the client. */
   address?: string;
 }
 
 export interface PassOptions extends Sender {
-  /** The bytes of the metadata item that they are a root of, for the fingerprint. */
+  /** The bytes of the metadata item that belongs to this root, for the fingerprint. */
   metadata?: Uint8Array;
   /** How many bytes are expected, when known. */
   size?: number;
   /** A file where they are written down as they pass; of a source that fails, too. Not of small ones. */
   into?: WriteDown;
-  /** A file where somebody else writes them down as they pass. */
+  /** A file to which the source writes them as they pass. */
   path?: string;
-  /** Nothing is lost while they wait at their source: they are not read before they can be examined. */
+  /** The bytes can wait at their source: they are not read before they can be examined. */
   patient?: boolean;
 }
 
-/** A file that was not looked into to its end. */
+/** A file whose examination was not completed. */
 export interface RefusedExamination extends Sender {
-  /** The setting that says how much is too much. */
+  /** The setting with the limit. */
   limit: LimitName;
   error: LimitError;
 }
 
-/** How examinations are bounded. */
+/** The bounds of examinations. */
 export interface IntakeOptions extends ExaminationLimits {
-  /** Milliseconds without progress after which an examination is given up. */
+  /** Milliseconds without progress after which an examination is ended. */
   timeout: number;
-  /** Where bytes wait for their examination. */
+  /** The directory for bytes that wait for their examination. */
   directory: string;
   onRefused?: (refused: RefusedExamination) => void;
   /** What threads run, when that is not `intake-worker.ts`. */

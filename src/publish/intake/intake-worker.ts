@@ -42,7 +42,7 @@ class ExaminationJob implements Job {
     this.#ring = ring;
     this.#slotSize = slotSize;
     this.#examination = Examination.start(examine, signs);
-    // Who takes the first message is told.
+    // The receiver of the first message gets the error.
     this.#examination.catch(() => undefined);
   }
 
@@ -68,7 +68,7 @@ class ExaminationJob implements Job {
     }
   }
 
-  /** @throws what writing down failed with */
+  /** @throws the error of writing */
   async #abort(): Promise<void> {
     this.#over = true;
     try {
@@ -107,7 +107,7 @@ async function takeAll({ job, bytes, files }: Extract<ToWorker, { type: 'small' 
   reply({ type: 'taken', job, outcomes });
 }
 
-/** Where a file may be already: of a thread that had to be ended later. */
+/** A file may exist already, from a thread that was ended later. */
 function write(path: string, bytes: Uint8Array): void {
   try {
     signs.onDisk(() => writeFileSync(path, bytes, { mode: 0o600 }));
@@ -119,7 +119,7 @@ function write(path: string, bytes: Uint8Array): void {
 /** Bytes of a file that are read at a time. */
 const readSize = 1024 * 1024;
 
-/** A file that is there as a whole. */
+/** A complete file. */
 async function takeFile({ job, examine, path }: Extract<ToWorker, { type: 'file' }>): Promise<void> {
   try {
     const examination = await Examination.start(examine, signs);
@@ -130,7 +130,7 @@ async function takeFile({ job, examine, path }: Extract<ToWorker, { type: 'file'
   }
 }
 
-/** Each chunk is written over by the next. @throws HeadwaterError what the disk failed with */
+/** Each chunk is overwritten by the next. @throws HeadwaterError the error of the disk */
 function* chunksOf(path: string): Generator<Uint8Array> {
   const reading = <Result>(work: () => Result): Result => {
     try {
@@ -162,7 +162,7 @@ port.on('message', (message: ToWorker) => {
   else if (message.type === 'start') jobs.set(message.job, new ExaminationJob(message));
   else if (message.type === 'split') jobs.set(message.job, new SplitJob(message, { reply, signs }));
   else if (jobs.has(message.job)) jobs.get(message.job)?.take(message);
-  // One that was at its end has written everything down.
+  // A job at its end has written everything.
   else if (message.type === 'abort') reply({ type: 'aborted', job: message.job });
   const isOver = message.type === 'abort' || message.type === 'end';
   if (isOver && jobs.get(message.job)?.staysOpen !== true) jobs.delete(message.job);

@@ -20,10 +20,10 @@ import { SpooledExamination } from './spooled-examination.ts';
 /** Files up to this many bytes are held in memory until they are examined as a whole. */
 export const maxFileInMemory = 256 * 1024;
 
-/** Bytes of a slot of the rings of files that come beside others, so that many of them take little memory. */
+/** The slot size, in bytes, of rings for files that arrive beside others, so that many rings need little memory. */
 const sharedSlotSize = 1024 * 1024;
 
-/** A thread that took more memory than this for a file, in bytes, is not kept: not all of it would be given back. */
+/** A thread that used more memory than this for a file, in bytes, is not reused: it would not release all of it. */
 const keptMemory = 40 * 1024 * 1024;
 
 /**
@@ -49,12 +49,12 @@ export class Intake {
     this.#batches = new IntakeBatches(this.#threads, this.#places);
   }
 
-  /** Examinations that run, and that wait for a place. */
+  /** The numbers of running and waiting examinations. */
   get load(): { running: number; waiting: number } {
     return { running: this.#places.running, waiting: this.#places.waiting };
   }
 
-  /** Lets bytes pass from `source` and examines them. */
+  /** Passes bytes of `source` on and examines them. */
   pass(source: AsyncIterable<Uint8Array>, options: PassOptions): Passage {
     let resolve: (examined: Examined) => void = () => undefined;
     let reject: (error: unknown) => void = () => undefined;
@@ -92,7 +92,7 @@ export class Intake {
     );
   }
 
-  /** sha256(metadata bytes, then root bytes) of bytes that are kept already. */
+  /** sha256(metadata bytes, then root bytes) of stored bytes. */
   async fingerprint(metadata: Uint8Array, root: AsyncIterable<Uint8Array>): Promise<Digest> {
     const ring = new SharedRingBuffer(this.#threads, [
       { examine: { identify: false, after: metadata }, shared: true },
@@ -147,7 +147,7 @@ export class Intake {
     return this.#spooled(options, { memory, keep });
   }
 
-  /** Examines few bytes when all of them are here. */
+  /** Examines few bytes when all have arrived. */
   #whole(client: string, after: { after?: Uint8Array }): Sink {
     const chunks: Uint8Array[] = [];
     return {
@@ -191,7 +191,7 @@ export class Intake {
     };
   }
 
-  /** Lets bytes wait on the disk until all have come and there is a place. */
+  /** Stores bytes on the disk until all have arrived and a place is free. */
   #spooled(options: PassOptions, { memory, keep }: { memory: number; keep: boolean }): Sink {
     const { client, metadata, into, path } = options;
     const { directory } = this.#options;

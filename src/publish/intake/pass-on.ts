@@ -4,7 +4,7 @@ import { parseDigest } from '../../model/digest.ts';
 import type { Findings } from './examination.ts';
 import type { Examined } from './intake-types.ts';
 
-/** Takes bytes and tells what they were. */
+/** Reads bytes and returns their content. */
 export interface Sink {
   put(chunk: Uint8Array): Promise<void>;
   end(): Promise<Findings[]>;
@@ -12,7 +12,7 @@ export interface Sink {
 }
 
 /**
- * Gives the bytes of a source on, once a sink has taken them.
+ * Passes the bytes of a source on, after a sink has read them.
  * @param open makes the sink, when enough of the first bytes have come to tell what they are, or all
  */
 export async function* passOn(

@@ -1,4 +1,4 @@
-/** How many bytes of memory wait to be used again at most: that of a few files at a time. */
+/** The largest amount of memory that waits for reuse, in bytes: that of a few files. */
 const maxFree = 40 * 1024 * 1024;
 
 const free = new Map<number, SharedArrayBuffer[]>();
@@ -15,7 +15,7 @@ export function takeRingMemory(size: number): SharedArrayBuffer {
   return memory;
 }
 
-/** Gives memory back, once, when no thread writes to it and nobody needs what a thread still reads of it. */
+/** Releases memory, once, when no thread writes to it and nothing needs what a thread still reads from it. */
 export function giveBackRingMemory(memory: SharedArrayBuffer): void {
   const size = memory.byteLength;
   if (freeBytes + size > maxFree) return;

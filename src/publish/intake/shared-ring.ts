@@ -5,7 +5,7 @@ import type { IntakeThreads } from './intake-threads.ts';
 import { giveBackRingMemory, takeRingMemory } from './ring-memory.ts';
 import { unpackFailure } from './thread-error.ts';
 
-/** Bytes of a slot when nothing else is said. Large enough that a message per slot costs nothing beside hashing it. */
+/** The default size of a slot, in bytes. Large enough that a message per slot costs little compared to hashing it. */
 const defaultSlotSize = 2 * 1024 * 1024;
 /** Slots of a ring: how far the sender may run ahead of the examination. */
 const slotCount = 4;
@@ -15,7 +15,7 @@ interface ThreadWork {
   examine: Examine;
   /** In a thread that has work of other rings, too: for bytes that are only hashed. */
   shared: boolean;
-  /** Whether a thread of its own is of use for other files afterwards. */
+  /** Whether its own thread can be reused for other files. */
   keep?: boolean;
 }
 
@@ -34,7 +34,7 @@ export class SharedRingBuffer {
   #filled = 0;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
-  /** The first thread writes the bytes down. */
+  /** The first thread writes the bytes to a file. */
   readonly #writesDown: boolean;
   #isGone = false;
   #isGivenBack = false;
@@ -100,7 +100,7 @@ export class SharedRingBuffer {
     }
   }
 
-  /** Gives up, at any time; resolves when what came so far is written down where it should be. */
+  /** Stops, at any time; resolves when the bytes so far are written, if they are to be. */
   async abort(): Promise<void> {
     this.#aborted ??= this.#abort();
     await this.#aborted;
@@ -116,12 +116,12 @@ export class SharedRingBuffer {
       });
     }
     for (const job of this.#jobs) job.close(false);
-    // A thread that has not ended yet may read what is somebody else's by then; nobody hears what it finds, and what it
-    // writes down it has written.
+    // A thread that has not ended yet may read bytes of another ring from here on: its result is ignored, and it has
+    // written everything that it writes.
     this.#giveBack();
   }
 
-  /** Once, whatever is called afterwards: from then on it is another ring's. */
+  /** Only once: afterwards, the memory belongs to another ring. */
   #giveBack(): void {
     if (this.#isGivenBack) return;
     this.#isGivenBack = true;

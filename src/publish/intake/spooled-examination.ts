@@ -10,11 +10,11 @@ import { unpackFailure } from './thread-error.ts';
 
 /** Where the bytes of a file are that is examined once all of them have come. */
 type Lies =
-  /** Somebody else writes them there as they pass. */
+  /** The source writes them there as they pass. */
   | { path: string }
-  /** They are to be written there. */
+  /** The examination writes them there. */
   | { into: WriteDown }
-  /** In a directory for what nobody needs afterwards. */
+  /** In a directory for temporary files. */
   | { directory: string };
 
 /**
@@ -68,7 +68,7 @@ export class SpooledExamination {
     });
   }
 
-  /** To be called in any case. */
+  /** Must always be called. */
   async discard(): Promise<void> {
     await this.close().catch(() => undefined);
     if ('directory' in this.#lies && this.#path !== undefined) await rm(this.#path, { force: true });

@@ -1,10 +1,10 @@
 import { close, closeSync, constants, fdatasync, openSync, writeSync } from 'node:fs';
 import { fileError } from '../../files/file-error.ts';
 
-/** Where bytes are written down as they pass. */
+/** A file to which bytes are written as they pass. */
 export interface WriteDown {
   path: string;
-  /** Bytes that are in the file already, and pass too. */
+  /** Bytes that are in the file already, and also pass. */
   from: number;
 }
 
@@ -46,7 +46,7 @@ export class LandingFile {
     if (this.#unsynced < syncSize || this.#isSyncing) return;
     this.#unsynced = 0;
     this.#isSyncing = true;
-    // Its failure is that of the sync at the end: whoever takes the file over needs that.
+    // A failure here also fails the sync at the end, which the store needs.
     fdatasync(this.#descriptor, () => {
       this.#isSyncing = false;
       if (this.#isClosed) close(this.#descriptor);

@@ -11,7 +11,7 @@ export class ThreadSigns {
     this.#values = new Int32Array(memory);
   }
 
-  /** Changes whenever the work has moved on. */
+  /** Changes whenever the work has made progress. */
   get progress(): number {
     return Atomics.load(this.#values, 0);
   }

@@ -4,9 +4,9 @@ import type { FromWorker, ToWorker } from '../intake/intake-messages.ts';
 import { packFailure } from '../intake/thread-error.ts';
 import type { ThreadSigns } from '../intake/thread-signs.ts';
 
-/** Splits one unified image in a thread: gets its bytes, and gives its disk piece by piece, then the rest. */
+/** Splits one unified image in a thread: receives its bytes, and sends its disk piece by piece, then the rest. */
 export class SplitJob {
-  /** Pieces of the disk are asked for also when all bytes of the image have come. */
+  /** Pieces of the disk are still requested after all bytes of the image have arrived. */
   readonly staysOpen = true;
   readonly #id: number;
   readonly #reply: (message: FromWorker) => void;
@@ -32,7 +32,7 @@ export class SplitJob {
       void this.#packed.write(message.bytes).then(() => this.#reply({ type: 'room', job: this.#id }));
     } else if (message.type === 'next') this.#onNext();
     else if (message.type === 'end') this.#packed.end();
-    // One that is given up ends with its thread.
+    // An abandoned job ends with its thread.
   }
 
   async #give(disk: AsyncIterable<Uint8Array>, size: number): Promise<void> {
@@ -42,7 +42,7 @@ export class SplitJob {
       this.#signs.moveOn();
       await new Promise<void>((resolve) => {
         this.#onNext = resolve;
-        // A copy, since a view goes with all of the memory that it is a view of.
+        // A copy, because a view would transfer all of its underlying memory.
         this.#reply({ type: 'piece', job, bytes: Uint8Array.from(bytes) });
       });
     }

@@ -6,13 +6,13 @@ import type { Job } from '../intake/intake-thread.ts';
 import type { IntakeThreads } from '../intake/intake-threads.ts';
 import { unpackFailure } from '../intake/thread-error.ts';
 
-/** How many pieces of the image are on their way to the thread. */
+/** The number of pieces of the image that may be on their way to the thread. */
 const maxChunksAhead = 4;
 
 /**
  * `splitUnified` in a thread of its own.
- * @param options.onUnpacked called when the thread has done its part; the taker of the disk may have work left
- * @throws HeadwaterError what `splitUnified`, `source` and `takeDisk` throw, and what became of the thread
+ * @param options.onUnpacked called when the thread has finished; the receiver of the disk may still be working
+ * @throws HeadwaterError errors of `splitUnified`, `source` and `takeDisk`, and failures of the thread
  */
 export async function splitInThread(
   threads: IntakeThreads,
@@ -28,7 +28,7 @@ export async function splitInThread(
   }
 }
 
-/** The side of the main thread. */
+/** The part in the main thread. */
 class Splitting {
   readonly #job: Job;
   readonly #takeDisk: TakeDisk;
@@ -71,7 +71,7 @@ class Splitting {
       await this.#taken;
       return archive;
     } catch (error) {
-      // Whoever takes the disk is told; nothing of it goes on behind the back of the caller.
+      // The receiver of the disk is notified, and finishes before the caller continues.
       await this.#taken.catch(() => undefined);
       throw error;
     }
@@ -90,7 +90,7 @@ class Splitting {
       }
       if (this.#isDone) return;
       this.#room -= 1;
-      // A copy, since the source writes over what it gave.
+      // A copy, because the source reuses its chunks.
       this.#job.send({ type: 'bytes', bytes: Uint8Array.from(chunk) });
     }
     this.#job.send({ type: 'end' });

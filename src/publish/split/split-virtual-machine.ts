@@ -3,9 +3,9 @@ import type { Destination, StoredFile } from '../destination/destination.ts';
 import type { SourceFile } from '../request.ts';
 
 /**
- * Keeps a unified virtual machine as the two parts of a split image, reading it once more.
- * @param source where it was taken from
- * @param unified what it was found to be
+ * Stores a unified virtual machine as the two parts of a split image. It reads the image once more.
+ * @param source the file that was stored
+ * @param unified the stored file, with its content
  */
 export async function splitVirtualMachine(
   destination: Destination,

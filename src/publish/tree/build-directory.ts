@@ -24,7 +24,7 @@ import { checksumsName, parseChecksums } from './checksums.ts';
 import { type ImageYaml, imageYamlName, parseImageYaml } from './image-yaml.ts';
 import { type ImageYamlFacts, imageYamlFacts } from './image-yaml-facts.ts';
 
-/** A version to publish, and what was left out or looked odd, in words. */
+/** A version to publish, and warnings, such as omitted files. */
 export interface BuildDirectory {
   request: PublishRequest;
   warnings: string[];
@@ -32,24 +32,24 @@ export interface BuildDirectory {
 
 export interface BuildDirectoryOptions {
   /**
-   * What is known of the product: from flags, or from the path in a tree. Becomes part of the request, and decides
-   * which release aliases and requirements of image.yaml are meant.
+   * The known fields of the product: from flags, or from the path in a tree. They become part of the request, and
+   * decide which release aliases and requirements of image.yaml are meant.
    */
   product?: Partial<ProductKey>;
-  /** Leave the files where they are ({@link SourceFile}). */
+  /** Leave the files in place ({@link SourceFile}). */
   inPlace?: boolean;
-  /** A directory, by its real path, that symbolic links must not lead out of. Anywhere is fine when left out. */
+  /** A directory, by its real path, that symbolic links must not leave. No restriction if omitted. */
   within?: string;
-  /** Digests known from elsewhere, by name; those of SHA256SUMS go before them. */
+  /** Digests from another source, by name; those of SHA256SUMS override them. */
   digests?: ReadonlyMap<string, Digest>;
 }
 
 /**
- * Reads a directory that an image builder (distrobuilder, lxd-imagebuilder) left behind: one version's files, by
- * their usual names, the digests that SHA256SUMS says they must have, and what image.yaml says of the product.
- * Image bytes are not read, save to tell apart two metadata tarballs.
- * @throws HeadwaterError `not-found`: no such directory; `invalid`: no image in it, an image that is not whole yet,
- * or a SHA256SUMS or image.yaml that cannot be read
+ * Reads a directory that an image builder (distrobuilder, lxd-imagebuilder) wrote: one version's files, by their usual
+ * names, their digests in SHA256SUMS, and the details of the product in image.yaml. Image bytes are not read, except to
+ * compare two metadata tarballs.
+ * @throws HeadwaterError `not-found`: no such directory; `invalid`: no image in it, an incomplete image, or a
+ * SHA256SUMS or image.yaml that cannot be read
  */
 export async function readBuildDirectory(
   path: string,
@@ -125,7 +125,7 @@ async function sameBytes(
 ): Promise<boolean> {
   const known = [digests.get(one.name), digests.get(other.name)];
   if (known[0] !== undefined && known[1] !== undefined) return known[0] === known[1];
-  // Metadata is small. Two roots are not worth a read: of the one that is left out, the person is told.
+  // Metadata is small. Two roots are not compared: a warning names the one that is left out.
   if (one.role !== 'metadata') return false;
   const paths = [join(directory, one.name), join(directory, other.name)] as const;
   try {
@@ -142,7 +142,7 @@ async function hashOf(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-// The versions of a tree mostly carry the same definition, and reading one takes longer than all else done here.
+// The versions of a tree mostly have the same definition, and reading one takes longer than the rest of this function.
 let lastDefinition: { content: string; read: ImageYaml } | undefined;
 
 function readFacts(content: string, directory: string, product: Partial<ProductKey>): ImageYamlFacts {

@@ -9,7 +9,7 @@ import {
   tarballFiles,
 } from '../../model/item-types.ts';
 
-/** What a file of a version is for: its type, as far as its name tells it. A version has at most one of each. */
+/** The role of a file in a version, according to its name. A version has at most one file of each role. */
 type Role = ItemType | 'other tarball';
 
 // Of several names for the same role, the earlier pattern is preferred.
@@ -20,21 +20,21 @@ const patterns: [Role, RegExp][] = [
   ...tarballFiles.map((pattern): [Role, RegExp] => ['other tarball', pattern]),
 ];
 
-// Disks in formats that neither LXD nor Incus takes.
+// Disks in formats that neither LXD nor Incus accepts.
 const foreignDiskName = /\.(?:img|raw|iso|vmdk|vhdx?|vdi|ova)$/;
 
 /** Roots that are published together with metadata. */
 const splitRoots = itemTypeNames.filter((type) => imageTypeOf(type) !== undefined && !isUnified(type));
 
-/** A file that a version may be made of. */
+/** A file that may belong to a version. */
 export interface Candidate {
   name: string;
   role: Role;
-  /** The lower, the sooner it is taken. */
+  /** The lower, the more preferred. */
   rank: number;
 }
 
-/** What a file is for, by its name; undefined for what no version is made of. */
+/** The role of a file, by its name; undefined for a file that belongs to no version. */
 export function candidateOf(name: string): Candidate | undefined {
   const rank = patterns.findIndex(([, pattern]) => pattern.test(name));
   const role = patterns[rank]?.[0];
@@ -46,12 +46,12 @@ export function looksLikeImage(name: string): boolean {
   return candidateOf(name) !== undefined || foreignDiskName.test(name);
 }
 
-/** Whether a name is one that a program gives to an image file while it writes it. */
+/** Whether a program gives such a name to an image file while it writes the file. */
 export function isPartial(name: string): boolean {
   return /\.(?:part|tmp)$/.test(name) && looksLikeImage(name.replace(/\.[^.]*$/, ''));
 }
 
-/** Why files that look like images are no part of a version, in words. */
+/** Explains why files that look like images are not part of a version. */
 export function leftOut(names: string[]): string[] {
   const disks = names.filter((name) => foreignDiskName.test(name) && candidateOf(name) === undefined);
   return [
@@ -60,14 +60,14 @@ export function leftOut(names: string[]): string[] {
   ];
 }
 
-/** Tells whether two files that play the same role hold the same bytes. */
+/** Tells whether two files of the same role have the same bytes. */
 export type SameBytes = (one: Candidate, other: Candidate) => Promise<boolean>;
 
 /**
  * Chooses a version's files among candidates: metadata and roots, or else one unified tarball.
- * @param where what messages call the place that the candidates are from
- * @returns the names of the chosen files, metadata first as far as names tell, and what was left out, in words
- * @throws HeadwaterError `invalid` when there is nothing to choose, no way to, or no root
+ * @param where the origin of the candidates, in messages
+ * @returns the names of the chosen files, metadata first as far as names tell, and warnings about omitted files
+ * @throws HeadwaterError `invalid` when there are no candidates, the choice is ambiguous, or there is no root
  */
 export async function chooseFiles(
   candidates: Candidate[],
@@ -93,12 +93,12 @@ export async function chooseFiles(
   return { chosen: [...taken.values()].map(({ name }) => name), warnings };
 }
 
-/** A version that is not whole, or not yet. */
+/** A version that is incomplete, perhaps only for now. */
 export function incomplete(where: string, reason: string): HeadwaterError {
   return new HeadwaterError('invalid', `${where}: incomplete: ${reason}`);
 }
 
-/** What belongs to the version, best first, and what does not because there is something better. */
+/** The files of the version, the preferred first, and the files that are omitted because there are better ones. */
 function split(candidates: Candidate[], where: string): { chosen: Candidate[]; rest: Candidate[] } {
   const ordered = candidates.toSorted((a, b) => a.rank - b.rank || (a.name < b.name ? -1 : 1));
   const among = (...roles: Role[]) => ordered.filter(({ role }) => roles.includes(role));

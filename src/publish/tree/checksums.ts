@@ -1,7 +1,7 @@
 import { HeadwaterError } from '../../errors.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
 
-/** The name of the file that builders list their files' digests in. */
+/** The name of the file in which builders list digests. */
 export const checksumsName = 'SHA256SUMS';
 
 // `<hex>  name` (text) and `<hex> *name` (binary) are what sha256sum writes, `<hex> name` what some builders do;
@@ -10,8 +10,7 @@ const line = /^(\\?)([0-9A-Fa-f]{64}) [ *]?(.*\S)$/;
 
 /**
  * Reads SHA256SUMS: the digest of each file beside it, by name (`./name` is `name`). Files of other directories are
- * passed over.
- * @param source what messages call the file
+ * skipped. @param source the name of the file in messages
  * @throws HeadwaterError `invalid`, naming file and line
  */
 export function parseChecksums(text: string, source: string): Map<string, Digest> {

@@ -5,7 +5,7 @@ import { type ProductKey, parseAlias } from '../../model/names.ts';
 import { assertRequirement, assertText } from '../checked-request.ts';
 import { type FilteredRequirements, type ImageYaml, imageYamlName } from './image-yaml.ts';
 
-/** What a build definition says of one product. */
+/** The details of one product in a build definition. */
 export interface ImageYamlFacts {
   osTitle?: string;
   aliases: string[];
@@ -15,11 +15,11 @@ export interface ImageYamlFacts {
 
 /**
  * Applies the `simplestream` block of a build definition to a product, as simplestream-maintainer does: a release's
- * aliases stand for it in the product's own aliases; requirements apply where every filter matches, later ones
- * over earlier ones.
- * @param known what is known of the product; what is missing is taken from the definition's `image` block, which
- * may lack it too, because builders are given it on the command line
- * @throws HeadwaterError `invalid` for an alias, a requirement or a name that is none; the message starts with `image.yaml`
+ * aliases stand for it in the product's own aliases; requirements apply where every filter matches, later ones over
+ * earlier ones.
+ * @param known the known fields of the product; missing ones come from the definition's `image` block, which may lack
+ * it too, because builders are given it on the command line
+ * @throws HeadwaterError `invalid` for a malformed alias, requirement or name; the message starts with `image.yaml`
  */
 export function imageYamlFacts(image: ImageYaml, known: Partial<ProductKey>): ImageYamlFacts {
   const product = { ...image.product, ...known };
@@ -60,7 +60,7 @@ function applies(entry: FilteredRequirements, product: Partial<ProductKey>, warn
     if (!wanted.some((name) => normal(field, name) === normal(field, value))) return false;
   }
   if (entry.types.length === 0) return true;
-  // Requirements belong to a product, whose versions may hold both types.
+  // Requirements belong to a product, whose versions may contain both types.
   warnings.push(`${entry.where}.types: left out, because requirements are not told apart by type`);
   return false;
 }
@@ -95,15 +95,15 @@ function aliasesOf(image: ImageYaml, product: Partial<ProductKey>, warnings: str
       for (const alias of aliasesFor(other, family)) aliases.add(checked(alias, where));
     }
   }
-  // Every product has these two of its own release anyway.
+  // Every product has these two aliases of its own release in any case.
   aliases.delete(`${family.os}/${own}/${family.variant}`);
   if (family.variant === 'default') aliases.delete(`${family.os}/${own}`);
   return [...aliases];
 }
 
 /**
- * The aliases of a product under one name of its release. The variant `default` may be left out, and so may the
- * release `current`, which is what distributions without releases have (simplestream-maintainer's rule).
+ * The aliases of a product under one name of its release. The variant `default` may be omitted, and so may the release
+ * `current` of distributions without releases (simplestream-maintainer's rule).
  */
 function aliasesFor(release: string, { os, variant }: { os: string; variant: string }): string[] {
   const aliases = [`${os}/${release}/${variant}`];

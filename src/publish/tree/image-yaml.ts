@@ -8,7 +8,7 @@ import { aliasLimit, parseYaml } from '../../yaml.ts';
 /** The name under which builders leave their definition beside the image. */
 export const imageYamlName = 'image.yaml';
 
-/** Requirements and the products they are meant for; an empty list is no filter. */
+/** Requirements and the products to which they apply; an empty list does not filter. */
 export interface FilteredRequirements {
   /** The field in messages: `image.yaml: simplestream.requirements[0]`. */
   where: string;
@@ -28,7 +28,7 @@ export interface ImageYaml {
   /** `simplestream.release_aliases`: other names of releases, by release. */
   releaseAliases: Map<string, string[]>;
   requirements: FilteredRequirements[];
-  /** What the `image` block says the build is of. */
+  /** The product of the build, according to the `image` block. */
   product: Partial<ProductKey>;
   warnings: string[];
 }
@@ -56,7 +56,7 @@ export function parseImageYaml(content: string): ImageYaml {
   };
 }
 
-/** Every plain value stays the text it was written as: `24.10` is a release here, not the number 24.1. */
+/** Every plain value stays the text as written: `24.10` is a release here, not the number 24.1. */
 function readUntyped(content: string): unknown {
   const lineCounter = new LineCounter();
   const parsed = parseYaml(content, { schema: 'failsafe', merge: true, lineCounter });
@@ -121,7 +121,7 @@ function readProduct(value: unknown, where: string): Partial<ProductKey> {
   return defined({ os, release, architecture, variant });
 }
 
-// A misspelt filter would let its requirements apply to every product: worth a word.
+// A misspelt filter would let its requirements apply to every product: it gets a warning.
 function unknownKeys(fields: Untyped, known: string[], where: string): string[] {
   return Object.keys(fields)
     .filter((key) => !known.includes(key))

@@ -3,15 +3,15 @@ import { basename } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { codeOf, isKind } from '../../errors.ts';
 
-/** What is known of a directory or version whose files may still change. */
+/** The state of a directory or version whose files may still change. */
 interface State {
-  /** Names, sizes and times of its files when it was last looked at. */
+  /** Names, sizes and times of its files at the last check. */
   signature: string;
-  /** Since when they have been so, on a clock that only goes forward. */
+  /** Since when they have not changed, on a monotonic clock. */
   since: number;
-  /** When to deal with it again although its files are the same. */
+  /** When to handle it again although its files are the same. */
   retryAt: number;
-  /** Whether it was dealt with as its files are. */
+  /** Whether it was handled in this state. */
   handled: boolean;
 }
 
@@ -34,7 +34,7 @@ export class StableFiles {
     this.#retry = retry;
   }
 
-  /** Whether a thing was looked at, or finished, and not forgotten since. */
+  /** Whether an entry was checked or finished, and not forgotten since. */
   has(key: string): boolean {
     return this.#states.has(key) || this.#finished.has(key);
   }
@@ -43,7 +43,10 @@ export class StableFiles {
     return this.#finished.has(key);
   }
 
-  /** Looks at a thing's files: `ready` when they have settled and were not dealt with as they are. */
+  /**
+   * Checks the files of an entry: `ready` when they have not changed for long enough and were not handled in this
+   * state.
+   */
   async look(key: string, paths: string[]): Promise<'ready' | 'settling' | 'handled'> {
     const signature = await signatureOf(paths);
     const now = performance.now();
@@ -56,13 +59,16 @@ export class StableFiles {
     return now - state.since >= this.#settle && !paths.some(isUnfinished) ? 'ready' : 'settling';
   }
 
-  /** The thing need not be looked at again, whatever becomes of its files. */
+  /** The entry need not be checked again, even if its files change. */
   finish(key: string): void {
     this.#states.delete(key);
     this.#finished.add(key);
   }
 
-  /** The thing was dealt with as its files are; with an error, in vain. What is not their fault is tried again. */
+  /**
+   * The entry was handled in its present state, or failed with an error. An error that is not the files' fault is
+   * retried.
+   */
   handle(key: string, error?: unknown): void {
     const state = this.#states.get(key);
     if (state === undefined) return;
@@ -70,7 +76,7 @@ export class StableFiles {
     state.retryAt = isPassing(error) ? performance.now() + this.#retry : Number.POSITIVE_INFINITY;
   }
 
-  /** Forgets the things that are gone. */
+  /** Forgets entries that no longer exist. */
   keepOnly(keys: ReadonlySet<string>): void {
     for (const known of [this.#states, this.#finished]) {
       for (const key of known.keys()) {

@@ -16,7 +16,7 @@ import { type ListedItem, readFile, readVersion } from '../../simplestreams/read
 import type { Candidate } from './build-files.ts';
 import type { TreeFailure } from './tree-walk.ts';
 
-/** A file as a document names it. */
+/** A file in a document. */
 interface DocumentFile extends Candidate {
   /** Below the tree's directory; unique in the version. */
   name: string;
@@ -25,9 +25,9 @@ interface DocumentFile extends Candidate {
   size?: number;
 }
 
-/** A version as a document names it. */
+/** A version in a document. */
 export interface DocumentVersion {
-  /** What messages call it: the document, the product and the version. */
+  /** Its name in messages: the document, the product and the version. */
   path: string;
   product: ProductKey;
   /** `YYYYMMDD_HHMM` */
@@ -39,7 +39,7 @@ export interface DocumentVersion {
   deltas: boolean;
 }
 
-/** What the simplestreams documents of a tree say. */
+/** The content of the simplestreams documents of a tree. */
 export interface TreeDocuments {
   /** The documents that were read or should have been. */
   paths: string[];
@@ -50,14 +50,14 @@ export interface TreeDocuments {
 // A document of 100,000 versions with deltas has 75 MB.
 const maxDocumentSize = 256 * 1024 * 1024;
 
-/** Where the first document of a tree is. */
+/** The path of the first document of a tree. */
 export function indexOf(root: string): string {
   return join(root, 'streams/v1/index.json');
 }
 
 /**
- * Reads the simplestreams documents of a tree: `streams/v1/index.json` and those that it names. What is wrong in
- * one product or version is a failure of that one.
+ * Reads the simplestreams documents of a tree: `streams/v1/index.json` and those that it names. A fault in one product
+ * or version is a failure of that one only.
  * @returns no paths when there is no index
  */
 export async function readTreeDocuments(root: string): Promise<TreeDocuments> {
@@ -107,7 +107,7 @@ function readJson(content: string, path: string): Untyped {
   }
 }
 
-/** Reads the versions of a document; what is wrong in one of them, or in a product, is a failure of that one. */
+/** Reads the versions of a document. A fault in one of them, or in a product, is a failure of that one only. */
 function readVersions(content: string, path: string, documents: TreeDocuments): void {
   const versions: DocumentVersion[] = [];
   const failures: TreeFailure[] = [];
@@ -145,7 +145,7 @@ function readFiles(listed: ListedVersion): Pick<DocumentVersion, 'serial' | 'lab
   };
 }
 
-/** The file of an item that a version may be made of. */
+/** The file of an item that may belong to a version. */
 function readCandidate(item: ListedItem): DocumentFile[] {
   const { ftype, type, where } = item;
   if (type === undefined || type === 'squashfs.vcdiff') return [];

@@ -12,26 +12,26 @@ export interface TreeScanOptions {
   /** Publishes a version; the next waits until this is done. A rejection goes to `onError`. */
   onVersion: (found: FoundRequest) => void | Promise<void>;
   /**
-   * Hears of what could not be taken. A version is tried again when its files change; and after a while, too, when
-   * the fault was not its own (the store is down or full).
+   * Receives the failures. A version is tried again when its files change; and after a while, too, when the fault was
+   * not its own (the store is down or full).
    */
   onError: (failure: TreeFailure) => void;
   /** Ends the watching, between two versions. */
   signal: AbortSignal;
-  /** Asked of a version before its files are looked at. */
+  /** Called for a version before its files are checked. */
   known?: Known;
 }
 
 const noDocuments: TreeDocuments = { paths: [], versions: [], failures: [] };
 
-/** Looks through a tree, again and again, for versions that have settled since the last time. */
+/** Scans a tree repeatedly for versions that have become stable since the last scan. */
 export class TreeScan {
   readonly #directory: string;
   readonly #options: TreeScanOptions;
   readonly #settling: StableFiles;
   readonly #hints: WatchHints;
   #documents: TreeDocuments | undefined;
-  /** What the last scan could not take, so that it is said once only. */
+  /** The failures of the last scan, so that each is reported only once. */
   #failures = new Map<string, string>();
 
   constructor(directory: string, options: TreeScanOptions, settling: StableFiles, hints: WatchHints) {
@@ -41,7 +41,7 @@ export class TreeScan {
     this.#hints = hints;
   }
 
-  /** Looks once, and hands on what has settled. @returns whether there is something that has not settled yet */
+  /** Scans once, and passes on the stable versions. @returns whether some are not stable yet */
   async run(): Promise<boolean> {
     const index = indexOf(this.#directory);
     const seen = new Set([index]);
@@ -71,13 +71,13 @@ export class TreeScan {
     return unsettled;
   }
 
-  /** Documents are rewritten while they are watched, not always at once: they must settle like versions. */
+  /** Documents are rewritten while they are watched, not always at once: they must become stable like versions. */
   async #readDocuments(index: string): Promise<boolean> {
     const paths = new Set([index, ...(this.#documents?.paths ?? [])]);
     const readiness = await this.#settling.look(index, [...paths]);
     if (readiness === 'ready') {
       const read = await readTreeDocuments(this.#directory);
-      // What one document said lasts until it can be read again: its versions are not gone.
+      // The versions of a document stay until it can be read again: they are not gone.
       const broken = read.failures.some(({ path }) => read.paths.includes(path));
       this.#documents = broken ? { ...read, versions: this.#documents?.versions ?? read.versions } : read;
       this.#settling.handle(index);
@@ -85,7 +85,7 @@ export class TreeScan {
     return readiness === 'settling';
   }
 
-  /** @returns whether the version has yet to settle */
+  /** @returns whether the version is not stable yet */
   async #consider(version: TreeVersion): Promise<boolean> {
     const { path, product, serial } = version;
     const settling = this.#settling;
@@ -94,7 +94,7 @@ export class TreeScan {
       settling.finish(path);
       return false;
     }
-    // A directory that cannot be listed says why when it is read.
+    // A directory that cannot be listed gives its error when it is read.
     const readiness = await settling.look(path, await version.listFiles().catch(() => []));
     if (readiness !== 'ready') return readiness === 'settling';
     try {
@@ -109,7 +109,7 @@ export class TreeScan {
   }
 
   #report(failures: TreeFailure[]): void {
-    // Until the documents are read, what they explain looks like a fault.
+    // Until the documents are read, directories that they explain look like faults.
     if (this.#documents === undefined) return;
     const before = this.#failures;
     this.#failures = new Map(failures.map(({ path, error }) => [path, error.message]));

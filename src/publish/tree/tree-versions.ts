@@ -14,27 +14,27 @@ import { type TreeFailure, type VersionDirectory, walkTree } from './tree-walk.t
 
 /** A version of a tree that can be published. */
 export interface FoundRequest {
-  /** Its directory, or the document, product and version that name it: what messages call it. */
+  /** Its name in messages: its directory, or the document, product and version. */
   path: string;
   request: PublishRequest;
-  /** What was left out or looked odd, in words. */
+  /** Warnings, such as omitted files. */
   warnings: string[];
 }
 
-/** A version of a tree whose files have not been looked at yet. */
+/** A version of a tree whose files have not been checked yet. */
 export interface TreeVersion {
-  /** As {@link FoundRequest.path}; tells it from the others of its tree. */
+  /** As {@link FoundRequest.path}; unique in its tree. */
   path: string;
   product: ProductKey;
   serial: string;
-  /** The paths of its files as they are now. */
+  /** The current paths of its files. */
   listFiles(): Promise<string[]>;
-  /** @throws HeadwaterError `invalid` when it is no whole version */
+  /** @throws HeadwaterError `invalid` when it is not a complete version */
   read(): Promise<FoundRequest>;
 }
 
 /**
- * The versions of a tree, without looking at their files.
+ * The versions of a tree, without checking their files.
  * @param onDirectory called with each directory above the versions
  */
 export async function* treeVersions(
@@ -46,7 +46,7 @@ export async function* treeVersions(
   const described = describe(start, documents);
   const found = new Set<DocumentVersion>();
   const walk = walkTree(start, onDirectory);
-  // The walk has found the directory to be there once it gives anything.
+  // Once the walk yields anything, the directory is known to exist.
   let step = await walk.next();
   const within = await realpath(start).catch((error: unknown) => {
     throw fileError(error, { path: root, doing: 'list', isInput: true });
@@ -55,7 +55,7 @@ export async function* treeVersions(
   for (; !step.done; step = await walk.next()) {
     const named = described.versions.get(step.value.path);
     if ('error' in step.value) {
-      // Where the documents name the files, a directory may be called anything.
+      // If the documents name the files, a directory may have any name.
       if (named === undefined) yield step.value;
       continue;
     }

@@ -7,28 +7,28 @@ import { badLink, follow, isWithin, leadsOut } from '../../files/symbolic-links.
 import { parseArchitecture } from '../../model/architecture.ts';
 import { type ProductKey, parseNamePart, parseSerial } from '../../model/names.ts';
 
-/** A directory that holds one version's files: `…/<os>/<release>/<architecture>/<variant>/<serial>`. */
+/** A directory with the files of one version: `…/<os>/<release>/<architecture>/<variant>/<serial>`. */
 export interface VersionDirectory {
   path: string;
   product: ProductKey;
-  /** `YYYYMMDD_HHMM`, however the directory writes it. */
+  /** `YYYYMMDD_HHMM`, in whatever form the directory has it. */
   serial: string;
 }
 
-/** What could not be taken from a tree, and why. */
+/** A failure in a tree, with its reason. */
 export interface TreeFailure {
   path: string;
   error: Error;
 }
 
-// What builders call their files. Where such a file lies, a version was meant to be.
+// The file names of builders. A directory with such a file was meant to be a version.
 const buildFile = /^(?:(?:lxd|incus|root|rootfs)\.tar\.|rootfs\.squashfs$|disk\.qcow2$)/;
 
 /**
- * Looks for version directories in a tree, in the order of their names. Reads the directories above them and nothing
- * else. Names that start with a dot are not entered, symbolic links out of the tree are not followed.
+ * Finds version directories in a tree, sorted by name. Reads only the directories above them. Names that start with a
+ * dot are not entered, symbolic links out of the tree are not followed.
  * @param onDirectory called with each directory that is read
- * @throws HeadwaterError `not-found` or `invalid` when `root` is no directory that can be read
+ * @throws HeadwaterError `not-found` or `invalid` when `root` is not a readable directory
  */
 export async function* walkTree(
   root: string,
@@ -76,8 +76,8 @@ export async function* walkTree(
 }
 
 /**
- * The product whose versions a directory holds, if it holds any; an error when its name cannot be a product's; and
- * undefined for a directory that is at no such place.
+ * The product whose versions a directory contains, if any; an error when its name cannot be a product's; and undefined
+ * for a directory at another depth.
  */
 function productAt(directory: string): ProductKey | Error | undefined {
   const [variant, architecture, release, os] = lastParts(directory);
@@ -87,7 +87,7 @@ function productAt(directory: string): ProductKey | Error | undefined {
   try {
     parseArchitecture(architecture);
   } catch {
-    // Nothing else tells a product's directory from any other.
+    // Nothing else distinguishes a product's directory from others.
     return undefined;
   }
   try {
@@ -106,7 +106,7 @@ function parseKey(os: string, release: string, architecture: string, variant: st
   };
 }
 
-/** The version that a directory holds, going by its name; undefined when that is no serial. */
+/** The version in a directory, according to its name; undefined when the name is not a serial. */
 function versionIn(
   product: ProductKey | Error | undefined,
   path: string,
@@ -129,7 +129,7 @@ function lastParts(path: string): string[] {
     .reverse();
 }
 
-/** A link in a version's place is that version; one to a directory elsewhere in the tree is found there. */
+/** A link in the place of a version is that version; the target of a link elsewhere in the tree is found there. */
 async function atLink(
   path: string,
   version: VersionDirectory | TreeFailure | undefined,
@@ -147,7 +147,7 @@ async function atLink(
   }
 }
 
-/** Why a directory that holds a version's files is none. */
+/** Why a directory with the files of a version is not one. */
 function misplacement(directory: string): HeadwaterError {
   let reason = 'publish it by itself';
   try {

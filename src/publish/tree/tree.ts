@@ -4,21 +4,20 @@ import { readTreeDocuments } from './tree-documents.ts';
 import { type FoundRequest, type TreeVersion, treeVersions } from './tree-versions.ts';
 import type { TreeFailure } from './tree-walk.ts';
 
-/** A version of a tree, or why one could not be taken. */
+/** A version of a tree, or the reason of a failure. */
 export type FoundVersion = FoundRequest | TreeFailure;
 
 /** Tells whether a version is published already. */
 export type Known = (product: ProductKey, serial: string) => boolean | Promise<boolean>;
 
 /**
- * Finds the versions of a tree, for taking it over in place: version directories at any depth
- * (`…/<os>/<release>/<architecture>/<variant>/<serial>/`: simplestream-maintainer, lxd-image-server), and versions
- * that only the tree's documents name (incus-simplestreams). Where documents and directories both describe a
- * product, the documents' aliases, titles, requirements, end of life and label are taken.
+ * Finds the versions of a tree, to publish them in place: version directories at any depth
+ * (`…/<os>/<release>/<architecture>/<variant>/<serial>/`: simplestream-maintainer, lxd-image-server), and versions that
+ * only the tree's documents name (incus-simplestreams). Where documents and directories both describe a product, the
+ * documents' aliases, titles, requirements, end of life and label apply.
  *
- * One bad version never stops the others. Reads names and small text files only, and of a version that is known
- * nothing at all.
- * @throws HeadwaterError `not-found` or `invalid` when `directory` is no directory that can be read
+ * One bad version never stops the others. Reads only names and small text files, and nothing of a known version.
+ * @throws HeadwaterError `not-found` or `invalid` when `directory` is not a readable directory
  */
 export async function* findVersions(
   directory: string,

@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 const maxDirectories = 4096;
 
 /**
- * Tells that something changed in one of the directories above a tree's versions. Only a hint: the system may drop
+ * Reports that something changed in one of the directories above a tree's versions. Only a hint: the system may drop
  * events, grant no watches, or know nothing of changes made by another machine on a network file system.
  */
 export class WatchHints {
@@ -35,14 +35,15 @@ export class WatchHints {
   #add(path: string): void {
     try {
       const watcher = watch(path, { persistent: false }, (_, name) => {
-        // A directory that is removed reports its own name: its watcher is dead, and one made anew needs another.
+        // A directory that is removed reports its own name: its watcher is dead, and a directory created again needs a
+        // new one.
         if (name === basename(path)) this.#drop(path);
         this.#onHint();
       });
       watcher.on('error', () => this.#drop(path));
       this.#watchers.set(path, watcher);
     } catch {
-      // No watch to be had (ENOSPC, EMFILE) or gone already: the next scan sees what there is.
+      // The system grants no watch (ENOSPC, EMFILE), or the directory is gone: the next scan finds out.
     }
   }
 

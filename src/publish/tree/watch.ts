@@ -6,11 +6,11 @@ import { TreeScan, type TreeScanOptions } from './tree-scan.ts';
 import { WatchHints } from './watch-hints.ts';
 
 export interface WatchOptions extends TreeScanOptions {
-  /** How long a version's files must have been unchanged, in milliseconds: 2,000 when left out. */
+  /** How long a version's files must have been unchanged, in milliseconds; 2,000 if omitted. */
   settle?: number;
-  /** The longest time between two scans of the tree, in milliseconds: 10,000 when left out. */
+  /** The longest time between two scans of the tree, in milliseconds; 10,000 if omitted. */
   interval?: number;
-  /** Milliseconds after which what failed through no fault of its own is tried again: 30,000 when left out. */
+  /** Milliseconds after which a version is retried whose failure was not its own fault; 30,000 if omitted. */
   retry?: number;
 }
 
@@ -19,10 +19,9 @@ const maxBusyShare = 0.2;
 const minPause = 50;
 
 /**
- * Takes the versions of a tree, those there are and those that come, each once it is complete: its files have not
- * changed for a while, none has a name that programs give to unfinished files, and the images that SHA256SUMS names
- * are there. Goes on when the directory is removed, and made again. What a version is, and where, is as for
- * `findVersions`.
+ * Publishes the present and future versions of a tree, each once it is complete: its files have not changed for a
+ * while, none has a name that programs give to unfinished files, and the images that SHA256SUMS names exist. Continues
+ * when the directory is removed, and made again. Versions are found as by `findVersions`.
  *
  * Resolves once the signal is aborted.
  */

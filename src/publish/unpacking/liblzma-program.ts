@@ -6,8 +6,8 @@ import { messageOf } from '../../errors.ts';
 import { LiblzmaDecoder } from '../../image/compression/xz/liblzma-decoder.ts';
 import { liblzmaFrame } from '../../image/compression/xz/liblzma-frames.ts';
 
-// A process of its own that unpacks one file: gets it over a socket and answers with frames. It ends when the other side
-// leaves, in the middle of anything.
+// A process of its own that unpacks one file: it receives the file over a socket, and answers with frames. It ends at
+// any point when the socket closes.
 
 const [path = '', format, dictionary] = process.argv.slice(2);
 const socket = connect({ path, allowHalfOpen: true });
@@ -33,7 +33,7 @@ async function unpack(): Promise<void> {
   for (const bytes of decoder.end()) await send(liblzmaFrame('data', bytes));
 }
 
-/** What still comes is read and dropped: only then is it seen that the other side leaves. */
+/** Further bytes are read and dropped: only then is the end of the socket noticed. */
 function answer(frame: Buffer): void {
   socket.end(frame);
   socket.resume();

@@ -6,7 +6,9 @@ import { HeadwaterError } from '../../errors.ts';
 import type { LiblzmaOptions } from '../../image/compression/xz/liblzma.ts';
 import type { UnpackerRequest } from '../intake/intake-messages.ts';
 
-/** The side of a thread of the processes that unpack for it (`unpacking-processes.ts` is the other). */
+/**
+ * The part in a thread of the processes that unpack for it (`unpacking-processes.ts` is the part in the main thread).
+ */
 export class Unpackers {
   readonly #request: (request: UnpackerRequest) => void;
   readonly #onEnded = new Map<number, (reason: string) => void>();
@@ -17,7 +19,7 @@ export class Unpackers {
     this.#request = request;
   }
 
-  /** A process that unpacks, once it has connected. @throws HeadwaterError `unavailable` where none starts */
+  /** A process that unpacks, once it has connected. @throws HeadwaterError `unavailable` when it cannot be started */
   async connect(options: LiblzmaOptions): Promise<Socket> {
     const directory = await mkdtemp(join(tmpdir(), 'headwater-unpack-'));
     const server = createServer({ allowHalfOpen: true });
@@ -41,7 +43,7 @@ export class Unpackers {
     }
   }
 
-  /** Before it has connected, that is a failure; later, its socket tells. */
+  /** Before it has connected, this is a failure; later, its socket shows its end. */
   ended({ unpacker, reason }: { unpacker: number; reason: string }): void {
     this.#onEnded.get(unpacker)?.(reason);
   }

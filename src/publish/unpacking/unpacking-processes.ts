@@ -11,7 +11,7 @@ export class UnpackingProcesses {
 
   /**
    * @param path the socket that it connects to
-   * @param onEnded called once, with what is known of why
+   * @param onEnded called once, with the reason if it is known
    */
   start(path: string, { format, dictionary }: LiblzmaOptions, onEnded: (reason: string) => void): void {
     const child = spawn(process.execPath, [program(), path, format, String(dictionary)], { stdio: 'ignore' });
