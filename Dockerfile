@@ -34,7 +34,7 @@ USER headwater
 ENV NODE_ENV=production \
     MALLOC_ARENA_MAX=1 \
     MALLOC_TRIM_THRESHOLD_=131072 \
-    MALLOC_MMAP_THRESHOLD_=131072 \
+    MALLOC_MMAP_THRESHOLD_=32768 \
     HEADWATER_DATA_DIR=/var/lib/headwater \
     HEADWATER_LOG_FORMAT=json
 VOLUME /var/lib/headwater

@@ -49,6 +49,11 @@ interface JobState {
  * V8's memory for a thread, in MiB; files are held elsewhere. One that needs more is ended, instead of the process.
  */
 const heapSize = 512;
+/**
+ * Of that, MiB for young objects. V8 lets twice as much memory of buffers pile up before it collects: by default some 30 MiB in
+ * each thread.
+ */
+const youngHeapSize = 6;
 
 /**
  * A thread that examines files: a job each. One that has work and makes no progress for too long is ended; so is one in
@@ -76,7 +81,7 @@ export class IntakeThread {
     this.#worker = new Worker(options.program ?? workerFile(), {
       name: 'intake',
       workerData: this.#signs.memory,
-      resourceLimits: { maxOldGenerationSizeMb: heapSize },
+      resourceLimits: { maxOldGenerationSizeMb: heapSize, maxYoungGenerationSizeMb: youngHeapSize },
     });
     this.#worker.on('message', (message: FromWorker | UnpackerRequest) => {
       if (message.type === 'unpacker') this.#startUnpacker(message);
