@@ -45,7 +45,9 @@ describe('a failed operation on a file', () => {
   });
 
   test('is not blamed on the file when the machine failed', () => {
-    expect(described('EIO', { doing: 'read', isInput: true })).toMatch(/^unavailable: .*check the disk$/);
+    expect(described('EIO', { doing: 'read', isInput: true })).toMatch(
+      /^unavailable: .*check the system log and the disk$/,
+    );
     expect(described('EMFILE', { doing: 'read', isInput: true })).toMatch(/^unavailable: .*ulimit -n/);
     expect(described('ELOOP', { doing: 'read', isInput: true })).toMatch(/^invalid: .*form a circle/);
   });

@@ -194,7 +194,7 @@ describe('what is kept', () => {
     const start = (identity: Known) =>
       operations.token({ description: 'x', identity, metadata: {}, lifetime: 60_000 });
     const started = Array.from({ length: 1000 }, () => start(one));
-    expect(() => start(one)).toThrow(/1000 operations/);
+    expect(() => start(one)).toThrow(/1000 active operations/);
     expect(start(other).ended).toBe(false);
     // One that ended makes room.
     started[5]?.succeed({});
