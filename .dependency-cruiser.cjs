@@ -28,7 +28,7 @@ function owner(library, ...folders) {
 // From the bottom up: each folder uses only what stands below it.
 const tools = ['model', 'async', 'files', 'net'];
 const bytes = [...tools, 'image', 'blobs', 'catalog'];
-const format = [...bytes, 'simplestreams'];
+const format = [...bytes, 'keys', 'simplestreams'];
 const services = [...format, 'access', 'publish', 'ops', 'config'];
 
 module.exports = {
@@ -46,12 +46,13 @@ module.exports = {
     only('async'),
     only('files', 'model', 'async'),
     only('net'),
+    only('keys', 'files', 'async', 'model'),
     only('config', 'model', 'net', 'files'),
     only('image', 'model', 'async'),
     only('blobs', ...tools),
     only('catalog', ...tools, 'blobs'),
     only('simplestreams/read', 'model'),
-    only('simplestreams/write', ...bytes),
+    only('simplestreams/write', ...bytes, 'keys'),
     only('access', 'model', 'catalog'),
     only('publish', ...format),
     only('ops', ...format, 'publish'),
@@ -104,7 +105,7 @@ module.exports = {
     owner('lzma-native', 'image/compression/xz/'),
     owner('xz-decompress', 'image/compression/xz/'),
     owner('zstd-napi', 'image/compression/', 'image/squashfs/'),
-    owner('openpgp', 'mirror/upstream/'),
+    owner('openpgp', 'keys/', 'mirror/upstream/'),
     owner('node-cron', 'mirror/', 'ops/'),
     owner('pino', 'ops/'),
     owner('pino-pretty', 'ops/'),

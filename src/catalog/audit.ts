@@ -17,6 +17,11 @@ export class Audit {
     this.#database = database;
   }
 
+  /** Notes what was done outside of the catalog. */
+  async note(event: AuditEvent): Promise<void> {
+    await this.#database.change(async (change) => await change.audit(event));
+  }
+
   /**
    * Entries, the newest first.
    * @param options.since only those of that moment and later

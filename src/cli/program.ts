@@ -9,6 +9,7 @@ import { addListCommand } from './commands/images/list.ts';
 import { addPublishCommand } from './commands/images/publish.ts';
 import { addRemoveCommand } from './commands/images/remove.ts';
 import { addShowCommand } from './commands/images/show.ts';
+import { addKeyCommand } from './commands/keys/key.ts';
 import { addMirrorCommand } from './commands/mirrors/mirror.ts';
 import { addConfigCommand } from './commands/server/config.ts';
 import { addHealthCommand } from './commands/server/health.ts';
@@ -39,6 +40,7 @@ export function createProgram(output: Output): Command {
   addAliasCommand(program, output);
   addTokenCommand(program, output);
   addClientCommand(program, output);
+  addKeyCommand(program, output);
   addAuditCommand(program, output);
   addStorageCommand(program, output);
   addConfigCommand(program, output);

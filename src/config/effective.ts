@@ -15,6 +15,7 @@ export function effectiveSettings(config: Config): ConfigInput {
     storage: storage.type === 's3' ? withoutCredentials(storage) : storage,
     mirrorDir: config.mirrorDir,
     streams: config.streams,
+    signing: withoutPassphrase(config.signing),
     gracePeriod: writeDuration(config.gracePeriod),
     imageRules: config.imageRules,
     limits: {
@@ -54,4 +55,8 @@ function withWrittenQuotas({ streamQuota, entryQuota, refreshEvery, ...settings 
 function withoutCredentials(storage: Extract<Config['storage'], { type: 's3' }>) {
   const { credentials: _, partSize, ...settings } = storage;
   return { ...settings, partSize: writeSize(partSize) };
+}
+
+function withoutPassphrase({ key, command, publicKey, optional, overlap }: Config['signing']) {
+  return { ...defined({ key, command, publicKey }), optional, overlap: writeDuration(overlap) };
 }

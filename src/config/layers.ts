@@ -16,6 +16,7 @@ const otherVariables = new Set([
   'HEADWATER_JOIN_SECRET',
   'HEADWATER_S3_ACCESS_KEY',
   'HEADWATER_S3_SECRET_KEY',
+  'HEADWATER_SIGNING_PASSPHRASE',
 ]);
 
 /** Credentials of mirrors (`mirror-definitions.ts`). */

@@ -5,6 +5,7 @@ import { describeIssue, invalid, type Layer } from './issues.ts';
 import { environmentLayer, fileLayer, flagLayer } from './layers.ts';
 import { type Config, type ConfigInput, schema } from './schema.ts';
 import { settings as allSettings } from './settings.ts';
+import { readPassphrase } from './signing.ts';
 import type { S3Credentials, S3Settings } from './storage-schema.ts';
 import { lay, type Tree } from './tree.ts';
 
@@ -47,12 +48,13 @@ export function loadConfig(sources: ConfigSources): Config {
   for (const issue of result.error?.issues ?? [])
     problems.push(...describeIssue(issue, { merged, layers, keys }));
   if (!result.success || problems.length > 0) throw invalid(problems);
-  const { storage, ...settings } = result.data;
+  const { storage, signing, ...settings } = result.data;
   return {
     ...settings,
     dataDir: resolve(settings.dataDir),
     mirrorDir: resolve(settings.mirrorDir),
     storage: storage.type === 's3' ? withCredentials(storage, sources.env) : storage,
+    signing: withPassphrase(signing, sources.env),
     ...joinSecret(sources.env),
   };
 }
@@ -66,6 +68,19 @@ function withCredentials(
     ...storage,
     get credentials() {
       return readCredentials(environment);
+    },
+  };
+}
+
+/** The passphrase is read when something is signed: the other commands do not need it. */
+function withPassphrase<Settings extends object>(
+  settings: Settings,
+  environment: NodeJS.ProcessEnv,
+): Settings & { passphrase: string | undefined } {
+  return {
+    ...settings,
+    get passphrase() {
+      return readPassphrase(environment);
     },
   };
 }

@@ -15,6 +15,7 @@ import {
 } from './fields.ts';
 import { limits } from './limits-schema.ts';
 import { registry } from './registry-schema.ts';
+import { signing } from './signing.ts';
 import { type S3Credentials, type S3Settings, storage } from './storage-schema.ts';
 
 // The settings of Headwater. config/headwater.yaml documents each of them and must agree with the schemas
@@ -89,6 +90,8 @@ export const schema = z.strictObject({
   /** The directory with the definitions of mirrors (`mirror-schema.ts`). */
   mirrorDir: path('a directory').prefault('./mirrors'),
   streams: streams.prefault({ images: { public: true } }),
+  /** The OpenPGP key that signs the documents. */
+  signing: signing.prefault({}),
   /** Milliseconds for which removed versions stay fetchable. */
   gracePeriod: duration.prefault('6h'),
   /** How blobs are removed from the store. */
@@ -123,7 +126,9 @@ type Settings = z.output<typeof schema>;
  * The settings of a running Headwater: sizes in bytes, durations in milliseconds, paths absolute. `credentials` throws
  * a HeadwaterError `invalid` if the environment has none.
  */
-export type Config = Omit<Settings, 'storage'> & {
+export type Config = Omit<Settings, 'storage' | 'signing'> & {
+  /** `passphrase` throws a HeadwaterError `invalid` if its credential cannot be read. */
+  signing: Settings['signing'] & { passphrase: string | undefined };
   storage: { type: 'directory' } | (S3Settings & { credentials: S3Credentials });
   /** A shared secret with which clients may join. It comes from the environment only. */
   joinSecret?: string;

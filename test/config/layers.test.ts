@@ -107,12 +107,23 @@ test('"config check" prints every setting', () => {
     },
   });
   const printed = effectiveSettings(config);
-  for (const { path } of settings.filter(({ key }) => !/^(tls|storage)\./.test(key))) {
+  const exclusive = /^(tls|storage|signing)\./;
+  for (const { path } of settings.filter(({ key }) => !exclusive.test(key))) {
     expect(get(printed, path), path.join('.')).toBeDefined();
   }
   writeFileSync(file, effectiveYaml(config));
   expect(loaded({ file, env: {} })).toEqual(config);
 });
+
+test.each([{ key: '/keys/signing.key' }, { command: ['sign', '{mode}'], publicKey: '/keys/signing.gpg' }])(
+  '"config check" prints what signs: %j',
+  (signing) => {
+    const config = loaded({ env: {}, overrides: { signing: { ...signing, overlap: '30d' } } });
+    expect(effectiveSettings(config).signing).toEqual({ ...signing, optional: false, overlap: '30d' });
+    writeFileSync(file, effectiveYaml(config));
+    expect(loaded({ file, env: {} })).toEqual(config);
+  },
+);
 
 test('the keys of the store are not printed', () => {
   const env = {

@@ -50,6 +50,7 @@ describe('values', () => {
       mirrorDir: resolve('mirrors'),
       storage: { type: 'directory' },
       streams: { images: { public: true } },
+      signing: { optional: false, overlap: 90 * 86_400_000, passphrase: undefined },
       gracePeriod: 6 * 3_600_000,
       imageRules: {},
       limits: {

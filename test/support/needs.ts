@@ -19,6 +19,7 @@ const packages = {
   'radosgw-admin': 'radosgw',
   curl: 'curl',
   gpg: 'gnupg',
+  gpgv: 'gpgv',
   'incus-simplestreams': 'incus-extra',
   ip: 'iproute2',
   'mkfs.ext4': 'e2fsprogs',

@@ -4,7 +4,7 @@ import { codeOf } from '../../errors.ts';
 
 /** What Headwater keeps at the top of a data directory. */
 const own =
-  /^(catalog\.db(-wal|-shm)?|aside|blobs|downloads|lease\.json(\.new)?|reserve|servers|staging|store\.json(\.new)?|tls|uploads)$/;
+  /^(catalog\.db(-wal|-shm)?|aside|blobs|downloads|keys|lease\.json(\.new)?|reserve|servers|staging|store\.json(\.new)?|tls|uploads)$/;
 /** What file systems and people have beside it. */
 const harmless = /^(lost\+found|headwater\.ya?ml|mirrors)$/;
 

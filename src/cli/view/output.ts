@@ -8,6 +8,8 @@ export interface Output {
   line(text: string): void;
   /** A result for scripts, on one line or, when it is the only one, indented. */
   json(value: unknown, layout?: 'line' | 'indented'): void;
+  /** A result that is no text. */
+  bytes(bytes: Uint8Array): void;
   /** Information for people that is not a result. */
   note(text: string): void;
   warning(text: string): void;
@@ -18,6 +20,7 @@ export const standardOutput: Output = {
   line: (text) => void process.stdout.write(`${printable(text)}\n`),
   json: (value, layout = 'indented') =>
     void process.stdout.write(`${JSON.stringify(value, undefined, layout === 'indented' ? 2 : undefined)}\n`),
+  bytes: (bytes) => void process.stdout.write(bytes),
   note: (text) => void process.stderr.write(`${printable(text)}\n`),
   warning: (text) => void process.stderr.write(`headwater: warning: ${printable(text)}\n`),
 };

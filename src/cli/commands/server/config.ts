@@ -19,7 +19,7 @@ export function addConfigCommand(program: Command, output: Output): void {
     .command('check')
     .summary('check the configuration and print the effective one')
     .description(
-      'Check the configuration and print the effective one as a valid file. Flags override the environment (HEADWATER_…), the environment overrides the file, and the file overrides the defaults. The command also checks the files of the certificate, the definitions of mirrors, and the keyring and authorities of each enabled mirror. It warns of mirrors that have versions in the catalog but no definition. It does not check the blob store.',
+      'Check the configuration and print the effective one as a valid file. Flags override the environment (HEADWATER_…), the environment overrides the file, and the file overrides the defaults. The command also checks the files of the certificate, the signing key and its passphrase, the definitions of mirrors, and the keyring and authorities of each enabled mirror. It warns of mirrors that have versions in the catalog but no definition. It does not check the blob store.',
     )
     .option('--set <key=value>', 'a setting, such as listen.port=9443 (repeatable)', collect)
     .action(async (options: { set?: string[] }) => {
@@ -32,9 +32,11 @@ export function addConfigCommand(program: Command, output: Output): void {
       const mirrors = await readMirrors(effective);
       const enabled = mirrors.filter((definition) => definition.enabled);
       await checkNamedFiles(enabled);
+      const signingKey = await checkSigning(effective, output);
       const names = enabled.map(({ name }) => name);
       if (wantsJson(check)) {
-        output.json({ file: file ?? null, settings: effectiveSettings(effective), mirrors: names });
+        const settings = effectiveSettings(effective);
+        output.json({ file: file ?? null, settings, mirrors: names, signingKey: signingKey ?? null });
       } else {
         output.note(
           file === undefined
@@ -46,6 +48,11 @@ export function addConfigCommand(program: Command, output: Output): void {
             `${mirrors.length} mirrors are defined in ${effective.mirrorDir}; enabled: ${names.join(', ') || 'none'}.`,
           );
         }
+        output.note(
+          signingKey === undefined
+            ? 'The documents are not signed.'
+            : `The OpenPGP key ${signingKey} signs the documents.`,
+        );
         output.line(effectiveYaml(effective));
       }
       await warnOfOrphans(effective, mirrors, output);
@@ -55,6 +62,34 @@ export function addConfigCommand(program: Command, output: Output): void {
     'headwater config check --config /etc/headwater/headwater.yaml',
     'HEADWATER_LISTEN_PORT=9443 headwater config check --json',
   ]);
+}
+
+/**
+ * Reads the signing key with its passphrase, as a server does; a program that signs is not run.
+ * @returns the fingerprint of the key that signs; undefined when nothing is signed
+ * @throws HeadwaterError when the key or its passphrase is missing or wrong, unless `signing.optional` allows that
+ */
+async function checkSigning(config: Config, output: Output): Promise<string | undefined> {
+  const { signingSettings } = await import('../../../config/signing.ts');
+  const settings = signingSettings(config);
+  if (settings === undefined) return undefined;
+  try {
+    const [{ SigningKeys }, { openSigner }, { expiryWarning }] = await Promise.all([
+      import('../../../keys/signing-keys.ts'),
+      import('../../../keys/open-signer.ts'),
+      import('../../../keys/expiry.ts'),
+    ]);
+    const keys = await SigningKeys.open(settings);
+    for (const warning of [await keys.exposure(), expiryWarning(keys.signing.expiresAt)?.text]) {
+      if (warning !== undefined) output.warning(warning);
+    }
+    await openSigner(keys.source);
+    return keys.signing.fingerprint;
+  } catch (error) {
+    if (!config.signing.optional) throw error;
+    output.warning(`the documents are not signed: ${messageOf(error)}`);
+    return undefined;
+  }
 }
 
 /** Warns of mirrors that the catalog, if it exists, has versions of, and that have no definition. */

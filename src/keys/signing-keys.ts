@@ -1,0 +1,136 @@
+import { unwatchFile, watchFile } from 'node:fs';
+import type { PrivateKey } from 'openpgp';
+import { HeadwaterError } from '../errors.ts';
+import { isReadableByAll, readKeyFile, readPublicKeys } from './key-file.ts';
+import { factsOf, type KeyFacts, type PublishedKeys, publish, rolesOf } from './key-ring.ts';
+import type { SignerSource } from './open-signer.ts';
+
+/** What signs: a key file, or a command with its public keys. */
+export interface SigningSettings {
+  key?: string | undefined;
+  command?: readonly string[] | undefined;
+  publicKey?: string | undefined;
+  /** Milliseconds for which a key and its successor are published together before the successor signs. */
+  overlap: number;
+  passphrase?: string | undefined;
+}
+
+/** How often the file is checked for changes, and the roles of its keys for their time, in milliseconds. */
+const fileInterval = 2000;
+const roleInterval = 60_000;
+
+/** The keys of one moment. */
+interface Content {
+  facts: KeyFacts[];
+  published: PublishedKeys;
+  source: SignerSource;
+}
+
+/** The signing key of a server with its successor and predecessors. It follows its file. */
+export class SigningKeys {
+  /** The file with the keys. */
+  readonly path: string;
+  readonly #settings: SigningSettings;
+  #content: Content;
+
+  private constructor(path: string, settings: SigningSettings, content: Content) {
+    this.path = path;
+    this.#settings = settings;
+    this.#content = content;
+  }
+
+  /**
+   * Reads the keys. Whether the passphrase is right is known only when something is signed.
+   * @throws HeadwaterError `not-found` or `invalid`, naming the file
+   */
+  static async open(settings: SigningSettings): Promise<SigningKeys> {
+    const path = settings.command === undefined ? settings.key : settings.publicKey;
+    if (path === undefined) throw new Error('no file with the signing key');
+    return new SigningKeys(path, settings, await read(path, settings));
+  }
+
+  /** All keys that are published, the one that signs first. */
+  get facts(): readonly KeyFacts[] {
+    return this.#content.facts;
+  }
+
+  /** The key that signs. */
+  get signing(): KeyFacts {
+    const [first] = this.#content.facts;
+    if (first === undefined) throw new Error('a signing key file without a key');
+    return first;
+  }
+
+  get published(): PublishedKeys {
+    return this.#content.published;
+  }
+
+  get source(): SignerSource {
+    return this.#content.source;
+  }
+
+  /** A warning when everybody on this machine may read the private key; undefined otherwise. */
+  async exposure(): Promise<string | undefined> {
+    if (this.#settings.command !== undefined || !(await isReadableByAll(this.path))) return undefined;
+    return `every user of this machine can read the signing key ${this.path}: run chmod 600`;
+  }
+
+  /**
+   * Follows the file, and the time after which the successor signs.
+   * @param listeners.onChanged told when other keys are published, and whether another one signs
+   * @param listeners.onProblem told why a changed file is not used; undefined when it is used again
+   * @returns stops following
+   */
+  follow(listeners: {
+    onChanged: (change: { signs: boolean }) => void;
+    onProblem: (error: unknown) => void;
+  }): () => void {
+    const look = async () => {
+      try {
+        const content = await read(this.path, this.#settings);
+        listeners.onProblem(undefined);
+        const old = this.#content;
+        this.#content = content;
+        const signs = content.facts[0]?.fingerprint !== old.facts[0]?.fingerprint;
+        if (signs || !content.published.binary.equals(old.published.binary)) listeners.onChanged({ signs });
+      } catch (error) {
+        listeners.onProblem(error);
+      }
+    };
+    watchFile(this.path, { interval: fileInterval, persistent: false }, () => void look());
+    const timer = setInterval(() => void look(), roleInterval).unref();
+    return () => {
+      unwatchFile(this.path);
+      clearInterval(timer);
+    };
+  }
+}
+
+async function read(path: string, settings: SigningSettings): Promise<Content> {
+  const { command, overlap, passphrase } = settings;
+  if (command !== undefined) {
+    const keys = await readPublicKeys(path);
+    // The command decides which key signs: the first one of the file is shown as that.
+    const published = await publish(keys);
+    return {
+      facts: await factsOf(keys, Number.POSITIVE_INFINITY),
+      published,
+      source: { type: 'command', command, publicKeys: published.binary },
+    };
+  }
+  const keys = await readKeyFile(path);
+  const [signing] = ordered(keys, overlap);
+  if (signing === undefined) throw new HeadwaterError('invalid', `signing key ${path}: it contains no key`);
+  return {
+    facts: await factsOf(keys, overlap),
+    published: await publish(ordered(keys, overlap)),
+    source: { type: 'key', key: signing.write(), passphrase },
+  };
+}
+
+/** The keys of a file, the one that signs first. */
+function ordered(keys: readonly PrivateKey[], overlap: number): PrivateKey[] {
+  const roles = rolesOf(keys, overlap);
+  const signing = roles.filter(({ role }) => role === 'signing');
+  return [...signing, ...roles.filter(({ role }) => role !== 'signing')].map(({ key }) => key);
+}
