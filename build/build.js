@@ -36,6 +36,7 @@ await build({
     'src/main.ts',
     'src/publish/intake/intake-worker.ts',
     'src/publish/unpacking/liblzma-program.ts',
+    'src/simplestreams/write/signed/signing-worker.ts',
   ],
   outdir: 'dist',
   // Side by side, so that the program finds its worker beside itself.
@@ -58,7 +59,7 @@ await build({
   logLevel: 'warning',
 });
 writeFileSync('dist/package.json', '{ "type": "commonjs" }\n');
-for (const name of ['main', 'intake-worker', 'liblzma-program']) {
+for (const name of ['main', 'intake-worker', 'liblzma-program', 'signing-worker']) {
   copyFileSync('build/launch.cjs', `dist/${name}.js`);
   // The launcher takes each byte for a character.
   if (readFileSync(`dist/${name}.cjs`).some((byte) => byte > 127))

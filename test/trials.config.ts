@@ -1,7 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
 /** Tests that take minutes, or need a real S3 service: short forms of long trials, and everything against Ceph. */
-export const trials = ['test/torture/**/*.test.ts', 'test/fuzz/**/*.test.ts', 'test/**/*.ceph.test.ts'];
+export const trials = [
+  'test/torture/**/*.test.ts',
+  'test/fuzz/**/*.test.ts',
+  'test/**/*.ceph.test.ts',
+  'test/**/*.trial.test.ts',
+];
 
 export default defineConfig({
   test: {

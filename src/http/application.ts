@@ -5,7 +5,9 @@ import type { Products } from '../catalog/products/products.ts';
 import { HeadwaterError } from '../errors.ts';
 import { defined } from '../model/defined.ts';
 import type { Metrics } from '../ops/metrics.ts';
+import type { Document } from '../simplestreams/write/gzip-segment.ts';
 import type { RequestState, Routes } from './context.ts';
+import type { Checksums } from './documents/checksums.ts';
 import type { DocumentsHandler } from './documents/documents-handler.ts';
 import { findImageFile, type ImageBytes, sendImageFile } from './documents/image-files.ts';
 import { readableAnywhere, sendDocument } from './documents/send-document.ts';
@@ -19,6 +21,9 @@ import { sendLongBody } from './send-long-body.ts';
 export interface ApplicationServices {
   access: Access;
   documents: DocumentsHandler;
+  checksums: Checksums;
+  /** The public keys that documents are signed with; undefined for a server that does not sign. */
+  publicKeys: () => { binary: Buffer; armored: string } | undefined;
   products: Products;
   images: ImageBytes;
   readiness: Readiness;
@@ -94,7 +99,7 @@ async function plainRequest(services: ApplicationServices, context: Context): Pr
 
 type Answer = (context: Context, services: ApplicationServices) => Promise<void>;
 
-/** What operators read, by its path. A test holds the rights of each against its table. */
+/** What is answered by its exact path, for operators and for those who pin keys. A test holds the rights of each, too. */
 export const operatorPaths = {
   '/healthz': async (context) => {
     context.body = { status: 'ok' };
@@ -112,33 +117,47 @@ export const operatorPaths = {
     context.body = body;
     context.type = type;
   },
+  '/keys/headwater.gpg': async (context, { publicKeys }) => answerWithKeys(context, publicKeys()?.binary),
+  '/keys/headwater.asc': async (context, { publicKeys }) => answerWithKeys(context, publicKeys()?.armored),
 } as const satisfies Record<string, Answer>;
 
 /** What clients of simplestreams read, by the first segment of its path. A test holds the rights of each, too. */
 export const fileTrees = {
   images: async (context, services) => {
-    const { access, products, images, redirectToStore: redirect } = services;
+    const { access, checksums, products, images, redirectToStore: redirect } = services;
     const identity = await identify(access, context.req);
-    const image = await findImageFile(products, (filePath(context.req.url ?? '') ?? []).slice(1));
-    if (image === undefined) return;
-    const target = { stream: image.stream, names: [] };
-    const allowed = image.hidden ? access.may(identity, 'read', target) : access.mayRead(identity, target);
+    const segments = (filePath(context.req.url ?? '') ?? []).slice(1);
+    const sums = checksums.isNamed(segments) ? await checksums.find(segments) : undefined;
+    const image = sums === undefined ? await findImageFile(products, segments) : undefined;
+    const file = sums ?? image;
+    if (file === undefined) return;
+    const target = { stream: file.stream, names: [] };
+    const allowed = file.hidden ? access.may(identity, 'read', target) : access.mayRead(identity, target);
     if (!allowed) return;
-    const shared = !image.hidden && access.isPublic(image.stream);
-    await sendImageFile(context, image, { images, redirect, shared });
+    const shared = !file.hidden && access.isPublic(file.stream);
+    if (image !== undefined) await sendImageFile(context, image, { images, redirect, shared });
+    else answerWithDocument(context, await sums?.document(), shared);
   },
   streams: async (context, { access, documents }) => {
     const identity = await identify(access, context.req);
     const document = await documents.find((filePath(context.req.url ?? '') ?? []).join('/'), identity);
-    if (document === undefined) return;
-    context.respond = false;
-    context.res.removeHeader('X-Request-Id');
-    sendDocument(context.req, context.res, document, {
-      shared: identity === undefined,
-      id: context.get(requestIdHeader),
-    });
+    answerWithDocument(context, document, identity === undefined);
   },
 } as const satisfies Record<string, Answer>;
+
+function answerWithDocument(context: Context, document: Document | undefined, shared: boolean): void {
+  if (document === undefined) return;
+  context.respond = false;
+  context.res.removeHeader('X-Request-Id');
+  sendDocument(context.req, context.res, document, { shared, id: context.get(requestIdHeader) });
+}
+
+/** Clients pin the file: nothing on the way may keep an old one. */
+function answerWithKeys(context: Context, keys: Buffer | string | undefined): void {
+  if (keys === undefined) return;
+  context.set({ 'Cache-Control': 'no-cache', 'Content-Type': 'application/pgp-keys' });
+  context.body = keys;
+}
 
 /** @returns whether the path is one of those answered here */
 async function readRequest(services: ApplicationServices, context: Context): Promise<boolean> {

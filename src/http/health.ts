@@ -12,26 +12,35 @@ export class Readiness {
   readonly #documents: Documents;
   readonly #reserve: Reserve;
   readonly #damage: () => string | undefined;
+  readonly #notice: () => string | undefined;
   readonly #last = new Map<Purpose, { at: number; problem: Promise<string | undefined> }>();
 
-  /** @param damage what is known to be damaged in the catalog */
-  constructor(store: BlobStore, documents: Documents, reserve: Reserve, damage: () => string | undefined) {
+  /**
+   * @param notices.damage what is known to be damaged in the catalog
+   * @param notices.notice what else an operator must look at, which keeps nobody from publishing
+   */
+  constructor(
+    { store, documents, reserve }: { store: BlobStore; documents: Documents; reserve: Reserve },
+    notices: { damage: () => string | undefined; notice: () => string | undefined },
+  ) {
     this.#store = store;
     this.#documents = documents;
     this.#reserve = reserve;
-    this.#damage = damage;
+    this.#damage = notices.damage;
+    this.#notice = notices.notice;
   }
 
   /** What an operator must look at although images can be served. */
   get warning(): string | undefined {
-    return this.#damage();
+    return this.#damage() ?? this.#notice();
   }
 
   /** Why the server is not ready, in words; undefined when it is. */
   async problem(purpose: Purpose): Promise<string | undefined> {
     if (this.#documents.revision < 0) return 'the documents are not rendered yet';
     // What is recorded in a damaged catalog is lost when a backup takes its place.
-    if (purpose === 'write' && this.warning !== undefined) return this.warning;
+    const damage = this.#damage();
+    if (purpose === 'write' && damage !== undefined) return damage;
     const now = performance.now();
     let last = this.#last.get(purpose);
     if (last === undefined || now - last.at > checkLifetime) {

@@ -9,6 +9,7 @@ import { StoreLease } from '../ops/store-lease.ts';
 import { StoreWatch } from '../ops/store-watch.ts';
 import { Documents } from '../simplestreams/write/documents.ts';
 import type { Resources } from './resources.ts';
+import { openSigning, type Signing } from './signing.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
 
 /** What everything in a server stands on. */
@@ -22,6 +23,10 @@ export interface Foundation {
   watch: StoreWatch;
   /** Rendered, and following the catalog. */
   documents: Documents;
+  /** Signs them; undefined for a server that does not. */
+  signing: Signing | undefined;
+  /** What an operator must look at about signing. */
+  signingNotice: () => string | undefined;
   reserve: ReserveKeeper;
 }
 
@@ -45,6 +50,8 @@ export async function openFoundation(config: Config, opened: Resources): Promise
     if (operation !== 'check')
       log[level]({ operation, kind, error: messageOf(error) }, 'the blob store failed');
   };
+  // A key that is missing ends the start before it makes anything.
+  const { signing, notice } = await openSigning(config, { log, metrics }, opened);
   const workspace = await openWorkspace(config, {
     observe: (store) => observeStore(store, onStoreError),
     onRefused: ({ client, address = 'this machine', error }) => refusals.noteError(error, address, client),
@@ -58,15 +65,21 @@ export async function openFoundation(config: Config, opened: Resources): Promise
     onRendered: ({ revision, milliseconds }) => {
       metrics.observeRendering(milliseconds / 1000);
       log.debug({ revision, milliseconds }, 'documents rendered');
+      signing?.follow();
     },
+    ...(signing === undefined ? {} : { beforeSwap: signing.beforeSwap }),
   });
   opened.onClose('the documents', () => documents.stop());
   await documents.start();
+  await signing?.start(documents, opened);
   const reserve = new ReserveKeeper(workspace.catalog.reserve, log);
   opened.onClose('the reserve', () => reserve.stop());
   watch.showIn(metrics);
   showFoundation(metrics, workspace, reserve);
-  return { log, metrics, refusals, onStoreError, workspace, watch, documents, reserve };
+  return {
+    ...{ log, metrics, refusals, onStoreError, workspace, watch, documents, reserve },
+    ...{ signing, signingNotice: notice },
+  };
 }
 
 /** @throws HeadwaterError `conflict` while a server with another catalog uses the store */

@@ -1,6 +1,7 @@
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import type { Config } from '../config/schema.ts';
 import { readCertificate } from '../http/connection/self-signed.ts';
+import { defined } from '../model/defined.ts';
 import { machineAddresses } from '../net/addresses.ts';
 import type { Operations } from '../registry/operations/operations.ts';
 import { recordListening, startBackground } from './background.ts';
@@ -22,6 +23,8 @@ export interface RunningServer {
   fingerprint?: string;
   /** Whether Headwater made the certificate itself, so that clients have to be told to trust it. */
   selfSigned: boolean;
+  /** The OpenPGP key that signs the documents, by its fingerprint; undefined when nothing is signed. */
+  signingKey?: string;
   /** What goes on in the background. */
   operations: Operations;
   /** Logs that SIGHUP came, which changes nothing. */
@@ -72,7 +75,8 @@ async function open(
     removed = removeRecord();
   });
   const { log } = foundation;
-  log.info({ address: config.listen.address, port: bound }, 'listening');
+  const signingKey = foundation.signing?.keys.signing.fingerprint;
+  log.info({ address: config.listen.address, port: bound, ...defined({ signingKey }) }, 'listening');
 
   const { address } = config.listen;
   const { certificate } = port;
@@ -81,6 +85,7 @@ async function open(
     port: bound,
     selfSigned: config.tls === 'self-signed',
     operations: services.operations,
+    ...defined({ signingKey }),
     ...(certificate === undefined
       ? {}
       : { certificatePath: certificate.paths.certificate, fingerprint: certificate.fingerprint }),

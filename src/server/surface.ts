@@ -8,6 +8,7 @@ import { BodyWatch } from '../http/connection/body-watch.ts';
 import { clientAddress } from '../http/connection/client-address.ts';
 import type { UpgradeListener } from '../http/connection/listener.ts';
 import { ResponseTurns } from '../http/connection/response-turns.ts';
+import { Checksums } from '../http/documents/checksums.ts';
 import { DocumentsHandler } from '../http/documents/documents-handler.ts';
 import type { ErrorSinks } from '../http/errors.ts';
 import { createFront } from '../http/front.ts';
@@ -52,7 +53,7 @@ export function composeSurface(composition: Composition, opened: Resources): Sur
   const { foundation, services, port, config } = composition;
   const { log, metrics, refusals } = foundation;
   const { limits } = config;
-  const documents = new DocumentsHandler(foundation.documents, services.access);
+  const documents = new DocumentsHandler(foundation.documents, services.access, foundation.signing);
   const bodies = new BodyWatch(undefined, refusals.note);
   opened.onClose('the watch of bodies', () => bodies.close());
   const front = createFront({
@@ -134,7 +135,12 @@ function composeApplication(
     ...{ access, documents, metrics, api, registry, sinks },
     products: catalog.products,
     images: imageBytes,
-    readiness: new Readiness(store, foundation.documents, catalog.reserve, () => catalog.knownDamage),
+    checksums: new Checksums(catalog.products, foundation.signing),
+    publicKeys: () => foundation.signing?.keys.published,
+    readiness: new Readiness(
+      { store, documents: foundation.documents, reserve: catalog.reserve },
+      { damage: () => catalog.knownDamage, notice: foundation.signingNotice },
+    ),
     visible: () => foundation.documents.visible(),
     plainIsLimited: config.tls !== 'off',
     redirectToStore: config.storage.type === 's3' && config.storage.redirect,

@@ -23,6 +23,14 @@ export interface ProductQuery {
   forDocuments?: boolean;
 }
 
+/** The files of a version, and who may read them. */
+export interface VersionFiles {
+  stream: string;
+  /** Not for everybody, even in a public stream. */
+  hidden: boolean;
+  items: Item[];
+}
+
 /** How many products are read at a time: what keeps memory bounded, however many there are. */
 const batchSize = 200;
 
@@ -138,6 +146,30 @@ export class Products {
       publishedAt: new Date(row.published_at),
       hidden: row.hidden === 1,
     };
+  }
+
+  /**
+   * The files of a version, in the order of their names, also of one that left the documents and is still fetchable.
+   * @param key.place {@link Product.place}
+   */
+  async versionFiles(
+    key: ProductKey & { place?: string },
+    serial: string,
+  ): Promise<VersionFiles | undefined> {
+    const rows = await this.#database.reads
+      .selectFrom('items')
+      .innerJoin('versions', 'versions.id', 'items.version_id')
+      .innerJoin('products', 'products.id', 'versions.product_id')
+      .selectAll('items')
+      .select(['products.stream', 'versions.hidden'])
+      .where('products.name', '=', productName(key))
+      .where('products.place', '=', key.place ?? '')
+      .where('versions.serial', '=', serial)
+      .orderBy('items.file')
+      .execute();
+    const [first] = rows;
+    if (first === undefined) return undefined;
+    return { stream: first.stream, hidden: first.hidden === 1, items: rows.map(toItem) };
   }
 
   /** The streams that have products. */

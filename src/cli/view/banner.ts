@@ -8,6 +8,8 @@ export interface Started {
   certificatePath?: string;
   /** SHA-256 of the certificate. */
   fingerprint?: string;
+  /** The fingerprint of the OpenPGP key that signs the documents. */
+  signingKey?: string;
 }
 
 /** The URL of the server for clients. */
@@ -22,7 +24,7 @@ export function serverUrl(config: Config, port: number): string {
 /** The text for people that the server prints after its start. */
 export function bannerText(
   config: Config,
-  { port, selfSigned, certificatePath, fingerprint }: Started,
+  { port, selfSigned, certificatePath, fingerprint, signingKey }: Started,
 ): string {
   const url = serverUrl(config, port);
   const lines = [
@@ -38,6 +40,10 @@ export function bannerText(
       '',
       'Clients require https: put a proxy with a certificate in front, and set publicUrl to its address.',
     );
+  }
+  if (signingKey !== undefined) {
+    lines.push('', `The OpenPGP key ${signingKey} signs the documents; its public key:`);
+    lines.push(`  ${url}/keys/headwater.gpg`);
   }
   if (selfSigned && certificatePath !== undefined) lines.push('', ...trustText(certificatePath, fingerprint));
   return `${lines.join('\n')}\n`;

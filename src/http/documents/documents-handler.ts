@@ -2,32 +2,53 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Access, Identity } from '../../access/access.ts';
 import type { Documents } from '../../simplestreams/write/documents.ts';
 import type { Document } from '../../simplestreams/write/gzip-segment.ts';
-import { indexPath } from '../../simplestreams/write/paths.ts';
 import { sendDocument } from './send-document.ts';
 
 const streamTarget = /^streams\/v1\/([^/]+)\.json$/;
+/** Every form of a document: plain, clear-signed, and the detached signature of the plain one. */
+const target = /^streams\/v1\/([^/]+)\.(json|sjson|json\.gpg)$/;
+/** The name that no stream may have. */
+const index = 'index';
+
+/** The signed forms of the documents. */
+export interface SignedForms {
+  /** The detached signature of a document. @throws HeadwaterError when it cannot be made */
+  detached(document: Document): Promise<Document>;
+  /** The clear-signed products document of a stream, or undefined. */
+  stream(name: string): Document | undefined;
+  /** The clear-signed index of the streams that a client may see. @throws HeadwaterError when it cannot be made */
+  index(visible: (stream: string) => boolean): Promise<Document>;
+}
 
 /** Finds and sends the documents. */
 export class DocumentsHandler {
   readonly #documents: Documents;
   readonly #access: Access;
+  readonly #signed: SignedForms | undefined;
 
-  constructor(documents: Documents, access: Access) {
+  /** @param signed undefined for a server that does not sign */
+  constructor(documents: Documents, access: Access, signed?: SignedForms) {
     this.#documents = documents;
     this.#access = access;
+    this.#signed = signed;
   }
 
   /**
    * The document at a path, as far as the client may see it; undefined where there is none. A document is read whole, so
-   * those whose rights are for some names only read none that is not public.
+   * those whose rights are for some names only read none that is not public. The signed forms follow the same rights.
+   * @throws HeadwaterError when a document cannot be signed
    */
   async find(path: string, identity: Identity): Promise<Document | undefined> {
-    if (path === indexPath) {
-      return await this.#documents.index((stream) => this.#access.mayRead(identity, { stream, names: [] }));
+    const [, name, form] = target.exec(path) ?? [];
+    if (name === undefined || (form !== 'json' && this.#signed === undefined)) return undefined;
+    const visible = (stream: string) => this.#access.mayRead(identity, { stream, names: [] });
+    if (name !== index && !visible(name)) return undefined;
+    if (form === 'sjson') {
+      return name === index ? await this.#signed?.index(visible) : this.#signed?.stream(name);
     }
-    const stream = streamTarget.exec(path)?.[1];
-    if (stream === undefined || !this.#access.mayRead(identity, { stream, names: [] })) return undefined;
-    return this.#documents.stream(stream);
+    const document = name === index ? await this.#documents.index(visible) : this.#documents.stream(name);
+    if (document === undefined || form === 'json') return document;
+    return await this.#signed?.detached(document);
   }
 
   /**

@@ -4,6 +4,7 @@ import type { ByteRange } from '../../blobs/blob-store.ts';
 import type { Products } from '../../catalog/products/products.ts';
 import { defined } from '../../model/defined.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
+import type { ProductKey } from '../../model/names.ts';
 import type { Item } from '../../model/versions.ts';
 import { catalogFile } from '../../simplestreams/write/paths.ts';
 import { openBlob } from '../blob-body.ts';
@@ -34,19 +35,27 @@ export interface ImageBytes {
     | undefined;
 }
 
-/** The image file at the segments of a path after `images`, or undefined. */
-export async function findImageFile(products: Products, segments: string[]): Promise<ImageFile | undefined> {
+/** The file of a version at the segments of a path after `images`, whether or not it exists. */
+export function versionFileAt(
+  segments: string[],
+): { key: ProductKey & { place: string }; serial: string; file: string } | undefined {
   const place = segments.length === 7 ? segments[0] : '';
   const [os, release, architecture, variant, serial, file] = segments.slice(-6);
   if (segments.length < 6 || segments.length > 7 || place === undefined) return undefined;
   if (os === undefined || release === undefined || architecture === undefined) return undefined;
   if (variant === undefined || serial === undefined || file === undefined) return undefined;
-  return await products.file(
-    { place, os, release, architecture, variant },
+  return {
+    key: { place, os, release, architecture, variant },
     // Clients of other servers know serials with a colon.
-    serial.replace(/^(\d{8}_\d{2}):(\d{2})$/, '$1$2'),
-    catalogFile(file),
-  );
+    serial: serial.replace(/^(\d{8}_\d{2}):(\d{2})$/, '$1$2'),
+    file,
+  };
+}
+
+/** The image file at the segments of a path after `images`, or undefined. */
+export async function findImageFile(products: Products, segments: string[]): Promise<ImageFile | undefined> {
+  const at = versionFileAt(segments);
+  return at === undefined ? undefined : await products.file(at.key, at.serial, catalogFile(at.file));
 }
 
 /**

@@ -59,9 +59,10 @@ function prepareHeaders(document: Document) {
     ];
     const length = gzip ? document.gzip.length : document.plainLength;
     const coding = gzip ? ['Content-Encoding', 'gzip'] : [];
+    const type = ['Content-Type', document.type ?? 'application/json'];
     return {
       notModified,
-      ok: [...notModified, 'Content-Type', 'application/json', 'Content-Length', String(length), ...coding],
+      ok: [...notModified, ...type, 'Content-Length', String(length), ...coding],
     };
   };
   const headers = {

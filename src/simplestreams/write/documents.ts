@@ -19,6 +19,7 @@ export class Documents {
   readonly #catalog: Catalog;
   readonly #onError: (error: unknown) => void;
   readonly #onRendered: (rendered: { revision: number; milliseconds: number }) => void;
+  readonly #beforeSwap: (documents: Document[]) => Promise<void>;
   #snapshot: Snapshot = { revision: -1, streams: new Map(), indexes: new Map() };
   /** The revision of the last change of this process. */
   #committed = -1;
@@ -32,17 +33,20 @@ export class Documents {
    * @param hooks.onError told when a change could not be rendered: the documents stay as they were, and the next
    * change tries again
    * @param hooks.onRendered told after each swap
+   * @param hooks.beforeSwap given the products documents that a swap changes, which waits until it resolves
    */
   constructor(
     catalog: Catalog,
     hooks: {
       onError: (error: unknown) => void;
       onRendered?: (rendered: { revision: number; milliseconds: number }) => void;
+      beforeSwap?: (documents: Document[]) => Promise<void>;
     },
   ) {
     this.#catalog = catalog;
     this.#onError = hooks.onError;
     this.#onRendered = hooks.onRendered ?? (() => undefined);
+    this.#beforeSwap = hooks.beforeSwap ?? (() => Promise.resolve());
   }
 
   /** Renders everything, then follows the catalog until `stop`. */
@@ -90,6 +94,11 @@ export class Documents {
   /** The names of the streams that there are. */
   get streams(): string[] {
     return [...this.#snapshot.streams.keys()];
+  }
+
+  /** The products documents that are served now, by stream. */
+  get served(): ReadonlyMap<string, StreamDocument> {
+    return this.#snapshot.streams;
   }
 
   /** The products document of a stream, or undefined. */
@@ -148,6 +157,8 @@ export class Documents {
       }
     }
     const indexes = changed.length === 0 ? old.indexes : new Map<string, Promise<Document>>();
+    const added = [...streams].filter(([name, document]) => document !== old.streams.get(name));
+    await this.#beforeSwap(added.map(([, { document }]) => document));
     this.#snapshot = { revision, streams, indexes };
     this.#onRendered({ revision, milliseconds: performance.now() - started });
   }

@@ -24,11 +24,14 @@ export interface Document {
   /** Strong entity tags, with their quotes, of the two forms (RFC 9110, section 8.8.3). */
   etag: string;
   gzipEtag: string;
+  /** Its media type; `application/json` when left out. */
+  type?: string;
 }
 
 /** Compresses a stretch of text, off the main thread. */
-export async function gzipSegment(text: string): Promise<GzipSegment> {
-  const plain = Buffer.from(text);
+export async function gzipSegment(text: string | Uint8Array): Promise<GzipSegment> {
+  const plain =
+    typeof text === 'string' ? Buffer.from(text) : Buffer.from(text.buffer, text.byteOffset, text.length);
   // A full flush ends on a byte boundary and forgets the window, so segments can be put together in any order
   // (RFC 1951, section 3.2.4, and zlib's manual on Z_FULL_FLUSH).
   const deflated = await compress(plain, { level: 6, finishFlush: constants.Z_FULL_FLUSH });
@@ -38,8 +41,11 @@ export async function gzipSegment(text: string): Promise<GzipSegment> {
 const gzipHeader = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
 const finalBlock = Buffer.from([3, 0]);
 
-/** Puts segments together: one gzip member (RFC 1952) and the plain bytes, without compressing anything again. */
-export function assemble(segments: GzipSegment[]): Document {
+/**
+ * Puts segments together: one gzip member (RFC 1952) and the plain bytes, without compressing anything again.
+ * @param type {@link Document.type}
+ */
+export function assemble(segments: GzipSegment[], type?: string): Document {
   let crc = 0;
   let length = 0;
   const tag = createHash('sha256');
@@ -64,5 +70,6 @@ export function assemble(segments: GzipSegment[]): Document {
     gzip,
     etag: `"${etag}"`,
     gzipEtag: `"${etag}-gzip"`,
+    ...(type === undefined ? {} : { type }),
   };
 }

@@ -1,12 +1,14 @@
 import { factsOf, itemTypeNames } from '../../model/item-types.ts';
 import type { ProductKey } from '../../model/names.ts';
 
-/** The path of the index, from the server's root. */
-export const indexPath = 'streams/v1/index.json';
-
-/** The path of a stream's products document. */
+/** The path of a stream's products document, from the server's root. */
 export function streamPath(stream: string): string {
   return `streams/v1/${stream}.json`;
+}
+
+/** The path of a stream's clear-signed products document, which the clear-signed index names. */
+export function signedStreamPath(stream: string): string {
+  return `streams/v1/${stream}.sjson`;
 }
 
 /** The path of a file of a version: below the product's place, where it has one. */

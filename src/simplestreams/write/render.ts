@@ -89,13 +89,19 @@ export function productsFrame(stream: string): { before: string; between: string
   return { before: `${head.slice(0, -1)},"products":{`, between: ',', after: '}}' };
 }
 
-/** The index of some streams, each with the names of its products. Streams without products are left out. */
-export function renderIndex(streams: { name: string; products: string[] }[]): string {
+/**
+ * The index of some streams, each with the names of its products. Streams without products are left out.
+ * @param pathOf the paths of the products documents
+ */
+export function renderIndex(
+  streams: { name: string; products: readonly string[] }[],
+  pathOf: (stream: string) => string = streamPath,
+): string {
   const entries = streams
     .filter(({ products }) => products.length > 0)
     .map(({ name, products }) => [
       name,
-      { datatype: 'image-downloads', format: 'products:1.0', path: streamPath(name), products },
+      { datatype: 'image-downloads', format: 'products:1.0', path: pathOf(name), products },
     ]);
   return JSON.stringify({ format: 'index:1.0', index: Object.fromEntries(entries) });
 }

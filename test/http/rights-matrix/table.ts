@@ -156,6 +156,30 @@ export const fixed: Record<string, Entry> = {
   'GET /metrics': { needs: 'nothing', status: 200 },
   'GET /streams/v1/index.json': { needs: 'nothing', status: 200 },
   'GET /streams/v1/STREAM.json': { needs: 'see', status: null, path: (n) => `/streams/v1/${n.stream}.json` },
+  'GET /keys/headwater.gpg': { needs: 'nothing', status: 200 },
+  'GET /keys/headwater.asc': { needs: 'nothing', status: 200 },
+  'GET /streams/v1/index.sjson': { needs: 'nothing', status: 200 },
+  'GET /streams/v1/index.json.gpg': { needs: 'nothing', status: 200 },
+  'GET /streams/v1/STREAM.sjson': {
+    needs: 'see',
+    status: null,
+    path: (n) => `/streams/v1/${n.stream}.sjson`,
+  },
+  'GET /streams/v1/STREAM.json.gpg': {
+    needs: 'see',
+    status: null,
+    path: (n) => `/streams/v1/${n.stream}.json.gpg`,
+  },
+  'GET /images/SHA256SUMS': {
+    needs: 'see',
+    status: null,
+    path: (n) => `/images/${n.os}/${n.release}/amd64/default/${n.serial}/SHA256SUMS`,
+  },
+  'GET /images/SHA256SUMS.gpg': {
+    needs: 'see',
+    status: null,
+    path: (n) => `/images/${n.os}/${n.release}/amd64/default/${n.serial}/SHA256SUMS.gpg`,
+  },
   'GET /images/FILE': {
     needs: 'see',
     status: null,

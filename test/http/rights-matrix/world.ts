@@ -6,6 +6,7 @@ import { definition } from '../../mirror/workspace.ts';
 import { type ImageBytes, makeImage, upload } from '../../support/push-images.ts';
 import { RegistryClient } from '../../support/registry-client.ts';
 import { TestServer } from '../../support/server.ts';
+import { scratchKey } from '../../support/signing.ts';
 import { makeSmallImage } from '../../support/small-images.ts';
 
 /** What exists on the server, as rights tell it apart. */
@@ -57,8 +58,12 @@ export function absent(names: Names): Names {
 /** A server with something of everybody's. */
 export async function createWorld(): Promise<World> {
   const mirror = { ...definition('http://127.0.0.1:1/zqupstream'), name: 'zqmirror', enabled: false };
+  const { key } = await scratchKey();
   const server = await TestServer.start(
-    { streams: { images: { public: true }, tenanta: { public: false }, tenantb: { public: false } } },
+    {
+      signing: { key },
+      streams: { images: { public: true }, tenanta: { public: false }, tenantb: { public: false } },
+    },
     [mirror],
   );
   const { catalog } = server.workspace;

@@ -37,9 +37,10 @@ async function serve(config: Config, json: boolean, output: Output): Promise<voi
   const server = await startServer(config, { mirrors: await readMirrors(config) });
   noteHangup = () => server.noteHangup();
   if (json) {
-    const { port, selfSigned, certificatePath, fingerprint } = server;
+    const { port, selfSigned, certificatePath, fingerprint, signingKey } = server;
     const certificate = { certificate: certificatePath ?? null, fingerprint: fingerprint ?? null };
-    output.json({ url: serverUrl(config, port), port, selfSigned, ...certificate }, 'line');
+    const facts = { url: serverUrl(config, port), port, selfSigned, ...certificate };
+    output.json({ ...facts, signingKey: signingKey ?? null }, 'line');
   } else {
     output.line(bannerText(config, server));
   }

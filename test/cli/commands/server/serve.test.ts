@@ -35,6 +35,7 @@ describe('serve', () => {
       url: `https://${hostname()}:${said['port']}`,
       port: expect.any(Number),
       selfSigned: true,
+      signingKey: null,
       certificate,
       fingerprint: fingerprint256.replaceAll(':', '').toLowerCase(),
     });

@@ -1,0 +1,59 @@
+import { assemble, type Document, gzipSegment } from '../gzip-segment.ts';
+
+/** How long a failure stands before the next request tries again, in milliseconds. */
+const failureStands = 5000;
+
+/** Makes a detached signature of bytes that are handed over. */
+type Sign = (bytes: Uint8Array<ArrayBuffer>) => Promise<Uint8Array>;
+
+/**
+ * The detached signatures of documents (`*.json.gpg`). A signature belongs to the bytes of its document and is made once,
+ * so that whoever finds the document finds the signature of exactly these bytes.
+ */
+export class DetachedSignatures {
+  readonly #sign: Sign;
+  #made = new WeakMap<Document, Promise<Document>>();
+
+  constructor(sign: Sign) {
+    this.#sign = sign;
+  }
+
+  /** The signature of a document. @throws HeadwaterError when it cannot be made */
+  async of(document: Document): Promise<Document> {
+    return await this.#of(document, this.#made);
+  }
+
+  /** Replaces all signatures, because the key has changed: those of these documents at once. */
+  async renew(documents: Iterable<Document>): Promise<void> {
+    const made = new WeakMap<Document, Promise<Document>>();
+    await Promise.all([...documents].map((document) => this.#of(document, made)));
+    this.#made = made;
+  }
+
+  #of(document: Document, made: WeakMap<Document, Promise<Document>>): Promise<Document> {
+    const known = made.get(document);
+    if (known !== undefined) return known;
+    const making = this.#make(document);
+    made.set(document, making);
+    making.catch(() => {
+      setTimeout(() => made.delete(document), failureStands).unref();
+    });
+    return making;
+  }
+
+  async #make(document: Document): Promise<Document> {
+    const signature = await this.#sign(bytesOf(document));
+    return assemble([await gzipSegment(signature)], 'application/pgp-signature');
+  }
+}
+
+/** A copy of the bytes of a document, in memory of its own. */
+export function bytesOf({ plain, plainLength }: Document): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(plainLength);
+  let offset = 0;
+  for (const piece of plain) {
+    bytes.set(piece, offset);
+    offset += piece.length;
+  }
+  return bytes;
+}

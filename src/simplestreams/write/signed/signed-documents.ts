@@ -1,0 +1,166 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { assemble, type Document } from '../gzip-segment.ts';
+import { signedStreamPath } from '../paths.ts';
+import { renderIndex } from '../render.ts';
+import type { StreamDocument } from '../stream-document.ts';
+import { bytesOf } from './detached-signatures.ts';
+import type { ClearSigned } from './signing-messages.ts';
+
+/** A stream as it was signed. */
+interface SignedStream {
+  source: StreamDocument;
+  document: Document;
+  /** The names of the products in it. */
+  products: readonly string[];
+}
+
+/** Every clear-signed document of one moment. */
+interface Snapshot {
+  streams: ReadonlyMap<string, SignedStream>;
+  /** Indexes made so far, by the streams in them. */
+  indexes: Map<string, Promise<Document>>;
+}
+
+/** What the documents are made of, and who is told. */
+export interface SignedDocumentsParts {
+  /** The documents that are served as JSON now. */
+  streams: () => ReadonlyMap<string, StreamDocument>;
+  /** Clear-signs a document that is handed over. */
+  clear: (json: Uint8Array<ArrayBuffer>) => Promise<ClearSigned>;
+  /** Told why the documents could not be signed, and undefined when they could again. */
+  onState: (error: unknown) => void;
+  /** Told of products that the signed document of a stream lacks in part or as a whole. */
+  onIncomplete: (stream: string, incomplete: { shortened: string[]; omitted: string[] }) => void;
+}
+
+/** The media type of clear-signed text. */
+const type = 'text/plain; charset=us-ascii';
+/** How long to wait after a failure, and the longest pause between two rounds, in milliseconds. */
+const retryAfter = 10_000;
+const longestPause = 5000;
+
+/**
+ * The clear-signed documents (`*.sjson`). They follow the JSON documents at their own pace, because signing a large one takes
+ * longer than rendering it, and are swapped all at once: the index names what was signed with it.
+ */
+export class SignedDocuments {
+  readonly #parts: SignedDocumentsParts;
+  #snapshot: Snapshot = { streams: new Map(), indexes: new Map() };
+  #isStale = false;
+  #signsAnew = false;
+  #running: Promise<void> | undefined;
+  readonly #stopping = new AbortController();
+
+  constructor(parts: SignedDocumentsParts) {
+    this.#parts = parts;
+  }
+
+  /** Signs what has changed since the last round. Rounds that are asked for meanwhile become one. */
+  follow(): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#isStale = true;
+    this.#running ??= this.#run();
+  }
+
+  /** Signs everything, because the key has changed. */
+  renew(): void {
+    this.#signsAnew = true;
+    this.follow();
+  }
+
+  /** Resolves at the end of the rounds that were asked for. */
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+
+  /** A document that is being signed is not waited for: it ends with the thread that signs it. */
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  /** The clear-signed products document of a stream, or undefined. */
+  stream(name: string): Document | undefined {
+    return this.#snapshot.streams.get(name)?.document;
+  }
+
+  /** The clear-signed index of the streams that a client may see. @throws HeadwaterError when it cannot be signed */
+  async index(visible: (stream: string) => boolean): Promise<Document> {
+    const { streams, indexes } = this.#snapshot;
+    const names = [...streams.keys()].filter(visible).sort();
+    const key = names.join();
+    const known = indexes.get(key);
+    if (known !== undefined) return await known;
+    const entries = names.map((name) => ({ name, products: streams.get(name)?.products ?? [] }));
+    const making = this.#sign(new TextEncoder().encode(renderIndex(entries, signedStreamPath)));
+    const index = making.then(({ segment }) => assemble([segment], type));
+    indexes.set(key, index);
+    index.catch(() => {
+      setTimeout(() => indexes.delete(key), retryAfter).unref();
+    });
+    return await index;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#isStale && !this.#stopping.signal.aborted) {
+      this.#isStale = false;
+      const started = performance.now();
+      let pause: number;
+      try {
+        await this.#round();
+        this.#parts.onState(undefined);
+        // Signing takes at most half of a processor, however often the catalog changes.
+        pause = Math.min(longestPause, performance.now() - started);
+      } catch (error) {
+        if (this.#stopping.signal.aborted) break;
+        this.#parts.onState(error);
+        this.#isStale = true;
+        pause = retryAfter;
+      }
+      if (this.#isStale) await this.#pause(pause);
+    }
+    this.#running = undefined;
+  }
+
+  async #round(): Promise<void> {
+    const signsAnew = this.#signsAnew;
+    this.#signsAnew = false;
+    try {
+      const old = signsAnew ? undefined : this.#snapshot.streams;
+      const streams = new Map<string, SignedStream>();
+      let isChanged = signsAnew;
+      for (const [name, source] of this.#parts.streams()) {
+        const known = old?.get(name);
+        if (known?.source === source) {
+          streams.set(name, known);
+          continue;
+        }
+        isChanged = true;
+        streams.set(name, await this.#signStream(name, source));
+      }
+      if (isChanged) this.#snapshot = { streams, indexes: new Map() };
+    } catch (error) {
+      this.#signsAnew ||= signsAnew;
+      throw error;
+    }
+  }
+
+  async #signStream(name: string, source: StreamDocument): Promise<SignedStream> {
+    const { segment, shortened, omitted } = await this.#sign(bytesOf(source.document));
+    if (shortened.length + omitted.length > 0) this.#parts.onIncomplete(name, { shortened, omitted });
+    const left = new Set(omitted);
+    return {
+      source,
+      document: assemble([segment], type),
+      products: source.products.filter((product) => !left.has(product)),
+    };
+  }
+
+  async #sign(json: Uint8Array<ArrayBuffer>): Promise<ClearSigned> {
+    return await this.#parts.clear(json);
+  }
+
+  async #pause(milliseconds: number): Promise<void> {
+    const { signal } = this.#stopping;
+    await sleep(milliseconds, undefined, { signal, ref: false }).catch(() => undefined);
+  }
+}
