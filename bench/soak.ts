@@ -54,7 +54,7 @@ export async function benchSoak(minutes: number): Promise<void> {
     ])
   ).trim();
   const settings = [`mirrorDir=${join(directory, 'mirrors')}`, 'gracePeriod=1m', 'log.level=silent'];
-  const server = await BenchServer.start(data, settings, 18447, await mallocSettings());
+  const server = await BenchServer.start(data, settings, 18447, await memorySettings());
   const ending = new AbortController();
   const broken = { count: 0 };
   const target: SoakTarget = { url: server.url, data, directory, token, signal: ending.signal, broken };
@@ -116,11 +116,12 @@ export async function benchSoak(minutes: number): Promise<void> {
   }
 }
 
-/** How the systemd unit sets the allocator. */
-async function mallocSettings(): Promise<Record<string, string>> {
+/** How the systemd unit sets the allocator and V8. */
+async function memorySettings(): Promise<Record<string, string>> {
   const unit = await readFile('config/headwater.service', 'utf8');
-  const pairs = [...unit.matchAll(/^Environment=(MALLOC_.*)$/gm)].flatMap(([, line = '']) => line.split(' '));
-  return Object.fromEntries(pairs.map((pair) => pair.split('=') as [string, string]));
+  const lines = [...unit.matchAll(/^Environment=((?:MALLOC_|NODE_OPTIONS).*)$/gm)];
+  const pairs = lines.flatMap(([, line = '']) => line.split(' ')).map((pair) => /^(\w+)=(.*)$/.exec(pair));
+  return Object.fromEntries(pairs.map((pair) => [pair?.[1] ?? '', pair?.[2] ?? '']));
 }
 
 /** One line a minute: the memory of each five seconds. */
