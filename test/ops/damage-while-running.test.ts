@@ -1,26 +1,16 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import * as logs from '../../src/ops/log.ts';
+import { expect, test, vi } from 'vitest';
 import { put, sample } from '../blobs/bytes.ts';
 import { TestServer } from '../support/server.ts';
 import { makeSmallImage } from '../support/small-images.ts';
-import { logLines } from './log-lines.ts';
+import { heldIntervals, logLines } from './log-lines.ts';
 
 vi.mock('../../src/ops/log.ts', { spy: true });
 
-let lines: ReturnType<typeof logLines>;
-
-beforeEach(() => {
-  lines = logLines();
-  vi.mocked(logs.createLogger).mockReturnValue(lines.log);
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-});
+const lines = logLines();
+heldIntervals();
 
 /** A server with an image, whose catalog is whole in its file and in the memory of the process. */
 async function started(): Promise<TestServer> {

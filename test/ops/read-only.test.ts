@@ -1,28 +1,18 @@
 import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import * as logs from '../../src/ops/log.ts';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { headwater } from '../cli/command-line.ts';
 import { scratchDirectory } from '../support/catalog.ts';
 import { mountExt4, mountMemory, mountReadOnly } from '../support/mount.ts';
 import { ext4FaultsAreMissing, rootIsMissing } from '../support/needs.ts';
 import { TestServer } from '../support/server.ts';
 import { makeSmallImage, type SmallImage } from '../support/small-images.ts';
-import { logLines } from './log-lines.ts';
+import { heldIntervals, logLines } from './log-lines.ts';
 
 vi.mock('../../src/ops/log.ts', { spy: true });
 
-let lines: ReturnType<typeof logLines>;
-
-beforeEach(() => {
-  lines = logLines();
-  vi.mocked(logs.createLogger).mockReturnValue(lines.log);
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-});
+const lines = logLines();
+heldIntervals();
 
 const minute = 60_000;
 const imagePath = '/images/debian/bookworm/amd64/default/20260101_0000/rootfs.squashfs';

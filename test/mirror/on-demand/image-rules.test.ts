@@ -1,12 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { xz } from '../../../src/image/compression/xz/xz-pack.ts';
 import { onDemandDirectory } from '../../../src/mirror/download/download-directories.ts';
 import { runMirror } from '../../../src/mirror/run/run.ts';
 import { parseDigest } from '../../../src/model/digest.ts';
-import * as logs from '../../../src/ops/log.ts';
 import type { ImageRules } from '../../../src/publish/judge.ts';
 import { file, metadataYaml, packTar, program, rootEntries, symlink } from '../../image/fixtures.ts';
 import { logLines } from '../../ops/log-lines.ts';
@@ -18,12 +17,7 @@ import { definition, find } from '../workspace.ts';
 
 vi.mock('../../../src/ops/log.ts', { spy: true });
 
-let lines: ReturnType<typeof logLines>;
-
-beforeEach(() => {
-  lines = logLines();
-  vi.mocked(logs.createLogger).mockReturnValue(lines.log);
-});
+const lines = logLines();
 
 const product = 'debian:bookworm:amd64:default';
 const serial = '20260101_0000';
