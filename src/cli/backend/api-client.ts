@@ -63,6 +63,19 @@ export class ApiClient {
     );
   }
 
+  /** Opens a client, does the work and closes the client. */
+  static async with<Result>(
+    target: ApiTarget,
+    work: (client: ApiClient) => Promise<Result>,
+  ): Promise<Result> {
+    const client = await ApiClient.open(target);
+    try {
+      return await work(client);
+    } finally {
+      await client.close();
+    }
+  }
+
   /** The address of the server, for messages. */
   get server(): string {
     return this.#base.origin;

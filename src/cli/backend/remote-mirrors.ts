@@ -46,12 +46,7 @@ export class RemoteMirrors {
     work: (mirrors: RemoteMirrors) => Promise<Result>,
     { reconnectTimeout = defaultReconnectTimeout }: { reconnectTimeout?: number } = {},
   ): Promise<Result> {
-    const client = await ApiClient.open(target);
-    try {
-      return await work(new RemoteMirrors(client, reconnectTimeout));
-    } finally {
-      await client.close();
-    }
+    return await ApiClient.with(target, (client) => work(new RemoteMirrors(client, reconnectTimeout)));
   }
 
   async statuses(): Promise<MirrorStatus[]> {

@@ -53,12 +53,10 @@ async function reportOf(command: Command): Promise<StoreReport> {
   const target = targetOf(command);
   if (target.kind === 'remote') {
     const { ApiClient } = await import('../../backend/api-client.ts');
-    const client = await ApiClient.open(target);
-    try {
-      return await client.json<StoreReport>({ method: 'GET', path: 'storage' });
-    } finally {
-      await client.close();
-    }
+    return await ApiClient.with(
+      target,
+      async (client) => await client.json<StoreReport>({ method: 'GET', path: 'storage' }),
+    );
   }
   return await localReport(command);
 }
