@@ -9,6 +9,7 @@ import { assertNotEmpty, confirmOwnership } from '../ops/store-owner.ts';
 import { LocalDestination } from '../publish/destination/local-destination.ts';
 import { Intake } from '../publish/intake/intake.ts';
 import type { RefusedExamination } from '../publish/intake/intake-types.ts';
+import { catalogFileOf } from './catalog-file.ts';
 
 /** A data directory with its store, open: what the server and the commands work on. */
 export interface Workspace {
@@ -43,7 +44,7 @@ export async function openWorkspace(
 ): Promise<Workspace> {
   // The store first: it makes nothing yet, and finds keys that are missing.
   const bare = await createStore(config);
-  const catalogFile = join(config.dataDir, 'catalog.db');
+  const catalogFile = catalogFileOf(config);
   const catalog = await Catalog.open(catalogFile);
   const store = options.observe?.(bare) ?? bare;
   try {

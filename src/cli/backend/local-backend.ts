@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { AuditEntry } from '../../catalog/audit.ts';
 import { Catalog } from '../../catalog/catalog.ts';
 import type { Client } from '../../catalog/identities/clients.ts';
@@ -13,6 +12,7 @@ import type { ProductRef } from '../../model/names.ts';
 import { grant } from '../../model/rights.ts';
 import type { ProductWithVersions } from '../../model/versions.ts';
 import type { Progress, Published, PublishRequest } from '../../publish/request.ts';
+import { catalogFileOf } from '../../server/catalog-file.ts';
 import type { Workspace } from '../../server/workspace.ts';
 import type { AuditRequest, Backend, CreatedToken, TokenRequest } from './backend.ts';
 import { commandLineActor } from './command-line-actor.ts';
@@ -33,7 +33,7 @@ export class LocalBackend implements Backend {
    * @throws HeadwaterError `not-found` if it is missing and not created
    */
   static async open(config: Config, options: { create: boolean }): Promise<LocalBackend> {
-    const file = join(config.dataDir, 'catalog.db');
+    const file = catalogFileOf(config);
     if (!options.create && !existsSync(file)) {
       throw new HeadwaterError(
         'not-found',

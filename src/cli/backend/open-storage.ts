@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Config } from '../../config/schema.ts';
 import { HeadwaterError } from '../../errors.ts';
+import { catalogFileOf } from '../../server/catalog-file.ts';
 import { commandLineActor } from './command-line-actor.ts';
 
 /** The catalog and the blob store, for the storage commands. */
@@ -21,7 +21,7 @@ export async function withStorage<Result>(
   config: Config,
   work: (parts: StorageParts) => Promise<Result>,
 ): Promise<Result> {
-  if (!existsSync(join(config.dataDir, 'catalog.db'))) {
+  if (!existsSync(catalogFileOf(config))) {
     throw new HeadwaterError(
       'not-found',
       `no Headwater data in ${config.dataDir}. Use --data-dir or --config`,

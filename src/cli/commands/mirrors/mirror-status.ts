@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { MirrorStatus } from '../../../mirror/status.ts';
+import { catalogFileOf } from '../../../server/catalog-file.ts';
 import { chooseMirrors, configuredMirrors } from '../../backend/open-mirrors.ts';
 import { targetOf, wantsJson } from '../../global-options.ts';
 import { addExamples } from '../../help.ts';
@@ -94,8 +95,7 @@ async function statusesOf(command: Command, name: string | undefined): Promise<M
   const chosen = name === undefined ? configured.definitions : chooseMirrors(configured, name);
   const { mirrorStatus } = await import('../../../mirror/status.ts');
   const { Catalog } = await import('../../../catalog/catalog.ts');
-  const { join } = await import('node:path');
-  const catalog = await Catalog.open(join(configured.config.dataDir, 'catalog.db'));
+  const catalog = await Catalog.open(catalogFileOf(configured.config));
   try {
     return await Promise.all(
       chosen.map(async (definition) => await mirrorStatus(definition, catalog.mirrors)),

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { MirrorDefinition } from '../../../config/mirror-schema.ts';
 import type { Config } from '../../../config/schema.ts';
 import { messageOf } from '../../../errors.ts';
+import { catalogFileOf } from '../../../server/catalog-file.ts';
 import { localConfig } from '../../backend/open-backend.ts';
 import { wantsJson } from '../../global-options.ts';
 import { addExamples, collect } from '../../help.ts';
@@ -94,11 +94,11 @@ async function checkSigning(config: Config, output: Output): Promise<string | un
 
 /** Warns of mirrors that the catalog, if it exists, has versions of, and that have no definition. */
 async function warnOfOrphans(
-  { dataDir, mirrorDir }: Config,
+  config: Config,
   definitions: readonly MirrorDefinition[],
   output: Output,
 ): Promise<void> {
-  const file = join(dataDir, 'catalog.db');
+  const file = catalogFileOf(config);
   if (!existsSync(file)) return;
   const [{ Catalog }, { describeOrphan, orphanedMirrors }] = await Promise.all([
     import('../../../catalog/catalog.ts'),
@@ -108,7 +108,7 @@ async function warnOfOrphans(
     const catalog = await Catalog.open(file);
     try {
       for (const orphan of await orphanedMirrors(definitions, { catalog })) {
-        output.warning(describeOrphan(orphan, mirrorDir));
+        output.warning(describeOrphan(orphan, config.mirrorDir));
       }
     } finally {
       await catalog.close();
