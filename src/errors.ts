@@ -121,14 +121,16 @@ export function codeOf(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** Text that somebody else chose, as part of a message: on one line, without control characters, not endless. */
+/** Text from another party, as part of a message: on one line, without control characters, of limited length. */
 export function quotable(text: string, maxLength = 200): string {
   // Also what turns the direction of writing round, and what begins a new line elsewhere.
   const plain = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim();
   return plain.length <= maxLength ? plain : `${plain.slice(0, maxLength)}…`;
 }
 
-/** Why a text is not JSON. The messages of \`JSON.parse\` quote the text, which may be nobody's to read. */
+/**
+ * Why a text is not JSON. The messages of \`JSON.parse\` quote the text, which the reader may not be allowed to see.
+ */
 export function jsonProblem(error: unknown): string {
   if (error instanceof RangeError) return 'it is nested too deeply';
   const message = messageOf(error);

@@ -120,8 +120,8 @@ export interface BlobStore {
   list(): AsyncIterable<BlobStat>;
 
   /**
-   * Takes a blob away without removing its bytes: `stat`, `read` and `list` no longer find it until it is brought back
-   * or written again. A blob that does not exist is a success.
+   * Sets a blob aside without removing its bytes: `stat`, `read` and `list` no longer find it until it is restored or
+   * written again. A blob that does not exist is a success.
    */
   setAside(digest: Digest, reason: AsideReason): Promise<void>;
 

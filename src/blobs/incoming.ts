@@ -28,7 +28,7 @@ export class Incoming implements AsyncIterable<Uint8Array> {
   leave(): void {
     if (this.#started) return;
     this.#started = true;
-    // A generator that was never started would not run its clean-up, so it is started and left at once. Nobody wants
+    // A generator that was never started would not run its clean-up, so it is started and closed at once. Nothing uses
     // its bytes: neither its failure nor the time it takes matter.
     stop(this.#source).catch(() => undefined);
   }

@@ -14,7 +14,7 @@ import type {
 import { DamagedBlobError } from './damaged-blob.ts';
 
 /**
- * Told of each call that failed by a fault of the store (not: of the caller's, such as a blob that nobody was promised).
+ * Receives each call that failed by a fault of the store (not of the caller, such as a request for an unknown blob).
  * The kind is that of the error, or `damaged`.
  */
 export type OnStoreError = (operation: string, kind: string, error: unknown) => void;
@@ -80,9 +80,7 @@ export function observeStore(store: BlobStore, onError: OnStoreError): BlobStore
   };
 }
 
-/**
- * Wraps where the blobs that the catalog lists are read: one that nobody has is a damage, and no mistake of the reader.
- */
+/** Wraps a reader of blobs that the catalog lists: a missing one is damage, not a mistake of the reader. */
 export function observeListed(
   blobs: Pick<BlobStore, 'read'>,
   onError: OnStoreError,

@@ -16,7 +16,7 @@ export interface Quotas {
 export interface QuotaScope {
   stream: string;
   pushedBy: string;
-  /** Of whoever is told when there is no room. */
+  /** The rights of the identity that gets the error when there is no room. */
   permit: Permit;
 }
 
@@ -53,7 +53,7 @@ export function publishedBy(change: Change, items: readonly { size: number }[]):
 export interface Allowance {
   bytes: number;
   limit: 'streamQuota' | 'entryQuota';
-  /** For those who are told. */
+  /** For the message. */
   reason: string;
 }
 
@@ -65,7 +65,7 @@ export async function allowance(db: Kysely<Tables>, quotas: Quotas, scope: Quota
   const rooms: Allowance[] = [];
   if (quotas.stream !== undefined) {
     const used = await usedBytes(db, { stream: scope.stream });
-    // How much there is of images that somebody may not read is not told either.
+    // The message also does not show the size of images that the identity may not read.
     const mayKnow = await scope.permit.may('read', { stream: scope.stream, names: [] });
     rooms.push({
       limit: 'streamQuota',

@@ -50,9 +50,9 @@ export function countHeld(bytes: number): void {
 }
 
 /**
- * Memory for up to `wanted` bytes, or for fewer when readers hold much already. New memory for each chunk costs more than
- * sending it does (the system clears every page anew), so the owner of a chunk gives it back with
- * {@link recycle} when it is done with it.
+ * Memory for up to `wanted` bytes, or for fewer when readers hold much already. New memory for each chunk costs more
+ * than sending it does (the system clears every new page), so the owner of a chunk gives it back with {@link recycle}
+ * when it is done with it.
  */
 export function takeChunk(wanted: number): Buffer {
   const size = chunkFor(wanted, readAllowance());

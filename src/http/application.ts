@@ -47,7 +47,7 @@ export function createApplication(services: ApplicationServices): RequestListene
   application.silent = true;
   application.on('error', (error: Error & { code?: string }) => {
     const gone = /^(ECONNRESET|EPIPE|ERR_STREAM_PREMATURE_CLOSE|HPE_\w+)$/.test(error.code ?? '');
-    // An upstream or a store that fails half way is told by those who read from it.
+    // If an upstream or a store fails in the middle of a response, its readers report the error.
     if (!gone && !(error instanceof HeadwaterError)) services.sinks.onDefect(error, '');
   });
   application.use(async (context, next) => {
@@ -58,7 +58,7 @@ export function createApplication(services: ApplicationServices): RequestListene
   application.use(errorFunnel(services.sinks));
   application.use(async (context, next) => {
     await next();
-    // Whoever hears that a change was made finds it in the documents.
+    // A client that gets the response to a change finds the change in the documents.
     if (!isSafe(context)) await services.visible();
   });
   application.use(async (context, next) => {

@@ -8,7 +8,7 @@ import { actorOf } from './identify.ts';
 /** What is known of a request beside itself. */
 export interface RequestState {
   requestId: string;
-  /** Who sent it; undefined for anybody, and before its surface has found out. */
+  /** The sender; undefined if anonymous, and before the surface has identified it. */
   identity?: Identity;
 }
 

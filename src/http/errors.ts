@@ -27,10 +27,10 @@ interface ErrorBody {
   };
 }
 
-/** Who is told of the errors of requests. */
+/** The receivers of the errors of requests. */
 export interface ErrorSinks {
   onDefect: (error: unknown, requestId: string) => void;
-  /** Is told of every error, and notes those that are refusals of limits. */
+  /** Receives every error, and records the refusals of limits. */
   noteRefusal: (error: unknown, request: IncomingMessage) => void;
 }
 

@@ -6,7 +6,7 @@ import { peerCertificate } from './connection/peer-certificate.ts';
 import { noteSender } from './sender.ts';
 
 /**
- * Finds out whose request it is. The secret of a token comes as a bearer token, or as the password of Basic
+ * Identifies the sender of a request. The secret of a token comes as a bearer token, or as the password of Basic
  * credentials, which is all that `https://anybody:SECRET@host` remotes of simplestreams clients can send. Without one,
  * the certificate of the connection counts; a certificate that is not trusted is the same as none.
  * @throws HeadwaterError `unauthorized` when credentials are given that are not valid

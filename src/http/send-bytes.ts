@@ -7,13 +7,14 @@ export const memoryPieceSize = 64 * 1024;
 
 /**
  * Sends text and blobs, one after the other, as the body of a response whose status and headers are set, no faster than
- * the client takes them. It closes the blobs, which nobody else may read.
- * Once the headers are on their way nothing else can be answered: when the bytes fail, the connection breaks, so that
- * the client never takes what it has for the whole.
+ * the client takes them. It closes the blobs, which must have no other readers. Once the headers are on their way
+ * nothing else can be answered: when the bytes fail, the connection breaks, so that the client never takes what it has
+ * for the whole.
  * @throws what the bytes failed with; a client that leaves is no error
  */
 export async function sendBytes(response: ServerResponse, body: (Uint8Array | BlobBody)[]): Promise<void> {
-  // The first bytes may take their time when they come from an upstream: the client shall know that they will.
+  // The first bytes may take their time when they come from an upstream: the client should know that the response has
+  // begun.
   response.flushHeaders();
   try {
     for (const part of body) {

@@ -14,12 +14,12 @@ export interface ProductKey {
 }
 
 /**
- * What an alias leads to: the products of one os, release and variant, one for each architecture. Clients pick
- * theirs, and the newest version.
+ * The target of an alias: the products of one os, release and variant, one for each architecture. Clients pick their
+ * own, and the newest version.
  */
 export type Family = Pick<ProductKey, 'os' | 'release' | 'variant'>;
 
-/** A family of one stream: what an alias of the stream leads to. */
+/** A family in one stream: the target of an alias of the stream. */
 export interface StreamFamily extends Family {
   stream: string;
 }
@@ -36,7 +36,7 @@ export interface ProductRef {
   name: string;
 }
 
-/** A product, an alias or a family as it is written where its stream must be told: `nightly/debian:bookworm:amd64:default`. */
+/** A product, an alias or a family, as written together with its stream: `nightly/debian:bookworm:amd64:default`. */
 export function inStream(stream: string, name: string): string {
   return `${stream}/${name}`;
 }

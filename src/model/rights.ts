@@ -15,7 +15,7 @@ export const roles = {
 } as const satisfies Record<string, readonly Action[]>;
 export type Role = keyof typeof roles;
 
-/** What somebody may do, and where. */
+/** The rights of an identity: actions, and where they apply. */
 export interface Rights {
   actions: Action[];
   /** The streams it is for; all when absent. */
@@ -24,7 +24,7 @@ export interface Rights {
   names?: string[];
 }
 
-/** The rights of somebody who has more than rights. */
+/** Only the rights of an object that has more fields. */
 export function rightsOf({ actions: allowed, streams, names }: Rights): Rights {
   return {
     actions: allowed,
@@ -110,7 +110,7 @@ export function parsePattern(text: string): string {
   );
 }
 
-/** What somebody wants to do something to, as rights see it. */
+/** The target of an action, for the check of rights. */
 export interface Target {
   stream: string;
   /**
@@ -120,7 +120,7 @@ export interface Target {
   names?: readonly string[];
   /** Who pushed it, where it has no name yet: it is theirs until then. */
   pushedBy?: string;
-  /** What messages call it, where its names are not for everybody to hear. */
+  /** Its name in messages, if its names must not be shown to everyone. */
   shownAs?: string;
   /** Whether the caller named the stream: then refusals repeat its name, also the name of a private stream. */
   isNamedByCaller?: boolean;
@@ -136,7 +136,7 @@ export interface BlobUse {
 }
 
 /**
- * Whether somebody may do something to something: the one place where rights are decided.
+ * Whether an identity may do an action to a target: the only function that decides about rights.
  * @param holder.key `client:NAME` or `token:NAME`, as {@link Target.pushedBy} has it
  */
 export function allows(holder: Rights & { key: string }, action: Action, target: Target): boolean {
@@ -145,7 +145,7 @@ export function allows(holder: Rights & { key: string }, action: Action, target:
   );
 }
 
-/** Whether rights are of an action at all, wherever. Whoever may change something may see it. */
+/** Whether rights include an action for any target. The right to change an object includes the right to see it. */
 export function grants({ actions: granted }: Rights, action: Action): boolean {
   return granted.includes('admin') || granted.includes(action) || action === 'read';
 }
@@ -158,8 +158,8 @@ function allowsName({ names: patterns, key }: Rights & { key: string }, target: 
 }
 
 /**
- * Whether whoever makes a change may: asked within its transaction, of what is true there, with the rights that are in
- * force there.
+ * Whether the author of a change may make it: asked within its transaction, about the state and with the rights that
+ * are valid there.
  */
 export interface Permit {
   may(action: Action, target: Target): Promise<boolean>;
@@ -167,13 +167,16 @@ export interface Permit {
   demand(action: Action, target: Target): Promise<void>;
   /** Whether messages may name a product. @param isShown whether documents list it */
   maySee(target: Target, isShown: boolean): Promise<boolean>;
-  /** Whether a blob may become part of what they publish: they uploaded it, or may read a version that contains it. */
+  /** Whether the author may use a blob in a version: uploaded it, or may read a version that contains it. */
   mayUse(blob: BlobUse): Promise<boolean>;
-  /** By what the catalog remembers who uploaded a blob (`client:NAME`, `token:NAME`); uploads are not remembered without. */
+  /**
+   * The name by which the catalog records the uploader of a blob (`client:NAME`, `token:NAME`); without it, uploads are
+   * not recorded.
+   */
   uploader?: string;
 }
 
-/** Every right, for the commands on this machine and for Headwater itself. */
+/** All rights, for the commands on this machine and for Headwater itself. */
 export const unlimited: Permit = {
   may: () => Promise.resolve(true),
   demand: () => Promise.resolve(),
@@ -181,7 +184,7 @@ export const unlimited: Permit = {
   mayUse: () => Promise.resolve(true),
 };
 
-/** No right at all, for a catalog that nobody was named for: a caller that forgets to name the actor is refused. */
+/** No rights, for a catalog without an actor: a caller that forgets to name the actor is refused. */
 export const noRights: Permit = {
   may: () => Promise.resolve(false),
   demand: (action) =>

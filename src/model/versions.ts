@@ -16,13 +16,13 @@ export interface Item {
    */
   fingerprint?: string;
   /**
-   * On a delta (`squashfs.vcdiff`): the serial of the version whose squashfs it makes this version's of. It is
-   * announced only beside that version, and does not count when versions are compared.
+   * For a delta (`squashfs.vcdiff`): the serial of the version to whose squashfs it applies. It is listed only beside
+   * that version, and does not count when versions are compared.
    */
   deltaBase?: string;
 }
 
-/** What is said of a product beside its name; the newest publish wins. */
+/** The details of a product beside its name; those of the newest publish apply. */
 export interface ProductDetails {
   /** The distribution's name as people write it; the product name holds it in lower case. */
   osTitle: string;
@@ -35,7 +35,7 @@ export interface ProductDetails {
   requirements: Record<string, string>;
 }
 
-/** An alias that a version shall have. */
+/** An alias that a version should have. */
 export interface AliasClaim {
   name: string;
   /** What happens when it points to another product: the publish is refused, or goes on without the alias. */
@@ -53,9 +53,9 @@ export interface VersionDraft {
   /** `YYYYMMDD_HHMM`, UTC */
   serial: string;
   /**
-   * Nobody gave the serial: it is the present minute, or that of the creation date, which reproducible builds may have in
-   * common. Where it is taken by other files, the next free minute is used; where the product has a version with the same
-   * files already, that is the one.
+   * The serial was not given: it is the current minute, or that of the creation date, which reproducible builds may
+   * have in common. Where it is taken by other files, the next free minute is used; where the product has a version
+   * with the same files already, that is the one.
    */
   serialIsDerived?: boolean;
   /** What the upstream of a mirror calls the version. */

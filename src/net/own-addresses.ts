@@ -39,7 +39,7 @@ export class OwnAddresses {
 
   #addLocal(ours: BlockList): void {
     const isSpecific = isIP(this.#listen) !== 0 && !/^(0\.0\.0\.0|[0:]+)$/.test(this.#listen);
-    // The unspecified address leads to this machine.
+    // A connection to the unspecified address reaches this machine.
     for (const address of ['0.0.0.0', '::']) add(ours, address);
     if (isSpecific) {
       add(ours, this.#listen);

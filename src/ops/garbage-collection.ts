@@ -33,7 +33,7 @@ export interface CollectionOptions extends Partial<AsideTimes> {
   gracePeriod: number;
   /** Also look through the whole store for blobs that the catalog does not know. */
   strays: boolean;
-  /** false: change nothing but bring back what the catalog names again. */
+  /** false: only restore blobs that the catalog names again. */
   remove?: boolean;
   /** Percent of the store's blobs that a sweep may set aside; a sweep that finds more stops. */
   share?: number;
@@ -112,7 +112,7 @@ export async function sweep(
   if (isTooMuch) return 0;
   let taken = 0;
   for (const digest of strays) {
-    // Somebody may have sent it again meanwhile, and be about to publish it.
+    // A client may have sent it again meanwhile, and be about to publish it.
     const modified = (await store.stat(digest))?.modified;
     if (modified === undefined || modified >= before) continue;
     if (await catalog.blobs.whileUnknown(digest, () => store.setAside(digest, 'unknown'))) taken++;

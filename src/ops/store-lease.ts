@@ -71,7 +71,7 @@ export class StoreLease {
       const latest = await this.#read();
       const other = await this.#otherOf(latest);
       if (other !== undefined) return other.host;
-      // Refused although nobody changed it: the service understands the condition in another way.
+      // Refused although it did not change: the service interprets the condition in another way.
       const isMisunderstood = before !== undefined && before.text === latest.text;
       const condition = isMisunderstood ? undefined : { replaces: latest.text };
       try {
@@ -109,7 +109,7 @@ export class StoreLease {
   }
 }
 
-/** A record that cannot be read is nobody's lease: it is written again by whoever takes it. */
+/** A record that cannot be read is a free lease: the next holder overwrites it. */
 function parseLease(text: string): LeaseRecord | undefined {
   let value: unknown;
   try {

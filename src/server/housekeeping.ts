@@ -8,7 +8,7 @@ import type { StoreWatch } from '../ops/store-watch.ts';
 import type { Uploads } from '../publish/resumable-uploads.ts';
 import type { Workspace } from './workspace.ts';
 
-// What a running server does by itself now and then. A round that fails is told, and the next one tries again.
+// The periodic tasks of a running server. A round that fails is logged, and the next one tries again.
 
 /** How often garbage is collected, and how many of those rounds pass between looks through the whole store. */
 const collectionInterval = 10 * 60_000;
@@ -17,7 +17,7 @@ const roundsBetweenSweeps = 144;
 const removedAliasLifetime = 5000;
 const aliasCheckInterval = 1000;
 
-/** Takes aliases out of the documents that clients removed and did not set anew. */
+/** Removes aliases from the documents that clients removed and did not set again. */
 export function forgetAliases({ catalog }: Workspace, log: Logger): () => Promise<void> {
   let running: Promise<unknown> = Promise.resolve();
   const timer = setInterval(() => {
@@ -63,7 +63,7 @@ export function collectRegularly(
       gracePeriod,
       strays,
       ...collection,
-      // On a full disk what somebody removed must free its space, and not wait.
+      // On a full disk, removed versions must free their space without delay.
       ...(reserve.isWhole || config.storage.type !== 'directory' ? {} : { keepRemoved: 0 }),
       // Two servers with catalogs of their own use the store: whichever owns it, the other one's blobs look unknown.
       ...(watch.mayRemove ? {} : { remove: false }),

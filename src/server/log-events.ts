@@ -59,7 +59,7 @@ export function onDemandHooks(log: Log): OnDemandHooks {
   };
 }
 
-/** Logs how images with auto-update are brought up to date. */
+/** Logs the updates of images with auto-update. */
 export function updateHooks(log: Log): UpdateHooks {
   return {
     onUpdated(image) {

@@ -104,7 +104,7 @@ export class DirectoryStore implements BlobStore {
 
   async adopt(path: string, digest: Digest): Promise<boolean> {
     return await adoptFile(path, this.#staging, async (staged, size) => {
-      // One that is there stays: it may have bytes of its own, which nobody else can change.
+      // An existing one stays: it may have bytes of its own, which no other program can change.
       if (!(await this.#renew(digest, size))) await this.#moves.place([this.#move(staged, digest)]);
     });
   }

@@ -30,7 +30,7 @@ export class PartBuffer {
     return chunk.subarray(taken.length);
   }
 
-  /** Hands out what was gathered and its SHA-256, and starts anew: use the bytes before the next `add`. */
+  /** Returns the collected bytes and their SHA-256, and starts the next part: use the bytes before the next `add`. */
   take(): { bytes: Buffer; sha256: string } {
     const taken = { bytes: this.#memory.subarray(0, this.#filled), sha256: this.#hash.digest('hex') };
     this.#filled = 0;

@@ -13,7 +13,7 @@ export interface S3Options {
   sessionToken?: string;
   /** The region that requests are signed for; from the endpoint at Amazon, else `us-east-1`, when left out. */
   region?: string;
-  /** Before every key; ends with a slash where keys shall look like a directory's. */
+  /** A prefix for every key; ends with a slash if keys should look like paths of a directory. */
   prefix?: string;
   /** `https://endpoint/bucket/key` (the default) rather than `https://bucket.endpoint/key`. */
   pathStyle?: boolean;

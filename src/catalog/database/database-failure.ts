@@ -101,8 +101,8 @@ export function describeDamage(found: string): string {
 }
 
 /**
- * Whether the database itself failed: a full disk or a locked file is the failure of everybody in a transaction, and may
- * have ended it (https://www.sqlite.org/lang_transaction.html, section 3.1).
+ * Whether the database itself failed: a full disk or a locked file fails all changes of a transaction, and may have
+ * ended it (https://www.sqlite.org/lang_transaction.html, section 3.1).
  */
 export function isDatabaseFailure(failure: unknown): boolean {
   const code = codeOf(failure) ?? '';

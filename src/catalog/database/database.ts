@@ -163,7 +163,7 @@ export class Database {
   }
 
   /**
-   * A number that differs from the last one returned when anybody else, in any process, has changed the database
+   * A number that differs from the last one returned if another connection, in any process, has changed the database
    * since (https://www.sqlite.org/pragma.html#pragma_data_version). Costs microseconds.
    */
   dataVersion(): number {
@@ -220,7 +220,8 @@ export class Database {
   /** Brings the schema up to date. Of several processes that find it old, one does it and the others wait. */
   async #migrate(): Promise<void> {
     await this.#connections.writes.connection().execute(async (db) => {
-      // Whoever has nothing to do need not wait for writers, nor for the migrator, which looks at the whole schema.
+      // Without pending migrations, there is no need to wait for writers, or for the migrator, which reads the whole
+      // schema.
       if (await isUpToDate(db)) return;
       const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } });
       await sql`begin immediate`.execute(db);

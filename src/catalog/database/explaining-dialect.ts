@@ -1,6 +1,6 @@
 import { type DatabaseConnection, type Driver, SqliteDialect } from 'kysely';
 
-/** SQLite, whose failures are told as users know them: for connections that only read. */
+/** SQLite with failures explained in the terms of users: for connections that only read. */
 export class ExplainingDialect extends SqliteDialect {
   readonly #explain: (error: unknown) => unknown;
 

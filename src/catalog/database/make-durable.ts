@@ -23,7 +23,7 @@ function syncDirectory(path: string): void {
   try {
     handle = openSync(path, 'r');
   } catch (error) {
-    // One that may not be read is not ours: what is in it was made by somebody else, before.
+    // A directory that cannot be read is not ours: another user created its entries before.
     if (codeOf(error) === 'EACCES') return;
     throw error;
   }

@@ -26,7 +26,7 @@ export function makePrivate(file: string): void {
   if (names.every((name) => own.test(name) || harmless.test(name))) restrict(directory);
 }
 
-/** Takes the rights of the group and of others on a file or a directory; what a link leads to is left alone. */
+/** Removes the rights of the group and of others on a file or a directory; the target of a link is left alone. */
 function restrict(path: string): void {
   try {
     const found = lstatSync(path);

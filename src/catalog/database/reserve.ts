@@ -15,10 +15,10 @@ const portions = 8;
 
 /** How much space there is. */
 export interface Space {
-  /** Bytes that the reserve holds, and shall hold. */
+  /** The present and the intended size of the reserve, in bytes. */
   reserved: number;
   wanted: number;
-  /** Bytes that are free for everybody. */
+  /** Bytes that are free for all users. */
   free: number;
 }
 

@@ -6,8 +6,8 @@ import Sqlite from 'better-sqlite3';
 const opened: Connection[] = [];
 
 /**
- * From how many pages (4 KiB) in the log on they are moved to the database, while everybody waits. Digests are random, so a
- * batch of a mirror run changes most pages: the less often they are moved, the fewer times each.
+ * The number of pages (4 KiB) in the log after which they are moved to the database, while all changes wait. Digests
+ * are random, so a batch of a mirror run changes most pages: the less often they are moved, the fewer times each.
  */
 const checkpointPages = 8000;
 
@@ -50,7 +50,7 @@ export class Connection {
       journal_mode: string;
     };
     // A publish that was reported must survive a power failure (https://www.sqlite.org/pragma.html#pragma_synchronous):
-    // in WAL mode a commit need not wait for the disk itself when somebody does after it (`sync`).
+    // in WAL mode, a commit need not wait for the disk if the caller waits after it (`sync`).
     this.#database.exec(
       `PRAGMA synchronous = ${mode === 'wal' ? 'NORMAL' : 'FULL'}; PRAGMA foreign_keys = ON;
        PRAGMA wal_autocheckpoint = ${checkpointPages}`,
@@ -147,7 +147,7 @@ export class Connection {
 
   close(): void {
     this.#database.close();
-    // What the log could not be opened or synced for was told to those who waited for it.
+    // The callers that waited for the log got the error of opening or syncing it.
     this.closed = this.#logHandle?.then((handle) => handle.close()).catch(() => undefined);
     this.#logHandle = undefined;
   }

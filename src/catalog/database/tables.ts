@@ -57,7 +57,7 @@ export interface Tables {
     auto_update: number;
     created_at: number;
     expires_at: number | null;
-    /** Whose quota it is on: `client:NAME` or `token:NAME`. */
+    /** The identity whose quota it counts towards: `client:NAME` or `token:NAME`. */
     pushed_by: string;
     /** Of all its items. */
     bytes: number;
@@ -84,7 +84,7 @@ export interface Tables {
     description: Generated<string>;
     /** The version of the family that it is pinned to; it follows the newest when null. */
     version_id: Generated<number | null>;
-    /** Set when it was removed by a client that may be about to set it anew: documents keep it a moment longer. */
+    /** Set when a client removed it and may be about to set it again: documents keep it a moment longer. */
     removed_at: Generated<number | null>;
   };
   blobs: {

@@ -26,7 +26,7 @@ export interface NewClient extends Rights {
   certificate: string;
 }
 
-/** @throws HeadwaterError `forbidden` when the secret is none of a token in force to join with */
+/** @throws HeadwaterError `forbidden` when the secret is not that of an active join token */
 export async function findJoinToken(
   db: Kysely<Tables>,
   secretHash: string,

@@ -27,7 +27,7 @@ export class Clients {
     return rows.map(toClient);
   }
 
-  /** The certificate of a client in force, as PEM. */
+  /** The certificate of an active client, as PEM. */
   async certificate(fingerprint: string): Promise<string | undefined> {
     return (await this.#find(fingerprint))?.certificate;
   }
@@ -43,7 +43,7 @@ export class Clients {
     certificate: Pick<NewClient, 'fingerprint' | 'certificate'>,
     now = new Date(),
   ): Promise<Client> {
-    // Guesses are refused by reading alone: nobody waits for them who has something to change.
+    // Wrong guesses are refused after reading only, so that they delay no changes.
     await findJoinToken(this.#database.reads, secretHash, now);
     return await this.#database.change(async (change) => {
       const token = await findJoinToken(change.db, secretHash, now);
@@ -142,7 +142,7 @@ export class Clients {
     });
   }
 
-  /** The client whose certificate this is, if it is in force, and notes its use; undefined otherwise. */
+  /** The active client with this certificate; notes its use. Undefined if there is none. */
   async authenticate(fingerprint: string, now = new Date()): Promise<Client | undefined> {
     const row = await this.#find(fingerprint);
     if (row === undefined) return undefined;

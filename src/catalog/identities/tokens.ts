@@ -35,9 +35,9 @@ export class Tokens {
   }
 
   /**
-   * Makes a token.
-   * @returns it, with its secret, which can never be read again
-   * @throws HeadwaterError `conflict` when a token of that name is in force
+   * Creates a token.
+   * @returns the token with its secret, which can never be read again
+   * @throws HeadwaterError `conflict` when an active token has that name
    */
   async create(
     options: Rights & { name: string; purpose?: Purpose; expiresAt?: Date },
@@ -117,7 +117,7 @@ export class Tokens {
     });
   }
 
-  /** The token whose secret this is, if it is in force, and notes its use; undefined otherwise. */
+  /** The active token with this secret; notes its use. Undefined if there is none. */
   async authenticate(secret: string, now = new Date()): Promise<Token | undefined> {
     const row = await this.#database.reads
       .selectFrom('tokens')
@@ -138,7 +138,7 @@ export class Tokens {
     return toToken(row);
   }
 
-  /** The token with an id, if it is in force; its use is not noted, so that it can be asked for within a change. */
+  /** The active token with this id; its use is not noted, so that the function can be called within a change. */
   async inForce(id: string, now = new Date()): Promise<Token | undefined> {
     const row = await this.#database.reads
       .selectFrom('tokens')

@@ -7,7 +7,7 @@ import { assertSameOwner } from '../products/visible-names.ts';
 import { pointAlias } from './pushed-aliases.ts';
 import { findPlaced, type VersionPlace } from './pushed-versions.ts';
 
-/** Aliases as the LXD API has them: each leads to one image. `Aliases` has those that lead to products. */
+/** Aliases as in the LXD API: each points to one image. `Aliases` has those that point to products. */
 export class ImageAliases {
   readonly #database: Database;
 
@@ -16,7 +16,7 @@ export class ImageAliases {
   }
 
   /**
-   * Makes an alias lead to an image ({@link pointAlias}).
+   * Points an alias to an image ({@link pointAlias}).
    * @param alias.from the stream in which it is moved, or out of which; otherwise no stream may have one of the name
    * @throws HeadwaterError `conflict` when it exists and may not be moved, or when another owner has it; `not-found`;
    * `forbidden` for who has no right to the alias, or none to the image's product
@@ -46,8 +46,8 @@ export class ImageAliases {
   }
 
   /**
-   * Removes an alias. Documents keep it until {@link forget}, because removing and setting anew is how clients
-   * move it.
+   * Removes an alias. Documents keep it until {@link forget}, because clients remove an alias and set it again when
+   * they move it.
    * @throws HeadwaterError `not-found`, `forbidden`
    */
   async remove(stream: string, name: string, now = new Date()): Promise<void> {

@@ -88,7 +88,7 @@ export class Images {
     return await this.#complete(rows);
   }
 
-  /** The images that shall be kept up to date from an image server: each the newest of its product. */
+  /** The images to keep up to date from an image server: each the newest of its product. */
   async autoUpdated(): Promise<Image[]> {
     const rows = await select(this.#database)
       .where('pushed.update_source', 'is not', null)
@@ -156,7 +156,7 @@ export class Images {
         all
           .filter((alias) => alias.version_id === version && alias.removed_at === null)
           .map(({ name, description }) => ({ name, description }));
-      // One that was removed a moment ago, to be set anew, still names the product.
+      // An alias that was just removed, to be set again, still names the product.
       const following = all.filter((alias) => alias.version_id === null).map(({ name }) => name);
       const names = ownNames(row, following);
       const own = targetOf({ stream: row.stream, names, pushedBy: row.pushed_by ?? undefined });

@@ -9,14 +9,14 @@ import { isUnnamed, releaseOfAlias } from '../products/product-of-alias.ts';
 import { assertSameOwner } from '../products/visible-names.ts';
 import { isNewest, type PlacedVersion, rehome } from './pushed-versions.ts';
 
-// What a change does to make an alias lead to a pushed image, or to any other.
+// Points aliases to pushed images, or to other images, within a change.
 
 /** How many names for the product of one alias are tried: one more than how often it can have been renamed away. */
 const mostVariants = 1000;
 
 /**
- * The family whose newest version a pushed alias follows: the one that it leads to, else the one that is named
- * after it, unless that came to be another alias's own when this one was renamed: then the next of its variants.
+ * The family whose newest version a pushed alias follows: the one that it points to, else the one that is named after
+ * it, unless that came to be another alias's own when this one was renamed: then the next of its variants.
  */
 export async function familyOfAlias(db: Kysely<Tables>, name: string, stream: string): Promise<StreamFamily> {
   const current = await db
@@ -36,7 +36,7 @@ export async function familyOfAlias(db: Kysely<Tables>, name: string, stream: st
 }
 
 /**
- * Makes an alias lead to a version, from wherever it led before. A version without an alias of its own moves into the
+ * Points an alias to a version, whatever it pointed to before. A version without an alias of its own moves into the
  * product of the alias, which then follows that product; a version of another product, or one that is not the newest,
  * gets the alias pinned to it.
  * @returns the version, where it is now

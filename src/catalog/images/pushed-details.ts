@@ -25,7 +25,7 @@ export interface PushedDetails {
   autoUpdate: boolean;
   createdAt: Date;
   expiresAt?: Date;
-  /** Whose quota it is on. */
+  /** The identity whose quota it counts towards. */
   pushedBy: string;
   /** Set on an image that was copied from an image server with auto-update. */
   updateSource?: UpdateSource;

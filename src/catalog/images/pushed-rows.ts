@@ -16,8 +16,8 @@ import {
 // What changes of pushed images have in common.
 
 /**
- * A version that shall be replaced, with the aliases that lead to it: first those that follow its product, after which
- * that is named.
+ * A version to replace, with the aliases that point to it: first those that follow its product, after which that is
+ * named.
  */
 export async function findReplaced(
   change: Change,

@@ -63,7 +63,7 @@ export async function isNewest(db: Kysely<Tables>, version: PlacedVersion): Prom
   return newer === undefined;
 }
 
-/** Whether a product is in the documents: then what is said of it is not taken from a hidden version. */
+/** Whether a product is in the documents: then its details are not taken from a hidden version. */
 export async function isShown(db: Kysely<Tables>, productId: number): Promise<boolean> {
   const shown = await db
     .selectFrom('versions')
@@ -179,9 +179,9 @@ export async function retire(
 }
 
 /**
- * Refuses to list an image for everybody that another version lists already, in any stream that the
- * actor may see: others must not show by a refusal that they have it.
- * Clients of simplestreams refuse an image that is listed twice ("More than one match").
+ * Refuses to make an image public that another version already lists, in any stream that the actor may see: others must
+ * not show by a refusal that they have it. Clients of simplestreams refuse an image that is listed twice ("More than
+ * one match").
  * @param versionId the version that shall be listed, when it exists
  * @throws HeadwaterError `conflict`, naming the other one
  */

@@ -31,13 +31,13 @@ export interface PushDraft {
   /** The fingerprint of its one root. */
   fingerprint: string;
   items: Item[];
-  /** They lead to the image afterwards; the first names its product. */
+  /** They point to the image afterwards; the first names its product. */
   aliases: { name: string; description?: string }[];
   hidden: boolean;
   pushed: PushedDetails;
   /** Rules that the image breaks and that are set to `warn`: for the audit log. */
   warnings?: string[];
-  /** The version that it takes the place of: it gets the aliases that lead to that one by then, in place of `aliases`. */
+  /** The version that it replaces: it gets the aliases that then point to that one, in place of `aliases`. */
   replaces?: VersionPlace;
 }
 
@@ -125,10 +125,10 @@ export class Pushed {
   }
 
   /**
-   * Changes what is said of a pushed image.
-   * @param edit is given what is said of it now, and gives what shall be; nothing can come between the two
-   * @throws HeadwaterError `not-found`; `conflict` for an image that was published, not pushed, and for one that shall be
-   * public and is so in another stream already
+   * Changes the details of a pushed image.
+   * @param edit gets the present details and returns the new ones; no other change can come between
+   * @throws HeadwaterError `not-found`; `conflict` for an image that was published, not pushed, and for one that would
+   * be public and is so in another stream already
    */
   async edit(place: VersionPlace, edit: (current: Editable) => Editable): Promise<void> {
     await this.#database.change(async (change) => {
@@ -168,7 +168,7 @@ export class Pushed {
   }
 
   /**
-   * Removes the version of an image, and the aliases that lead to it and to nothing else.
+   * Removes the version of an image, and the aliases that point to nothing else.
    * @throws HeadwaterError `not-found`
    */
   async remove(place: VersionPlace, now = new Date()): Promise<void> {

@@ -4,8 +4,8 @@ import type { Change } from '../database/change.ts';
 import type { Tables } from '../database/tables.ts';
 
 /**
- * How a run ended. `success`: everything selected is held. `unchanged`: so it was before. `partial`: some versions
- * failed. `failed`: it could not go on. `interrupted`: its process was told to stop, or was killed.
+ * How a run ended. `success`: all selected versions are held. `unchanged`: they already were. `partial`: some versions
+ * failed. `failed`: it could not continue. `interrupted`: its process was told to stop, or was killed.
  */
 export type RunOutcome = 'success' | 'unchanged' | 'partial' | 'failed' | 'interrupted';
 

@@ -18,10 +18,10 @@ export class Mirrors {
   }
 
   /**
-   * Takes the lease of a mirror, unless somebody else has one that has not expired. A run that its former holder left
+   * Takes the lease of a mirror, unless another holder has one that has not expired. A run that its former holder left
    * unfinished is marked as interrupted.
    * @param options.deadHolder a holder that is known to have ended: its lease counts as expired
-   * @returns undefined, or the lease of the one who has it
+   * @returns undefined, or the lease of the other holder
    */
   async acquire(
     mirror: string,
@@ -63,7 +63,7 @@ export class Mirrors {
     });
   }
 
-  /** Moves the expiry of a lease. @returns false when somebody else has it by now */
+  /** Moves the expiry of a lease. @returns false when another holder has it by now */
   async renew(mirror: string, lease: Lease): Promise<boolean> {
     return await this.#database.note(async (db) => {
       const { numUpdatedRows } = await db

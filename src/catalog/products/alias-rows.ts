@@ -3,7 +3,7 @@ import { familyOf, inStream, type StreamFamily } from '../../model/names.ts';
 import type { Change } from '../database/change.ts';
 import type { Tables } from '../database/tables.ts';
 
-// What a change reads and writes of aliases, and of the families that they lead to.
+// Reads and writes aliases, and the families to which they point, within a change.
 
 /**
  * Gives an alias to a family, unless another family of the stream has it, or {@link findRival} finds one elsewhere.
@@ -81,8 +81,8 @@ export async function findAliases(db: Kysely<Tables>, name: string) {
 
 /**
  * The alias of another stream that keeps a stream from getting one of the same name: clients that see both streams take
- * the newest image of the two, so whoever gives the second one must own the products of the first one and have a right to
- * publish it.
+ * the newest image of the two, so the identity that sets the second one must own the products of the first one and have
+ * a right to publish it.
  */
 export async function findRival(change: Change, name: string, target: { stream: string; owner: string }) {
   for (const other of await findAliases(change.db, name)) {

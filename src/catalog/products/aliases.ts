@@ -25,7 +25,7 @@ export interface Alias extends StreamFamily {
   description: string;
   /** The one version that it is pinned to, of one of the products; without, it follows the newest of each. */
   pinned?: { product: string; serial: string };
-  /** The names of the products it leads to, all of the stream. */
+  /** The names of the products to which it points, all in the stream. */
   products: string[];
 }
 
@@ -40,7 +40,7 @@ export class Aliases {
     this.#database = database;
   }
 
-  /** @param options.shown only those that lead to a version which is not hidden */
+  /** @param options.shown only those that point to a version which is not hidden */
   async list(options: { shown?: boolean } = {}): Promise<Alias[]> {
     return await this.#read(options);
   }
@@ -99,9 +99,9 @@ export class Aliases {
   }
 
   /**
-   * Makes an alias of a stream lead to a family of the stream, from wherever it led before, in one step.
-   * @throws HeadwaterError `not-found` when the family has no product; `conflict` when several streams have the family and
-   * none is named, or when the alias leads to products of another owner; `forbidden`
+   * Points an alias of a stream to a family of the stream, whatever it pointed to before, in one step.
+   * @throws HeadwaterError `not-found` when the family has no product; `conflict` when several streams have the family
+   * and none is named, or when the alias points to products of another owner; `forbidden`
    */
   async set(name: string, reference: FamilyReference): Promise<void> {
     await this.#database.change(async (change) => {
@@ -158,8 +158,8 @@ export class Aliases {
   }
 
   /**
-   * Makes the aliases of one owner in a stream lead where they shall: those that lead to products of the same owner are
-   * moved, those that nobody has are given, and those of other owners, in this stream or another, are left alone.
+   * Sets the aliases of one owner in a stream: moves those that point to products of the same owner, creates missing
+   * ones, and leaves those of other owners, in this stream or another, alone.
    * @param wanted families by alias; one without a product of the owner is passed over
    * @param dropped aliases to take away where they lead to products of the owner
    * @returns how many were changed, and which ones another owner has
@@ -201,7 +201,7 @@ export class Aliases {
         await change.audit({ action: 'alias.unset', subject: alias, details: { stream } });
       }
       for (const [alias, family] of moves) {
-        // Somebody else may have taken it since.
+        // Another change may have taken it since.
         const leads = await findAlias(change.db, stream, alias);
         const holder = leads === undefined ? owner : ((await familyOwner(change.db, leads)) ?? owner);
         const rival =

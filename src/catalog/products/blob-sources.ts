@@ -95,8 +95,8 @@ export class Sources {
   }
 
   /**
-   * What is held of a mirror and could be fetched again: blobs that only the versions of its owner name. The one that
-   * nobody has asked for longest comes first.
+   * The stored blobs of a mirror that could be fetched again: blobs that only the versions of its owner name. The least
+   * recently requested come first.
    */
   async held(mirror: string, owner: string): Promise<HeldSource[]> {
     const rows = await this.#database.reads
@@ -127,10 +127,10 @@ export class Sources {
   }
 
   /**
-   * Lets go of the bytes of a blob that can be fetched again, in one transaction, so that no publish can name it in
+   * Removes the bytes of a blob that can be fetched again, in one transaction, so that no publish can name it in
    * between (`Versions.publish` looks each blob up in the store inside its own).
    * @param removeBytes takes the bytes out of the store
-   * @returns false, and nothing is removed, when somebody else came to name the blob
+   * @returns false, and nothing is removed, when something else names the blob by now
    */
   async evict(digest: string, owner: string, removeBytes: () => Promise<void>): Promise<boolean> {
     return await this.#database.change(async (change) => {

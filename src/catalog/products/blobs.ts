@@ -3,7 +3,7 @@ import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
 import { completeProducts } from './product-rows.ts';
 
-/** What the catalog remembers of a blob, so that nobody has to look inside it twice. */
+/** The catalog's record of a blob's content, so that it is examined only once. */
 export interface BlobRecord {
   digest: string;
   /** Bytes. */
@@ -82,7 +82,7 @@ export class Blobs {
   }
 
   /**
-   * Remembers blobs whose bytes the actor brought to the store, and that the actor did: they will not be collected for the
+   * Records blobs whose bytes the actor stored, and the actor as their uploader: they will not be collected for the
    * grace period.
    * @returns the digests of those that were known before
    */

@@ -129,7 +129,7 @@ async function productsNamed(db: Kysely<Tables>, names: string[]) {
   return new Map(rows.map((row) => [inStream(row.stream, row.name), row]));
 }
 
-/** Which families aliases lead to, those that do. */
+/** The families to which aliases point, for aliases that exist. */
 async function familiesOf(db: Kysely<Tables>, aliases: string[]): Promise<Map<string, StreamFamily>> {
   const { rows } = await sql<StreamFamily & { name: string }>`
     select stream, name, os, release, variant from aliases
@@ -153,7 +153,7 @@ function serialKey(productId: number, serial: string): string {
   return `${productId} ${serial}`;
 }
 
-/** All aliases that a version shall have. */
+/** All aliases that a version should have. */
 export function aliasNames({ aliases }: VersionDraft): string[] {
   return [...new Set(aliases.map(({ name }) => name))];
 }

@@ -41,7 +41,7 @@ export async function moveProducts(change: Change, owner: string, stream: string
     update products set stream = ${stream}, revision = ${await change.revision()}
     where id in (select value from json_each(${ids}))
   `.execute(db);
-  // What leads to nothing that is left in the old stream.
+  // Aliases that point to nothing that is left in the old stream.
   await sql`
     delete from aliases where stream in (select value from json_each(${left})) and not exists (
       select 1 from products where products.stream = aliases.stream and products.os = aliases.os

@@ -13,7 +13,7 @@ import { aliasOfRelease } from './product-of-alias.ts';
 /** Begins the owner of what is pushed to a stream. */
 const pushedTo = 'stream:';
 
-/** Who owns what is pushed to a stream: whoever may publish there shares it, as the members of a team do. */
+/** The owner of the images pushed to a stream: all identities that may publish there share them, like a team. */
 export function pushOwner(stream: string): string {
   return `${pushedTo}${stream}`;
 }
@@ -24,8 +24,8 @@ export function isPushed({ owner }: { owner: string }): boolean {
 }
 
 /**
- * The names of a product itself, which decide who may change it. An alias that somebody pinned to one of its versions is
- * none of them.
+ * The names of a product itself, which decide who may change it. An alias that is pinned to one of its versions is not
+ * one of them.
  * @param following the aliases that follow the product
  */
 export function ownNames(product: ProductKey & { owner: string }, following: readonly string[]): string[] {
@@ -51,7 +51,7 @@ export async function ownTarget(
   return targetOf({ stream: version.stream, names, pushedBy: pushed?.pushed_by });
 }
 
-/** The aliases that follow a family, also one that was removed a moment ago, to be set anew. */
+/** The aliases that follow a family, including one that was just removed, to be set again. */
 export async function followers(db: Kysely<Tables>, family: StreamFamily): Promise<string[]> {
   const rows = await db
     .selectFrom('aliases')

@@ -81,7 +81,7 @@ export class Products {
     return await this.#complete(rows, {});
   }
 
-  /** The products that an alias leads to: of each stream that has the alias, one for each architecture. */
+  /** The products to which an alias points: in each stream that has the alias, one for each architecture. */
   async byAlias(alias: string): Promise<ProductWithVersions[]> {
     const rows = await this.#database.reads
       .selectFrom('products')

@@ -35,7 +35,7 @@ export interface PublishOutcome {
   outcome: 'created' | 'unchanged';
   /** Where it is another than the one of the draft (`VersionDraft.serialIsDerived`). */
   serial?: string;
-  /** Aliases that every product gets but that lead to another one: left out. */
+  /** Default aliases that point to another product: left out. */
   withheldAliases: { alias: string; owner: string }[];
 }
 

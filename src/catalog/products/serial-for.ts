@@ -5,8 +5,8 @@ import type { Tables } from '../database/tables.ts';
 import { findVersion } from './version-rows.ts';
 
 /**
- * The serial that a version gets. One that somebody gave stays. A derived one is that of a version
- * with the same files, where there is one, or else the first that is free from the draft's on.
+ * The serial of a new version. A given serial stays. A derived serial is that of a version with the same files, if
+ * there is one, or else the first free one from the draft's on.
  */
 export async function serialFor(
   db: Kysely<Tables>,

@@ -78,7 +78,7 @@ export async function findVersion(db: Kysely<Tables>, productId: number, serial:
   return { ...row, items: items.map(toItem) };
 }
 
-/** What is said of products after a publish, by their ids. */
+/** The details of products after a publish, by their ids. */
 export async function describeProducts(
   change: Change,
   products: ReadonlyMap<number, ProductDetails>,
@@ -95,7 +95,7 @@ export async function describeProducts(
   `.execute(change.db);
 }
 
-/** What is said of a product, as its row keeps it. */
+/** The details of a product, in the form of its row. */
 export function detailColumns(details: ProductDetails) {
   return {
     os_title: details.osTitle,

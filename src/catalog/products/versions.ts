@@ -38,7 +38,7 @@ export class Versions {
   }
 
   /**
-   * Changes what is said of a product, without a new version of it.
+   * Changes the details of a product, without a new version.
    * @returns false when it is not the owner's
    */
   async redescribe({ stream, name }: ProductRef, owner: string, details: ProductDetails): Promise<boolean> {
@@ -185,7 +185,7 @@ export class Versions {
   }
 }
 
-/** Forgets the deltas whose base is gone: nobody can use them any more. */
+/** Forgets the deltas whose base is gone: clients can no longer use them. */
 async function forgetDeltas(change: Change): Promise<void> {
   await change.db
     .deleteFrom('items')

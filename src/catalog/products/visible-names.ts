@@ -49,8 +49,8 @@ export async function describeTaken(
 }
 
 /**
- * Refuses an alias that leads to another family of the stream, or that another stream has ({@link findRival}).
- * @throws HeadwaterError `conflict`, naming what it leads to where the actor may see that
+ * Refuses an alias that points to another family of the stream, or that another stream has ({@link findRival}).
+ * @throws HeadwaterError `conflict`, naming its target if the actor may see that
  */
 export async function assertFree(
   change: Change,
@@ -72,8 +72,8 @@ export async function assertFree(
 }
 
 /**
- * Refuses an alias that leads to products of another owner, in the stream or in another one ({@link findRival}).
- * @throws HeadwaterError `conflict`, naming the owner where the actor may see the products
+ * Refuses an alias that points to products of another owner, in the stream or in another one ({@link findRival}).
+ * @throws HeadwaterError `conflict`, naming the owner if the actor may see the products
  */
 export async function assertSameOwner(
   change: Change,

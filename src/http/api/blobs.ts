@@ -14,8 +14,8 @@ import {
 import type { ApiServices } from './services.ts';
 
 /**
- * Sending blobs: what the uploader may use already is not sent again, and what broke is continued. To everybody else a blob
- * does not exist, and they send its bytes.
+ * Uploads of blobs: a blob that the uploader may already use is not sent again, and interrupted uploads resume. For all
+ * others, a blob does not exist, and they send its bytes.
  */
 export function blobRoutes(router: Routes, services: ApiServices): void {
   router.head('/blobs/:digest', (context) => headBlob(context, services));

@@ -3,8 +3,8 @@ import { readable } from '../../access/readable.ts';
 import type { ApiServices } from './services.ts';
 
 /**
- * Whether somebody may know that a stream exists. Rights to some names only show a private stream when it has a product that
- * they may read.
+ * Whether an identity may know that a stream exists. Rights that are limited to names show a private stream only if it
+ * has a product that they may read.
  */
 export async function seesStream(
   { catalog, access }: Pick<ApiServices, 'catalog' | 'access'>,

@@ -13,7 +13,9 @@ export interface BodyLimits {
   maxSlowChecks: number;
 }
 
-/** An image may take hours, but not for ever: less than 100 bytes a second for a minute is nobody's connection. */
+/**
+ * An image may take hours, but not for ever: no real connection transfers less than 100 bytes a second for a minute.
+ */
 const defaultLimits: BodyLimits = { checkInterval: 10_000, minBytes: 1000, maxSlowChecks: 6 };
 
 interface Watched {

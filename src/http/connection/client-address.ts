@@ -5,12 +5,12 @@ import { Networks } from '../../net/networks.ts';
 /** Of requests that were seen by {@link ProxyTrust}. */
 const seen = new WeakMap<IncomingMessage, string>();
 
-/** The address that a request comes from, as far as anybody is believed who says so (`trustedProxies`). */
+/** The address of the sender of a request, according to trusted proxies (`trustedProxies`). */
 export function clientAddress(request: IncomingMessage): string {
   return seen.get(request) ?? peerAddress(request);
 }
 
-/** Decides whose word is taken for where a request comes from. */
+/** Decides which proxies are trusted about the address of a request's sender. */
 export class ProxyTrust {
   readonly #trusted: Networks;
 

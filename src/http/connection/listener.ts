@@ -17,7 +17,7 @@ const handshakeRecord = 0x16;
 
 /** The code of the error that Node.js has for headers that do not end in time. */
 const slowHeadersCode = 'ERR_HTTP_REQUEST_TIMEOUT';
-/** What clients are told whose bytes are no request; of every other code that the parser has, that it is a bad one. */
+/** The responses to bytes that are not a request, by code of the parser; all other codes get a 400. */
 const refusalStatus: Record<string, string> = {
   [slowHeadersCode]: '408 Request Timeout',
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
@@ -30,10 +30,10 @@ export interface TlsFiles {
   key: string;
 }
 
-/** Takes a connection over that shall speak something else than HTTP. */
+/** Takes over a connection that is to use another protocol than HTTP. */
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
-/** Who is let in, and who is told of those that are not. */
+/** Which connections are accepted, and the receiver of refusals. */
 export interface ListenerGate {
   /** Whether a new connection may stay; it has closed it otherwise. */
   admit(socket: Socket): boolean;

@@ -12,7 +12,7 @@ export interface PeerCertificate {
 /** A connection has one certificate for all its requests. */
 const known = new WeakMap<Socket, PeerCertificate | 'none'>();
 
-/** The certificate of the client at the other end, which has proved that it has the key; nobody vouches for it. */
+/** The certificate of the client, which has proved that it has the key; no authority vouches for it. */
 export function peerCertificate(socket: Socket): PeerCertificate | undefined {
   const certificate = known.get(socket) ?? read(socket);
   known.set(socket, certificate);

@@ -44,10 +44,7 @@ const settings: Record<RefusalReason, string | undefined> = {
 /** All limits, as logs and metrics name them. */
 export const refusalReasons = Object.keys(settings) as RefusalReason[];
 
-/**
- * Told of a client that a limit refuses.
- * @param who `client:NAME` or `token:NAME`, when it has shown that it is one
- */
+/** Records that a limit refuses a client. @param who `client:NAME` or `token:NAME`, if it is authenticated */
 export type OnRefused = (reason: RefusalReason, address: string, who?: string) => void;
 
 /** How many refusals are logged one by one in an interval; those that follow are only counted. */

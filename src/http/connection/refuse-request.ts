@@ -24,7 +24,7 @@ export function refuseRequest(request: IncomingMessage, response: ServerResponse
     'Content-Type': 'application/json',
     'Content-Length': bytes.length,
     'Retry-After': '5',
-    // Before a body is read that nobody will use.
+    // Before a body is read that will not be used.
     Connection: 'close',
   });
   response.end(request.method === 'HEAD' ? undefined : bytes);

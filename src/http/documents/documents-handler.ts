@@ -34,8 +34,9 @@ export class DocumentsHandler {
   }
 
   /**
-   * The document at a path, as far as the client may see it; undefined where there is none. A document is read whole, so
-   * those whose rights are for some names only read none that is not public. The signed forms follow the same rights.
+   * The document at a path, as far as the client may see it; undefined where there is none. A document is always served
+   * completely, so those whose rights are for some names only read none that is not public. The signed forms follow the
+   * same rights.
    * @throws HeadwaterError when a document cannot be signed
    */
   async find(path: string, identity: Identity): Promise<Document | undefined> {

@@ -19,7 +19,7 @@ const presignedSeconds = 900;
 export interface ImageFile extends Item {
   stream: string;
   publishedAt: Date;
-  /** Not for everybody, even in a public stream. */
+  /** Not public, even in a public stream. */
   hidden: boolean;
 }
 

@@ -4,7 +4,7 @@ import type { Middleware } from '../context.ts';
 import type { ErrorSinks } from '../errors.ts';
 import { failure } from './envelope.ts';
 
-/** The status that LXD answers with in such a case. It says 403 to whoever is not trusted, too. */
+/** The status that LXD answers with in such a case. It also answers 403 to clients that are not trusted. */
 const statusOf: Record<ErrorKind, number> = {
   usage: 400,
   invalid: 400,
@@ -18,14 +18,14 @@ const statusOf: Record<ErrorKind, number> = {
   aborted: 400,
 };
 
-/** What is being changed was changed by somebody else since it was read (RFC 9110, section 15.5.13). */
+/** The object was changed by another client since it was read (RFC 9110, section 15.5.13). */
 export class PreconditionFailed extends HeadwaterError {
   constructor(message: string) {
     super('conflict', message);
   }
 }
 
-/** How much of a body is read that nobody wants any more, in bytes and milliseconds, so that its sender hears why. */
+/** How much of a refused body is still read, in bytes and milliseconds, so that its sender gets the reason. */
 export interface DrainLimits {
   bytes: number;
   milliseconds: number;

@@ -13,7 +13,7 @@ import { operationRoutes } from './operation-routes.ts';
 import { serverRoutes } from './server-information.ts';
 import type { RegistryServices } from './services.ts';
 
-/** A client that was let in may send its upload to the end before it is told why it was refused. */
+/** An authenticated client may send its upload to the end before it gets the reason of a refusal. */
 const drainTimeout = 3_600_000;
 
 /**

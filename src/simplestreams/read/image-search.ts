@@ -20,7 +20,7 @@ export interface FoundImage {
   root: OfferedRoot;
 }
 
-/** Looks for one image in the documents of an upstream, as clients do: the newest version that an alias leads to. */
+/** Looks for one image in the documents of an upstream, as clients do: the newest version to which an alias points. */
 export class ImageSearch {
   readonly #wanted: WantedImage;
   readonly #upstream: string;

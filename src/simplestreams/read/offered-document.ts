@@ -29,7 +29,7 @@ interface ReadingOptions {
   variant: string;
   deltas: boolean;
   skips: Skips;
-  /** Which versions of a product are here, by its name here: their serials stay. */
+  /** The held versions of a product, by its local name: their serials stay. */
   held?: (product: string) => readonly HeldName[];
 }
 

@@ -112,7 +112,7 @@ function minutesFor(run: readonly Place[], before: number, after: number): [stri
   return fit.map(({ name }, index) => [name, minutes[index] ?? before]);
 }
 
-/** Serials of versions that are here, by what their upstream calls them. */
+/** Serials of held versions, by their names upstream. */
 export interface HeldName {
   serial: string;
   /** Undefined where it was not noted, as of versions from before names were. */

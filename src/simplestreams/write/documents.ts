@@ -12,8 +12,8 @@ interface Snapshot {
 }
 
 /**
- * The simplestreams documents, rendered from the catalog and kept in memory. They follow the catalog, whoever changes
- * it, and are swapped all at once.
+ * The simplestreams documents, rendered from the catalog and kept in memory. They follow every change of the catalog,
+ * by any process, and are swapped all at once.
  */
 export class Documents {
   readonly #catalog: Catalog;

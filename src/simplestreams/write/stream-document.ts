@@ -2,7 +2,9 @@ import type { Products } from '../../catalog/products/products.ts';
 import { assemble, type Document, type GzipSegment, gzipSegment } from './gzip-segment.ts';
 import { productsFrame, renderProduct } from './render.ts';
 
-/** How much text a segment holds, about: small enough to render anew in a few milliseconds, large enough to pack well. */
+/**
+ * The approximate text size of a segment: small enough to render in a few milliseconds, large enough to compress well.
+ */
 const pieceLength = 256 * 1024;
 
 /** Products that are rendered and compressed together. */

@@ -7,7 +7,9 @@ export type ListFilter = (entry: object) => boolean;
 
 type Test = (value: unknown) => boolean;
 
-/** Larger expressions, and longer texts, are not matched: anybody may ask, and an answer must not take long. */
+/**
+ * Larger expressions, and longer texts, are not matched: anonymous clients may ask, and a response must not take long.
+ */
 const programLimit = 500;
 const textLimit = 4096;
 /** How long entries are matched before other requests get their turn, in milliseconds. */

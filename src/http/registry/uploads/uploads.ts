@@ -50,9 +50,9 @@ async function firstByte(request: IncomingMessage): Promise<number | undefined> 
 }
 
 /**
- * Answers an upload: an image sent by a client that was let in, or by a daemon with the secret of an announced upload.
- * The answer comes when the whole body is here and the image is recorded, because clients that are answered earlier
- * see a broken pipe instead.
+ * Answers an upload: an image sent by an authenticated client, or by a daemon with the secret of an announced upload.
+ * The response is sent when the whole body has arrived and the image is recorded, because clients that are answered
+ * earlier see a broken pipe instead.
  */
 export async function receiveUpload(
   context: Context,
