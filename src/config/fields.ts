@@ -81,6 +81,17 @@ export const period = leaf(
     }),
 );
 
+/** A moment; a date without a time is its beginning in UTC. */
+export const moment = leaf(
+  'text',
+  text(
+    'a date such as 2026-11-24 or 2026-11-24T08:11:02Z',
+    (value) =>
+      /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2}))?$/.test(value) &&
+      !Number.isNaN(Date.parse(value)),
+  ).transform((value) => new Date(value)),
+);
+
 /** The name of a stream. */
 export const streamName = text(
   'the name of a stream: lower-case letters, digits and . _ + ~ -',

@@ -1,5 +1,16 @@
 import * as z from 'zod';
-import { age, boolean, choice, duration, integer, positiveSize, size, streamName, text } from './fields.ts';
+import {
+  age,
+  boolean,
+  choice,
+  duration,
+  integer,
+  moment,
+  positiveSize,
+  size,
+  streamName,
+  text,
+} from './fields.ts';
 import { address, checkTrust, redirects, trust } from './upstream-fields.ts';
 
 // The keys of a mirror's definition. The files in mirrors/ explain each of them.
@@ -37,6 +48,11 @@ const rule = z.strictObject({
     .exactOptional(),
 });
 
+const contentId = text(
+  'the content id of a products document, such as com.ubuntu.cloud:released:download',
+  (value) => value !== '',
+);
+
 const timezone = text('a time zone such as Europe/Berlin, or UTC', (value) => {
   // Loading the time zones takes longer than reading the file.
   if (value === 'UTC') return true;
@@ -46,6 +62,14 @@ const timezone = text('a time zone such as Europe/Berlin, or UTC', (value) => {
     return false;
   }
 });
+
+const contentIdsExpected = 'expected content ids, such as [com.ubuntu.cloud:released:download]';
+/** One content id or several; the order does not matter. */
+const contentIds = z
+  .union([contentId, z.array(contentId).min(1, { error: contentIdsExpected })], {
+    error: contentIdsExpected,
+  })
+  .transform((value) => (typeof value === 'string' ? [value] : value));
 
 /** @param isSchedule whether a text is a valid schedule: only the mirrors may import the library for that */
 export function mirrorSchema(isSchedule: (text: string) => boolean) {
@@ -57,6 +81,10 @@ export function mirrorSchema(isSchedule: (text: string) => boolean) {
       fallback: z.array(address).prefault([]),
       redirects,
       ...trust,
+      /** The products documents that are followed, by their keys in the index; those of the first run without it. */
+      contentId: contentIds.exactOptional(),
+      /** Documents that are older are refused. */
+      notBefore: moment.exactOptional(),
       select: z
         .array(rule, { error: 'expected a list of rules' })
         .min(1, { error: 'expected at least one rule; to select everything, remove the key' })
@@ -103,6 +131,8 @@ export function mirrorSchema(isSchedule: (text: string) => boolean) {
       maxShrink: integer(0, 100).prefault(50),
       /** Milliseconds since the last success after which the mirror is stale. */
       maxAge: age.exactOptional(),
+      /** Milliseconds since the newest date of the upstream's documents after which the upstream is stale. */
+      upstreamMaxAge: age.exactOptional(),
     })
     .superRefine((definition, context) => {
       const { cache, mode } = definition;

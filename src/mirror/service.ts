@@ -5,7 +5,7 @@ import type { MirrorServices } from './mirror-services.ts';
 import { type OrphanedMirror, orphanedMirrors } from './run/orphans.ts';
 import type { RunResult } from './run/report.ts';
 import { runMirror } from './run/run.ts';
-import type { Cause } from './run/run-options.ts';
+import type { Cause, RunOptions } from './run/run-options.ts';
 import { Schedule } from './schedule.ts';
 import { type MirrorStatus, mirrorStatus } from './status.ts';
 
@@ -17,6 +17,9 @@ export interface MirrorHooks {
   /** At the start: a mirror has versions in the catalog, and no definition. */
   onOrphaned(orphan: OrphanedMirror): void;
 }
+
+/** The options of a run on request. */
+type RequestOptions = Pick<RunOptions, 'force' | 'requestedBy'>;
 
 /** The mirrors of a running server: runs them on schedule or on request. */
 export class MirrorService {
@@ -85,7 +88,7 @@ export class MirrorService {
    * Starts a run without waiting for its end.
    * @throws HeadwaterError `not-found`; `conflict` when the mirror is running or disabled
    */
-  async begin(name: string, options: { force?: boolean } = {}): Promise<void> {
+  async begin(name: string, options: RequestOptions = {}): Promise<void> {
     const definition = this.#find(name);
     if (!definition.enabled) {
       throw new HeadwaterError(
@@ -107,11 +110,7 @@ export class MirrorService {
   }
 
   /** Runs a mirror, and reports the result to the hooks. */
-  async #launch(
-    definition: MirrorDefinition,
-    cause: Cause,
-    options: { force?: boolean } = {},
-  ): Promise<void> {
+  async #launch(definition: MirrorDefinition, cause: Cause, options: RequestOptions = {}): Promise<void> {
     const { name } = definition;
     if (this.#stopping.signal.aborted || this.#runs.has(name)) return;
     const run = (async () => {

@@ -3,10 +3,12 @@ import type { Mirrors } from '../catalog/mirrors/mirrors.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import { isAbandoned } from '../files/process-name.ts';
 import { defined } from '../model/defined.ts';
+import type { AcceptedDocuments } from './guard/accepted-documents.ts';
+import { type UpstreamAge, upstreamAge } from './guard/upstream-age.ts';
 import type { RunReport } from './run/report.ts';
 
 /** The state of a mirror. */
-export interface MirrorStatus {
+export interface MirrorStatus extends UpstreamAge {
   name: string;
   url: string;
   enabled: boolean;
@@ -46,6 +48,7 @@ export async function mirrorStatus(
   // Without a success, the age counts from the first run; a mirror that never ran is not stale.
   const freshSince = lastSuccess ?? (await mirrors.firstRun(name));
   const nextRun = enabled && schedule !== undefined ? await mirrors.nextRun(name) : undefined;
+  const accepted = (await mirrors.accepted(name)) as AcceptedDocuments | undefined;
   const age = lastSuccess === undefined ? undefined : now.getTime() - lastSuccess.getTime();
   return {
     name,
@@ -66,6 +69,7 @@ export async function mirrorStatus(
       maxAge !== undefined &&
       freshSince !== undefined &&
       now.getTime() - freshSince.getTime() > maxAge,
+    ...upstreamAge(definition, accepted, now),
   };
 }
 

@@ -9,6 +9,9 @@ export interface MirrorSample {
   lastSuccess?: Date;
   /** Seconds since then. */
   age?: number;
+  /** Seconds since the newest date of the upstream's documents. */
+  upstreamAge?: number;
+  upstreamStale: boolean;
   nextRun?: Date;
   lastRun?: { report?: { added: number; failures: number; fetched: number } };
 }
@@ -40,6 +43,16 @@ const mirrorGaugeDefinitions: {
     name: 'headwater_mirror_stale',
     help: 'Whether the mirror is older than its maxAge: 1 or 0.',
     value: ({ stale }) => Number(stale),
+  },
+  {
+    name: 'headwater_mirror_upstream_age_seconds',
+    help: "Time since the newest date of the upstream's documents, of a change or a signature.",
+    value: ({ upstreamAge }) => upstreamAge,
+  },
+  {
+    name: 'headwater_mirror_upstream_stale',
+    help: "Whether the upstream's documents are older than upstreamMaxAge: 1 or 0.",
+    value: ({ upstreamStale }) => Number(upstreamStale),
   },
   {
     name: 'headwater_mirror_running',

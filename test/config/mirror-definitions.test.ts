@@ -48,6 +48,8 @@ fallback: [https://b.example.com/]
 redirects: [cdn.example.com, '*.example.net:8443', 10.0.0.1, '[fd00::1]']
 keyring: keys.gpg
 ca: /etc/ca.pem
+contentId: com.example:released
+notBefore: 2026-01-01
 select:
   - os: [debian, '!ubuntu']
     type: container
@@ -60,6 +62,7 @@ timezone: Europe/Berlin
 jitter: 20m
 bandwidth: 5MiB
 maxAge: 3d
+upstreamMaxAge: 14d
 `,
   });
   expect(mirror?.keyring).toMatch(/mirrors\/keys\.gpg$/);
@@ -67,12 +70,15 @@ maxAge: 3d
     fallback: ['https://b.example.com'],
     redirects: ['cdn.example.com', '*.example.net:8443', '10.0.0.1', '[fd00::1]'],
     ca: '/etc/ca.pem',
+    contentId: ['com.example:released'],
+    notBefore: new Date('2026-01-01T00:00:00Z'),
     select: [{ os: ['debian', '!ubuntu'], type: ['container'], fields: { subarches: ['generic'] } }],
     keep: { age: 90 * 86_400_000, removed: 'keep' },
     cache: { age: 30 * 86_400_000, size: 10 * 2 ** 30 },
     jitter: 20 * 60_000,
     bandwidth: 5 * 2 ** 20,
     maxAge: 3 * 86_400_000,
+    upstreamMaxAge: 14 * 86_400_000,
   });
   expect(mirror?.keep).not.toHaveProperty('versions');
 });
@@ -96,6 +102,9 @@ describe('an error names its file, line and key', () => {
     [`${least}keyring: k`, /a\.yaml:2: unsigned: expected only one of keyring and unsigned/],
     [`${least}unsigne: true`, /a\.yaml:3: unsigne: unknown setting/],
     [`${least}select: [{oss: debian}]`, /a\.yaml:3: select\.0\.oss: unknown setting/],
+    [`${least}contentId: []`, /contentId: expected content ids/],
+    [`${least}notBefore: last year`, /notBefore: expected a date such as/],
+    [`${least}notBefore: '2026-02-31T25:00Z'`, /notBefore: expected a date such as/],
     [`${least}select: []`, /select: expected at least one rule/],
     [`${least}select: [{type: vm}]`, /select\.0\.type: expected container, virtual-machine/],
     [`${least}keep: {versions: 0}`, /keep\.versions: expected a whole number/],

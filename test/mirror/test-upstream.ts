@@ -36,6 +36,11 @@ export class TestUpstream {
   pace: number | undefined;
   /** Bytes of a file that it sends, as if there were no more. */
   limit: number | undefined;
+  /** What the documents say of themselves: the content id, and the time of their last change. */
+  contentId = 'images';
+  updated: string | undefined;
+  /** A part of the entity tags: another one is another state of the same bytes. */
+  generation = 0;
   /** Called before each request is answered. */
   onRequest: (path: string) => void = () => undefined;
 
@@ -56,7 +61,7 @@ export class TestUpstream {
       const path = decodeURIComponent((request.url ?? '').slice(1));
       upstream.onRequest(path);
       const bytes = upstream.files.get(path);
-      const etag = bytes === undefined ? '' : `"${sha256(bytes).slice(0, 16)}"`;
+      const etag = bytes === undefined ? '' : `"${sha256(bytes).slice(0, 16)}${upstream.generation || ''}"`;
       const status = bytes === undefined ? 404 : request.headers['if-none-match'] === etag ? 304 : 200;
       upstream.requests.push(`${request.method} ${path} ${status}`);
       response.writeHead(status, { ...(etag === '' ? {} : { ETag: etag }) });
@@ -117,26 +122,42 @@ export class TestUpstream {
   announce(): void {
     const path = 'streams/v1/images.json';
     const names = Object.keys(this.products);
-    const entry = { datatype: 'image-downloads', format: 'products:1.0', path, products: names };
+    const { contentId, updated } = this;
+    const time = updated === undefined ? {} : { updated };
+    const entry = { datatype: 'image-downloads', format: 'products:1.0', path, products: names, ...time };
     const aws = {
       datatype: 'image-ids',
       format: 'products:1.0',
       path: 'streams/v1/aws.json',
       products: ['a'],
     };
-    this.#put('streams/v1/index.json', { format: 'index:1.0', index: { images: entry, aws } });
-    const head = { content_id: 'images', datatype: 'image-downloads', format: 'products:1.0' };
+    this.#put('streams/v1/index.json', { format: 'index:1.0', ...time, index: { [contentId]: entry, aws } });
+    const head = { content_id: contentId, datatype: 'image-downloads', format: 'products:1.0', ...time };
     this.#put(path, { ...head, products: this.products });
   }
 
-  /** Serves signed documents in place of the plain ones, as js2signed makes them. */
-  async sign(key: SigningKey): Promise<void> {
+  /**
+   * Serves signed documents in place of the plain ones, as js2signed makes them.
+   * @param options.at the day of the signatures, as `YYYYMMDD`; today when left out
+   */
+  async sign(key: SigningKey, options: { at?: string } = {}): Promise<void> {
     for (const name of ['index', 'images']) {
       const plain = this.files.get(`streams/v1/${name}.json`)?.toString() ?? '';
       this.files.delete(`streams/v1/${name}.json`);
-      const signed = await key.clearSign(plain.replaceAll('.json"', '.sjson"'));
+      const signed = await key.clearSign(plain.replaceAll('.json"', '.sjson"'), options);
       this.files.set(`streams/v1/${name}.sjson`, Buffer.from(signed));
     }
+  }
+
+  /** Everything that is served now, for {@link serve}. */
+  snapshot(): ReadonlyMap<string, Buffer> {
+    return new Map(this.files);
+  }
+
+  /** Serves what another state, or another upstream, had. */
+  serve(files: ReadonlyMap<string, Buffer>): void {
+    this.files.clear();
+    for (const [path, bytes] of files) this.files.set(path, bytes);
   }
 
   /** The requests since the last call, in no order that matters. */

@@ -291,4 +291,9 @@ export const migrations: Record<string, Migration> = {
     },
   },
   '0070_products_of_streams': { up: productsOfStreams },
+  '0080_accepted_documents': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      await db.schema.alterTable('mirrors').addColumn('accepted', 'text').execute();
+    },
+  },
 };

@@ -151,6 +151,8 @@ export interface Tables {
     name: string;
     /** What the last complete run left for the next one, as JSON: the catalog does not read it. */
     state: string | null;
+    /** The newest documents that it followed, as JSON: the catalog does not read it. */
+    accepted: Generated<string | null>;
     next_run_at: number | null;
     /** The process that runs it now. */
     lease_holder: string | null;

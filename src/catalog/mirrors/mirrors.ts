@@ -1,4 +1,5 @@
 import type { Kysely, Selectable } from 'kysely';
+import type { AuditEvent } from '../database/audit-record.ts';
 import type { Database } from '../database/database.ts';
 import type { Tables } from '../database/tables.ts';
 import { insertRun, type RunOutcome, type RunRecord, successes, toRecord } from './mirror-run-rows.ts';
@@ -103,6 +104,21 @@ export class Mirrors {
     await this.#database.change((change) => put(change.db, mirror, values));
   }
 
+  /** The newest documents that the mirror followed; they stay when its state is dropped. */
+  async accepted(mirror: string): Promise<unknown> {
+    const accepted = (await this.#row(mirror))?.accepted ?? null;
+    return accepted === null ? undefined : JSON.parse(accepted);
+  }
+
+  /** Records the documents that the mirror follows. @param events what the audit log says of it */
+  async accept(mirror: string, accepted: unknown, ...events: AuditEvent[]): Promise<void> {
+    const values = { accepted: accepted === undefined ? null : JSON.stringify(accepted) };
+    await this.#database.change(async (change) => {
+      await put(change.db, mirror, values);
+      if (events.length > 0) await change.audit(...events);
+    });
+  }
+
   async nextRun(mirror: string): Promise<Date | undefined> {
     const at = (await this.#row(mirror))?.next_run_at ?? null;
     return at === null ? undefined : new Date(at);
@@ -189,7 +205,7 @@ export class Mirrors {
 async function put(
   db: Kysely<Tables>,
   name: string,
-  values: { state: string | null } | { next_run_at: number | null },
+  values: { state: string | null } | { accepted: string | null } | { next_run_at: number | null },
 ): Promise<void> {
   const none = { state: null, next_run_at: null, lease_holder: null, lease_expires_at: null };
   await db

@@ -3,6 +3,7 @@ import type { RunRecord } from '../../catalog/mirrors/mirror-run-rows.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { emptyReport, type RunReport, type RunResult } from '../../mirror/run/report.ts';
 import type { MirrorStatus } from '../../mirror/status.ts';
+import { defined } from '../../model/defined.ts';
 import { ApiClient, type ApiTarget } from './api-client.ts';
 import { ConnectionError } from './api-errors.ts';
 
@@ -21,9 +22,10 @@ type PlainRun = Omit<RunRecord, 'startedAt' | 'finishedAt' | 'report'> & {
   finishedAt?: string;
   report?: RunReport;
 };
-type PlainStatus = Omit<MirrorStatus, 'nextRun' | 'lastSuccess' | 'lastRun'> & {
+type PlainStatus = Omit<MirrorStatus, 'nextRun' | 'lastSuccess' | 'upstreamUpdated' | 'lastRun'> & {
   nextRun?: string;
   lastSuccess?: string;
+  upstreamUpdated?: string;
   lastRun?: PlainRun;
 };
 
@@ -136,12 +138,17 @@ export class RemoteMirrors {
   }
 }
 
-function toStatus({ nextRun, lastSuccess, lastRun, ...rest }: PlainStatus): MirrorStatus {
+function toStatus(status: PlainStatus): MirrorStatus {
+  const { nextRun, lastSuccess, upstreamUpdated, lastRun, ...rest } = status;
+  const date = (text: string | undefined) => (text === undefined ? undefined : new Date(text));
   return {
     ...rest,
-    ...(nextRun === undefined ? {} : { nextRun: new Date(nextRun) }),
     ...(lastRun === undefined ? {} : { lastRun: toRun(lastRun) }),
-    ...(lastSuccess === undefined ? {} : { lastSuccess: new Date(lastSuccess) }),
+    ...defined({
+      nextRun: date(nextRun),
+      lastSuccess: date(lastSuccess),
+      upstreamUpdated: date(upstreamUpdated),
+    }),
   };
 }
 

@@ -126,6 +126,10 @@ export function statusTable(statuses: MirrorStatus[]): string {
         title: 'LAST SUCCESS',
         value: ({ lastSuccess }) => (lastSuccess === undefined ? '-' : humanTime(lastSuccess)),
       },
+      {
+        title: 'UPSTREAM DATE',
+        value: ({ upstreamUpdated }) => (upstreamUpdated === undefined ? '-' : humanTime(upstreamUpdated)),
+      },
       { title: 'NEXT RUN', value: ({ nextRun }) => (nextRun === undefined ? '-' : humanTime(nextRun)) },
     ],
     statuses,
@@ -136,7 +140,8 @@ function stateOf(status: MirrorStatus): string {
   if (status.running) return 'running';
   if (!status.enabled) return 'disabled';
   if (status.lastRun === undefined) return 'never run';
-  return status.stale ? 'stale' : 'enabled';
+  if (status.stale) return 'stale';
+  return status.upstreamStale ? 'upstream stale' : 'enabled';
 }
 
 function count(number: number, what: string): string {

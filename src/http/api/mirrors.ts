@@ -1,4 +1,5 @@
 import { type Context, identityOf, parameter, type RouteContext, type Routes } from '../context.ts';
+import { actorOf } from '../identify.ts';
 import { readBody } from './body.ts';
 import { runBody } from './schemas.ts';
 import type { ApiServices } from './services.ts';
@@ -21,9 +22,11 @@ async function getMirror(context: RouteContext, { mirrors, access }: ApiServices
 }
 
 async function startRun(context: RouteContext, { mirrors, access }: ApiServices): Promise<void> {
-  access.demandAdministrator(identityOf(context));
+  const identity = identityOf(context);
+  access.demandAdministrator(identity);
   const name = parameter(context, 'mirror');
-  await mirrors.begin(name, await readBody(context.req, runBody));
+  const requestedBy = actorOf(access, identity, context.req);
+  await mirrors.begin(name, { ...(await readBody(context.req, runBody)), requestedBy });
   context.status = 202;
   context.set('Location', `../${name}`);
   context.body = await mirrors.status(name);

@@ -47,7 +47,7 @@ export const runBody = z
     force: z
       .boolean()
       .exactOptional()
-      .meta({ description: 'Read all documents again, and ignore maxShrink.' }),
+      .meta({ description: 'Read all documents again, accept older ones of `url`, and ignore maxShrink.' }),
   })
   .optional()
   .meta({ description: 'Options of the run; may be omitted.' });

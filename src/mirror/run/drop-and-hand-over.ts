@@ -1,6 +1,7 @@
 import type { Actor } from '../../catalog/database/audit-record.ts';
 import { ownerOf } from '../../catalog/products/mirror-owner.ts';
 import { HeadwaterError } from '../../errors.ts';
+import { type AcceptedDocuments, mergeAccepted } from '../guard/accepted-documents.ts';
 import type { MirrorServices } from '../mirror-services.ts';
 import { sortVersions } from '../plan/held-versions.ts';
 import { HeldLease } from './lease.ts';
@@ -41,7 +42,10 @@ export async function dropMirror(
     if (found.dropped === 0) {
       throw new HeadwaterError('not-found', `every version of mirror ${mirror} is downloaded`);
     }
-    if (!onlyNotDownloaded) await catalog.mirrors.setState(mirror, undefined);
+    if (!onlyNotDownloaded) {
+      await catalog.mirrors.setState(mirror, undefined);
+      await catalog.mirrors.accept(mirror, undefined);
+    }
     return found.dropped;
   } finally {
     await lease.release();
@@ -65,6 +69,10 @@ export async function handOver(mirror: string, to: string, services: Parts, acto
     const state = (await catalog.mirrors.state(to)) as MirrorState | undefined;
     if (state !== undefined) await catalog.mirrors.setState(to, { ...state, documents: [] });
     await catalog.mirrors.setState(mirror, undefined);
+    const [given, own] = [await catalog.mirrors.accepted(mirror), await catalog.mirrors.accepted(to)];
+    const accepted = [given, own] as (AcceptedDocuments | undefined)[];
+    await catalog.mirrors.accept(to, accepted.reduce(mergeAccepted, undefined));
+    await catalog.mirrors.accept(mirror, undefined);
     return products;
   } finally {
     for (const lease of leases) await lease.release();

@@ -1,19 +1,21 @@
 import type { Catalog } from '../../catalog/catalog.ts';
 import { ownerOf } from '../../catalog/products/mirror-owner.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
-import { HeadwaterError } from '../../errors.ts';
+import { HeadwaterError, isKind } from '../../errors.ts';
 import { productName } from '../../model/names.ts';
 import type { ProductWithVersions } from '../../model/versions.ts';
 import type { Untyped } from '../../simplestreams/read/fields.ts';
-import { dateOf, type IndexEntry } from '../../simplestreams/read/index-document.ts';
+import type { IndexEntry } from '../../simplestreams/read/index-document.ts';
 import { type OfferedProduct, type Skipped, Skips } from '../../simplestreams/read/offered.ts';
-import { readOffer, type Totals } from '../../simplestreams/read/offered-document.ts';
+import { type Offer, readOffer, type Totals } from '../../simplestreams/read/offered-document.ts';
+import { readUpdated } from '../../simplestreams/read/updated.ts';
+import type { AcceptedDocuments } from '../guard/accepted-documents.ts';
+import { AddressBehind, DocumentGuard, type ForcedDocument } from '../guard/document-guard.ts';
 import type { MirrorServices } from '../mirror-services.ts';
 import { type HeldProduct, makePlan, type Plan } from '../plan/plan.ts';
 import type { Terms } from '../plan/retention.ts';
 import { Selection } from '../plan/selection.ts';
-import type { UpstreamDocuments } from '../upstream/documents.ts';
-import type { MirrorState } from './state.ts';
+import type { ReadDocument, UpstreamDocuments } from '../upstream/documents.ts';
 import { storedDigests } from './stored-digests.ts';
 
 /** How many unusable documents are named; the others are counted. */
@@ -34,16 +36,63 @@ export interface UpstreamOffer {
   named: boolean;
   /** Whether the documents are consistent and none is missing, so that only a change of them can add versions. */
   complete: boolean;
+  /** The documents to compare with the next time. */
+  accepted: AcceptedDocuments;
+  /** Documents that are followed because of `force`. */
+  forced: ForcedDocument[];
+}
+
+/** Every address that answers is behind: nothing of it is followed. */
+export class UpstreamBehind extends HeadwaterError {
+  /** What was found at each address. */
+  readonly problems: string[];
+
+  constructor(mirror: string, problems: string[]) {
+    super(
+      'conflict',
+      `mirror ${mirror}: no address serves documents that can be followed: ${problems.join('; ')}`,
+    );
+    this.problems = problems;
+  }
 }
 
 /**
- * Reads all documents of an upstream, and selects.
- * @throws HeadwaterError as `UpstreamDocuments.read`; when no document can be used, the error of the first
+ * Reads all documents of an upstream, and selects. Addresses whose documents are older than those that were followed before
+ * are left out.
+ * @throws HeadwaterError as `UpstreamDocuments.read`; when no document can be used, the error of the first; `conflict` when
+ * the main address serves older documents; {@link UpstreamBehind} when it does not answer and the others do
  */
 async function readUpstream(
   definition: MirrorDefinition,
   documents: UpstreamDocuments,
   catalog: Catalog,
+  { force = false }: { force?: boolean },
+): Promise<UpstreamOffer> {
+  const before = (await catalog.mirrors.accepted(definition.name)) as AcceptedDocuments | undefined;
+  const behind: string[] = [];
+  for (;;) {
+    try {
+      const guard = new DocumentGuard(definition, before, { force });
+      const offer = await readOnce(definition, documents, catalog, guard);
+      return { ...offer, warnings: [...behind, ...offer.warnings] };
+    } catch (error) {
+      if (error instanceof AddressBehind) {
+        behind.push(error.message);
+        documents.exclude(error.base);
+      } else if (behind.length > 0 && isKind(error, 'unavailable', 'not-found', 'forbidden')) {
+        throw new UpstreamBehind(definition.name, [...behind, error.message]);
+      } else {
+        throw error;
+      }
+    }
+  }
+}
+
+async function readOnce(
+  definition: MirrorDefinition,
+  documents: UpstreamDocuments,
+  catalog: Catalog,
+  guard: DocumentGuard,
 ): Promise<UpstreamOffer> {
   const { variant, deltas, file, name } = definition;
   const selection = new Selection(definition.select);
@@ -56,20 +105,24 @@ async function readUpstream(
   const names = await catalog.versions.upstreamNames(ownerOf(name));
   const held = (product: string) => names.get(product) ?? [];
   let read = 0;
-  for await (const { path, bytes, expected } of documents.read()) {
-    try {
-      const found = readOffer(bytes, path, { select: selection.apply, variant, deltas, skips, held });
-      read += 1;
-      offered.push(...found.offered);
-      unnamed.push(...found.unnamed);
-      totals.products += found.totals.products;
-      totals.versions += found.totals.versions;
-      const problem = outdatedProblem(expected, found);
-      if (problem !== undefined) outdated.push(problem);
-    } catch (error) {
-      if (!(error instanceof HeadwaterError)) throw error;
-      unusable.push(error);
+  for await (const document of documents.read(guard)) {
+    const found = offerOf(document, { select: selection.apply, variant, deltas, skips, held });
+    if (found instanceof HeadwaterError) {
+      unusable.push(found);
+      continue;
     }
+    const follow = guard.check(document, found.fields);
+    read += 1;
+    totals.products += found.totals.products;
+    totals.versions += found.totals.versions;
+    const problem = outdatedProblem(document.expected, found);
+    if (problem !== undefined) {
+      outdated.push(`${problem}: nothing of it is followed`);
+      continue;
+    }
+    follow();
+    offered.push(...found.offered);
+    unnamed.push(...found.unnamed);
   }
   unusable.unshift(...documents.unreadable, ...documents.missing);
   if (read === 0 && unusable[0] !== undefined) throw unusable[0];
@@ -83,6 +136,8 @@ async function readUpstream(
     selected: { products: offered.length, versions },
     skipped: skips.list(),
     warnings: [
+      ...guard.warnings,
+      ...guard.forced.map(({ path, problem }) => `${path}: accepted with --force: ${problem}`),
       ...unusable
         .slice(0, maxDocumentsNamed)
         .map(({ message }) => `${message}: the other documents are used, and nothing is retired`),
@@ -96,7 +151,22 @@ async function readUpstream(
     current: outdated.length === 0,
     named: unnamed.length === 0,
     complete: outdated.length === 0 && documents.missing.length === 0,
+    accepted: guard.accepted({ withIndex: outdated.length === 0 }),
+    forced: guard.forced,
   };
+}
+
+/** @returns an error when it cannot be used */
+function offerOf(
+  { path, bytes }: ReadDocument,
+  options: Parameters<typeof readOffer>[2],
+): Offer | HeadwaterError {
+  try {
+    return readOffer(bytes, path, options);
+  } catch (error) {
+    if (!(error instanceof HeadwaterError)) throw error;
+    return error;
+  }
 }
 
 function idleRules(selection: Selection): string[] {
@@ -113,7 +183,7 @@ function outdatedProblem(
   if (missing.length > 0) {
     return `${path} is older than the index: it lacks ${missing.length} of its products, such as ${missing[0]}`;
   }
-  const updated = dateOf(fields['updated']);
+  const updated = readUpdated(fields['updated']);
   if (updated === undefined || expected.updated === undefined || updated >= expected.updated)
     return undefined;
   return `${path} is older than the index says: it is of ${updated.toISOString()}`;
@@ -130,7 +200,7 @@ export async function readAndPlan(
   options: { force?: boolean },
 ): Promise<{ offer: UpstreamOffer; plan: Plan; terms: Terms }> {
   const { name, stream, keep, mode } = definition;
-  const offer = await readUpstream(definition, documents, services.catalog);
+  const offer = await readUpstream(definition, documents, services.catalog, options);
   const terms = { keep, now: new Date(), isComplete: offer.isComplete };
   const owner = ownerOf(name);
   const stored = await storedDigests(services, options);
@@ -148,34 +218,6 @@ export async function readAndPlan(
     offer.warnings.push(`${name}: no selected version can be mirrored: see the skipped entries`);
   }
   return { offer, plan, terms };
-}
-
-/**
- * Refuses an upstream that suddenly offers far less than before.
- * @throws HeadwaterError `conflict`
- */
-export function assertNotShrunk(
-  definition: MirrorDefinition,
-  found: UpstreamOffer,
-  before: MirrorState | undefined,
-  mark: string,
-): void {
-  // Nothing is retired unless the documents are complete.
-  if (before === undefined || !found.isComplete) return;
-  const compare = (what: string, now: number, then: number) => {
-    if (now >= then * (1 - definition.maxShrink / 100)) return;
-    throw new HeadwaterError(
-      'conflict',
-      `mirror ${definition.name}: the upstream offers ${now} ${what}, ${then} before: more than maxShrink ` +
-        `(${definition.maxShrink} %) allows. If that is right, run it once with --force`,
-    );
-  };
-  compare('products', found.totals.products, before.totals.products);
-  compare('versions', found.totals.versions, before.totals.versions);
-  // Selected versions can be compared only while the definition is the same.
-  if (before.definition !== mark) return;
-  compare('selected products', found.selected.products, before.selected.products);
-  compare('selected versions', found.selected.versions, before.selected.versions);
 }
 
 /** The products that a plan needs: those of the mirror, then those of others in the stream with the same names. */

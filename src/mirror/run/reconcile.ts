@@ -60,7 +60,22 @@ export async function reconcile(
     wanted,
     dropped(options.before, wanted, offered),
   );
-  return { ...reconciled, given: [...wanted] };
+  const given: MirrorState['aliases'] = [...wanted];
+  // What a document gave that is not followed now can be dropped by a later run.
+  if (!options.terms.isComplete) given.push(...notOffered(options.before, wanted, offered));
+  return { ...reconciled, given };
+}
+
+/** Aliases that the upstream gave before to families that are not offered now. */
+function notOffered(
+  before: MirrorState | undefined,
+  wanted: ReadonlyMap<string, Family>,
+  offered: OfferedProduct[],
+): MirrorState['aliases'] {
+  const families = new Set(offered.map(({ key }) => familyName(key)));
+  return (before?.aliases ?? []).filter(
+    ([alias, family]) => !wanted.has(alias) && !families.has(familyName(family)),
+  );
 }
 
 async function dropLostDeltas(

@@ -1,3 +1,4 @@
+import type { Actor } from '../../catalog/database/audit-record.ts';
 import type { Progress } from '../../publish/request.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { DownloaderOptions } from '../upstream/downloader.ts';
@@ -7,8 +8,10 @@ export type Cause = 'schedule' | 'catch-up' | 'manual';
 
 export interface RunOptions {
   cause: Cause;
-  /** Read all documents again, and ignore `maxShrink`. */
+  /** Read all documents again, ignore `maxShrink`, and accept older documents of the main address. */
   force?: boolean;
+  /** Who asked for the run: the audit log names them for what `force` accepted. */
+  requestedBy?: Actor;
   signal?: AbortSignal;
   /** Called with the plan before it is carried out. */
   onPlan?: (plan: Plan) => void;

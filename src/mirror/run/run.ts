@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { outcomeOf } from '../../async/outcome.ts';
+import type { Actor } from '../../catalog/database/audit-record.ts';
 import type { RunOutcome } from '../../catalog/mirrors/mirror-run-rows.ts';
 import { ownerOf } from '../../catalog/products/mirror-owner.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
@@ -7,18 +8,22 @@ import { HeadwaterError, messageOf } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import { unlimited } from '../../model/rights.ts';
 import { isSmall } from '../download/expected-file.ts';
+import type { AcceptedDocuments } from '../guard/accepted-documents.ts';
+import { recordAccepted } from '../guard/record-accepted.ts';
+import { ageWarnings } from '../guard/upstream-age.ts';
 import type { MirrorServices } from '../mirror-services.ts';
 import type { Plan } from '../plan/plan.ts';
-import { retiredSerials } from '../plan/retention.ts';
 import { addVersions, inBatches } from './add-versions.ts';
+import { assertNotShrunk } from './assert-not-shrunk.ts';
 import { HeldLease } from './lease.ts';
 import { type OpenUpstream, openUpstream } from './open-upstream.ts';
 import { publishListed } from './publish-listed.ts';
-import { assertNotShrunk, readAndPlan, type UpstreamOffer } from './read-upstream.ts';
+import { readAndPlan, UpstreamBehind, type UpstreamOffer } from './read-upstream.ts';
 import { reconcile } from './reconcile.ts';
 import { addWarning, emptyReport, type RunReport, type RunResult } from './report.ts';
+import { retireAged } from './retire-aged.ts';
 import type { RunOptions } from './run-options.ts';
-import { definitionMark, type MirrorState } from './state.ts';
+import { definitionMark, type MirrorState, selectionMark } from './state.ts';
 import { storedDigests } from './stored-digests.ts';
 
 /** How many batches are added at a time in addition to one per connection: some of them wait for the disk. */
@@ -53,7 +58,14 @@ export async function runMirror(
     let outcome: RunOutcome;
     let failure: { error?: unknown } = {};
     try {
-      outcome = await new Run(definition, services, { ...options, signal, lease, resumes }, report).go();
+      outcome = await new Run(
+        definition,
+        services,
+        { ...options, signal, lease, resumes, actor },
+        report,
+      ).go();
+      const accepted = (await mirrors.accepted(definition.name)) as AcceptedDocuments | undefined;
+      report.warnings.push(...ageWarnings(definition, accepted));
     } catch (error) {
       outcome = signal.aborted ? 'interrupted' : 'failed';
       failure = { error: signal.aborted && !(error instanceof HeadwaterError) ? interrupted(signal) : error };
@@ -94,6 +106,8 @@ interface OwnOptions extends RunOptions {
   lease: HeldLease;
   /** It continues an interrupted run. */
   resumes: boolean;
+  /** The mirror itself. */
+  actor: Actor;
 }
 
 /** One run that has the lease. */
@@ -129,10 +143,18 @@ class Run {
     try {
       const known = before?.definition === mark && this.#options.force !== true ? before.documents : [];
       if (!(await upstream.documents.haveChanged(known))) {
-        await this.#retireAged();
+        const { catalog } = this.#services;
+        const { lease } = this.#options;
+        this.#report.retired = await retireAged(catalog, definition, () => lease.assertHeld());
         return 'unchanged';
       }
       return await this.#carryOut(upstream, before, mark);
+    } catch (error) {
+      if (!(error instanceof UpstreamBehind)) throw error;
+      this.#report.warnings = [...error.problems];
+      // Nothing was read: what the last run brought is all that is known to be selected.
+      const isWhole = before?.selection === selectionMark(definition) && before.documents.length > 0;
+      return isWhole ? 'unchanged' : 'partial';
     } finally {
       this.#report.fetched = upstream.downloads.received;
       await upstream.close();
@@ -157,7 +179,8 @@ class Run {
     report.stored = plan.stored;
     this.#options.onPlan?.(plan);
     await lease.assertHeld();
-    // From here on, unchanged documents no longer mean that nothing is to be done.
+    // From here on, older documents are not followed, and unchanged ones no longer mean that nothing is to be done.
+    await recordAccepted(catalog.by(this.#options.requestedBy ?? this.#options.actor), name, offer);
     if (before !== undefined) await catalog.mirrors.setState(name, { ...before, documents: [] });
 
     if (plan.move.length > 0) await catalog.products.move(this.#owner, this.#definition.stream);
@@ -176,6 +199,7 @@ class Run {
     const done = report.failures === 0;
     const state: MirrorState = {
       definition: mark,
+      selection: selectionMark(this.#definition),
       documents: done && offer.complete ? upstream.documents.known : [],
       // The next run is compared with these numbers.
       totals: offer.isComplete ? offer.totals : (before?.totals ?? offer.totals),
@@ -212,24 +236,6 @@ class Run {
       this.#report,
       { parallel: concurrency + extraBatches, signal },
     );
-  }
-
-  /** Retires versions beyond `keep.age`, which happens without a change of the upstream. */
-  async #retireAged(): Promise<void> {
-    const { catalog } = this.#services;
-    const { keep } = this.#definition;
-    if (keep.age === undefined) return;
-    for await (const { stream, name, versions } of catalog.products.each({ owner: this.#owner })) {
-      const held = new Set(versions.map(({ serial }) => serial));
-      // It is not known what is still offered, so the newest stays.
-      const offered = new Set([...held].sort().slice(-1));
-      const terms = { keep, now: new Date(), isComplete: false };
-      for (const serial of retiredSerials({ offered, held, stored: held }, terms)) {
-        await this.#options.lease.assertHeld();
-        await catalog.versions.remove({ stream, name }, serial);
-        this.#report.retired += 1;
-      }
-    }
   }
 }
 

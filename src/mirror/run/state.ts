@@ -11,6 +11,8 @@ import type { KnownDocuments } from '../upstream/documents.ts';
 export interface MirrorState {
   /** The mark of the definition ({@link definitionMark}). */
   definition: string;
+  /** The mark of what it selects ({@link selectionMark}). */
+  selection?: string;
   /** The documents, if only a change of them can mean work; otherwise empty. */
   documents: KnownDocuments;
   /** How much the upstream offered, and how much of it was selected. */
@@ -25,10 +27,10 @@ export interface MirrorState {
  * @throws HeadwaterError `invalid` when the keyring cannot be read
  */
 export async function definitionMark(definition: MirrorDefinition): Promise<string> {
-  const { url, fallback, keyring, unsigned, select, variant, deltas, keep, stream, mode } = definition;
+  const { url, fallback, keyring, unsigned, contentId, notBefore } = definition;
   const hash = createHash('sha256').update(
     // To be increased when this program reads upstreams differently.
-    JSON.stringify([1, { url, fallback, unsigned, select, variant, deltas, keep, stream, mode }]),
+    JSON.stringify([2, { url, fallback, unsigned, contentId, notBefore }, selectionMark(definition)]),
   );
   if (keyring !== undefined) {
     try {
@@ -39,4 +41,10 @@ export async function definitionMark(definition: MirrorDefinition): Promise<stri
     }
   }
   return hash.digest('hex');
+}
+
+/** A text that changes when the definition selects other content of the same documents. */
+export function selectionMark(definition: MirrorDefinition): string {
+  const { select, variant, deltas, keep, stream, mode } = definition;
+  return JSON.stringify({ select, variant, deltas, keep, stream, mode });
 }

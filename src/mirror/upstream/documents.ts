@@ -1,4 +1,6 @@
+import { hash } from 'node:crypto';
 import { type ErrorKind, HeadwaterError, isKind, jsonProblem } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import { type Index, type IndexEntry, readIndex } from '../../simplestreams/read/index-document.ts';
 import { type Verifier, withoutSignature } from './signature.ts';
 
@@ -9,26 +11,52 @@ export interface Validators {
 }
 
 /** Where documents come from, by conditional requests. */
-export interface DocumentSource {
+interface DocumentSource {
+  /** @param options.exclude addresses that are not asked */
   document(
     path: string,
     known?: Validators,
-  ): Promise<{ changed: false } | { changed: true; bytes: Uint8Array; validators: Validators }>;
+    options?: { exclude?: ReadonlySet<string> },
+  ): Promise<{ changed: false } | ({ changed: true } & Found)>;
+}
+
+interface Found {
+  bytes: Uint8Array;
+  validators: Validators;
+  /** The address that it came from. */
+  base: string;
 }
 
 /** The documents of an earlier reading: the index first. */
 export type KnownDocuments = { path: string; validators: Validators }[];
 
-/** A products document. */
-export interface ReadDocument {
+/** What tells one state of a document from another, and where it comes from. */
+export interface DocumentState {
   path: string;
+  /** The address that it came from. */
+  base: string;
+  /** SHA-256 of its JSON, without the signature. */
+  sha256: string;
+  /** When it was signed; undefined where signatures are not checked. */
+  signedAt?: Date;
+}
+
+/** Decides which documents of an index are read. */
+export interface IndexFilter {
+  /**
+   * @returns the index with the entries that are to be read
+   * @throws what ends the reading
+   */
+  index(state: DocumentState, index: Index): Index;
+}
+
+/** A products document. */
+export interface ReadDocument extends DocumentState {
   /** JSON, verified. */
   bytes: Uint8Array;
   /** The time of its last change and its products, according to the index. */
   expected: IndexEntry;
 }
-
-type Changed = { bytes: Uint8Array; validators: Validators };
 
 /** The index of an upstream, signed or not: the first that exists is used. */
 const signedIndexes = ['streams/v1/index.sjson', 'streams/v1/index.json'];
@@ -42,6 +70,7 @@ export class UpstreamDocuments {
   readonly #source: DocumentSource;
   readonly #verifier: () => Promise<Verifier | undefined>;
   readonly #known: KnownDocuments = [];
+  readonly #excluded = new Set<string>();
   #unreadable: readonly HeadwaterError[] = [];
   #missing: readonly HeadwaterError[] = [];
 
@@ -70,11 +99,12 @@ export class UpstreamDocuments {
   /**
    * Reads the index and then every products document, one at a time. Missing and unreadable documents are skipped
    * ({@link unreadable}, {@link missing}).
+   * @param filter all documents are read without one
    * @throws HeadwaterError `invalid` when a document is refused or the index is malformed, `not-found` when there is no
    * index, and the errors of the source
    */
-  async *read(): AsyncGenerator<ReadDocument> {
-    let { index, verifier } = await this.#readIndex();
+  async *read(filter?: IndexFilter): AsyncGenerator<ReadDocument> {
+    let { index, verifier } = await this.#readIndex(filter);
     const done = new Set<string>();
     for (let again = false; ; again = true) {
       const missing: HeadwaterError[] = [];
@@ -93,8 +123,13 @@ export class UpstreamDocuments {
       this.#unreadable = index.unusable;
       this.#missing = missing;
       if (again || missing.length === 0) return;
-      ({ index, verifier } = await this.#readIndex());
+      ({ index, verifier } = await this.#readIndex(filter));
     }
+  }
+
+  /** Reads no more documents from an address. */
+  exclude(base: string): void {
+    this.#excluded.add(base);
   }
 
   /** After {@link read}: unusable entries of the index, with the reason. */
@@ -112,15 +147,16 @@ export class UpstreamDocuments {
     return this.#known;
   }
 
-  async #readIndex(): Promise<{ index: Index; verifier: Verifier | undefined }> {
+  async #readIndex(filter?: IndexFilter): Promise<{ index: Index; verifier: Verifier | undefined }> {
     const verifier = await this.#verifier();
     for (const path of verifier === undefined ? plainIndexes : signedIndexes) {
       const found = await this.#find(path);
       if (found === undefined) continue;
-      const content = parse(await this.#verified(path, found.bytes, verifier), path);
+      const { bytes, state } = await this.#verified(path, found, verifier);
+      const index = readIndex(parse(bytes, path), path);
       this.#known.length = 0;
       this.#known.push({ path, validators: found.validators });
-      return { index: readIndex(content, path), verifier };
+      return { index: filter?.index(state, index) ?? index, verifier };
     }
     throw new HeadwaterError('not-found', `the upstream has no ${plainIndexes.join(' and no ')}`);
   }
@@ -130,7 +166,7 @@ export class UpstreamDocuments {
     entry: IndexEntry,
     verifier: Verifier | undefined,
   ): Promise<ReadDocument | HeadwaterError> {
-    let found: Changed | undefined;
+    let found: Found | undefined;
     try {
       found = await this.#find(entry.path);
     } catch (error) {
@@ -143,15 +179,15 @@ export class UpstreamDocuments {
         `${entry.path}: the index names it, but the upstream has no such file`,
       );
     }
-    const bytes = await this.#verified(entry.path, found.bytes, verifier);
+    const { bytes, state } = await this.#verified(entry.path, found, verifier);
     this.#known.push({ path: entry.path, validators: found.validators });
-    return { path: entry.path, bytes, expected: entry };
+    return { ...state, bytes, expected: entry };
   }
 
   /** @returns undefined when the document does not exist */
-  async #find(path: string): Promise<Changed | undefined> {
+  async #find(path: string): Promise<Found | undefined> {
     try {
-      const answer = await this.#source.document(path);
+      const answer = await this.#source.document(path, undefined, { exclude: this.#excluded });
       if (!answer.changed) throw new Error(`${path}: not modified, but nothing was known of it`);
       return answer;
     } catch (error) {
@@ -160,12 +196,31 @@ export class UpstreamDocuments {
     }
   }
 
-  async #verified(path: string, bytes: Uint8Array, verifier: Verifier | undefined): Promise<Uint8Array> {
+  async #verified(
+    path: string,
+    { bytes: sent, base }: Found,
+    verifier: Verifier | undefined,
+  ): Promise<{ bytes: Uint8Array; state: DocumentState }> {
+    const { bytes, signedAt } = await this.#withoutSignature(path, sent, verifier);
+    return { bytes, state: { path, base, sha256: hash('sha256', bytes), ...defined({ signedAt }) } };
+  }
+
+  /** The JSON of a document, once its signature is known to be good. */
+  async #withoutSignature(
+    path: string,
+    bytes: Uint8Array,
+    verifier: Verifier | undefined,
+  ): Promise<{ bytes: Uint8Array; signedAt?: Date }> {
     const isSigned = Buffer.from(bytes.subarray(0, 100)).includes('-----BEGIN PGP');
     if (verifier === undefined) {
-      return isSigned ? Buffer.from(withoutSignature(Buffer.from(bytes).toString('utf8'))) : bytes;
+      return {
+        bytes: isSigned ? Buffer.from(withoutSignature(Buffer.from(bytes).toString('utf8'))) : bytes,
+      };
     }
-    if (isSigned) return Buffer.from(await verifier.clearSigned(bytes, path));
+    if (isSigned) {
+      const { text, signedAt } = await verifier.clearSigned(bytes, path);
+      return { bytes: Buffer.from(text), signedAt };
+    }
     const signature = await this.#find(`${path}.gpg`);
     if (signature === undefined) {
       throw new HeadwaterError(
@@ -173,8 +228,7 @@ export class UpstreamDocuments {
         `${path}: refused: it is not signed, and ${path}.gpg does not exist. To accept unsigned documents, set "unsigned: true"`,
       );
     }
-    await verifier.detached(bytes, signature.bytes, path);
-    return bytes;
+    return { bytes, signedAt: await verifier.detached(bytes, signature.bytes, path) };
   }
 }
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { type Backoff, delayBefore } from '../../async/backoff.ts';
 import { RateLimit } from '../../async/rate-limit.ts';
-import { HeadwaterError } from '../../errors.ts';
+import type { HeadwaterError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import { errorToReport, FallbackUrls } from './base-urls.ts';
 import type { Validators } from './documents.ts';
@@ -10,6 +10,7 @@ import type { AddressRules } from './guarded-connect.ts';
 import { requestError, TransientRefusal, type Upstream, UpstreamRequests } from './requests.ts';
 import {
   bytesToSkip,
+  incomplete,
   orDiscard,
   rangeFrom,
   readBody,
@@ -80,22 +81,26 @@ export class Downloader {
 
   /**
    * Downloads a document, unless it has not changed since `known`.
+   * @param options.exclude addresses that are not asked
+   * @returns the document, with the address that it came from
    * @throws HeadwaterError `not-found`; `invalid`; `unavailable` when the upstream cannot be reached
    */
   async document(
     path: string,
     known: Validators = {},
-  ): Promise<{ changed: false } | { changed: true; bytes: Buffer; validators: Validators }> {
+    { exclude }: { exclude?: ReadonlySet<string> } = {},
+  ): Promise<{ changed: false } | { changed: true; bytes: Buffer; validators: Validators; base: string }> {
     const headers = defined({ 'if-none-match': known.etag, 'if-modified-since': known.lastModified });
     const { signal } = this.#options;
-    return await this.#ask({ path, elsewhere: false, signal }, async (base) => {
+    const bases = () => this.#basesFor(undefined, false).filter((base) => exclude?.has(base) !== true);
+    return await this.#ask({ path, bases, signal }, async (base) => {
       const response = await this.#get(base, path, headers, signal);
       if (response.statusCode === 304) {
         await response.body.dump();
         return { changed: false };
       }
       const bytes = await readBody(response, path);
-      return { changed: true, bytes, validators: validatorsOf(response) };
+      return { changed: true, bytes, validators: validatorsOf(response), base };
     });
   }
 
@@ -111,7 +116,8 @@ export class Downloader {
     const { elsewhere = false, onReceived } = options;
     const signal = either(options.signal, this.#options.signal);
     const limit = { bytes: size, error: () => tooLong(path, size) };
-    return await this.#ask({ path, elsewhere, signal }, async (base) => {
+    const bases = () => this.#basesFor(undefined, elsewhere);
+    return await this.#ask({ path, bases, signal }, async (base) => {
       const answer = await this.#requests.collect(base, path, {
         limit,
         ...defined({ signal, onReceived }),
@@ -172,13 +178,13 @@ export class Downloader {
 
   /** Asks each address in turn, and repeats that with backoff. @throws the last failure of `ask` */
   async #ask<Answer>(
-    what: { path: string; elsewhere: boolean; signal: AbortSignal | undefined },
+    what: { path: string; bases: () => string[]; signal: AbortSignal | undefined },
     ask: (base: string) => Promise<Answer>,
   ): Promise<Answer> {
-    const { path, elsewhere, signal } = what;
+    const { path, bases, signal } = what;
     for (let tries = 1; ; tries++) {
       const failures: HeadwaterError[] = [];
-      for (const base of this.#basesFor(undefined, elsewhere)) {
+      for (const base of bases()) {
         try {
           return await ask(base);
         } catch (error) {
@@ -229,10 +235,6 @@ export class Downloader {
     const wanted = failure instanceof TransientRefusal ? failure.after : undefined;
     await sleep(delayBefore(tries, this.#backoff, wanted), undefined, { signal });
   }
-}
-
-function incomplete(path: string, came: number, size: number): HeadwaterError {
-  return new HeadwaterError('unavailable', `${path}: the upstream sent ${came} bytes of ${size}`);
 }
 
 function originOf(response: Dispatcher.ResponseData, base: string): FileOrigin | undefined {

@@ -103,6 +103,10 @@ export function tooLong(path: string, size: number): WrongBytes {
   return new WrongBytes(`${path}: the upstream sends more than ${size} bytes`);
 }
 
+export function incomplete(path: string, came: number, size: number): HeadwaterError {
+  return new HeadwaterError('unavailable', `${path}: the upstream sent ${came} bytes of ${size}`);
+}
+
 function otherSize(path: string, size: number, found: string): WrongBytes {
   return Number(found) > size
     ? tooLong(path, size)

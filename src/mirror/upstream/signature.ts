@@ -49,9 +49,10 @@ export class Verifier {
   /**
    * The text of a clear-signed message, once a key of the keyring is known to have signed it.
    * @param where the document in messages
+   * @returns the text, and when it was signed: the time is a part of what is signed
    * @throws HeadwaterError `invalid`: unsigned, changed since it was signed, signed by another key, or expired
    */
-  async clearSigned(bytes: Uint8Array, where: string): Promise<string> {
+  async clearSigned(bytes: Uint8Array, where: string): Promise<{ text: string; signedAt: Date }> {
     const { readCleartextMessage, verify } = await import('openpgp');
     const text = Buffer.from(bytes).toString('utf8');
     if (!text.startsWith('-----BEGIN PGP SIGNED MESSAGE-----')) throw unsigned(where);
@@ -59,15 +60,15 @@ export class Verifier {
       throw refused(where, `its signature cannot be read`, error);
     });
     const { data, signatures } = await verify({ message, verificationKeys: this.#keys as PublicKey[] });
-    await this.#accept(signatures, where);
-    return data;
+    return { text: data, signedAt: await this.#accept(signatures, where) };
   }
 
   /**
    * Checks bytes whose signature is a file of its own.
+   * @returns when they were signed
    * @throws HeadwaterError `invalid`, as {@link clearSigned}
    */
-  async detached(bytes: Uint8Array, signatureBytes: Uint8Array, where: string): Promise<void> {
+  async detached(bytes: Uint8Array, signatureBytes: Uint8Array, where: string): Promise<Date> {
     const { createMessage, readSignature, verify } = await import('openpgp');
     const armored = Buffer.from(signatureBytes.subarray(0, 100)).includes('-----BEGIN PGP');
     const reading = armored
@@ -79,20 +80,22 @@ export class Verifier {
     const message = await createMessage({ binary: bytes });
     const verificationKeys = this.#keys as PublicKey[];
     const { signatures } = await verify({ message, signature, verificationKeys });
-    await this.#accept(signatures, where);
+    return await this.#accept(signatures, where);
   }
 
-  /** One good signature is enough: upstreams sign with an old and a new key while they change keys. */
-  async #accept(signatures: VerificationResult[], where: string): Promise<void> {
-    if (signatures.length === 0) throw unsigned(where);
+  /**
+   * One good signature is enough: upstreams sign with an old and a new key while they change keys.
+   * @returns when it was made
+   */
+  async #accept(signatures: VerificationResult[], where: string): Promise<Date> {
     let problem: HeadwaterError | undefined;
     for (const signature of signatures) {
       const found = await this.#problem(signature, where);
-      if (found === undefined) return;
+      if (found === undefined) return await timeOf(signature);
       // A signature by a known key tells more than one by an unknown key.
       if (problem === undefined || this.#keyOf(signature.keyID) !== undefined) problem = found;
     }
-    if (problem !== undefined) throw problem;
+    throw problem ?? unsigned(where);
   }
 
   async #problem(result: VerificationResult, where: string): Promise<HeadwaterError | undefined> {
@@ -135,6 +138,13 @@ export class Verifier {
   #keyOf(id: KeyID): Key | undefined {
     return this.#keys.find((key) => key.getKeys(id).length > 0);
   }
+}
+
+/** When a good signature was made (RFC 9580, section 5.2.3.11: the hashed area must have it). */
+async function timeOf(result: VerificationResult): Promise<Date> {
+  const made = (await result.signature).packets[0]?.created;
+  if (made instanceof Date) return made;
+  throw new Error('a signature without its time was accepted');
 }
 
 /** The text of a clear-signed message, without a check of its signature (RFC 9580, section 7). */

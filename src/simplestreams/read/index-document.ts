@@ -3,9 +3,12 @@ import { defined } from '../../model/defined.ts';
 import { list, mapping, text, type Untyped } from './fields.ts';
 import { upstreamPath } from './path.ts';
 import { shown } from './products-document.ts';
+import { readUpdated } from './updated.ts';
 
 /** A products document that an index names. */
 export interface IndexEntry {
+  /** Its key, which is the `content_id` of the document. */
+  contentId: string;
   path: string;
   /** The products it should have, by what the upstream calls them. */
   products: string[];
@@ -18,6 +21,8 @@ export interface Index {
   entries: IndexEntry[];
   /** Entries that cannot be used, and why. */
   unusable: HeadwaterError[];
+  /** The field `updated`, as it stands there. */
+  updated?: unknown;
 }
 
 /**
@@ -50,18 +55,23 @@ export function readIndexEntries(index: Untyped, where: string, options: EntryOp
   const unusable: HeadwaterError[] = [];
   for (const [name, value] of Object.entries(mapping(index['index'], `${where}: index`))) {
     try {
-      const entry = readEntry(value, `${where}: index.${shown(name)}`, options);
+      const entry = readEntry(name, value, `${where}: index.${shown(name)}`, options);
       if (entry !== undefined) entries.set(entry.path, entry);
     } catch (error) {
       if (!(error instanceof HeadwaterError)) throw error;
       unusable.push(error);
     }
   }
-  return { entries: [...entries.values()], unusable };
+  return { entries: [...entries.values()], unusable, updated: index['updated'] };
 }
 
 /** @returns undefined when it has no images. @throws HeadwaterError `invalid` */
-function readEntry(value: unknown, where: string, options: EntryOptions): IndexEntry | undefined {
+function readEntry(
+  contentId: string,
+  value: unknown,
+  where: string,
+  options: EntryOptions,
+): IndexEntry | undefined {
   const fields = mapping(value, where);
   if (fields['datatype'] !== 'image-downloads') return undefined;
   const products = list(fields['products'], `${where}.products`).filter(
@@ -69,12 +79,6 @@ function readEntry(value: unknown, where: string, options: EntryOptions): IndexE
   );
   if (products.length === 0 && !options.emptyToo) return undefined;
   const path = options.readPath(text(fields, 'path', where) ?? '', `${where}.path`);
-  const updated = dateOf(fields['updated']);
-  return { path, products, ...defined({ updated }) };
-}
-
-/** The moment of a field `updated`: `Tue, 24 Nov 2026 08:11:02 +0000`. */
-export function dateOf(value: unknown): Date | undefined {
-  const date = typeof value === 'string' ? new Date(value) : undefined;
-  return date === undefined || Number.isNaN(date.getTime()) ? undefined : date;
+  const updated = readUpdated(fields['updated']);
+  return { contentId, path, products, ...defined({ updated }) };
 }

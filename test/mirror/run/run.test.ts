@@ -377,7 +377,7 @@ describe('what of an index cannot be used', () => {
       cut: entry('streams/v1/cut.json'),
       other: entry('streams/v1/other.json'),
     });
-    const { outcome, report } = await runMirror(mirror, parts, manual);
+    const { outcome, report } = await runMirror(mirror, parts, { ...manual, force: true });
     expect({ outcome, added: report.added, retired: report.retired }).toEqual({
       outcome: 'success',
       added: 1,
@@ -406,9 +406,11 @@ describe('what of an index cannot be used', () => {
     change(upstream, { odd: entry(7), text: entry('streams/v1/text.json') });
     expect([await outcome(), await outcome()]).toEqual(['success', 'unchanged']);
     const other = await TestUpstream.start();
+    other.contentId = 'late';
     await other.offer(trixie, '20260101_0000');
     for (const [path, bytes] of other.files) if (path.startsWith('images/')) upstream.files.set(path, bytes);
     change(upstream, { late: { ...entry('streams/v1/late.json'), products: [trixie] } });
+    await runMirror(definition(upstream.url), parts, { ...manual, force: true });
     expect([await outcome(), await outcome()]).toEqual(['success', 'success']);
     upstream.files.set('streams/v1/late.json', other.files.get('streams/v1/images.json') ?? Buffer.alloc(0));
     expect([await outcome(), await outcome()]).toEqual(['success', 'unchanged']);

@@ -31,9 +31,22 @@ describe.skipIf(isUnsigned)('a clear-signed document', () => {
     const signed = await key.clearSign(text);
     for (const file of [key.keyring, key.armored]) {
       const verifier = await Verifier.open(file);
-      expect(JSON.parse(await verifier.clearSigned(bytes(signed), 'index.sjson'))).toEqual(JSON.parse(text));
+      const found = await verifier.clearSigned(bytes(signed), 'index.sjson');
+      expect(JSON.parse(found.text)).toEqual(JSON.parse(text));
     }
     expect(JSON.parse(withoutSignature(signed))).toEqual(JSON.parse(text));
+  });
+
+  test('gives the time of its signature', async () => {
+    const made = await SigningKey.make('early', { made: '20200101' });
+    try {
+      const verifier = await Verifier.open(made.keyring);
+      const signed = await made.clearSign(text, { at: '20200601' });
+      const { signedAt } = await verifier.clearSigned(bytes(signed), 'index.sjson');
+      expect(signedAt).toEqual(new Date('2020-06-01T00:00:00Z'));
+    } finally {
+      await made.remove();
+    }
   });
 
   test('is refused when it is not signed', async () => {

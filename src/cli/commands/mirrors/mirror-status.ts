@@ -43,7 +43,9 @@ export function addStatus(mirror: Command, output: Output): void {
   const command = mirror
     .command('status')
     .summary('show the state of mirrors')
-    .description('Show the state of mirrors: the last run, the last success, the next run.')
+    .description(
+      'Show the state of mirrors: the last run, the last success, the date of the upstream, the next run.',
+    )
     .argument('[name]', 'a mirror')
     .action(async (name: string | undefined) => {
       const statuses = await statusesOf(command, name);
@@ -57,6 +59,9 @@ export function addStatus(mirror: Command, output: Output): void {
         output.warning(
           `mirror ${stale} is older than its maxAge${lastRun?.error ? `: ${lastRun.error}` : ''}`,
         );
+      }
+      for (const { name: frozen } of statuses.filter((status) => status.upstreamStale)) {
+        output.warning(`mirror ${frozen}: the upstream's documents are older than upstreamMaxAge`);
       }
     });
   addExamples(command, [

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { HeadwaterError, messageOf } from '../../../errors.ts';
 import type { RunResult } from '../../../mirror/run/report.ts';
 import { defined } from '../../../model/defined.ts';
+import { commandLineActor } from '../../backend/command-line-actor.ts';
 import { chooseMirrors, configuredMirrors, withMirrorServices } from '../../backend/open-mirrors.ts';
 import { type Target, targetOf, wantsJson } from '../../global-options.ts';
 import { addExamples } from '../../help.ts';
@@ -35,7 +36,7 @@ function addPlan(mirror: Command, output: Output): void {
     .summary('show what a run would do')
     .description('Read the upstream, and show what a run would add and retire. Changes nothing.')
     .argument('[name]', 'a mirror')
-    .option('--force', 'ignore maxShrink')
+    .option('--force', 'accept older documents of the main address, and ignore maxShrink')
     .action(async (name: string | undefined, flags: RunFlags) => {
       stopOnSignals();
       await plan(command, output, name, flags);
@@ -52,7 +53,10 @@ function addRun(mirror: Command, output: Output): void {
     )
     .argument('[name]', 'a mirror')
     .option('--dry-run', 'show what a run would do, as "mirror plan" does')
-    .option('--force', 'read all documents again, and ignore maxShrink')
+    .option(
+      '--force',
+      'read all documents again, accept older ones of the main address, and ignore maxShrink',
+    )
     .action(async (name: string | undefined, flags: RunFlags) => {
       stopOnSignals();
       if (flags.dryRun === true) await plan(command, output, name, flags);
@@ -108,6 +112,7 @@ async function run(
       return await runMirror(definition, parts, {
         cause: 'manual',
         force,
+        requestedBy: commandLineActor(),
         signal: interruption,
         ...defined({ onPlan: progress?.onPlan, progress: progress?.report }),
       }).finally(() => progress?.close());

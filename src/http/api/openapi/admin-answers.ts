@@ -38,6 +38,12 @@ const mirror = z.strictObject({
   age: z.int().exactOptional().meta({ description: 'Seconds since the last success.' }),
   maxAge: z.int().exactOptional().meta({ description: 'Seconds after which it is stale.' }),
   stale: z.boolean(),
+  upstreamUpdated: time
+    .exactOptional()
+    .meta({ description: "The newest date of the upstream's documents: of a change or a signature." }),
+  upstreamAge: z.int().exactOptional().meta({ description: 'Seconds since then.' }),
+  upstreamMaxAge: z.int().exactOptional().meta({ description: 'Seconds after which the upstream is stale.' }),
+  upstreamStale: z.boolean(),
 }) satisfies z.ZodType<Omit<Json<MirrorStatus>, 'mode' | 'lastRun'>>;
 
 export const mirrorsAnswer = z.strictObject({ mirrors: z.array(mirror) });

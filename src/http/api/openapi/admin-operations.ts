@@ -13,7 +13,8 @@ import type { Operation } from './openapi-operation.ts';
 /** What administrators read and change: mirrors, tokens, clients, the blob store, the audit log. */
 export const adminOperations: Record<string, Operation> = {
   'GET /mirrors': {
-    summary: 'The status of the mirrors: last run, last success and its age, next run, stale or not.',
+    summary:
+      'The status of the mirrors: last run, last success and its age, next run, stale or not, and the age of the upstream.',
     action: 'admin',
     answers: { 200: { description: 'The mirrors.', body: mirrorsAnswer } },
   },
