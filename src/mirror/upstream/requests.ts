@@ -1,4 +1,4 @@
-import { type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import { type Dispatcher, EnvHttpProxyAgent, Pool } from 'undici';
 import { codeOf, HeadwaterError, messageOf, quotable } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import { type CollectedResponse, type CollectOptions, collectResponse } from './collect-response.ts';
@@ -77,14 +77,17 @@ export class UpstreamRequests {
     const connect = { ...trust, timeout: timeouts.connect };
     this.#guard = new GuardedConnect(options.addresses);
     this.#redirects = new Redirects(redirects, this.#guard);
+    const limits = { connections: concurrency, headersTimeout: idle, bodyTimeout: idle };
     // Proxies are named by HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
     const agent = (connector: ReturnType<GuardedConnect['named']>) =>
       new EnvHttpProxyAgent({
-        connections: concurrency,
+        ...limits,
         connect: connector,
         requestTls: trust,
-        headersTimeout: idle,
-        bodyTimeout: idle,
+        // A request for http goes to the proxy as it is, as with curl: most proxies allow CONNECT to port 443 only.
+        proxyTunnel: false,
+        // The pool of connections to the proxy would have no limits.
+        factory: (origin, options) => new Pool(origin, { ...limits, ...options }),
       });
     this.#agent = agent(this.#guard.named(connect));
     this.#makePublicAgent = () => agent(this.#guard.publicOnly(connect));
@@ -190,10 +193,11 @@ function refusal(
 /** Converts anything that a request for `what` threw. */
 export function requestError(error: unknown, what: string): HeadwaterError {
   if (error instanceof HeadwaterError) return error;
-  const refused = /^Proxy response \((\d+)\)/.exec(messageOf(error))?.[1];
+  const refused = /^Proxy (?:response|Authentication Required) \((\d+)\)/.exec(messageOf(error))?.[1];
   if (refused !== undefined) {
     const said = `${what}: the proxy answered ${refused}: check HTTPS_PROXY, HTTP_PROXY and NO_PROXY`;
-    return new HeadwaterError('unavailable', said, { cause: error });
+    // A retry does not bring the right password.
+    return new HeadwaterError(refused === '407' ? 'forbidden' : 'unavailable', said, { cause: error });
   }
   if (error instanceof Error && (error.name === 'AbortError' || codeOf(error) === 'UND_ERR_ABORTED')) {
     return new HeadwaterError('aborted', `${what}: interrupted`, { cause: error });

@@ -18,11 +18,10 @@ export class Verifier {
   }
 
   /**
-   * @param file OpenPGP public keys, binary or armored
+   * @param file OpenPGP public keys, binary or in any number of armored blocks
    * @throws HeadwaterError `invalid`, naming the file
    */
   static async open(file: string): Promise<Verifier> {
-    const { readKeys } = await import('openpgp');
     let bytes: Buffer;
     try {
       bytes = await readFile(file);
@@ -31,10 +30,7 @@ export class Verifier {
       throw new HeadwaterError('invalid', `keyring ${message}`, { cause: error });
     }
     try {
-      const armored = bytes.subarray(0, 200).includes('-----BEGIN PGP');
-      const keys = armored
-        ? await readKeys({ armoredKeys: bytes.toString() })
-        : await readKeys({ binaryKeys: bytes });
+      const keys = await readKeyring(bytes);
       if (keys.length === 0) throw new Error('there is no key in it');
       return new Verifier(file, keys);
     } catch (error) {
@@ -138,6 +134,21 @@ export class Verifier {
   #keyOf(id: KeyID): Key | undefined {
     return this.#keys.find((key) => key.getKeys(id).length > 0);
   }
+}
+
+/** A block of armored keys (RFC 9580, section 6.2). */
+const armoredBlock = /^-----BEGIN (PGP \w+ KEY BLOCK)-----[\s\S]*?^-----END \1-----/gm;
+
+/** The keys of a file: binary, or armored in any number of blocks, as `cat` puts keyrings together. */
+async function readKeyring(bytes: Buffer): Promise<Key[]> {
+  const { readKeys } = await import('openpgp');
+  if (!bytes.includes('-----BEGIN PGP')) return await readKeys({ binaryKeys: bytes });
+  const text = bytes.toString();
+  const blocks = text.match(armoredBlock) ?? [];
+  if (blocks.length < (text.match(/-----BEGIN PGP/g) ?? []).length) throw new Error('a block of it is cut');
+  const keys: Key[] = [];
+  for (const block of blocks) keys.push(...(await readKeys({ armoredKeys: block })));
+  return keys;
 }
 
 /** When a good signature was made (RFC 9580, section 5.2.3.11: the hashed area must have it). */

@@ -100,11 +100,11 @@ describe.skipIf(isUnsigned)('a clear-signed document', () => {
     }
   });
 
-  test('is taken when one of two keys is known', async () => {
+  test.for(['keyring', 'armored'] as const)('is taken when one of two keys is known (%s)', async (form) => {
     const directory = await scratchDirectory();
-    const both = join(directory, 'both.gpg');
-    await writeFile(both, await readFile(stranger.keyring));
-    await appendFile(both, await readFile(key.keyring));
+    const both = join(directory, 'both');
+    await writeFile(both, await readFile(stranger[form]));
+    await appendFile(both, await readFile(key[form]));
     const verifier = await Verifier.open(both);
     for (const signer of [key, stranger]) {
       await verifier.clearSigned(bytes(await signer.clearSign(text)), 'index.sjson');
@@ -132,6 +132,13 @@ test('a keyring that is none says so', async () => {
   await expect(Verifier.open(file)).rejects.toThrow(/keyring .*: no such file/);
   await writeFile(file, 'no keys');
   await expect(Verifier.open(file)).rejects.toThrow(/holds no OpenPGP public keys/);
+});
+
+test.skipIf(isUnsigned)('a keyring of which the end is missing says so', async () => {
+  const file = join(await scratchDirectory(), 'cut.asc');
+  const [first, second] = [await readFile(key.armored, 'utf8'), await readFile(stranger.armored, 'utf8')];
+  await writeFile(file, first + second.slice(0, second.length / 2));
+  await expect(Verifier.open(file)).rejects.toThrow(/keyring .*cut\.asc: .*a block of it is cut/);
 });
 
 test('the keyring of the Ubuntu cloud images can be read', async () => {
