@@ -23,7 +23,7 @@ export function addAuditCommand(program: Command, output: Output): void {
     .command('audit')
     .summary('show the audit log')
     .description(
-      'Show the changes of versions, aliases, tokens, clients and pushed images, newest first, with the author, address and time of each.',
+      'Show the changes of versions, aliases, tokens, clients, pushed images and signing keys, newest first, with the author, address and time of each.',
     )
     .option('--since <when>', 'only changes since this time in UTC, or since a duration ago, such as 7d')
     .option('--who <who>', 'only changes by token:NAME, client:NAME or local:USER')
