@@ -18,7 +18,10 @@ export function digestOfKey(key: string): Digest | undefined {
 /** What the names of blobs that were set aside begin with. */
 export const asideRoot = 'aside/';
 
-export const asideReasons: readonly AsideReason[] = ['removed', 'unknown'];
+export const asideReasons: readonly AsideReason[] = ['removed', 'unknown', 'damaged'];
+
+/** Those of which blobs come back. */
+export const returningReasons = asideReasons.filter((reason) => reason !== 'damaged');
 
 /** The name of a blob that was set aside: `aside/unknown/<hex>`. */
 export function asideKey(digest: Digest, reason: AsideReason): string {

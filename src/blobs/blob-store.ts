@@ -23,9 +23,9 @@ export interface BlobStat {
 
 /**
  * Why a blob was set aside: `removed` when the catalog knew it and no version contains it any more, `unknown` when the
- * catalog did not know it.
+ * catalog did not know it, `damaged` when its bytes were not those of its digest.
  */
-export type AsideReason = 'removed' | 'unknown';
+export type AsideReason = 'removed' | 'unknown' | 'damaged';
 
 /** A blob that was set aside; `modified` is when that was. */
 export interface AsideBlob extends BlobStat {
@@ -47,6 +47,8 @@ export interface Expected {
   digest: Digest | Promise<Digest>;
   /** Bytes, when known. It helps a store to plan; a different number of bytes is refused. */
   size?: number;
+  /** The bytes were read and have the digest: they take the place of a blob that exists, which may be damaged. */
+  verified?: true;
 }
 
 /** Places for blobs on their way into a store. */
@@ -89,15 +91,16 @@ export interface BlobStore {
    * Stores a blob. Nothing of it can be seen until it is whole and durable; when the source fails, or when the
    * promised digest is rejected, nothing stays. Does not hash: the caller has the bytes hashed as they pass,
    * and resolves `expected.digest` after the last byte with what they were (or rejects it).
-   * Writing a blob that exists is a success that changes no byte (it may renew its age); when its digest was
-   * known beforehand, the source may be left before its end.
+   * Writing a blob that exists is a success (it may renew its age). When its digest was known beforehand, the source may
+   * be left before its end, and no byte changes; otherwise, and when the bytes are `verified`, they replace what is there.
    * A chunk must not be changed before the source has handed over {@link chunkLifetime} more bytes.
    */
   write(source: AsyncIterable<Uint8Array>, expected: Expected): Promise<void>;
 
   /**
    * Takes a local file over without copying its bytes where the store can (a link on the same file system); the
-   * file stays where it is. The caller vouches for the digest. Returns false where the store cannot.
+   * file stays where it is. The caller vouches for the digest: a blob with other bytes, which is damaged, is replaced.
+   * Returns false where the store cannot.
    */
   adopt?(path: string, digest: Digest): Promise<boolean>;
 
@@ -128,7 +131,7 @@ export interface BlobStore {
   /** Every blob that is set aside. */
   aside(): AsyncIterable<AsideBlob>;
 
-  /** Undoes `setAside`. @returns false when the blob is not set aside */
+  /** Undoes `setAside`. @returns false when the blob is not set aside, or is damaged: that one stays there */
   bringBack(digest: Digest): Promise<boolean>;
 
   /** Removes the bytes of a blob that was set aside; one that is not there is a success. */

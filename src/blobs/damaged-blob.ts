@@ -1,4 +1,4 @@
-import { HeadwaterError } from '../errors.ts';
+import { codeOf, HeadwaterError } from '../errors.ts';
 import type { Digest } from '../model/digest.ts';
 
 /** A blob that was kept is gone, or has another size than it had. Only the same bytes, given again, mend that. */
@@ -12,6 +12,17 @@ export class DamagedBlobError extends HeadwaterError {
     );
     this.name = 'DamagedBlobError';
   }
+}
+
+/** Whether a blob cannot be read because the disk has lost a part of it. */
+export function isUnreadable(error: unknown): boolean {
+  return error instanceof Error && (codeOf(error) === 'EIO' || isUnreadable(error.cause));
+}
+
+/** @throws DamagedBlobError when the bytes of a blob in its store have another digest than its own */
+export function assertDigest(digest: Digest, found: string): void {
+  if (found === digest) return;
+  throw new DamagedBlobError(digest, `is damaged: the SHA-256 of its bytes in the store is ${found}`);
 }
 
 /** @throws DamagedBlobError when a blob has another size in its store than is known of it */

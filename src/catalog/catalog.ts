@@ -5,6 +5,7 @@ import { Database, type OnCommitted } from './database/database.ts';
 import type { Reserve } from './database/reserve.ts';
 import { Clients } from './identities/clients.ts';
 import { Tokens } from './identities/tokens.ts';
+import { Fingerprints } from './images/fingerprints.ts';
 import { ImageAliases } from './images/image-aliases.ts';
 import { Images } from './images/images.ts';
 import { Pushed } from './images/pushed.ts';
@@ -21,6 +22,7 @@ import { Storage } from './storage.ts';
 export class Catalog {
   readonly products: Products;
   readonly images: Images;
+  readonly fingerprints: Fingerprints;
   readonly versions: Versions;
   readonly pushed: Pushed;
   readonly imageAliases: ImageAliases;
@@ -42,6 +44,7 @@ export class Catalog {
     this.#database = database;
     this.products = new Products(database);
     this.images = new Images(database);
+    this.fingerprints = new Fingerprints(database);
     this.versions = new Versions(database);
     this.pushed = new Pushed(database);
     this.imageAliases = new ImageAliases(database);

@@ -6,7 +6,7 @@ import { batches } from './batches.ts';
 export interface AsideTimes {
   /** Those that the catalog knew and that no version names any more. */
   keepRemoved: number;
-  /** Those that the catalog never knew. */
+  /** Those that the catalog never knew, and damaged ones once the right bytes are in the store, or nobody wants them. */
   keepUnknown: number;
 }
 
@@ -25,13 +25,15 @@ export async function tidyAside(
   const until: Record<AsideReason, number> = {
     removed: Date.now() - keepRemoved,
     unknown: Date.now() - keepUnknown,
+    damaged: Date.now() - keepUnknown,
   };
   for await (const batch of batches(store.aside())) {
     const unknown = await catalog.blobs.unknown(batch.map(({ digest }) => digest));
     for (const blob of batch) {
       const isKnown = !unknown.has(blob.digest);
       if (isKnown && (await isMissing(store, blob))) {
-        if (await store.bringBack(blob.digest)) tidied.returned++;
+        // A damaged blob stays: it is all that is left until somebody brings the right bytes.
+        if (blob.reason !== 'damaged' && (await store.bringBack(blob.digest))) tidied.returned++;
       } else if (blob.modified.getTime() <= until[blob.reason]) {
         // What the catalog knows is in the store, too: this is a second copy.
         if (isKnown) await store.removeAside(blob);
@@ -53,6 +55,8 @@ export async function asideSize(store: BlobStore): Promise<{ blobs: number; byte
   return total;
 }
 
-async function isMissing(store: BlobStore, { digest, size }: AsideBlob): Promise<boolean> {
-  return (await store.stat(digest))?.size !== size;
+async function isMissing(store: BlobStore, { digest, size, reason }: AsideBlob): Promise<boolean> {
+  const found = await store.stat(digest);
+  // Of a damaged blob the size says nothing.
+  return found === undefined || (reason !== 'damaged' && found.size !== size);
 }

@@ -29,7 +29,8 @@ export async function storeReport(
   const ownership = await ownershipOf(catalog, store);
   const problem = known ?? (await emptinessOf(catalog, store)) ?? catalog.knownDamage;
   const { catalog: name, revision } = await catalog.storage.identity();
-  const setAside = { removed: { blobs: 0, bytes: 0 }, unknown: { blobs: 0, bytes: 0 } };
+  const none = () => ({ blobs: 0, bytes: 0 });
+  const setAside = { removed: none(), unknown: none(), damaged: none() };
   for await (const { reason, size } of store.aside()) {
     setAside[reason].blobs += 1;
     setAside[reason].bytes += size;

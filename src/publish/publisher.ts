@@ -95,7 +95,7 @@ async function publishChecked(
   }
   const items =
     unified === undefined
-      ? [...(await splitItems(destination, parts)), ...deltaItems(parts.deltas, request.files)]
+      ? [...(await splitItems(destination, parts, request.files)), ...deltaItems(parts.deltas, request.files)]
       : [unifiedItem(unified)];
   const draft: VersionDraft = {
     product: description.product,

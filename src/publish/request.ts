@@ -1,9 +1,15 @@
 import type { Digest } from '../model/digest.ts';
 import type { ImageType } from '../model/item-types.ts';
 
+/** What a document says about a file besides its digest. */
+interface Announced {
+  /** For a root: the fingerprint that its image must have. */
+  expectedFingerprint?: Digest;
+}
+
 /** A file to publish: on the local disk, arriving as a stream, or already stored as a blob. */
 export type SourceFile =
-  | {
+  | (Announced & {
       from: 'disk';
       /** What messages call it. */
       name: string;
@@ -12,14 +18,14 @@ export type SourceFile =
       inPlace?: boolean;
       /** SHA-256 that the file must have (from SHA256SUMS or an index); anything else is refused. */
       expectedDigest?: Digest;
-    }
-  | {
+    })
+  | (Announced & {
       from: 'blob';
       name: string;
       digest: Digest;
       /** For a delta: the serial of the version to whose squashfs it applies. */
       deltaBase?: string;
-    };
+    });
 
 /**
  * A request to publish a version. All fields except the files are optional: their values then come from metadata.yaml,

@@ -6,14 +6,31 @@ import type { Item } from '../model/versions.ts';
 import type { Destination, StoredFile } from './destination/destination.ts';
 import type { SourceFile } from './request.ts';
 
-/** The items of a split image: its metadata, and each root with the fingerprint of the two. */
+/**
+ * The items of a split image: its metadata, and each root with the fingerprint of the two.
+ * @param sources the files of the request
+ * @throws HeadwaterError `invalid` when an image does not have its announced fingerprint
+ */
 export async function splitItems(
   destination: Destination,
   { metadata, roots }: { metadata: StoredFile; roots: StoredFile[] },
+  sources: readonly SourceFile[],
 ): Promise<Item[]> {
   const items = [metadataItem(metadata)];
-  for (const root of roots) items.push(rootItem(root, await destination.fingerprint(metadata, root)));
+  for (const root of roots) {
+    const fingerprint = await destination.fingerprint(metadata, root);
+    const announced = sources.find(({ name }) => name === root.name)?.expectedFingerprint;
+    if (announced !== undefined && announced !== fingerprint) {
+      throw new HeadwaterError('invalid', `${root.name}: ${wrongFingerprint(fingerprint, announced)}`);
+    }
+    items.push(rootItem(root, fingerprint));
+  }
   return items;
+}
+
+/** Says that an image has not the fingerprint that a document gives. */
+export function wrongFingerprint(computed: string, announced: string): string {
+  return `the fingerprint of the image is ${computed}, but the document says ${announced}: the document is wrong, or means another image`;
 }
 
 export function metadataItem(file: StoredFile): Item {

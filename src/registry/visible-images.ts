@@ -133,21 +133,27 @@ export class VisibleImages {
 
   /**
    * One image that may exist in several products: the version that the identity may edit is shown, a public one before
-   * others.
+   * others. A listing with other files that only claims the fingerprint is left out.
    */
   #merge(identity: Identity, images: Image[]): VisibleImage | undefined {
     const rank = (image: Image) =>
+      (image.isComputed ? 8 : 0) +
       (this.#access.may(identity, 'publish', image.own) ? 4 : 0) +
       (image.pushed === undefined ? 0 : 2) +
       (image.hidden ? 0 : 1);
-    const [image] = images.sort((one, other) => rank(other) - rank(one));
+    const [image, ...others] = images.sort((one, other) => rank(other) - rank(one));
     if (image === undefined) return undefined;
+    const same = [image, ...others.filter((other) => haveSameFiles(image, other))];
     const aliases = new Map(
-      images.flatMap((each) => this.aliases(identity, each)).map((alias) => [alias.name, alias]),
+      same.flatMap((each) => this.aliases(identity, each)).map((alias) => [alias.name, alias]),
     );
     const view = viewImage(image, { public: this.#isPublic(image), aliases: [...aliases.values()] });
-    return { image, images, view };
+    return { image, images: same, view };
   }
+}
+
+function haveSameFiles(one: Image, other: Image): boolean {
+  return one.root.digest === other.root.digest && one.metadata?.digest === other.metadata?.digest;
 }
 
 /** Sorts the images to which an alias of several streams points. Images of one stream keep their order. */

@@ -16,6 +16,7 @@ export interface Workspace {
   catalog: Catalog;
   store: BlobStore;
   destination: LocalDestination;
+  intake: Intake;
   /** Where the catalog is kept. */
   catalogFile: string;
   /** Examinations of files that run, and that wait. */
@@ -69,6 +70,7 @@ export async function openWorkspace(
   return {
     catalog,
     store,
+    intake,
     catalogFile,
     destination: new LocalDestination({
       catalog,

@@ -264,6 +264,24 @@ export function describeStore(name: string, makeStore: () => Promise<StoreUnderT
         expect(read).toBeLessThan(blob.bytes.length);
       });
 
+      test.each([1000, severalParts])(
+        'replaces what is damaged by bytes that were read: %i bytes',
+        async (size) => {
+          const [right, wrong] = [sample(size), sample(size)];
+          const damage = async () =>
+            await store.write(inChunks(wrong.bytes), { digest: Promise.resolve(right.digest), size });
+          await damage();
+          expect((await get(store, right.digest)).equals(wrong.bytes)).toBe(true);
+          await store.write(inChunks(right.bytes), { digest: Promise.resolve(right.digest), size });
+          expect((await get(store, right.digest)).equals(right.bytes)).toBe(true);
+          await damage();
+          await store.write(inChunks(right.bytes), { digest: right.digest, size, verified: true });
+          expect((await get(store, right.digest)).equals(right.bytes)).toBe(true);
+          expect(await listed(store)).toHaveLength(1);
+          expect(await made.leftovers()).toEqual([]);
+        },
+      );
+
       test('can be read while it is written again', async () => {
         const blob = sample(severalParts);
         await put(store, blob);
@@ -345,6 +363,19 @@ export function describeStore(name: string, makeStore: () => Promise<StoreUnderT
         await store.removeAside({ digest: blob.digest, reason: 'removed' });
         expect(await asideOf()).toEqual([]);
         expect((await get(store, blob.digest)).equals(blob.bytes)).toBe(true);
+      });
+
+      test('a damaged blob does not come back', async () => {
+        const blob = sample(1000);
+        await put(store, blob);
+        await store.setAside(blob.digest, 'damaged');
+        expect(await store.bringBack(blob.digest)).toBe(false);
+        expect(await store.stat(blob.digest)).toBeUndefined();
+        expect(await asideOf()).toMatchObject([{ digest: blob.digest, reason: 'damaged' }]);
+        await put(store, blob);
+        expect((await get(store, blob.digest)).equals(blob.bytes)).toBe(true);
+        await store.removeAside({ digest: blob.digest, reason: 'damaged' });
+        expect(await asideOf()).toEqual([]);
       });
 
       test('each reason has its own blobs', async () => {

@@ -72,7 +72,7 @@ export class MemoryStore implements BlobStore {
 
   async bringBack(digest: Digest): Promise<boolean> {
     const kept = this.setAsideBlobs.get(digest);
-    if (kept === undefined) return false;
+    if (kept === undefined || kept.reason === 'damaged') return false;
     this.blobs.set(digest, { bytes: kept.bytes, modified: new Date() });
     return this.setAsideBlobs.delete(digest);
   }

@@ -4,7 +4,7 @@ import { codeOf } from '../../errors.ts';
 import { fileError } from '../../files/file-error.ts';
 import { entriesOf, removeFile, statOf } from '../../files/file-system.ts';
 import type { Digest } from '../../model/digest.ts';
-import { asideKey, asideOfKey, asideReasons, asideRoot } from '../blob-key.ts';
+import { asideKey, asideOfKey, asideReasons, asideRoot, returningReasons } from '../blob-key.ts';
 import type { AsideBlob, AsideReason } from '../blob-store.ts';
 import type { Directories } from './directories.ts';
 import { renewFile } from './renew-file.ts';
@@ -47,9 +47,9 @@ export class AsideDirectory {
     }
   }
 
-  /** Moves a blob to the place where blobs are. @returns false when it is not here */
+  /** Moves a blob to the place where blobs are. @returns false when it is not here, or is damaged */
   async take(digest: Digest, to: string): Promise<boolean> {
-    for (const reason of asideReasons) {
+    for (const reason of returningReasons) {
       const from = this.#path(digest, reason);
       if ((await statOf(from)) === undefined) continue;
       await this.#directories.make(dirname(to));

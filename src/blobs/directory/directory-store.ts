@@ -6,6 +6,7 @@ import { codeOf, HeadwaterError } from '../../errors.ts';
 import { fileError } from '../../files/file-error.ts';
 import { entriesOf, removeFile, statOf } from '../../files/file-system.ts';
 import { isAbandoned, processName } from '../../files/process-name.ts';
+import { haveSameBytes } from '../../files/same-bytes.ts';
 import type { Digest } from '../../model/digest.ts';
 import { blobKey, blobRoot, digestOfKey, recordKeys } from '../blob-key.ts';
 import type {
@@ -95,7 +96,8 @@ export class DirectoryStore implements BlobStore {
     // When the source fails, nothing awaits the digest any more.
     digest.catch(() => undefined);
     try {
-      if (typeof expected.digest === 'string' && (await this.#renew(expected.digest, expected.size))) return;
+      const known = expected.verified === true ? undefined : expected.digest;
+      if (typeof known === 'string' && (await this.#renew(known, expected.size))) return;
       await this.#write(incoming, digest);
     } finally {
       incoming.leave();
@@ -104,8 +106,10 @@ export class DirectoryStore implements BlobStore {
 
   async adopt(path: string, digest: Digest): Promise<boolean> {
     return await adoptFile(path, this.#staging, async (staged, size) => {
-      // An existing one stays: it may have bytes of its own, which no other program can change.
-      if (!(await this.#renew(digest, size))) await this.#moves.place([this.#move(staged, digest)]);
+      // A right one stays: it may have bytes of its own, which no other program can change.
+      const isRight = await haveSameBytes(staged, this.#path(digest));
+      if (isRight && (await this.#renew(digest, size))) return;
+      await this.#moves.place([this.#move(staged, digest)]);
     });
   }
 

@@ -1,6 +1,6 @@
 import { HeadwaterError } from '../../errors.ts';
 import type { Digest } from '../../model/digest.ts';
-import { asideKey, asideOfKey, asideReasons, asideRoot } from '../blob-key.ts';
+import { asideKey, asideOfKey, asideRoot, returningReasons } from '../blob-key.ts';
 import type { AsideBlob, AsideReason } from '../blob-store.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 import { copyObject } from './s3-copy.ts';
@@ -32,9 +32,9 @@ export class S3Aside {
     }
   }
 
-  /** Moves a blob to the key where blobs are. @returns false when it is not here */
+  /** Moves a blob to the key where blobs are. @returns false when it is not here, or is damaged */
   async take(digest: Digest, to: string): Promise<boolean> {
-    for (const reason of asideReasons) {
+    for (const reason of returningReasons) {
       if (await this.#move(this.#key(digest, reason), to)) return true;
     }
     return false;

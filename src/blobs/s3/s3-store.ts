@@ -91,7 +91,8 @@ export class S3Store implements BlobStore {
     // When the source fails, nothing awaits the digest any more.
     digest.catch(() => undefined);
     try {
-      if (known !== undefined && (await this.#isPresent(known, expected.size))) return;
+      const mayStay = known !== undefined && expected.verified !== true;
+      if (mayStay && (await this.#isPresent(known, expected.size))) return;
       const { partSize } = this.#settings;
       const sender = new S3Sender(this.#uploads, this.#parallel, { partSize, size: expected.size });
       const sent = await sender.send(incoming, () => this.#stagingKey());
@@ -183,10 +184,10 @@ export class S3Store implements BlobStore {
   }
 
   async #put(sent: Extract<Sent, { kind: 'whole' }>, digest: Digest): Promise<void> {
-    if (await this.#isPresent(digest, sent.size)) return;
+    const isNew = !(await this.#isPresent(digest, undefined));
     await this.#bucket.put(this.#key(digest), sent.bytes, sent.sha256);
     await this.#assertWritten(digest, sent.size);
-    this.#written.add(digest);
+    if (isNew) this.#written.add(digest);
   }
 
   async #complete(sent: Extract<Sent, { kind: 'parts' }>, promised: Promise<Digest>): Promise<void> {
@@ -194,13 +195,13 @@ export class S3Store implements BlobStore {
     let completed = false;
     try {
       const digest = await promised;
-      if (await this.#isPresent(digest, size)) return;
+      const isNew = !(await this.#isPresent(digest, undefined));
       await this.#uploads.complete(key, upload, parts, size);
       completed = true;
       const services = { bucket: this.#bucket, uploads: this.#uploads };
       await copyObject(services, key, this.#key(digest), { size, limit: this.#settings.copyLimit });
       await this.#assertWritten(digest, size);
-      this.#written.add(digest);
+      if (isNew) this.#written.add(digest);
     } finally {
       await this.#tidy(key, completed ? undefined : upload);
     }

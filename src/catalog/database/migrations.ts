@@ -296,4 +296,14 @@ export const migrations: Record<string, Migration> = {
       await db.schema.alterTable('mirrors').addColumn('accepted', 'text').execute();
     },
   },
+  '0090_computed_fingerprints': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      // Some fingerprints come from documents of upstreams, and cannot be told from the computed ones.
+      await (db as Kysely<{ fingerprints: object }>).deleteFrom('fingerprints').execute();
+      await db.schema
+        .alterTable('fingerprints')
+        .addColumn('computed_at', 'integer', (column) => column.notNull().defaultTo(0))
+        .execute();
+    },
+  },
 };

@@ -97,7 +97,8 @@ export interface Tables {
   };
   /** Who sent the bytes of a blob (`client:NAME`, `token:NAME`), until the blob is collected. */
   blob_uploads: { digest: string; uploader: string };
-  fingerprints: { metadata: string; root: string; fingerprint: string };
+  /** What was computed from the bytes of two files; nothing that only a document says. */
+  fingerprints: { metadata: string; root: string; fingerprint: string; computed_at: Generated<number> };
   tokens: {
     id: string;
     name: string;

@@ -19,6 +19,8 @@ export interface ImageItem {
 /** An image as LXD means it: one root of a version, with the metadata. */
 export interface Image {
   fingerprint: string;
+  /** Whether it was computed from the bytes. Otherwise a document claims it, and the files may be somewhere else. */
+  isComputed: boolean;
   /** Absent on a unified image. */
   metadata?: ImageItem;
   root: ImageItem;
@@ -181,10 +183,17 @@ function select(database: Database) {
       join.onRef('metadata.version_id', '=', 'root.version_id').on('metadata.type', '=', 'metadata'),
     )
     .leftJoin('pushed', 'pushed.version_id', 'versions.id')
+    .leftJoin('fingerprints as computed', (join) =>
+      join
+        .onRef('computed.metadata', '=', 'metadata.digest')
+        .onRef('computed.root', '=', 'root.digest')
+        .onRef('computed.fingerprint', '=', 'root.fingerprint'),
+    )
     .where('root.fingerprint', 'is not', null)
     .where('versions.removed_at', 'is', null)
     .select(['root.version_id', 'root.fingerprint', 'root.type', 'root.digest', 'root.size'])
     .select(['metadata.digest as metadata_digest', 'metadata.size as metadata_size'])
+    .select('computed.fingerprint as computed')
     .select(['versions.product_id', 'versions.serial', 'versions.label', 'versions.published_at'])
     .select('versions.hidden')
     .select(['products.name', 'products.os', 'products.release', 'products.architecture', 'products.variant'])
@@ -206,6 +215,7 @@ type ImageRow = Awaited<ReturnType<ReturnType<typeof select>['execute']>>[number
 function toImage(row: ImageRow, aliases: Image['aliases'], own: Target): Image {
   return {
     fingerprint: row.fingerprint ?? '',
+    isComputed: row.computed !== null || row.fingerprint === row.digest,
     ...(row.metadata_digest === null || row.metadata_size === null
       ? {}
       : { metadata: { type: 'metadata', digest: row.metadata_digest, size: row.metadata_size } }),

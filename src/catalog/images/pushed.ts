@@ -10,6 +10,7 @@ import { unnamedFamily } from '../products/product-of-alias.ts';
 import type { AssertStored } from '../products/publish-queue.ts';
 import { claimProduct, describeProducts, insertVersion } from '../products/version-rows.ts';
 import { type Allowance, allowance, assertWithin, type QuotaScope, type Quotas } from '../quotas.ts';
+import { removeFalseClaims } from './fingerprint-rows.ts';
 import { familyOfAlias, pointAlias } from './pushed-aliases.ts';
 import { differences, type Editable, type PushedDetails, toDetails, toRow } from './pushed-details.ts';
 import { findOwn, findReplaced, fingerprintsOf, prune, subjectOf } from './pushed-rows.ts';
@@ -80,6 +81,7 @@ export class Pushed {
         await change.permit.demand('publish', { stream, names: [name], isNamedByCaller: true });
       const known = await findOwn(change, draft, replaced?.version.product_id);
       const isMadePublic = known?.hidden === 1 && !draft.hidden;
+      await removeFalseClaims(change, [draft.items]);
       if (!draft.hidden && known?.hidden !== 0) await assertListedOnce(change, [fingerprint], known?.id);
       if (isMadePublic) {
         await change.db.updateTable('versions').set({ hidden: 0 }).where('id', '=', known.id).execute();

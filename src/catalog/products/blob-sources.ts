@@ -1,5 +1,6 @@
 import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
+import { forgetFingerprints } from '../images/fingerprint-rows.ts';
 import { forgetBlob } from './blobs.ts';
 
 /** Where a blob that is listed, and perhaps not held, can be had. */
@@ -151,11 +152,15 @@ export class Sources {
   }
 }
 
-/** Forgets sources of blobs that no version names, unless they were recorded after `before`: their version follows. */
+/**
+ * Forgets sources of blobs that no version names, unless they were recorded after `before`: their version follows. In time,
+ * also the fingerprints of such blobs.
+ */
 export async function forgetSources(change: Change, before: Date): Promise<void> {
   await change.db
     .deleteFrom('sources')
     .where('recorded_at', '<', before.getTime())
     .where('digest', 'not in', (select) => select.selectFrom('items').select('digest'))
     .execute();
+  await forgetFingerprints(change);
 }

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
+import { insertFingerprints } from '../images/fingerprint-rows.ts';
 import { completeProducts } from './product-rows.ts';
 
 /** The catalog's record of a blob's content, so that it is examined only once. */
@@ -37,6 +38,42 @@ export class Blobs {
       where digest in (select value from json_each(${JSON.stringify(digests)}))
     `.execute(this.#database.reads);
     return new Map(rows.map((row) => [row.digest, row]));
+  }
+
+  /**
+   * The blobs that are to be in the store, in the order of their digests: those that are known, and those that versions
+   * name and that no mirror could fetch on demand.
+   * @param which those behind a digest, or one
+   */
+  async held(
+    which: { after: string } | { digest: string },
+    limit: number,
+  ): Promise<{ digest: string; size: number }[]> {
+    const matches = 'after' in which ? sql`digest > ${which.after}` : sql`digest = ${which.digest}`;
+    const { rows } = await sql<{ digest: string; size: number }>`
+      select digest, max(size) as size from (
+        select digest, size from blobs where ${matches}
+        union all
+        select digest, size from items where ${matches}
+        and not exists (select 1 from sources where sources.digest = items.digest)
+      ) group by digest order by digest limit ${limit}
+    `.execute(this.#database.reads);
+    return rows;
+  }
+
+  /** The versions that have a blob, also those that were removed and are still fetchable. */
+  async namedIn(
+    digest: string,
+  ): Promise<{ stream: string; product: string; serial: string; owner: string }[]> {
+    return await this.#database.reads
+      .selectFrom('items')
+      .innerJoin('versions', 'versions.id', 'items.version_id')
+      .innerJoin('products', 'products.id', 'versions.product_id')
+      .select(['products.stream', 'products.name as product', 'versions.serial', 'products.owner'])
+      .where('items.digest', '=', digest)
+      .orderBy('products.name')
+      .orderBy('versions.serial')
+      .execute();
   }
 
   /** The digests of all of them. */
@@ -110,6 +147,20 @@ export class Blobs {
     });
   }
 
+  /**
+   * Forgets a blob that is damaged or missing and takes its bytes away, in one transaction. Versions go on naming it: it
+   * is stored again when somebody publishes it or a mirror fetches it.
+   * @param reason for the audit log
+   * @param takeAway sets the bytes aside
+   */
+  async lose(digest: string, reason: string, takeAway: () => Promise<void>): Promise<void> {
+    await this.#database.change(async (change) => {
+      await forgetBlob(change, digest);
+      await change.audit({ action: 'blob.lose', subject: `sha256:${digest}`, details: { reason } });
+      await takeAway();
+    });
+  }
+
   /** Whether the actor may use the bytes of a blob that exists ({@link Permit.mayUse}). */
   async mayUse(digest: string): Promise<boolean> {
     const uploaders = await this.uploaders(digest);
@@ -162,21 +213,6 @@ export class Blobs {
       )
       .execute();
     return await completeProducts(this.#database.reads, rows, {});
-  }
-
-  /** sha256(metadata bytes, then root bytes), when it was computed before. */
-  async fingerprint(metadata: string, root: string): Promise<string | undefined> {
-    const row = await this.#database.reads
-      .selectFrom('fingerprints')
-      .select('fingerprint')
-      .where('metadata', '=', metadata)
-      .where('root', '=', root)
-      .executeTakeFirst();
-    return row?.fingerprint;
-  }
-
-  async recordFingerprint(metadata: string, root: string, fingerprint: string): Promise<void> {
-    await this.#database.grow((change) => insertFingerprints(change, [{ metadata, root, fingerprint }]));
   }
 
   /** Blobs that no version names and that were last used before `before`. */
@@ -245,7 +281,7 @@ async function insertBlobs(change: Change, blobs: readonly BlobFound[], now: Dat
   const fingerprints = blobs.flatMap(({ digest, fingerprint }) =>
     fingerprint === undefined ? [] : [{ ...fingerprint, root: digest }],
   );
-  if (fingerprints.length > 0) await insertFingerprints(change, fingerprints);
+  await insertFingerprints(change, fingerprints, now);
   return known;
 }
 
@@ -257,26 +293,8 @@ async function insertUploads(change: Change, blobs: readonly BlobFound[], upload
   `.execute(change.db);
 }
 
-async function insertFingerprints(
-  change: Change,
-  fingerprints: { metadata: string; root: string; fingerprint: string }[],
-): Promise<void> {
-  const rows = JSON.stringify(
-    fingerprints.map(({ metadata, root, fingerprint }) => [metadata, root, fingerprint]),
-  );
-  await sql`
-    insert into fingerprints (metadata, root, fingerprint)
-    select value ->> 0, value ->> 1, value ->> 2 from json_each(${rows}) where true
-    on conflict do nothing
-  `.execute(change.db);
-}
-
-/** Forgets that a blob is in the store, who uploaded it, and the fingerprints it is part of. */
+/** Forgets that a blob is in the store and who uploaded it. The fingerprints that it is part of stay true. */
 export async function forgetBlob(change: Change, digest: string): Promise<void> {
   await change.db.deleteFrom('blobs').where('digest', '=', digest).execute();
   await change.db.deleteFrom('blob_uploads').where('digest', '=', digest).execute();
-  await change.db
-    .deleteFrom('fingerprints')
-    .where((where) => where.or([where('metadata', '=', digest), where('root', '=', digest)]))
-    .execute();
 }

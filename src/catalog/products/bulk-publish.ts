@@ -4,6 +4,7 @@ import type { VersionDraft } from '../../model/versions.ts';
 import { type AuditEvent, warningsOf } from '../database/audit-record.ts';
 import type { Change } from '../database/change.ts';
 import type { Tables } from '../database/tables.ts';
+import { removeFalseClaims } from '../images/fingerprint-rows.ts';
 import { publishedBy } from '../quotas.ts';
 import { sameFamily } from './alias-rows.ts';
 import { describeProducts } from './version-rows.ts';
@@ -97,6 +98,10 @@ export async function addVersions(change: Change, placed: readonly Placed[]): Pr
     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
     from json_each(${JSON.stringify(items)})
   `.execute(change.db);
+  await removeFalseClaims(
+    change,
+    placed.map(({ one }) => one.draft.items),
+  );
   // Of several versions of a product the last one has the last word, as if they came one after the other.
   const last = new Map(placed.map(({ productId, one }) => [productId, one.draft.details]));
   await describeProducts(change, last);

@@ -7,6 +7,7 @@ import type { Item, VersionDraft } from '../../model/versions.ts';
 import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
 import { isDatabaseFailure } from '../database/database-failure.ts';
+import { removeFalseClaims } from '../images/fingerprint-rows.ts';
 import { chargeVersion, type PublishedBy, type Quotas } from '../quotas.ts';
 import { giveAlias } from './alias-rows.ts';
 import {
@@ -138,6 +139,7 @@ async function showAgain(
     .set({ removed_at: null, ...charge })
     .where('id', '=', id)
     .execute();
+  await removeFalseClaims(change, [draft.items]);
   await change.audit(published(draft));
 }
 

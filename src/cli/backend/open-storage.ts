@@ -3,6 +3,7 @@ import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Config } from '../../config/schema.ts';
 import { HeadwaterError } from '../../errors.ts';
+import type { Intake } from '../../publish/intake/intake.ts';
 import { catalogFileOf } from '../../server/catalog-file.ts';
 import { commandLineActor } from './command-line-actor.ts';
 
@@ -10,6 +11,7 @@ import { commandLineActor } from './command-line-actor.ts';
 export interface StorageParts {
   catalog: Catalog;
   store: BlobStore;
+  intake: Intake;
 }
 
 /**
@@ -30,7 +32,8 @@ export async function withStorage<Result>(
   const { openWorkspace } = await import('../../server/workspace.ts');
   const workspace = await openWorkspace(config, { mayBeEmpty: true });
   try {
-    return await work({ catalog: workspace.catalog.by(commandLineActor()), store: workspace.store });
+    const { store, intake } = workspace;
+    return await work({ catalog: workspace.catalog.by(commandLineActor()), store, intake });
   } finally {
     await workspace.close();
   }

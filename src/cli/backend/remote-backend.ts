@@ -51,7 +51,11 @@ export class RemoteBackend implements Backend {
     }
     const body = {
       ...details,
-      files: hashed.map(({ name, digest }) => ({ name, digest: `sha256:${digest}` })),
+      files: hashed.map(({ name, digest, expectedFingerprint: fingerprint }) => ({
+        name,
+        digest: `sha256:${digest}`,
+        ...defined({ fingerprint }),
+      })),
     };
     return await this.#client.json<Published>({ method: 'POST', path: 'versions', body });
   }

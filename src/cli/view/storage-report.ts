@@ -10,7 +10,7 @@ export function storageText(report: StoreReport): string {
     ['catalog', `${report.catalog}, revision ${report.revision}`],
     ['owner', owner === null ? '-' : `${owner.catalog}, revision ${owner.revision}, ${owner.at}`],
     ['owned', report.owned ? 'yes' : 'no: nothing is removed'],
-    ['set aside', `removed: ${aside('removed')}; unknown: ${aside('unknown')}`],
+    ['set aside', `removed: ${aside('removed')}; unknown: ${aside('unknown')}; damaged: ${aside('damaged')}`],
     [
       'sweep',
       stopped === null

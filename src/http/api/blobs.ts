@@ -38,12 +38,8 @@ async function putBlob(context: RouteContext, services: ApiServices): Promise<vo
   const digest = parseDigest(parameter(context, 'digest'));
   const key = keyOf(access.demandAny(identityOf(context), 'publish'));
   const destination = destinationFor(context, services);
-  const storedSize = await destination.sizeOf(digest);
-  if (storedSize !== undefined) {
-    context.req.resume();
-    context.body = { digest: `sha256:${digest}`, size: storedSize };
-    return;
-  }
+  // Clients send a stored blob again only to replace a damaged one.
+  const isStored = (await destination.sizeOf(digest)) !== undefined;
   const named = context.query['metadata'];
   const metadata =
     typeof named === 'string'
@@ -54,7 +50,7 @@ async function putBlob(context: RouteContext, services: ApiServices): Promise<vo
       uploader: { key, destination },
       ...defined({ metadata }),
     });
-    context.status = 201;
+    context.status = isStored ? 200 : 201;
     context.body = { digest: `sha256:${digest}`, size };
   } catch (error) {
     if (error instanceof WrongOffset) context.set('Upload-Offset', String(error.offset));

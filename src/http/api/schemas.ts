@@ -13,10 +13,13 @@ const createStream = z
 export const versionBody = z
   .strictObject({
     files: z
-      .array(z.strictObject({ digest: text, name: text.optional() }))
+      .array(z.strictObject({ digest: text, name: text.optional(), fingerprint: text.optional() }))
       .min(1)
       .max(16)
-      .meta({ description: 'Uploaded blobs. Messages name a file by its `name`.' }),
+      .meta({
+        description:
+          'Uploaded blobs. Messages name a file by its `name`. The `fingerprint` of a root is that of its image: an image with another fingerprint is refused.',
+      }),
     os: text.optional(),
     release: text.optional(),
     architecture: text.optional(),

@@ -35,10 +35,11 @@ async function publishVersion(context: Context, services: ApiServices): Promise<
   if (createStream !== true) await demandStream(stream, identity, services);
   const request = {
     ...(details as Omit<PublishRequest, 'files'>),
-    files: files.map(({ digest, name }) => ({
+    files: files.map(({ digest, name, fingerprint }) => ({
       from: 'blob' as const,
       name: name ?? digest,
       digest: parseDigest(digest),
+      ...(fingerprint === undefined ? {} : { expectedFingerprint: parseDigest(fingerprint) }),
     })),
   };
   const result = await publish(destinationFor(context, services), request, {

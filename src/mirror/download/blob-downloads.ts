@@ -119,19 +119,24 @@ export class BlobDownloads {
     );
   }
 
-  /** Finds bytes that a killed process stored and did not record in the catalog. */
+  /** Finds bytes that a killed process stored and did not record in the catalog. Damaged ones are downloaded anew. */
   async #stored({ path, size, sha256 }: ExpectedFile, options: FileOptions): Promise<StoredFile | undefined> {
     if (sha256 === undefined || (await this.#store.stat(sha256))?.size !== size) return undefined;
     const bytes = await this.#store.read(sha256);
-    return await this.#destination.store(
-      { from: 'stream', name: path, size, bytes, expectedDigest: sha256 },
-      options,
-    );
+    try {
+      return await this.#destination.store(
+        { from: 'stream', name: path, size, bytes, expectedDigest: sha256 },
+        options,
+      );
+    } catch (error) {
+      if (isKind(error, 'invalid')) return undefined;
+      throw error;
+    }
   }
 
   /** @throws WrongBytes after it has discarded them */
   async #fetch(file: ExpectedFile, options: FileOptions, elsewhere: boolean): Promise<StoredFile> {
-    const { path, size, sha256, fingerprint } = file;
+    const { path, size, sha256 } = file;
     const partial =
       sha256 !== undefined && size >= minPartialSize
         ? await PartialDownload.claim(this.#directory, sha256, size)
@@ -150,8 +155,7 @@ export class BlobDownloads {
             ? {}
             : { landing: { path: partial.path, from: partial.beginning.offset } }),
         },
-        // The document is trusted for the digest, so it is for the fingerprint, which takes as long to compute.
-        options.metadata === undefined || fingerprint === undefined ? options : { ...options, fingerprint },
+        options,
       );
       // If it cannot be removed now, it is removed with the stale partial downloads.
       await partial?.remove().catch(() => undefined);

@@ -10,8 +10,6 @@ export interface ExpectedFile {
   sha256?: Digest;
   sha512?: string;
   md5?: string;
-  /** Of a root: the fingerprint of it and the metadata, as the document gives it. */
-  fingerprint?: Digest;
 }
 
 /** The files of a version to download. */

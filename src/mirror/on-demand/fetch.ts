@@ -1,14 +1,19 @@
+import { readFile } from 'node:fs/promises';
+import type { Catalog } from '../../catalog/catalog.ts';
 import type { Source } from '../../catalog/products/blob-sources.ts';
 import { ownerOf } from '../../catalog/products/mirror-owner.ts';
-import { isKind, messageOf } from '../../errors.ts';
+import { codeOf, isKind, messageOf } from '../../errors.ts';
 import { fileError } from '../../files/file-error.ts';
 import { openFile } from '../../files/open-file.ts';
 import { Spool } from '../../files/spool.ts';
-import type { Content } from '../../image/content.ts';
+import { defined } from '../../model/defined.ts';
 import type { Digest } from '../../model/digest.ts';
 import { unlimited } from '../../model/rights.ts';
+import type { MetadataFile } from '../../publish/destination/destination.ts';
 import type { LocalDestination } from '../../publish/destination/local-destination.ts';
+import type { Examined } from '../../publish/intake/intake-types.ts';
 import { assertPrograms } from '../../publish/judge.ts';
+import { type ClaimedFingerprints, FalseClaim } from '../claimed-fingerprints.ts';
 import { PartialDownload } from '../download/partial-download.ts';
 import type { Downloader, FileOrigin } from '../upstream/downloader.ts';
 import { WrongBytes } from '../upstream/retry-elsewhere.ts';
@@ -24,7 +29,7 @@ export type FetchEnd =
   | { kind: 'failed'; error: Error }
   /** The bytes do not have the announced digest; they are discarded. */
   | { kind: 'wrong'; error: Error; resumed: boolean }
-  /** The bytes are the announced ones, but such images are refused; they are discarded. */
+  /** The bytes are the announced ones, but such images are refused, or have another fingerprint; they are discarded. */
   | { kind: 'refused'; error: Error };
 
 /** A fetch that ended without the file. */
@@ -41,6 +46,10 @@ export class OnDemandFetch {
   #broken = false;
   /** The bytes are right, but such images are refused. */
   #refused = false;
+  /** Resolves when all bytes have arrived and have the announced digest. */
+  readonly #whole: Promise<void>;
+  #onWhole: () => void = () => undefined;
+  #onFailed: (error: Error) => void = () => undefined;
   readonly #partial: PartialDownload;
   readonly #services: FetchServices;
 
@@ -49,6 +58,11 @@ export class OnDemandFetch {
     this.#partial = partial;
     this.#services = services;
     this.file = new GrowingFile(partial.path, source.size, partial.beginning.offset);
+    this.#whole = new Promise((resolve, reject) => {
+      this.#onWhole = resolve;
+      this.#onFailed = reject;
+    });
+    this.#whole.catch(() => undefined);
     this.ended = this.#fetch();
   }
 
@@ -63,24 +77,45 @@ export class OnDemandFetch {
     return this.#received;
   }
 
+  /**
+   * All bytes of a small file, once they have arrived and have the announced digest.
+   * @returns undefined when the store has taken the file over meanwhile
+   * @throws what the fetch failed with before
+   */
+  async bytes(): Promise<Uint8Array | undefined> {
+    await this.#whole;
+    return await readFile(this.#partial.path).catch((error: unknown) => {
+      if (codeOf(error) === 'ENOENT') return undefined;
+      throw fileError(error, { path: this.#partial.path, doing: 'read' });
+    });
+  }
+
   async #fetch(): Promise<FetchEnd> {
     const { path, size, digest } = this.source;
-    const { destination } = this.#services;
+    const { destination, claims } = this.#services;
     try {
-      await destination.store({
-        from: 'stream',
-        name: path,
-        size,
-        bytes: this.#bytes(),
-        landing: { path: this.#partial.path, onChecked: (content) => this.#check(content) },
-        expectedDigest: digest,
-      });
+      const metadata = await claims.metadataFor(digest);
+      await destination.store(
+        {
+          from: 'stream',
+          name: path,
+          size,
+          bytes: this.#bytes(),
+          landing: { path: this.#partial.path, onChecked: (examined) => this.#check(examined, metadata) },
+          expectedDigest: digest,
+        },
+        defined({ metadata }),
+      );
       await this.#partial.remove().catch(() => undefined);
       return { kind: 'kept' };
     } catch (thrown) {
       const error = thrown instanceof Error ? thrown : new Error(messageOf(thrown));
-      const wrong = error instanceof WrongBytes || (isKind(error, 'invalid') && !this.#broken);
+      // Of a file that other versions have, too, the bytes are kept for those who ask for it as a file of them.
+      const isFalse = error instanceof FalseClaim;
+      if (isFalse ? !error.isNamed : isKind(error, 'too-large')) this.#refused = true;
+      const wrong = error instanceof WrongBytes || (isKind(error, 'invalid') && !this.#broken && !isFalse);
       this.file.fail(error);
+      this.#onFailed(error);
       try {
         if (wrong || this.#refused) await this.#partial.remove();
         else await this.#partial.leave();
@@ -94,11 +129,17 @@ export class OnDemandFetch {
   }
 
   /**
-   * Lets the readers have the whole file, unless it would be refused when it is published. Whether the programs of a root
-   * match its metadata is known only of a unified image: the two files of another are fetched one by one.
+   * Lets the readers have the whole file, unless it would be refused when it is published, or makes an image that has not
+   * the fingerprint under which it is listed. Whether the programs of a root match its metadata is known only of a unified
+   * image: the two files of another are fetched one by one.
+   * @param metadata with which the fingerprint was computed while the bytes passed
    */
-  #check(content: Content): void {
-    const { mirror, path } = this.source;
+  async #check(
+    { content, fingerprint }: Examined,
+    metadata: Pick<MetadataFile, 'digest'> | undefined,
+  ): Promise<void> {
+    const { mirror, path, digest } = this.source;
+    const { claims, catalog, fetchMetadata } = this.#services;
     const file = { name: path, content };
     // Warnings are logged with who sent the image: the mirror.
     const actor = { who: ownerOf(mirror), from: 'this machine', permit: unlimited };
@@ -109,6 +150,12 @@ export class OnDemandFetch {
       this.#refused = true;
       throw error;
     }
+    // Others that wait for this file wait for no more than its bytes: two files may be each other's metadata in documents.
+    this.#onWhole();
+    if (fingerprint !== undefined && metadata !== undefined) {
+      await catalog.fingerprints.record([{ metadata: metadata.digest, root: digest, fingerprint }]);
+    }
+    await claims.checkFetched({ digest, path: this.#partial.path }, fetchMetadata);
     this.file.succeed();
   }
 
@@ -140,7 +187,11 @@ export class OnDemandFetch {
 
 /** What a fetch needs. */
 interface FetchServices {
+  catalog: Catalog;
   destination: LocalDestination;
+  claims: ClaimedFingerprints;
+  /** The bytes of a metadata item that is not stored; undefined when it is stored by then. */
+  fetchMetadata: (digest: Digest) => Promise<Uint8Array | undefined>;
   downloader: Downloader;
   /** For partial downloads. */
   directory: string;

@@ -6,6 +6,7 @@ import type { Source } from '../../catalog/products/blob-sources.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { HeadwaterError } from '../../errors.ts';
 import type { Digest } from '../../model/digest.ts';
+import type { ClaimedFingerprints } from '../claimed-fingerprints.ts';
 import { onDemandDirectory } from '../download/download-directories.ts';
 import type { MirrorServices } from '../mirror-services.ts';
 import { type FetchFailure, OnDemandFetch } from './fetch.ts';
@@ -18,7 +19,10 @@ interface FetchesServices {
   work: BackgroundTasks;
   /** Milliseconds, as `OnDemandTimes` has them. */
   times: { firstByte: number; wrongBytes: number };
+  claims: ClaimedFingerprints;
   hooks: {
+    /** Where a blob can be had; undefined when no mirror with a definition has it. */
+    sourceOf(digest: Digest): Promise<Source | undefined>;
     onKept(fetch: OnDemandFetch, seconds: number): Promise<void>;
     onFailed(source: Source, failure: FetchFailure): void;
   };
@@ -28,6 +32,7 @@ interface FetchesServices {
 export class OnDemandFetches {
   readonly #services: MirrorServices;
   readonly #work: BackgroundTasks;
+  readonly #claims: ClaimedFingerprints;
   readonly #hooks: FetchesServices['hooks'];
   readonly #firstByte: number;
   readonly #upstreams: UpstreamConnections;
@@ -36,8 +41,9 @@ export class OnDemandFetches {
   readonly #unwanted: ExpiringMap<Digest, string>;
   readonly #closing = new AbortController();
 
-  constructor({ services, definitions, work, times, hooks }: FetchesServices) {
+  constructor({ services, definitions, work, times, claims, hooks }: FetchesServices) {
     this.#services = services;
+    this.#claims = claims;
     this.#work = work;
     this.#hooks = hooks;
     this.#firstByte = times.firstByte;
@@ -100,11 +106,14 @@ export class OnDemandFetches {
   }
 
   async #begin(digest: Digest, source: Source): Promise<OnDemandFetch> {
-    const { destination, dataDir } = this.#services;
+    const { catalog, destination, dataDir } = this.#services;
     const fetch = await OnDemandFetch.begin(
       { ...source, digest },
       {
+        catalog,
         destination,
+        claims: this.#claims,
+        fetchMetadata: (metadata) => this.#fetchMetadata(metadata),
         downloader: await this.#upstreams.of(source.mirror),
         directory: onDemandDirectory(dataDir),
         signal: this.#closing.signal,
@@ -112,6 +121,15 @@ export class OnDemandFetches {
     );
     this.#work.add(this.#report(fetch));
     return fetch;
+  }
+
+  /** The bytes of a metadata item that is not stored; undefined when it is stored by then. */
+  async #fetchMetadata(digest: Digest): Promise<Uint8Array | undefined> {
+    const source = await this.#hooks.sourceOf(digest);
+    if (source === undefined) {
+      throw new HeadwaterError('unavailable', `blob sha256:${digest} is not stored, and no mirror has it`);
+    }
+    return await (await this.fetch(digest, source)).bytes();
   }
 
   /** Waits for the end of a fetch, and records a file that is not to be requested again before the next fetch can start. */

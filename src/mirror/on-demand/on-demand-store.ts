@@ -1,11 +1,13 @@
 import type { Readable } from 'node:stream';
 import { BackgroundTasks } from '../../async/background-tasks.ts';
 import { ExpiringMap } from '../../async/expiring-map.ts';
+import { SingleFlight } from '../../async/single-flight.ts';
 import type { BlobStore, ByteRange } from '../../blobs/blob-store.ts';
 import type { Source } from '../../catalog/products/blob-sources.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { HeadwaterError, isKind } from '../../errors.ts';
 import type { Digest } from '../../model/digest.ts';
+import { asUnavailable, ClaimedFingerprints } from '../claimed-fingerprints.ts';
 import type { MirrorServices } from '../mirror-services.ts';
 import { evictExpired } from './eviction.ts';
 import { type FetchFailure, OnDemandFetch } from './fetch.ts';
@@ -51,6 +53,8 @@ export class OnDemandStore {
   readonly #definitions: readonly MirrorDefinition[];
   readonly #hooks: OnDemandHooks;
   readonly #fetches: OnDemandFetches;
+  readonly #claims: ClaimedFingerprints;
+  readonly #checks = new SingleFlight<Digest, void>();
   /** Digests for which a request was just recorded. */
   readonly #noted: ExpiringMap<Digest, true>;
   readonly #work: BackgroundTasks;
@@ -71,12 +75,15 @@ export class OnDemandStore {
     const { firstByte, wrongBytes, noteAsked } = { ...defaultTimes, ...times };
     this.#noted = new ExpiringMap(noteAsked);
     this.#work = new BackgroundTasks((error) => hooks.onError(error));
+    this.#claims = new ClaimedFingerprints(services);
     this.#fetches = new OnDemandFetches({
       services,
       definitions,
       work: this.#work,
       times: { firstByte, wrongBytes },
+      claims: this.#claims,
       hooks: {
+        sourceOf: (digest) => this.#source(digest),
         onKept: (fetch, seconds) => this.#kept(fetch, seconds),
         onFailed: (source, failure) => hooks.onFailed(source, failure),
       },
@@ -91,7 +98,8 @@ export class OnDemandStore {
 
   /**
    * The bytes of a blob or a range of it, as {@link BlobStore.read}. The bytes of a fetched blob come as they arrive; the
-   * last byte comes when the digest is verified and the image rules accept the file, and otherwise the stream fails.
+   * last byte comes when the digest and the fingerprints of its images are verified and the image rules accept the file, and
+   * otherwise the stream fails.
    * @throws HeadwaterError `not-found` when no mirror has it; `unavailable` when its upstream cannot be reached, or has
    * just sent wrong bytes or a file that is refused
    */
@@ -123,6 +131,7 @@ export class OnDemandStore {
   }
 
   async #readOrFetch(digest: Digest, range: ByteRange | undefined): Promise<Readable | OnDemandFetch> {
+    await this.#checkClaims(digest);
     try {
       const bytes = await this.#readStored(digest, range);
       this.#noteAsked(digest);
@@ -167,11 +176,32 @@ export class OnDemandStore {
     );
   }
 
+  /**
+   * Checks the fingerprints of listed images whose two files are stored, and were not fetched one for the other: before
+   * the first of them is served.
+   * @throws HeadwaterError `unavailable` when one is listed under a wrong fingerprint; it is not listed any more
+   */
+  async #checkClaims(digest: Digest): Promise<void> {
+    if (this.#definitions.length === 0) return;
+    try {
+      await this.#checks.do(digest, () => this.#claims.checkStored(digest, { sourced: true }));
+    } catch (error) {
+      throw asUnavailable(error);
+    }
+  }
+
   async #isHeld(digest: Digest): Promise<boolean> {
-    if ((await this.#source(digest)) === undefined) return true;
+    await this.#checkClaims(digest);
+    if ((await this.#source(digest)) === undefined) return !(await this.#isLost(digest));
     if ((await this.#store.stat(digest)) === undefined) return false;
     this.#noteAsked(digest);
     return true;
+  }
+
+  /** Whether a blob that versions name was found damaged or missing: then the catalog has forgotten it. */
+  async #isLost(digest: Digest): Promise<boolean> {
+    const { blobs, fingerprints } = this.#services.catalog;
+    return (await blobs.find(digest)) === undefined && (await fingerprints.isNamed(digest));
   }
 
   #noteAsked(digest: Digest): void {

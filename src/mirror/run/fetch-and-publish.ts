@@ -3,6 +3,7 @@ import { defined } from '../../model/defined.ts';
 import type { Destination, StoredFile } from '../../publish/destination/destination.ts';
 import { publish } from '../../publish/publisher.ts';
 import type { Progress, PublishRequest, SourceFile } from '../../publish/request.ts';
+import type { ClaimedFingerprints } from '../claimed-fingerprints.ts';
 import type { BlobDownloads } from '../download/blob-downloads.ts';
 import { isTakenApart } from '../plan/held-versions.ts';
 import type { PlannedVersion } from '../plan/plan.ts';
@@ -10,6 +11,7 @@ import type { PlannedVersion } from '../plan/plan.ts';
 interface PublishServices {
   downloads: Pick<BlobDownloads, 'downloadAll'>;
   destination: Destination;
+  claims: Pick<ClaimedFingerprints, 'checkStored'>;
   owner: string;
   stream: string;
 }
@@ -45,9 +47,18 @@ async function publishKept(
   services: PublishServices,
   onWarning: (warning: string) => void,
 ): Promise<void> {
-  if (planned.listed && !isTakenApart(planned.version)) return;
+  if (planned.listed && !isTakenApart(planned.version)) {
+    // It was listed before its bytes were here.
+    for (const { digest } of kept) await services.claims.checkStored(digest, { sourced: false });
+    return;
+  }
   const bases = new Map(filesOf(planned).deltas.map(({ path, base }) => [path, base]));
-  const files = kept.map((file) => source(file, bases.get(file.name)));
+  const files = kept.map(({ name, digest }): SourceFile => {
+    // The digest of a unified image is checked where it is stored.
+    const root = planned.version.roots.find((file) => file.path === name && !file.unified);
+    const said = { deltaBase: bases.get(name), expectedFingerprint: root?.fingerprint };
+    return { from: 'blob', name, digest, ...defined(said) };
+  });
   await publish(
     services.destination,
     { ...requestFor(planned, services.stream), files },
@@ -70,8 +81,4 @@ function requestFor(planned: PlannedVersion, stream: string): Omit<PublishReques
     serial: version.serial,
     ...defined({ label: version.label }),
   };
-}
-
-function source({ name, digest }: StoredFile, deltaBase: string | undefined): SourceFile {
-  return { from: 'blob', name, digest, ...defined({ deltaBase }) };
 }

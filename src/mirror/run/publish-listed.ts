@@ -6,6 +6,7 @@ import { defined } from '../../model/defined.ts';
 import { deltaFile, factsOf, type ItemType, isUnified, typeOfFtype } from '../../model/item-types.ts';
 import { impliedAliases } from '../../model/names.ts';
 import type { Item } from '../../model/versions.ts';
+import { wrongFingerprint } from '../../publish/version-items.ts';
 import type { OfferedDelta, OfferedFile, OfferedRoot } from '../../simplestreams/read/offered.ts';
 import type { PlannedVersion } from '../plan/plan.ts';
 
@@ -29,6 +30,7 @@ export async function publishListed(
   }));
   await services.catalog.sources.record(sources);
   if (planned.listed) return;
+  for (const item of items) await assertMayClaim(item, items, services.catalog);
   await services.catalog.versions.publish(
     {
       product: key,
@@ -51,6 +53,29 @@ export async function publishListed(
     },
     // Blobs may be deleted and fetched again; their source stays as long as the version.
     () => Promise.resolve(),
+  );
+}
+
+/**
+ * The bytes are not here, so a fingerprint is what the document claims. One that is known to be false is refused, and one
+ * that an image has whose bytes are here.
+ */
+async function assertMayClaim(
+  { file, digest: root, fingerprint }: Item,
+  items: readonly Item[],
+  { fingerprints }: Catalog,
+): Promise<void> {
+  const metadata = items.find(({ type }) => type === 'metadata')?.digest;
+  if (fingerprint === undefined || fingerprint === root || metadata === undefined) return;
+  const computed = await fingerprints.find(metadata, root);
+  if (computed !== undefined && computed !== fingerprint) {
+    throw new HeadwaterError('invalid', `${file}: ${wrongFingerprint(computed, fingerprint)}`);
+  }
+  const [holder] = computed === undefined ? await fingerprints.holders({ metadata, root, fingerprint }) : [];
+  if (holder === undefined) return;
+  throw new HeadwaterError(
+    'conflict',
+    `${file}: the document says that the fingerprint of the image is ${fingerprint}, which is that of ${holder.product} ${holder.serial} in the stream ${holder.stream} with other files`,
   );
 }
 

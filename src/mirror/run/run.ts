@@ -7,6 +7,7 @@ import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { HeadwaterError, messageOf } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import { unlimited } from '../../model/rights.ts';
+import { ClaimedFingerprints } from '../claimed-fingerprints.ts';
 import { isSmall } from '../download/expected-file.ts';
 import type { AcceptedDocuments } from '../guard/accepted-documents.ts';
 import { recordAccepted } from '../guard/record-accepted.ts';
@@ -220,7 +221,8 @@ class Run {
     if (plan.add.length === 0) return;
     // Loading the publisher takes longer than a run that has nothing to publish.
     const { fetchAndPublish } = await import('./fetch-and-publish.ts');
-    const services = { downloads: upstream.downloads, destination, owner, stream };
+    const claims = new ClaimedFingerprints(this.#services);
+    const services = { downloads: upstream.downloads, destination, claims, owner, stream };
     const onWarning = (warning: string) => addWarning(this.#report, warning);
     const options = { signal, onWarning, ...defined({ progress }) };
     const listing = { catalog, mirror: name, owner, stream };

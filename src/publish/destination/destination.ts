@@ -3,6 +3,7 @@ import type { Compression, Content } from '../../image/content.ts';
 import type { TakeDisk } from '../../image/tar/unified.ts';
 import type { Digest } from '../../model/digest.ts';
 import type { VersionDraft } from '../../model/versions.ts';
+import type { Examined } from '../intake/intake-types.ts';
 import type { Progress, SourceFile } from '../request.ts';
 
 /**
@@ -27,7 +28,7 @@ type MadeFile =
          * Called with the content of the file when all bytes have passed and are the expected ones, before they are
          * stored. When it throws, the file is not stored.
          */
-        onChecked?: (content: Content) => void;
+        onChecked?: (examined: Examined) => Promise<void>;
       };
       expectedDigest?: Digest;
     };
@@ -60,8 +61,6 @@ export type JudgedFile = Pick<StoredFile, 'name' | 'content'>;
 export interface StoreOptions {
   /** The metadata item of which the file is probably a root: its fingerprint is computed while the bytes pass. */
   metadata?: MetadataFile;
-  /** Its fingerprint as a root of the metadata item, when that is known: it is then not computed for a large file. */
-  fingerprint?: Digest;
   progress?: Progress;
 }
 

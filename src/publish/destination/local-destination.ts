@@ -1,5 +1,6 @@
 import { type Outcome, onlyResult, withOutcomes } from '../../async/outcome.ts';
 import type { BlobStore } from '../../blobs/blob-store.ts';
+import { assertDigest } from '../../blobs/damaged-blob.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Actor } from '../../catalog/database/audit-record.ts';
 import type { PushDraft, PushOutcome } from '../../catalog/images/pushed.ts';
@@ -18,13 +19,14 @@ import { type ImageRules, judgeMembers } from '../judge.ts';
 import type { PushDestination, PushLimits } from '../push.ts';
 import type { SourceFile } from '../request.ts';
 import { complete, completeFromFile } from './complete.ts';
-import type { InputFile, JudgedFile, StoredFile, StoreOptions } from './destination.ts';
+import type { InputFile, JudgedFile, MetadataFile, StoredFile, StoreOptions } from './destination.ts';
 import { asExpected, landing, openInput, reported, writtenDown } from './input-file.ts';
+import { RereadBlobs } from './reread-blobs.ts';
 import { type FileInMemory, storeSmall } from './store-small.ts';
 import { StoredBlobs } from './stored-blobs.ts';
 
 /** A small file to store together with others. */
-export interface SmallInput extends Omit<StoreOptions, 'fingerprint'> {
+export interface SmallInput extends StoreOptions {
   file: FileInMemory;
 }
 
@@ -38,6 +40,8 @@ interface Parts {
   imageRules?: ImageRules;
   /** Receives images that break a rule set to `warn`, and their senders. */
   onWarning?: (warning: string, client: string) => void;
+  /** Shared by the destinations of all actors. */
+  reread?: RereadBlobs;
 }
 
 /** Publishes into a catalog and a blob store. */
@@ -50,13 +54,15 @@ export class LocalDestination implements PushDestination {
   readonly #client: string;
   readonly #address: string | undefined;
   readonly #blobs: StoredBlobs;
+  readonly #reread: RereadBlobs;
 
   /**
    * @param client the sender of the files; Headwater itself if omitted
    * @param address the address of the client
    */
   constructor(parts: Parts, client = 'headwater', address?: string) {
-    this.#parts = parts;
+    this.#reread = parts.reread ?? new RereadBlobs(parts.store, parts.intake);
+    this.#parts = { ...parts, reread: this.#reread };
     this.#client = client;
     this.#address = address;
     this.#catalog = parts.catalog;
@@ -75,11 +81,8 @@ export class LocalDestination implements PushDestination {
     if (file.from === 'memory' && file.bytes.length <= maxFileInMemory) {
       return onlyResult(await this.storeAll([{ file, ...options }]));
     }
-    const { fingerprint, progress } = options;
-    const metadata =
-      fingerprint === undefined && options.metadata !== undefined
-        ? await this.#blobs.load(options.metadata)
-        : undefined;
+    const { progress } = options;
+    const metadata = options.metadata === undefined ? undefined : await this.#blobs.load(options.metadata);
     const { size, bytes } = await openInput(file);
     const passing = progress === undefined ? bytes : reported(bytes, file.name, size, progress);
     const lies = landing(file);
@@ -94,8 +97,7 @@ export class LocalDestination implements PushDestination {
       throw within(file.name, error);
     });
     const examined = await this.#completed(file.name, taken);
-    const known = fingerprint === undefined ? {} : { fingerprint };
-    const recording = { name: file.name, examined: { ...examined, ...known }, metadata: options.metadata };
+    const recording = { name: file.name, examined, metadata: options.metadata };
     const [kept] = await this.#blobs.record([recording]);
     if (kept === undefined) throw new Error(`${file.name} was not recorded`);
     return kept;
@@ -132,9 +134,13 @@ export class LocalDestination implements PushDestination {
     });
   }
 
-  /** The size of a blob in bytes; undefined unless it is stored completely and the actor may use it. */
+  /**
+   * The size of a blob in bytes; undefined unless the actor may use the blob and its stored bytes are complete and right.
+   * Reads the blob, unless it was right some minutes ago.
+   */
   async sizeOf(digest: Digest): Promise<number | undefined> {
-    return (await this.#blobs.find(digest))?.size;
+    const found = await this.#blobs.find(digest);
+    return found !== undefined && (await this.#reread.isRight(digest)) ? found.size : undefined;
   }
 
   judge(file: JudgedFile): string[] {
@@ -150,9 +156,24 @@ export class LocalDestination implements PushDestination {
   async fingerprint(metadata: StoredFile, root: StoredFile): Promise<Digest> {
     const known = await this.#blobs.fingerprint(metadata.digest, root.digest);
     if (known !== undefined) return known;
-    const bytes = await this.#store.read(root.digest);
-    const fingerprint = await this.#intake.fingerprint(await this.#blobs.load(metadata), bytes);
-    await this.#catalog.blobs.recordFingerprint(metadata.digest, root.digest, fingerprint);
+    return await this.recordFingerprint(metadata, root.digest, await this.#store.read(root.digest));
+  }
+
+  /**
+   * Computes the fingerprint of an image and remembers it.
+   * @param bytes of the root
+   * @throws DamagedBlobError when one of the two is not what it was
+   */
+  async recordFingerprint(
+    metadata: MetadataFile,
+    root: Digest,
+    bytes: AsyncIterable<Uint8Array>,
+  ): Promise<Digest> {
+    const prefix = await this.#blobs.load(metadata);
+    const [digest = '', fingerprint] = await this.#intake.hash(bytes, [Buffer.alloc(0), prefix]);
+    if (fingerprint === undefined) throw new Error('nothing was hashed');
+    assertDigest(root, digest);
+    await this.#catalog.fingerprints.record([{ metadata: metadata.digest, root, fingerprint }]);
     return fingerprint;
   }
 
@@ -191,9 +212,11 @@ export class LocalDestination implements PushDestination {
       for await (const _ of bytes);
       const known = { digest: await digest, size: (await examined).size };
       const found = file.from === 'stream' ? await completeFromFile(await examined, lies) : await examined;
-      if (file.from === 'stream') file.landing?.onChecked?.(found.content);
+      if (file.from === 'stream') await file.landing?.onChecked?.(found);
       const adopted = await this.#store.adopt?.(lies, known.digest);
-      if (adopted !== true) await this.#store.write((await openFile(lies)).bytes, known);
+      if (adopted !== true) {
+        await this.#store.write((await openFile(lies)).bytes, { ...known, verified: true });
+      }
       return found;
     }
     await this.#store.write(bytes, { digest, ...defined({ size }) });

@@ -46,7 +46,7 @@ export async function storeSmall(
           const found = expected(file, outcome);
           const { digest, size } = found;
           if (into !== undefined) written.push({ path: into, digest });
-          else await store.write(singleChunk(file.bytes), { digest, size });
+          else await store.write(singleChunk(file.bytes), { digest, size, verified: true });
           return found;
         }),
       ),

@@ -1,6 +1,8 @@
+import { hash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { ExpiringMap } from '../../async/expiring-map.ts';
 import type { BlobStat, BlobStore } from '../../blobs/blob-store.ts';
+import { assertDigest } from '../../blobs/damaged-blob.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { BlobRecord } from '../../catalog/products/blobs.ts';
 import { HeadwaterError, LimitError } from '../../errors.ts';
@@ -122,11 +124,14 @@ export class StoredBlobs {
   async fingerprint(metadata: Digest, root: Digest): Promise<Digest | undefined> {
     const recent = this.#recent.get(root)?.fingerprint;
     if (recent?.metadata === metadata) return recent.fingerprint;
-    const known = await this.#catalog.blobs.fingerprint(metadata, root);
+    const known = await this.#catalog.fingerprints.find(metadata, root);
     return known === undefined ? undefined : parseDigest(known);
   }
 
-  /** The bytes of a metadata item. @throws LimitError when it is too large for memory */
+  /**
+   * The bytes of a metadata item.
+   * @throws LimitError when it is too large for memory; DamagedBlobError when it is not what it was
+   */
   async load({ name, size, digest, bytes }: MetadataFile): Promise<Uint8Array> {
     if (bytes !== undefined) return bytes;
     if (size > maxMetadataSize) {
@@ -136,7 +141,9 @@ export class StoredBlobs {
         `${name}: a metadata tarball of ${size} bytes; at most ${maxMetadataSize}`,
       );
     }
-    return await buffer(await this.#store.read(digest));
+    const read = await buffer(await this.#store.read(digest));
+    assertDigest(digest, hash('sha256', read));
+    return read;
   }
 
   /** Looks up a blob that the catalog knows; a blob that was set aside is restored. */

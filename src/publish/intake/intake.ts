@@ -92,19 +92,24 @@ export class Intake {
     );
   }
 
-  /** sha256(metadata bytes, then root bytes) of stored bytes. */
-  async fingerprint(metadata: Uint8Array, root: AsyncIterable<Uint8Array>): Promise<Digest> {
-    const ring = new SharedRingBuffer(this.#threads, [
-      { examine: { identify: false, after: metadata }, shared: true },
-    ]);
+  /**
+   * Hashes stored bytes, once for each prefix, in parallel threads.
+   * @param prefixes a few: an empty one gives the digest of the bytes, a metadata item the fingerprint of its image
+   * @returns for each prefix the SHA-256 of the prefix followed by the bytes
+   * @throws the error of `bytes`
+   */
+  async hash(bytes: AsyncIterable<Uint8Array>, prefixes: readonly Uint8Array[]): Promise<Digest[]> {
+    const ring = new SharedRingBuffer(
+      this.#threads,
+      prefixes.map((after) => ({ examine: { identify: false, after }, shared: true })),
+    );
     try {
-      for await (const chunk of root) await ring.put(chunk);
+      for await (const chunk of bytes) await ring.put(chunk);
     } catch (error) {
       await ring.abort();
       throw error;
     }
-    const [found] = await ring.end();
-    return parseDigest(found?.fingerprint ?? '');
+    return (await ring.end()).map(({ fingerprint }) => parseDigest(fingerprint ?? ''));
   }
 
   /**

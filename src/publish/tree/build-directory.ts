@@ -42,6 +42,8 @@ export interface BuildDirectoryOptions {
   within?: string;
   /** Digests from another source, by name; those of SHA256SUMS override them. */
   digests?: ReadonlyMap<string, Digest>;
+  /** The fingerprints that a document announces for the roots among chosen files, by the names of the roots. */
+  fingerprints?: (chosen: readonly string[]) => ReadonlyMap<string, Digest>;
 }
 
 /**
@@ -78,6 +80,7 @@ export async function readBuildDirectory(
   const choice = await chooseFiles(candidates, path, (one, other) => sameBytes(path, one, other, digests));
   const warnings = [...leftOut(names), ...choice.warnings];
   const files: SourceFile[] = [];
+  const fingerprints = options.fingerprints?.(choice.chosen);
   for (const name of choice.chosen) {
     const entry = entries.get(name);
     if (entry !== undefined) await checkEntry(path, entry, options.within);
@@ -89,7 +92,11 @@ export async function readBuildDirectory(
       from: 'disk',
       name,
       path: join(path, name),
-      ...defined({ inPlace: options.inPlace, expectedDigest }),
+      ...defined({
+        inPlace: options.inPlace,
+        expectedDigest,
+        expectedFingerprint: fingerprints?.get(name),
+      }),
     });
   }
   const request = { files, ...options.product };

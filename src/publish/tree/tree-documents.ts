@@ -12,7 +12,12 @@ import { mapping, text, type Untyped } from '../../simplestreams/read/fields.ts'
 import { readIndexEntries } from '../../simplestreams/read/index-document.ts';
 import { type DocumentDetails, readDetails } from '../../simplestreams/read/product.ts';
 import { type ListedVersion, readProducts } from '../../simplestreams/read/products-document.ts';
-import { type ListedItem, readFile, readVersion } from '../../simplestreams/read/version.ts';
+import {
+  announcedFingerprint,
+  type ListedItem,
+  readFile,
+  readVersion,
+} from '../../simplestreams/read/version.ts';
 import type { Candidate } from './build-files.ts';
 import type { TreeFailure } from './tree-walk.ts';
 
@@ -23,6 +28,8 @@ interface DocumentFile extends Candidate {
   digest: Digest;
   /** Bytes. */
   size?: number;
+  /** For metadata: the announced fingerprints of its images, by the names of the roots. */
+  fingerprints?: ReadonlyMap<string, Digest>;
 }
 
 /** A version in a document. */
@@ -140,19 +147,39 @@ function readFiles(listed: ListedVersion): Pick<DocumentVersion, 'serial' | 'lab
   return {
     serial: serialAt(listed),
     ...defined({ label }),
-    files: items.flatMap(readCandidate),
+    files: readCandidates(items),
     deltas: items.some(({ ftype }) => ftype.endsWith('.vcdiff')),
   };
 }
 
-/** The file of an item that may belong to a version. */
-function readCandidate(item: ListedItem): DocumentFile[] {
-  const { ftype, type, where } = item;
-  if (type === undefined || type === 'squashfs.vcdiff') return [];
-  const { path, size } = readFile(item, treePath);
-  const digest = digestAt(item.fields, where);
-  const rank = knownFtypes.findIndex((known) => known.ftype === ftype);
-  return [{ name: path, digest, ...defined({ size }), role: type, rank }];
+/** The files of items that may belong to a version. */
+function readCandidates(items: readonly ListedItem[]): DocumentFile[] {
+  const files = items.flatMap((item) => {
+    const { ftype, type, where } = item;
+    if (type === undefined || type === 'squashfs.vcdiff') return [];
+    const { path, size } = readFile(item, treePath);
+    const digest = digestAt(item.fields, where);
+    const rank = knownFtypes.findIndex((known) => known.ftype === ftype);
+    return [{ item, file: { name: path, digest, ...defined({ size }), role: type, rank } }];
+  });
+  return files.map(({ item: { type, fields }, file }) => {
+    if (type !== 'metadata') return file;
+    const fingerprints = new Map<string, Digest>();
+    for (const { file: root } of files) {
+      const said = announcedFingerprint(fields, knownFtypes[root.rank]?.fingerprintFields ?? []);
+      if (said !== undefined) fingerprints.set(root.name, said);
+    }
+    return { ...file, fingerprints };
+  });
+}
+
+/** The announced fingerprints of the images among chosen files, by the names of the roots. */
+export function fingerprintsOf(
+  files: readonly DocumentFile[],
+  chosen: readonly string[],
+): ReadonlyMap<string, Digest> {
+  const metadata = files.find(({ name, role }) => role === 'metadata' && chosen.includes(name));
+  return metadata?.fingerprints ?? new Map();
 }
 
 function digestAt(fields: Untyped, where: string): Digest {

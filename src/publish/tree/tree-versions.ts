@@ -1,5 +1,5 @@
 import { readdir, realpath } from 'node:fs/promises';
-import { dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { HeadwaterError } from '../../errors.ts';
 import { fileError } from '../../files/file-error.ts';
 import { badLink, follow, isWithin, leadsOut } from '../../files/symbolic-links.ts';
@@ -9,7 +9,7 @@ import type { DocumentDetails } from '../../simplestreams/read/product.ts';
 import type { PublishRequest, SourceFile } from '../request.ts';
 import { readBuildDirectory } from './build-directory.ts';
 import { chooseFiles, incomplete } from './build-files.ts';
-import type { DocumentVersion, TreeDocuments } from './tree-documents.ts';
+import { type DocumentVersion, fingerprintsOf, type TreeDocuments } from './tree-documents.ts';
 import { type TreeFailure, type VersionDirectory, walkTree } from './tree-walk.ts';
 
 /** A version of a tree that can be published. */
@@ -98,7 +98,16 @@ function inDirectory(
   named: DocumentVersion | undefined,
   details: DocumentDetails | undefined,
 ): TreeVersion {
-  const digests = new Map(named?.files.map(({ name, digest }) => [relative(dirname(name), name), digest]));
+  const files = named?.files ?? [];
+  const digests = new Map(files.map(({ name, digest }) => [basename(name), digest]));
+  const folder = dirname(files[0]?.name ?? '');
+  const fingerprints = (chosen: readonly string[]) => {
+    const announced = fingerprintsOf(
+      files,
+      chosen.map((name) => join(folder, name)),
+    );
+    return new Map([...announced].map(([name, fingerprint]) => [basename(name), fingerprint]));
+  };
   return {
     path,
     product,
@@ -112,6 +121,7 @@ function inDirectory(
         inPlace: true,
         within,
         digests,
+        fingerprints,
       });
       // Details of the product from before this version was announced only fill in what its own files leave out.
       const said = named === undefined ? { ...details?.said, ...request } : { ...request, ...details?.said };
@@ -140,6 +150,7 @@ function inDocument(version: DocumentVersion, root: string, within: string): Tre
         async (one, other) => byName.get(one.name)?.digest === byName.get(other.name)?.digest,
       );
       const files: SourceFile[] = [];
+      const fingerprints = fingerprintsOf(version.files, chosen);
       for (const name of chosen) {
         const file = byName.get(name);
         await checkNamedFile(join(root, name), within, file?.size, path);
@@ -148,7 +159,7 @@ function inDocument(version: DocumentVersion, root: string, within: string): Tre
           name,
           path: join(root, name),
           inPlace: true,
-          ...defined({ expectedDigest: file?.digest }),
+          ...defined({ expectedDigest: file?.digest, expectedFingerprint: fingerprints.get(name) }),
         });
       }
       return {

@@ -1,13 +1,18 @@
 import { HeadwaterError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
-import { parseDigest } from '../../model/digest.ts';
 import { type ItemType, imageTypeOf, isUnified, knownFtypes } from '../../model/item-types.ts';
 import { text } from './fields.ts';
 import type { OfferedDelta, OfferedFile, OfferedRoot, OfferedVersion, Skips } from './offered.ts';
 import { upstreamPath } from './path.ts';
 import type { ListedVersion } from './products-document.ts';
 import { serialFromUpstream } from './serial.ts';
-import { isDigest, type ListedItem, readFile, readVersion, type VersionContent } from './version.ts';
+import {
+  announcedFingerprint,
+  type ListedItem,
+  readFile,
+  readVersion,
+  type VersionContent,
+} from './version.ts';
 
 interface Entry {
   file: OfferedFile;
@@ -53,8 +58,7 @@ export function readOfferedVersion(
     if (type === undefined || isUnified(itemType)) continue;
     const root = filesOf(ftype)[0];
     if (root === undefined || metadata === undefined) continue;
-    const said = fingerprintFields.map((field) => metadata.item.fields[field]).find(isDigest);
-    const fingerprint = said === undefined ? undefined : parseDigest(said);
+    const fingerprint = announcedFingerprint(metadata.item.fields, fingerprintFields);
     roots.push({ ...root.file, type, unified: false, ...defined({ fingerprint }) });
   }
   const unified = firstOf('combined');

@@ -89,6 +89,16 @@ export function readFile(
   return file;
 }
 
+/**
+ * The fingerprint that a document announces for the image of a root.
+ * @param metadata the fields of the metadata item
+ * @param names of the fields that hold it, for the root's ftype
+ */
+export function announcedFingerprint(metadata: Untyped, names: readonly string[]): Digest | undefined {
+  const said = names.map((name) => metadata[name]).find(isDigest);
+  return said === undefined ? undefined : parseDigest(said);
+}
+
 export function isDigest(value: unknown): value is Digest {
   return isHex(value, 64);
 }

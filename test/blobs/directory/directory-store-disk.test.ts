@@ -144,6 +144,25 @@ describe('taking a file over', () => {
     expect(await readdir(join(directory, 'store', 'staging'))).toEqual([]);
   });
 
+  test('replaces a blob that is damaged, and no other', async () => {
+    const directory = await temporaryDirectory();
+    const root = join(directory, 'store');
+    const store = await openStore(root);
+    const { bytes, digest } = sample(3 * mebibyte);
+    await put(store, { bytes, digest });
+    const blob = join(root, 'blobs/sha256', digest.slice(0, 2), digest);
+    const { ino } = await stat(blob);
+    const path = await file(directory, bytes);
+    await store.adopt(path, digest);
+    expect((await stat(blob)).ino).toBe(ino);
+    const handle = await open(blob, 'r+');
+    await handle.write('damaged', 2 * mebibyte);
+    await handle.close();
+    expect((await get(store, digest)).equals(bytes)).toBe(false);
+    await store.adopt(path, digest);
+    expect((await get(store, digest)).equals(bytes)).toBe(true);
+  });
+
   test('follows a symbolic link', async () => {
     const directory = await temporaryDirectory();
     const store = await openStore(join(directory, 'store'));

@@ -37,7 +37,7 @@ test('blobs that are recorded at the same moment are all recorded, each as it wa
     size: 7,
     content: '{"of":"7"}',
   });
-  expect(await catalog.blobs.fingerprint('metadata', 'digest 7')).toBe('fingerprint 7');
+  expect(await catalog.fingerprints.find('metadata', 'digest 7')).toBe('fingerprint 7');
 });
 
 test('one that fails takes back only what it did itself', async () => {

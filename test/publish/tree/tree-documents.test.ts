@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { findVersions } from '../../../src/publish/tree/tree.ts';
 import { readTreeDocuments } from '../../../src/publish/tree/tree-documents.ts';
+import type { FoundRequest } from '../../../src/publish/tree/tree-versions.ts';
 import { collect, digestsOf, makeDirectory, nameOf, namesOf, sha256, writeFiles } from './trees.ts';
 
 type Json = Record<string, unknown>;
@@ -54,6 +55,47 @@ async function maintainedTree(more: Json = {}, versionMore: Json = {}): Promise<
   await writeDocuments(root, { 'ubuntu:noble:amd64:cloud': product({ '20260101_0524': entry }, fields) });
   return root;
 }
+
+/** The fingerprints that the files of versions must have, by name. */
+function fingerprintsOf(found: readonly FoundRequest[]): Record<string, string | undefined> {
+  const files = found.flatMap(({ request }) => request.files);
+  return Object.fromEntries(files.map(({ name, expectedFingerprint }) => [name, expectedFingerprint]));
+}
+
+describe('fingerprints of the documents', () => {
+  const combined = { combined_squashfs_sha256: 'ab'.repeat(32), combined_sha256: 'cd'.repeat(32) };
+
+  test('are demanded of the roots that they are of', async () => {
+    const root = await makeDirectory();
+    const [meta, squashfs, tarball] = ['a.incus.tar.xz', 'a.squashfs', 'a.root.tar.xz'] as const;
+    await writeItems(root, meta, squashfs, tarball);
+    const items = [
+      item('incus.tar.xz', meta, combined),
+      item('squashfs', squashfs),
+      item('root.tar.xz', tarball),
+    ];
+    await writeDocuments(root, { x: product({ '202601010524': version(...items) }) });
+    const { found } = await collect(findVersions(root));
+    expect(fingerprintsOf(found)).toEqual({
+      [meta]: undefined,
+      [squashfs]: combined.combined_squashfs_sha256,
+      [tarball]: combined.combined_sha256,
+    });
+  });
+
+  test('are demanded of versions in directories of their own', async () => {
+    const [meta, rootfs] = [`${directory}/lxd.tar.xz`, `${directory}/rootfs.squashfs`];
+    const root = await maintainedTree(
+      {},
+      version(item('lxd.tar.xz', meta, combined), item('squashfs', rootfs)),
+    );
+    const { found } = await collect(findVersions(root));
+    expect(fingerprintsOf(found)).toEqual({
+      'lxd.tar.xz': undefined,
+      'rootfs.squashfs': combined.combined_squashfs_sha256,
+    });
+  });
+});
 
 describe('versions that only documents name', () => {
   test('are found under paths with blanks', async () => {

@@ -145,7 +145,7 @@ function addRestore(storage: Command, output: Output): void {
         for (const digest of wanted) {
           if (await store.bringBack(digest)) blobs++;
           else if (options.all !== true) {
-            throw new HeadwaterError('not-found', `blob sha256:${digest} is not set aside`);
+            throw new HeadwaterError('not-found', `blob sha256:${digest} is not set aside, or is damaged`);
           }
         }
         if (wantsJson(command)) output.json({ restored: blobs });

@@ -105,7 +105,7 @@ export const storageAnswer = z.strictObject({
     })
     .nullable()
     .meta({ description: 'The owner that the store records.' }),
-  setAside: z.strictObject({ removed: amount, unknown: amount }),
+  setAside: z.strictObject({ removed: amount, unknown: amount, damaged: amount }),
   stoppedSweep: z
     .strictObject({ at: time, unknown: z.int(), blobs: z.int() })
     .nullable()

@@ -1,0 +1,137 @@
+import { sql } from 'kysely';
+import type { Change } from '../database/change.ts';
+
+// What changes do with fingerprints. Only what was computed from bytes is in the table `fingerprints`; that of an item may be
+// what an upstream's document claims, as long as its files are only listed.
+
+/** The fingerprint that the bytes of two files have together. */
+export interface ComputedFingerprint {
+  /** The digest of the metadata item. */
+  metadata: string;
+  /** The digest of the root. */
+  root: string;
+  fingerprint: string;
+}
+
+/** A version whose image had another fingerprint in the catalog than its bytes have. */
+export interface WrongImage {
+  stream: string;
+  product: string;
+  serial: string;
+  owner: string;
+  /** What the catalog had. */
+  claimed: string;
+}
+
+/** For how long the fingerprint of files that no version names is remembered, in milliseconds: they may be listed again. */
+const rememberedFor = 90 * 24 * 3_600_000;
+
+export async function insertFingerprints(
+  change: Change,
+  computed: readonly ComputedFingerprint[],
+  now = new Date(),
+): Promise<void> {
+  if (computed.length === 0) return;
+  const rows = JSON.stringify(
+    computed.map(({ metadata, root, fingerprint }) => [metadata, root, fingerprint]),
+  );
+  await sql`
+    insert into fingerprints (metadata, root, fingerprint, computed_at)
+    select value ->> 0, value ->> 1, value ->> 2, ${now.getTime()} from json_each(${rows}) where true
+    on conflict (metadata, root) do update
+    set fingerprint = excluded.fingerprint, computed_at = excluded.computed_at
+  `.execute(change.db);
+}
+
+/** Forgets fingerprints of roots that are neither stored nor named by a version, and have not been for long. */
+export async function forgetFingerprints(change: Change, now = new Date()): Promise<void> {
+  await sql`
+    delete from fingerprints where computed_at < ${now.getTime() - rememberedFor}
+    and root not in (select digest from items) and root not in (select digest from blobs)
+  `.execute(change.db);
+}
+
+/** An item of a version, as far as its fingerprint needs it. */
+export interface NamedFile {
+  type: string;
+  digest: string;
+  fingerprint?: string;
+}
+
+/**
+ * Removes listings on demand that claim the fingerprint of an image whose bytes were read, and name other files: their
+ * claim is false, and clients would find two images of one fingerprint.
+ * @param versions the items of each version that is published, or made public
+ */
+export async function removeFalseClaims(
+  change: Change,
+  versions: readonly (readonly NamedFile[])[],
+): Promise<void> {
+  const any = await change.db.selectFrom('sources').select('digest').limit(1).executeTakeFirst();
+  if (any === undefined) return;
+  const images = versions.flatMap((items) => {
+    const metadata = items.find(({ type }) => type === 'metadata')?.digest ?? null;
+    return items.flatMap(({ digest, fingerprint }) =>
+      fingerprint === undefined ? [] : [[fingerprint, digest, metadata]],
+    );
+  });
+  const { rows } = await sql<WrongVersion>`
+    select distinct versions.id, versions.product_id as "productId", versions.serial, products.name as product,
+      products.stream, products.owner, claim.fingerprint as claimed
+    from json_each(${JSON.stringify(images)}) as given
+    join items as claim on claim.fingerprint = given.value ->> 0
+    join versions on versions.id = claim.version_id
+    join products on products.id = versions.product_id
+    left join items as metadata on metadata.version_id = claim.version_id and metadata.type = 'metadata'
+    where (claim.digest <> given.value ->> 1 or metadata.digest is distinct from given.value ->> 2)
+    and (given.value ->> 0 = given.value ->> 1 or exists (
+      select 1 from fingerprints where fingerprints.metadata = given.value ->> 2
+      and fingerprints.root = given.value ->> 1 and fingerprints.fingerprint = given.value ->> 0))
+    and claim.fingerprint <> claim.digest
+    and not exists (
+      select 1 from fingerprints where fingerprints.metadata = metadata.digest
+      and fingerprints.root = claim.digest and fingerprints.fingerprint = claim.fingerprint)
+    and ${isSourced('claim')}
+  `.execute(change.db);
+  await removeWrong(change, rows, 'the fingerprint is that of another image');
+}
+
+/** A version that {@link removeWrong} removes. */
+export interface WrongVersion extends WrongImage {
+  id: number;
+  productId: number;
+}
+
+/**
+ * Forgets versions with an image that has not the fingerprint under which it is listed. No client takes such an image, so
+ * they do not stay fetchable as others do that are removed.
+ */
+export async function removeWrong(
+  change: Change,
+  versions: readonly WrongVersion[],
+  reason: string,
+): Promise<void> {
+  for (const { id, productId, stream, product, serial, claimed } of versions) {
+    await change.db.deleteFrom('versions').where('id', '=', id).execute();
+    await touchProduct(change, productId);
+    await change.audit({
+      action: 'version.refuse',
+      subject: `${product}@${serial}`,
+      details: { stream, claimed, reason },
+    });
+  }
+}
+
+/** Documents show a product anew. */
+export async function touchProduct(change: Change, productId: number): Promise<void> {
+  await change.db
+    .updateTable('products')
+    .set({ revision: await change.revision() })
+    .where('id', '=', productId)
+    .execute();
+}
+
+/** Whether a file can be fetched on demand. @param item the name of its table in the statement */
+export function isSourced(item: string) {
+  return sql<boolean>`exists (select 1 from sources where sources.digest = ${sql.ref(`${item}.digest`)})`;
+}
