@@ -15,6 +15,7 @@ import { addConfigCommand } from './commands/server/config.ts';
 import { addHealthCommand } from './commands/server/health.ts';
 import { addServeCommand } from './commands/server/serve.ts';
 import { addStorageCommand } from './commands/server/storage.ts';
+import { addVerifyCommand } from './commands/server/verify.ts';
 import { addGlobalOptions } from './global-options.ts';
 import { addHelpCommand } from './help.ts';
 import type { Output } from './view/output.ts';
@@ -43,6 +44,7 @@ export function createProgram(output: Output): Command {
   addKeyCommand(program, output);
   addAuditCommand(program, output);
   addStorageCommand(program, output);
+  addVerifyCommand(program, output);
   addConfigCommand(program, output);
   addHealthCommand(program, output);
   addHelpCommand(program);

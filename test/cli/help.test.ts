@@ -58,6 +58,7 @@ describe('help', () => {
       'storage adopt',
       'storage sweep',
       'storage restore',
+      'verify',
       'config check',
       'health',
       'help',
