@@ -102,7 +102,7 @@ export class ClaimedFingerprints {
         const bytes = await bytesOf(claim);
         if (bytes === undefined) continue;
         const root = parseDigest(claim.root.digest);
-        computed = await destination.recordFingerprint(bytes.metadata, root, await bytes.root());
+        computed = await destination.recordFingerprint(bytes.metadata, root, bytes.root);
       }
       const fingerprint = computed;
       const image = { metadata: claim.metadata.digest, root: claim.root.digest, fingerprint };

@@ -197,14 +197,9 @@ function select(database: Database) {
     .select(['versions.product_id', 'versions.serial', 'versions.label', 'versions.published_at'])
     .select('versions.hidden')
     .select(['products.name', 'products.os', 'products.release', 'products.architecture', 'products.variant'])
-    .select([
-      'products.stream',
-      'products.place',
-      'products.owner',
-      'products.os_title',
-      'products.release_title',
-    ])
-    .select(['products.support_eol', 'products.requirements', 'products.release_shown'])
+    .select(['products.stream', 'products.place', 'products.owner', 'products.os_title'])
+    .select(['products.release_title', 'products.support_eol', 'products.requirements'])
+    .select('products.release_shown')
     .select(['pushed.properties', 'pushed.profiles', 'pushed.filename', 'pushed.auto_update'])
     .select(['pushed.created_at', 'pushed.expires_at', 'pushed.pushed_by', 'pushed.update_source'])
     .select([newestSerial('all').as('newest'), newestSerial('shown').as('newest_shown')]);

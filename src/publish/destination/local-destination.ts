@@ -30,6 +30,9 @@ export interface SmallInput extends StoreOptions {
   file: FileInMemory;
 }
 
+/** The prefix for the digest of the bytes themselves. */
+const noBytes = Buffer.alloc(0);
+
 interface Parts {
   catalog: Catalog;
   store: BlobStore;
@@ -81,9 +84,9 @@ export class LocalDestination implements PushDestination {
     if (file.from === 'memory' && file.bytes.length <= maxFileInMemory) {
       return onlyResult(await this.storeAll([{ file, ...options }]));
     }
-    const { progress } = options;
     const metadata = options.metadata === undefined ? undefined : await this.#blobs.load(options.metadata);
     const { size, bytes } = await openInput(file);
+    const { progress } = options;
     const passing = progress === undefined ? bytes : reported(bytes, file.name, size, progress);
     const lies = landing(file);
     const passage = this.#intake.pass(passing, {
@@ -97,8 +100,7 @@ export class LocalDestination implements PushDestination {
       throw within(file.name, error);
     });
     const examined = await this.#completed(file.name, taken);
-    const recording = { name: file.name, examined, metadata: options.metadata };
-    const [kept] = await this.#blobs.record([recording]);
+    const [kept] = await this.#blobs.record([{ name: file.name, examined, metadata: options.metadata }]);
     if (kept === undefined) throw new Error(`${file.name} was not recorded`);
     return kept;
   }
@@ -134,10 +136,7 @@ export class LocalDestination implements PushDestination {
     });
   }
 
-  /**
-   * The size of a blob in bytes; undefined unless the actor may use the blob and its stored bytes are complete and right.
-   * Reads the blob, unless it was right some minutes ago.
-   */
+  /** The size of a blob in bytes; undefined unless the actor may use it and its bytes, which are read, are right. */
   async sizeOf(digest: Digest): Promise<number | undefined> {
     const found = await this.#blobs.find(digest);
     return found !== undefined && (await this.#reread.isRight(digest)) ? found.size : undefined;
@@ -156,22 +155,21 @@ export class LocalDestination implements PushDestination {
   async fingerprint(metadata: StoredFile, root: StoredFile): Promise<Digest> {
     const known = await this.#blobs.fingerprint(metadata.digest, root.digest);
     if (known !== undefined) return known;
-    return await this.recordFingerprint(metadata, root.digest, await this.#store.read(root.digest));
+    return await this.recordFingerprint(metadata, root.digest, () => this.#store.read(root.digest));
   }
 
   /**
    * Computes the fingerprint of an image and remembers it.
-   * @param bytes of the root
-   * @throws DamagedBlobError when one of the two is not what it was
+   * @param open opens the bytes of the root
+   * @throws DamagedBlobError when the stored bytes of one of the two are wrong
    */
   async recordFingerprint(
     metadata: MetadataFile,
     root: Digest,
-    bytes: AsyncIterable<Uint8Array>,
+    open: () => Promise<AsyncIterable<Uint8Array>>,
   ): Promise<Digest> {
     const prefix = await this.#blobs.load(metadata);
-    const [digest = '', fingerprint] = await this.#intake.hash(bytes, [Buffer.alloc(0), prefix]);
-    if (fingerprint === undefined) throw new Error('nothing was hashed');
+    const [digest = root, fingerprint = root] = await this.#intake.hash(await open(), [noBytes, prefix]);
     assertDigest(root, digest);
     await this.#catalog.fingerprints.record([{ metadata: metadata.digest, root, fingerprint }]);
     return fingerprint;
@@ -210,13 +208,11 @@ export class LocalDestination implements PushDestination {
     const lies = landing(file);
     if (lies !== undefined) {
       for await (const _ of bytes);
-      const known = { digest: await digest, size: (await examined).size };
+      const known = { digest: await digest, size: (await examined).size, verified: true } as const;
       const found = file.from === 'stream' ? await completeFromFile(await examined, lies) : await examined;
       if (file.from === 'stream') await file.landing?.onChecked?.(found);
       const adopted = await this.#store.adopt?.(lies, known.digest);
-      if (adopted !== true) {
-        await this.#store.write((await openFile(lies)).bytes, { ...known, verified: true });
-      }
+      if (adopted !== true) await this.#store.write((await openFile(lies)).bytes, known);
       return found;
     }
     await this.#store.write(bytes, { digest, ...defined({ size }) });

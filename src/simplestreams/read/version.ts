@@ -99,7 +99,7 @@ export function announcedFingerprint(metadata: Untyped, names: readonly string[]
   return said === undefined ? undefined : parseDigest(said);
 }
 
-export function isDigest(value: unknown): value is Digest {
+function isDigest(value: unknown): value is Digest {
   return isHex(value, 64);
 }
 
