@@ -50,8 +50,13 @@ async function measure(count: number): Promise<Line[]> {
 }
 
 /** @returns seconds from the beginning of the publish's transaction to the first answer that shows it */
-async function publishAndSee(server: BenchServer, catalog: Catalog, round: number): Promise<number> {
-  const url = `${server.url}/streams/v1/images.json`;
+export async function publishAndSee(
+  server: BenchServer,
+  catalog: Catalog,
+  round: number,
+  form = 'json',
+): Promise<number> {
+  const url = `${server.url}/streams/v1/images.${form}`;
   const dispatcher = new Agent({ connect: { rejectUnauthorized: false } });
   const etag = async () => {
     const { headers, body } = await request(url, { method: 'HEAD', dispatcher });

@@ -3,6 +3,7 @@ import { benchMirror } from './mirror.ts';
 import { benchPublish } from './publish.ts';
 import { benchPush } from './push.ts';
 import { benchServe } from './serve.ts';
+import { benchSign } from './sign.ts';
 import { benchSoak } from './soak.ts';
 
 const benches: Record<string, () => Promise<void>> = {
@@ -11,6 +12,7 @@ const benches: Record<string, () => Promise<void>> = {
   serve: benchServe,
   catalog: benchCatalog,
   mirror: benchMirror,
+  sign: benchSign,
 };
 
 /** Those that run for so long that they are only run when asked for, with their minutes as an argument. */
