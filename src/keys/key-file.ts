@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import type { Key, PrivateKey } from 'openpgp';
 import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
 import { fileError } from '../files/file-error.ts';
-import { removeFile, syncDirectory } from '../files/file-system.ts';
+import { removeFile, statOf, syncDirectory } from '../files/file-system.ts';
 
 export type { PrivateKey } from 'openpgp';
 
@@ -83,6 +83,9 @@ export async function writeSecret(path: string, text: string, options: { replace
     try {
       await file.writeFile(text);
       await file.chmod(0o600);
+      // A key that root rotates must stay readable for the user that runs the server.
+      const old = options.replace ? await statOf(path) : undefined;
+      if (old !== undefined && process.getuid?.() === 0) await file.chown(old.uid, old.gid);
       await file.sync();
     } finally {
       await file.close();

@@ -111,7 +111,7 @@ export class Signing implements SignedForms {
   }
 
   async detached(document: Document): Promise<Document> {
-    return await this.#detached.of(document);
+    return await this.#detached.of(document).catch(hideReason);
   }
 
   stream(name: string): Document | undefined {
@@ -119,8 +119,8 @@ export class Signing implements SignedForms {
   }
 
   async index(visible: (stream: string) => boolean): Promise<Document> {
-    if (this.#signed === undefined) throw new HeadwaterError('unavailable', 'the index is not signed yet');
-    return await this.#signed.index(visible);
+    if (this.#signed === undefined) return hideReason(undefined);
+    return await this.#signed.index(visible).catch(hideReason);
   }
 
   /** What an operator must look at. */
@@ -171,6 +171,11 @@ export class Signing implements SignedForms {
     this.#warned = warning.level;
     this.#log.warn({ fingerprint: this.keys.signing.fingerprint }, warning.text);
   }
+}
+
+/** Clients are not told why: the reason may quote a program of the operator, who finds it in the log. */
+function hideReason(cause: unknown): never {
+  throw new HeadwaterError('unavailable', 'the document cannot be signed now: try again later', { cause });
 }
 
 /**

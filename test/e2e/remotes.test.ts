@@ -5,6 +5,7 @@ import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { clients, emptyDaemons, trustedTls } from '../support/daemons.ts';
 import { digestOf, imageSerial, newerSerial, smallImage } from '../support/images.ts';
+import { mirrorSigned } from '../support/sstream.ts';
 import { freePort, Headwater } from './headwater.ts';
 import { proxyAddress, startNginx } from './nginx.ts';
 
@@ -169,12 +170,24 @@ describe('a server with the certificate that it made itself', () => {
 
   beforeAll(async () => {
     headwater = await Headwater.create();
+    // LXD and Incus see no difference in a server that signs its documents.
+    await headwater.cli('key', 'create');
     await headwater.start();
     await headwater.publish(...first());
   });
 
   afterAll(async () => {
     await headwater.remove();
+  });
+
+  test('signs its documents', async () => {
+    const bytes = async (target: string) => Buffer.from(await (await headwater.fetch(target)).arrayBuffer());
+    const keyring = path.join(scratch, 'headwater.gpg');
+    await writeFile(keyring, await bytes('/keys/headwater.gpg'));
+    const types = async () =>
+      [...(await mirrorSigned((target) => bytes(`/${target}`), keyring)).values()].map(({ ftype }) => ftype);
+    // Clear-signed documents follow the others.
+    await expect.poll(types).toContain('squashfs');
   });
 
   describe.each(clients)('with $name', (client) => {

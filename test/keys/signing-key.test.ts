@@ -1,4 +1,4 @@
-import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { CommandSigner } from '../../src/keys/command-signer.ts';
@@ -90,6 +90,14 @@ describe('a key file', () => {
     } finally {
       process.umask(before);
     }
+  });
+
+  test('that root replaces keeps its owner', async ({ skip }) => {
+    skip(process.getuid?.() !== 0, 'only root may give files away');
+    const { key } = await scratchKey();
+    await chown(key, 12_345, 12_346);
+    await writeKeyFile(key, await readKeyFile(key), { replace: true });
+    expect(await stat(key)).toMatchObject({ uid: 12_345, gid: 12_346 });
   });
 
   test('that everybody can read is warned of', async () => {

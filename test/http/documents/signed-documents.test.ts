@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createKey } from '../../../src/keys/create-key.ts';
@@ -8,7 +8,7 @@ import { draft, scratchDirectory, stored, testActor } from '../../support/catalo
 import { attempt, run } from '../../support/command.ts';
 import { lacks } from '../../support/needs.ts';
 import { TestServer } from '../../support/server.ts';
-import { gpgvBytes, type ScratchKey, scratchKey } from '../../support/signing.ts';
+import { gpgHome, gpgvBytes, type ScratchKey, scratchKey } from '../../support/signing.ts';
 import { makeSmallImage } from '../../support/small-images.ts';
 import { mirrorSigned, readSigned } from '../../support/sstream.ts';
 
@@ -243,6 +243,37 @@ describe('a key that cannot be used', () => {
       warning: expect.stringContaining('expired') as string,
     });
   });
+});
+
+test('a command that fails for a while stops no image, and is tried again', async ({ skip }) => {
+  skip(lacks('gpg', 'gpgv'), 'gnupg is missing');
+  const { key, keyring } = await scratchKey();
+  const home = await gpgHome();
+  await run('gpg', ['--homedir', home, '--batch', '--quiet', '--import', key]);
+  const broken = join(home, 'broken');
+  const script = `test ! -e ${broken} || { echo secret pin >&2; exit 1; }; gpg --homedir ${home} --batch --quiet "$1"`;
+  const server = await TestServer.start({
+    signing: { command: ['sh', '-c', script, 'sh', '{mode}'], publicKey: keyring },
+  });
+  await addProduct(server, 'first');
+  await untilSigned(server, '"first:');
+  await writeFile(broken, '');
+  await addProduct(server, 'second');
+  const signature = await server.request('/streams/v1/images.json.gpg');
+  expect(signature.status).toBe(503);
+  expect(String(signature.body)).not.toContain('secret pin');
+  expect((await server.request('/readyz')).json()).toMatchObject({
+    warning: expect.stringContaining('the documents cannot be signed') as string,
+  });
+  expect(String((await server.request('/metrics')).body)).toContain('headwater_signing_failing 1');
+  const stale = await fetched(server, '/streams/v1/images.sjson');
+  expect(await readSigned(stale, keyring)).not.toContain('second');
+  await rm(broken);
+  await untilSigned(server, '"second:');
+  await expect.poll(async () => (await server.request('/streams/v1/images.json.gpg')).status).toBe(200);
+  const { bytes, signature: mended } = await settledDocument(server, '/streams/v1/images.json');
+  expect(await gpgvBytes(keyring, bytes, mended)).toMatchObject({ code: 0 });
+  expect((await server.request('/readyz')).json()).toEqual({ status: 'ready' });
 });
 
 test('a key that expires soon is told by /readyz and the metrics', async () => {

@@ -49,7 +49,7 @@ export class DetachedSignatures {
 
 /** A copy of the bytes of a document, in memory of its own. */
 export function bytesOf({ plain, plainLength }: Document): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(plainLength);
+  const bytes = Buffer.allocUnsafeSlow(plainLength);
   let offset = 0;
   for (const piece of plain) {
     bytes.set(piece, offset);
