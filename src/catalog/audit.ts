@@ -17,7 +17,7 @@ export class Audit {
     this.#database = database;
   }
 
-  /** Notes what was done outside of the catalog. */
+  /** Records an event outside of the catalog. */
   async note(event: AuditEvent): Promise<void> {
     await this.#database.change(async (change) => await change.audit(event));
   }
@@ -25,7 +25,7 @@ export class Audit {
   /**
    * Entries, the newest first.
    * @param options.since only those of that moment and later
-   * @param options.before only those with a smaller id: where the page before ended
+   * @param options.before only those with a smaller id: the end of the previous page
    */
   async list(options: { since?: Date; who?: string; before?: number; limit: number }): Promise<AuditEntry[]> {
     const { since, who, before, limit } = options;

@@ -32,7 +32,7 @@ export class Catalog {
   readonly clients: Clients;
   readonly audit: Audit;
   readonly changes: Changes;
-  /** Tells of changes of other processes; {@link onCommitted} tells of those of this one. */
+  /** Reports changes of other processes; {@link onCommitted} reports those of this one. */
   readonly feed: ChangeFeed;
   readonly mirrors: Mirrors;
   readonly sources: Sources;
@@ -82,7 +82,7 @@ export class Catalog {
     return this.#database.onCommitted(listener);
   }
 
-  /** What tells this catalog from every other, made up when it was made. */
+  /** The identity of this catalog, a random name from its creation. */
   async instance(): Promise<string> {
     const row = await this.#database.reads.selectFrom('instance').select('name').executeTakeFirstOrThrow();
     return row.name;
@@ -94,7 +94,7 @@ export class Catalog {
   }
 
   /**
-   * Looks whether the database is damaged. Takes a second for some 100 MiB, with pauses.
+   * Checks the database for damage. Takes a second for some 100 MiB, with pauses.
    * @returns what is damaged and what to do; undefined when nothing is
    */
   async damage(): Promise<string | undefined> {
@@ -106,7 +106,7 @@ export class Catalog {
     return this.#database.knownDamage;
   }
 
-  /** How much there is: the sizes that `/metrics` shows. */
+  /** The sizes of the catalog, for `/metrics`. */
   async size(): Promise<{ products: number; versions: number; blobs: number; bytes: number }> {
     const count = async (table: 'products' | 'versions') => {
       const row = await this.#database.reads

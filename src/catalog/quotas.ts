@@ -4,7 +4,7 @@ import type { Permit } from '../model/rights.ts';
 import type { Change } from './database/change.ts';
 import type { Tables } from './database/tables.ts';
 
-/** How many bytes there may be of images that clients pushed, or published through the management API. */
+/** The largest total size of images that clients pushed, or published through the management API, in bytes. */
 export interface Quotas {
   /** In the stream. */
   stream?: number;
@@ -12,7 +12,7 @@ export interface Quotas {
   entry?: number;
 }
 
-/** Whose images and where. */
+/** The identity and the stream of the images. */
 export interface QuotaScope {
   stream: string;
   pushedBy: string;
@@ -49,7 +49,7 @@ export function publishedBy(change: Change, items: readonly { size: number }[]):
   return { published_by: uploader, bytes: items.reduce((sum, { size }) => sum + size, 0) };
 }
 
-/** How many bytes there is room for, and which quota says so. */
+/** The remaining bytes, and the quota that sets the limit. */
 export interface Allowance {
   bytes: number;
   limit: 'streamQuota' | 'entryQuota';
@@ -58,7 +58,7 @@ export interface Allowance {
 }
 
 /**
- * How many bytes may still be pushed or published.
+ * The bytes that may still be pushed or published.
  * @param db the catalog, or the transaction of a change
  */
 export async function allowance(db: Kysely<Tables>, quotas: Quotas, scope: QuotaScope): Promise<Allowance> {
@@ -85,10 +85,7 @@ export async function allowance(db: Kysely<Tables>, quotas: Quotas, scope: Quota
   return rooms[0] ?? { limit: 'streamQuota', bytes: Number.POSITIVE_INFINITY, reason: '' };
 }
 
-/**
- * Refuses what does not fit.
- * @throws LimitError `too-large`
- */
+/** Refuses an image that does not fit. @throws LimitError `too-large` */
 export async function assertWithin(
   change: Change,
   quotas: Quotas,

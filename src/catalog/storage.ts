@@ -5,9 +5,9 @@ import type { Database } from './database/database.ts';
 /** How many marks are remembered: processes that share a catalog may issue some at the same moment. */
 const most = 16;
 
-/** What the owner record of a store must say so that this catalog owns the store. */
+/** The owner record by which a store belongs to this catalog. */
 interface CatalogIdentity {
-  /** What tells this catalog from every other. */
+  /** The identity of this catalog. */
   catalog: string;
   /** The marks that this catalog issued, the newest first. A backup of it lacks those that came later. */
   marks: string[];
@@ -25,7 +25,7 @@ export interface StoppedSweep {
   blobs: number;
 }
 
-/** What the catalog knows of its blob store as a whole. */
+/** The catalog's records about its blob store as a whole. */
 export class Storage {
   readonly #database: Database;
 
@@ -43,8 +43,7 @@ export class Storage {
   }
 
   /**
-   * Makes up the next mark.
-   * @param events what the audit log says of it
+   * Issues the next mark. @param events for the audit log
    * @returns it, with the catalog's revision that has it
    */
   async issueMark(...events: AuditEvent[]): Promise<{ mark: string; revision: number }> {
@@ -61,7 +60,7 @@ export class Storage {
     });
   }
 
-  /** The sweep that waits for a decision; undefined when the last one went to its end. */
+  /** The sweep that waits for a decision; undefined when the last one was completed. */
   async stoppedSweep(): Promise<StoppedSweep | undefined> {
     const row = await this.#database.reads
       .selectFrom('storage')

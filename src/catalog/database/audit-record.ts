@@ -2,7 +2,7 @@ import { sql, type Transaction } from 'kysely';
 import type { Permit } from '../../model/rights.ts';
 import type { Tables } from './tables.ts';
 
-/** Who makes a change, and from where. */
+/** The author of a change, and the author's address. */
 export interface Actor {
   /** `token:NAME`, `client:NAME`, `anonymous`, or the user of the command line as `local:NAME`. */
   who: string;
@@ -14,11 +14,11 @@ export interface Actor {
 
 /** A change, as the audit log has it. */
 export interface AuditEvent {
-  /** What was done: `version.publish`, `alias.set`, `token.create`, … */
+  /** The action: `version.publish`, `alias.set`, `token.create`, … */
   action: string;
-  /** To what: a product's name with the serial, an alias, the name of a token. */
+  /** Its object: a product's name with the serial, an alias, the name of a token. */
   subject: string;
-  /** What else is worth knowing. */
+  /** Further details. */
   details?: Record<string, unknown>;
 }
 

@@ -1,6 +1,6 @@
 import type { Database } from './database.ts';
 
-/** What changed since a revision, for those who keep something rendered from the catalog. */
+/** The changes since a revision, for code that keeps something rendered from the catalog. */
 export interface ChangeSet {
   /** The catalog's revision now. */
   revision: number;
@@ -8,20 +8,20 @@ export interface ChangeSet {
   products: { name: string; stream: string }[];
 }
 
-/** Tells of changes of other processes. */
+/** Reports changes of other processes. */
 export interface ChangeFeed {
   /**
-   * Calls `onChange` soon after each change with a revision; changes of this process may be among them. Commits without a
-   * revision, such as notes of when a token was last used, change nothing that is rendered.
-   * @returns stops watching
+   * Calls `onChange` soon after each change with a revision; changes of this process may be among them. Commits without
+   * a revision, such as notes of when a token was last used, change nothing that is rendered.
+   * @returns a function that ends the subscription
    */
   watch(onChange: () => void): () => void;
 }
 
-/** How often the database file is looked at, in milliseconds. One look costs microseconds. */
+/** How often the database file is checked, in milliseconds. A check costs microseconds. */
 const lookInterval = 50;
 
-/** Tells what changed in the catalog, whichever process changed it. */
+/** Reports the changes of the catalog, by any process. */
 export class Changes {
   readonly #database: Database;
 
@@ -45,7 +45,7 @@ export class Changes {
   }
 }
 
-/** The feed of an SQLite file: looks at it now and then. */
+/** The feed of an SQLite file: checks it at intervals. */
 export class PolledFeed implements ChangeFeed {
   readonly #database: Database;
 

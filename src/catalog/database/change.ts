@@ -5,9 +5,9 @@ import { type Actor, type AuditEvent, recordEvents } from './audit-record.ts';
 import { isDatabaseFailure } from './database-failure.ts';
 import type { Tables } from './tables.ts';
 
-/** One change of the catalog, all of it or nothing, while it is being made. */
+/** An atomic change of the catalog, in progress. */
 export class Change {
-  /** The transaction: what is read and written through it belongs to the change. */
+  /** The transaction of the change. */
   readonly db: Transaction<Tables>;
   /** Who makes the change. */
   readonly actor: Actor;
@@ -43,9 +43,9 @@ export class Change {
   }
 
   /**
-   * Makes a part of the change that is all or nothing by itself.
+   * Makes a part of the change that is atomic by itself.
    * @returns the result of `work`, or the error with which it failed
-   * @throws the failure of the database, which is that of the whole change
+   * @throws a failure of the database, which fails the whole change
    */
   async attempt<Result>(work: () => Promise<Result>): Promise<Outcome<Result>> {
     const before = this.#revision;

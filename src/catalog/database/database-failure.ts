@@ -3,9 +3,9 @@ import { closeSync, openSync, unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf, HeadwaterError, messageOf } from '../../errors.ts';
 
-/** What the statements of a database failed with, in words for users (https://www.sqlite.org/rescode.html). */
+/** Explains failures of a database's statements to users (https://www.sqlite.org/rescode.html). */
 export class DatabaseFailures {
-  /** What is damaged and what to do, once a check or a statement has found it. */
+  /** The damage and the remedy, once a check or a statement has found it. */
   damage: string | undefined;
   readonly #file: string;
   readonly #seconds: number;
@@ -19,7 +19,7 @@ export class DatabaseFailures {
     this.#seconds = seconds;
   }
 
-  /** @returns a HeadwaterError that says what to do, or the error itself when it is no failure of the database */
+  /** @returns a HeadwaterError with the remedy, or the error itself when it is not a failure of the database */
   readonly explain = (error: unknown): unknown => {
     const code = codeOf(error) ?? '';
     if (!code.startsWith('SQLITE_')) return error;
@@ -35,7 +35,7 @@ export class DatabaseFailures {
     return new HeadwaterError('unavailable', message, { cause: error });
   };
 
-  /** As {@link explain}, for what kept the database from being opened. */
+  /** As {@link explain}, for a failure to open the database. */
   explainOpening(error: unknown): HeadwaterError {
     const known = this.explain(error);
     if (known instanceof HeadwaterError) return known;
@@ -95,7 +95,7 @@ const damaged = 'the catalog is damaged';
 const repair =
   'stop the server, keep a copy of catalog.db and catalog.db-wal, restore a backup of catalog.db, start the server and run "headwater storage adopt". Without a backup, "sqlite3 catalog.db .recover" may save most of it. No blob is removed meanwhile';
 
-/** What a check of the pages found, in words that tell what to do. */
+/** Explains the result of a check of the pages, with the remedy. */
 export function describeDamage(found: string): string {
   return `${damaged} (${found}): ${repair}`;
 }

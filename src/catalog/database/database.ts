@@ -18,7 +18,7 @@ import type { Tables } from './tables.ts';
 /** How long a statement waits for another process's transaction, in milliseconds. */
 const busyTimeout = 10_000;
 
-/** Hears that a change with this revision was committed, and would survive a power failure. Must not throw. */
+/** Called when a change with this revision was committed, and would survive a power failure. Must not throw. */
 export type OnCommitted = (revision: number) => void;
 
 interface Connections {
@@ -76,7 +76,7 @@ export class Database {
         reserve,
         failures,
         onCommitted: new Set<OnCommitted>(),
-        // Failures are for those who note.
+        // The writers of the notes get their failures.
         notes: new BackgroundTasks(() => undefined),
       };
       database = new Database(connections, { who: 'headwater', from: 'this machine', permit: noRights });
@@ -113,21 +113,24 @@ export class Database {
    * this process and in others, wait for one another from its first statement on; nothing is visible to others before
    * the end. On a full disk it uses the reserve.
    * @returns the result of `work`
-   * @throws HeadwaterError `unavailable` when another process holds the catalog, `no-space`; whatever `work` throws
+   * @throws HeadwaterError `unavailable` when another process holds the catalog, `no-space`; errors of `work`
    */
   async change<Result>(work: (change: Change) => Promise<Result>): Promise<Result> {
     return await this.reserve.spend(() => this.#make(work));
   }
 
-  /** Like {@link change}, for what records images or blobs: on a full disk it is refused and does not use the reserve. */
+  /**
+   * Like {@link change}, for changes that record images or blobs: on a full disk they are refused and do not use the
+   * reserve.
+   */
   async grow<Result>(work: (change: Change) => Promise<Result>): Promise<Result> {
     await this.reserve.assertWhole();
     return await this.#make(work);
   }
 
   /**
-   * Writes down a fact that no document shows and that needs no order among changes, such as when a token was last used:
-   * it takes no revision, waits for no disk, and may be lost in a power failure.
+   * Records a fact that no document shows and that needs no order among changes, such as the last use of a token: it
+   * takes no revision, waits for no disk, and may be lost in a power failure.
    * @param work one statement, or several of which each stands for itself
    * @throws as {@link change} does
    */
@@ -176,7 +179,7 @@ export class Database {
   }
 
   /**
-   * Reads every page of the database from the file, one table after the other, so that others have their turn in between.
+   * Reads every page of the database from the file, one table after the other, so that other work can run in between.
    * @returns what is damaged and what to do; undefined when nothing is
    */
   async damage(): Promise<string | undefined> {
@@ -184,14 +187,14 @@ export class Database {
     return this.#connections.failures.damage;
   }
 
-  /** What the last check found, or a statement since then ran into. */
+  /** The damage that the last check, or a statement since then, has found. */
   get knownDamage(): string | undefined {
     return this.#connections.failures.damage;
   }
 
   async #check(): Promise<string | undefined> {
     try {
-      // Pages that this process has in memory are no sign of what the file has.
+      // Pages in the memory of this process do not show the content of the file.
       this.#connections.reader.dropCache();
       for (const table of this.#connections.reader.tables()) {
         await new Promise((resolve) => setImmediate(resolve));
@@ -217,7 +220,7 @@ export class Database {
     await writer.closed;
   }
 
-  /** Brings the schema up to date. Of several processes that find it old, one does it and the others wait. */
+  /** Brings the schema up to date. If several processes find an old schema, one updates it and the others wait. */
   async #migrate(): Promise<void> {
     await this.#connections.writes.connection().execute(async (db) => {
       // Without pending migrations, there is no need to wait for writers, or for the migrator, which reads the whole
@@ -237,7 +240,7 @@ export class Database {
   }
 }
 
-/** Opens a second connection. @throws what it failed with, when the first one is closed */
+/** Opens a second connection. @throws its error, after the first one was closed */
 function openBeside(first: Connection, file: string): Connection {
   try {
     return new Connection(file, busyTimeout);
@@ -247,7 +250,7 @@ function openBeside(first: Connection, file: string): Connection {
   }
 }
 
-/** Whether all migrations were made, by the table in which the migrator notes them. */
+/** Whether all migrations were made, according to the migrator's table. */
 async function isUpToDate(db: Kysely<Tables>): Promise<boolean> {
   const table = sql.table(DEFAULT_MIGRATION_TABLE);
   const known = await sql`select name from sqlite_master where name = ${DEFAULT_MIGRATION_TABLE}`.execute(db);

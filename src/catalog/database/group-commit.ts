@@ -12,18 +12,18 @@ const maxChangesPerCommit = 64;
 type Work<Result> = (transaction: Transaction<Tables>) => Promise<Result>;
 
 /**
- * Makes changes one after the other, in the order in which they come. Those that wait at the same moment share a
- * transaction: a commit waits for the disk, which takes longer than most changes do. Each is all or nothing by
- * itself, and is done when it would survive a power failure.
+ * Makes changes one after the other, in the order of their arrival. Changes that wait at the same moment share a
+ * transaction: a commit waits for the disk, which takes longer than most changes do. Each is atomic by itself, and is
+ * done when it would survive a power failure.
  */
 export class ChangeQueue {
   readonly #commits: Batcher<Work<unknown>, Outcome>;
   /** Waits of committed changes for the disk; the next changes are made meanwhile. */
   readonly #syncs: Batcher<void, void>;
-  /** Failures are for those who ask for the changes. */
+  /** The callers get the failures of their changes. */
   readonly #running = new BackgroundTasks(() => undefined);
 
-  /** @param sync resolves when the disk has what was committed before */
+  /** @param sync resolves when the disk has all earlier commits */
   constructor(database: Kysely<Tables>, sync: () => Promise<void>) {
     this.#commits = new Batcher(
       async (take) => {
@@ -45,21 +45,21 @@ export class ChangeQueue {
     );
   }
 
-  /** Makes a change. @throws what it throws, and the failures of the database */
+  /** Makes a change. @throws its errors, and the failures of the database */
   async make<Result>(change: Work<Result>): Promise<Result> {
     const made = this.#make(change);
     this.#running.add(made.then(() => undefined));
     return (await made) as Result;
   }
 
-  /** Resolves when nothing is being made, and nothing waits for the disk. */
+  /** Resolves when no change is active or waits for the disk. */
   async drained(): Promise<void> {
     await this.#running.done();
   }
 
   async #make(change: Work<unknown>): Promise<unknown> {
     const outcome = await this.#commits.do(change);
-    // Also a refusal rests on what the others in its transaction committed.
+    // A refusal may also depend on earlier changes of the same transaction.
     await this.#syncs.do();
     return resultOf(outcome);
   }
@@ -68,7 +68,7 @@ export class ChangeQueue {
 async function makeGroup(transaction: Transaction<Tables>, changes: Work<unknown>[]): Promise<Outcome[]> {
   await lockCatalog(transaction);
   const [only] = changes;
-  // A change that is alone takes the transaction with it when it fails.
+  // A single change that fails rolls the transaction back.
   if (changes.length === 1 && only !== undefined) return [{ result: await only(transaction) }];
   const outcomes: Outcome[] = [];
   for (const change of changes) outcomes.push(await inSavepoint(transaction, () => change(transaction)));

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { Kysely, Migration } from 'kysely';
 import { productsOfStreams } from './products-of-streams.ts';
 
-/** Every change of the schema, in order. One that was released is never edited: a new one follows it. */
+/** Every change of the schema, in order. A released one is never edited: a new one follows it. */
 export const migrations: Record<string, Migration> = {
   '0001_initial': {
     async up(db: Kysely<unknown>): Promise<void> {

@@ -2,10 +2,10 @@ import { chmodSync, closeSync, lstatSync, openSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path';
 import { codeOf } from '../../errors.ts';
 
-/** What Headwater keeps at the top of a data directory. */
+/** The entries of Headwater at the top of a data directory. */
 const own =
   /^(catalog\.db(-wal|-shm)?|aside|blobs|downloads|keys|lease\.json(\.new)?|reserve|servers|staging|store\.json(\.new)?|tls|uploads)$/;
-/** What file systems and people have beside it. */
+/** Usual entries of file systems and people. */
 const harmless = /^(lost\+found|headwater\.ya?ml|mirrors)$/;
 
 /**
@@ -18,7 +18,7 @@ export function makePrivate(file: string): void {
   try {
     closeSync(openSync(file, 'wx', 0o600));
   } catch (error) {
-    // Whatever else there is about it, SQLite will say.
+    // SQLite will report any other problem.
     if (codeOf(error) !== 'EEXIST') return;
   }
   const names = readdirSync(directory);

@@ -13,7 +13,7 @@ const fraction = 32;
 /** How many times the reserve can be used before it is empty. */
 const portions = 8;
 
-/** How much space there is. */
+/** The available space. */
 export interface Space {
   /** The present and the intended size of the reserve, in bytes. */
   reserved: number;
@@ -23,9 +23,9 @@ export interface Space {
 }
 
 /**
- * Space that a data directory keeps for changes that free space: a file of some MiB. On a full disk a change of the
- * catalog shortens it by a portion and is made in what that frees, so that versions can be removed, tokens be made and
- * revoked, and garbage be collected. What adds bytes for good never uses it. Several processes share it.
+ * Space that a data directory keeps for changes that free space: a file of some MiB. On a full disk, a change of the
+ * catalog shortens it by a portion and uses the freed space, so that versions can be removed, tokens be made and
+ * revoked, and garbage be collected. Changes that add bytes for good never use it. Several processes share it.
  */
 export class Reserve {
   readonly #directory: string;
@@ -39,8 +39,8 @@ export class Reserve {
   }
 
   /**
-   * Does something that may need space, and does it again with a portion of the reserve as long as the disk is full.
-   * @throws HeadwaterError `no-space` when the reserve is used up; whatever `work` throws
+   * Runs work that may need space, and repeats it with a portion of the reserve as long as the disk is full.
+   * @throws HeadwaterError `no-space` when the reserve is used up; errors of `work`
    */
   async spend<Result>(work: () => Promise<Result>): Promise<Result> {
     for (;;) {
@@ -54,7 +54,7 @@ export class Reserve {
   }
 
   /**
-   * Refuses what adds bytes while the reserve is used: it would take what was freed for those who free more.
+   * Refuses to add bytes while the reserve is used: the freed space is for changes that free more.
    * @throws HeadwaterError `no-space`
    */
   async assertWhole(): Promise<void> {
@@ -65,7 +65,7 @@ export class Reserve {
     );
   }
 
-  /** Fills the reserve up where the disk has room for as much again. @returns whether it is whole */
+  /** Restores the reserve if the disk has room for twice its size. @returns whether it is complete */
   async restore(): Promise<boolean> {
     this.#restoring ??= this.#restore().finally(() => {
       this.#restoring = undefined;
@@ -98,7 +98,7 @@ export class Reserve {
     return { reserved: this.#size() ?? 0, wanted, free: bsize * bavail };
   }
 
-  /** Gives a portion of the reserve back to the disk. @returns false when nothing is left */
+  /** Frees a portion of the reserve. @returns false when nothing is left */
   #release(): boolean {
     const size = this.#size() ?? 0;
     if (size === 0) return false;

@@ -59,9 +59,9 @@ export class Connection {
   }
 
   /**
-   * Resolves when the disk has everything that was committed. What a checkpoint took out of the log meanwhile the disk
-   * has already: SQLite syncs the database before it writes over the log.
-   * @throws what the disk failed with
+   * Resolves when the disk has everything that was committed. The disk already has what a checkpoint moved out of the
+   * log meanwhile: SQLite syncs the database before it writes over the log.
+   * @throws the error of the disk
    */
   async sync(): Promise<void> {
     if (this.#log === undefined) return;
@@ -116,7 +116,7 @@ export class Connection {
     return (this.prepare('PRAGMA data_version').get() as { data_version: number }).data_version;
   }
 
-  /** Gives up the pages in memory, so that they are read from the file again. */
+  /** Drops the pages in memory, so that they are read from the file again. */
   dropCache(): void {
     this.prepare('PRAGMA shrink_memory').run();
   }
@@ -136,7 +136,7 @@ export class Connection {
   }
 
   /**
-   * Looks at the pages of a table and its indexes (https://www.sqlite.org/pragma.html#pragma_quick_check).
+   * Checks the pages of a table and its indexes (https://www.sqlite.org/pragma.html#pragma_quick_check).
    * @returns what is wrong; undefined when nothing is
    */
   quickCheck(table: string): string | undefined {

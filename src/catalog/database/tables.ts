@@ -33,20 +33,20 @@ export interface Tables {
     id: Generated<number>;
     product_id: number;
     serial: string;
-    /** What the upstream of a mirror calls it. */
+    /** Its name at the upstream of a mirror. */
     upstream_name: Generated<string | null>;
     label: string;
     published_at: number;
     /** Set when it left the documents: it stays fetchable for the grace period. */
     removed_at: number | null;
-    /** 1 when documents do not list it and only those who may read its stream may have it. */
+    /** 1 when documents do not list it, and only identities with the right to read its stream may get it. */
     hidden: Generated<number>;
     /** Whose quota it counts towards (`client:NAME` or `token:NAME`), when it was published through the management API. */
     published_by: Generated<string | null>;
     /** Of all its items; null when it counts towards no quota, or `pushed` has them. */
     bytes: Generated<number | null>;
   };
-  /** What is known of a version that a client pushed, beside what every version has. */
+  /** The additional details of a version that a client pushed. */
   pushed: {
     version_id: number;
     /** Image properties, as JSON. */
@@ -61,7 +61,7 @@ export interface Tables {
     pushed_by: string;
     /** Of all its items. */
     bytes: number;
-    /** Where newer versions are to be had, as JSON. */
+    /** The source of newer versions, as JSON. */
     update_source: string | null;
   };
   items: {
@@ -71,7 +71,7 @@ export interface Tables {
     digest: string;
     size: number;
     fingerprint: string | null;
-    /** On a delta: the serial of the version it leads from. */
+    /** For a delta: the serial of the version to which it applies. */
     delta_base: string | null;
   };
   aliases: {
@@ -90,12 +90,12 @@ export interface Tables {
   blobs: {
     digest: string;
     size: number;
-    /** What the file is (`image/content.ts`), as JSON. */
+    /** The content of the file (`image/content.ts`), as JSON. */
     content: string;
     /** When it was last sent or looked up to be published: garbage collection waits for the grace period after it. */
     used_at: number;
   };
-  /** Who sent the bytes of a blob (`client:NAME`, `token:NAME`), until the blob is collected. */
+  /** The uploaders of a blob (`client:NAME`, `token:NAME`), until the blob is collected. */
   blob_uploads: { digest: string; uploader: string };
   /** What was computed from the bytes of two files; nothing that only a document says. */
   fingerprints: { metadata: string; root: string; fingerprint: string; computed_at: Generated<number> };
@@ -136,12 +136,12 @@ export interface Tables {
     subject: string;
     details: string | null;
   };
-  /** One row: what tells this catalog from every other. */
+  /** One row: the identity of this catalog. */
   instance: { id: number; name: string };
-  /** One row: what the catalog knows of its blob store as a whole. */
+  /** One row: the catalog's records about its blob store as a whole. */
   storage: {
     id: number;
-    /** What tells this catalog from every other, in the store's record of its owner. */
+    /** The identity of this catalog, in the store's record of its owner. */
     catalog: string;
     /** The marks that were issued for that record, the newest first, as JSON. */
     marks: string;
@@ -150,7 +150,7 @@ export interface Tables {
   };
   mirrors: {
     name: string;
-    /** What the last complete run left for the next one, as JSON: the catalog does not read it. */
+    /** The state that the last complete run left for the next one, as JSON: the catalog does not read it. */
     state: string | null;
     /** The newest documents that it followed, as JSON: the catalog does not read it. */
     accepted: Generated<string | null>;

@@ -5,7 +5,7 @@ import { type Rights, toColumns, toRights } from '../../model/rights.ts';
 import type { Change } from '../database/change.ts';
 import type { Tables } from '../database/tables.ts';
 
-// Clients as their rows tell them, and parts of transactions that trust them.
+// Reads rows of clients, and trusts clients within transactions.
 
 /** A client that is trusted by its TLS certificate. */
 export interface Client extends Rights {
@@ -62,8 +62,8 @@ export async function findOther(
 }
 
 /**
- * Refuses a name that another client has, or had. The audit log, quotas and images that have no
- * name yet know clients by their names.
+ * Refuses a name that another client has, or had. The audit log, quotas and images without a name refer to clients by
+ * their names.
  * @throws HeadwaterError `conflict`
  */
 export async function assertNameIsFree(

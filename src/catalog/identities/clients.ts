@@ -33,8 +33,8 @@ export class Clients {
   }
 
   /**
-   * Trusts a client by the secret of a join token, which is used up by it. A client that is trusted already gets
-   * the rights of the token instead of its own.
+   * Trusts a client by the secret of a join token, and uses the token up. A client that is trusted already gets the
+   * rights of the token instead of its own.
    * @throws HeadwaterError `forbidden` when the secret is unknown, used, expired or revoked; `conflict` when another
    * client has the token's name, or had it until it was revoked
    */
@@ -70,8 +70,8 @@ export class Clients {
   }
 
   /**
-   * Trusts a client that knows the shared secret, unless it is trusted already: what an administrator gave it is more
-   * than the secret gives. Where its name is another's, or was, it gets one that tells the two apart.
+   * Trusts a client that knows the shared secret, unless it is trusted already: rights from an administrator are more
+   * than the secret gives. If another client has or had its name, it gets a distinct one.
    * @throws HeadwaterError `forbidden` for a certificate that was revoked: only a join token lets it in again
    */
   async add(draft: NewClient, now = new Date()): Promise<Client> {
@@ -158,7 +158,7 @@ export class Clients {
     return toClient(row);
   }
 
-  /** Like {@link authenticate}, without noting a use: changes nothing, so that it can be asked within a change. */
+  /** Like {@link authenticate}, without noting a use: changes nothing, so that it can be called within a change. */
   async inForce(fingerprint: string): Promise<Client | undefined> {
     const row = await this.#find(fingerprint);
     return row === undefined ? undefined : toClient(row);

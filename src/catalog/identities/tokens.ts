@@ -10,7 +10,7 @@ import { lastUsedPrecision } from './last-used.ts';
 export interface Token extends Rights {
   id: string;
   name: string;
-  /** `join`: a client that shows it once is trusted from then on, by its certificate. */
+  /** `join`: a client that sends it once is trusted from then on, by its certificate. */
   purpose: Purpose;
   createdAt: Date;
   expiresAt?: Date;
@@ -20,13 +20,13 @@ export interface Token extends Rights {
 
 type Purpose = 'api' | 'join';
 
-/** What every secret of a token begins with, so that people and scanners know one when they see it. */
+/** The beginning of every secret of a token, so that people and scanners recognize it. */
 const secretPrefix = 'hw_';
 
 /** How long tokens that ended are listed, in milliseconds; the audit log keeps them for longer. */
 const listedAfterEnd = 30 * 24 * 3_600_000;
 
-/** Makes, checks and revokes tokens. */
+/** Creates, checks and revokes tokens. */
 export class Tokens {
   readonly #database: Database;
 
@@ -149,7 +149,7 @@ export class Tokens {
   }
 }
 
-/** When a token stopped being of use, or will; undefined when never. */
+/** The end of a token's validity, past or future; undefined when it does not end. */
 function endOf({ purpose, expiresAt, lastUsedAt, revokedAt }: Token): Date | undefined {
   const ends = [revokedAt, expiresAt, purpose === 'join' ? lastUsedAt : undefined];
   return ends.filter((end) => end !== undefined).sort((one, other) => one.getTime() - other.getTime())[0];
@@ -159,7 +159,7 @@ function isInForce(row: Pick<Selectable<Tables['tokens']>, 'revoked_at' | 'expir
   return row.revoked_at === null && (row.expires_at === null || row.expires_at > now.getTime());
 }
 
-/** Whether a text is the secret of a token by its looks. */
+/** Whether a text has the form of a token's secret. */
 export function isTokenSecret(text: string): boolean {
   return text.startsWith(secretPrefix);
 }

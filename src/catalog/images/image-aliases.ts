@@ -19,7 +19,7 @@ export class ImageAliases {
    * Points an alias to an image ({@link pointAlias}).
    * @param alias.from the stream in which it is moved, or out of which; otherwise no stream may have one of the name
    * @throws HeadwaterError `conflict` when it exists and may not be moved, or when another owner has it; `not-found`;
-   * `forbidden` for who has no right to the alias, or none to the image's product
+   * `forbidden` without a right to the alias or to the image's product
    */
   async set(
     alias: { name: string; description?: string; from?: string },
@@ -64,8 +64,8 @@ export class ImageAliases {
   }
 
   /**
-   * Gives an alias another name; where it leads stays.
-   * @throws HeadwaterError `not-found`; `forbidden`; `conflict` when the new name is there already
+   * Renames an alias; its target stays.
+   * @throws HeadwaterError `not-found`; `forbidden`; `conflict` when the new name exists already
    */
   async rename(stream: string, name: string, newName: string): Promise<void> {
     await this.#database.change(async (change) => {
@@ -84,7 +84,7 @@ export class ImageAliases {
     });
   }
 
-  /** Takes aliases that were removed before `before` out of the documents, too. @returns how many */
+  /** Also removes from the documents aliases that were removed before `before`. @returns how many */
   async forget(before: Date): Promise<number> {
     const some = await this.#database.reads
       .selectFrom('aliases')

@@ -16,12 +16,12 @@ export interface ImageItem {
   size: number;
 }
 
-/** An image as LXD means it: one root of a version, with the metadata. */
+/** An image in the sense of LXD: one root of a version, with the metadata. */
 export interface Image {
   fingerprint: string;
   /** Whether it was computed from the bytes. Otherwise a document claims it, and the files may be somewhere else. */
   isComputed: boolean;
-  /** Absent on a unified image. */
+  /** Absent for a unified image. */
   metadata?: ImageItem;
   root: ImageItem;
   product: ProductKey & ProductDetails & { name: string; stream: string; owner: string };
@@ -36,7 +36,7 @@ export interface Image {
   pushed?: PushedDetails;
   /** Aliases that follow the product's newest version, and those that are pinned to this one. */
   aliases: { following: ImageAlias[]; pinned: ImageAlias[] };
-  /** What a right to change it is a right to. */
+  /** The target of a right to change it. */
   own: Target;
 }
 
@@ -45,10 +45,10 @@ export interface ImageAlias {
   description: string;
 }
 
-/** How many images are read at a time: what keeps memory bounded, however many there are. */
+/** How many images are read at a time, so that memory is bounded for any number. */
 const batchSize = 500;
 
-/** Reads images: the catalog as the LXD API shows it. Removed ones are left out. */
+/** Reads images: the catalog in the form of the LXD API. Removed images are omitted. */
 export class Images {
   readonly #database: Database;
 
@@ -56,7 +56,7 @@ export class Images {
     this.#database = database;
   }
 
-  /** Images in the order of their fingerprints; one may be there several times, in different products. */
+  /** Images sorted by fingerprint; an image may occur several times, in different products. */
   async *each(): AsyncGenerator<Image> {
     let after = '';
     for (;;) {
@@ -67,7 +67,7 @@ export class Images {
         .execute();
       const last = rows.at(-1)?.fingerprint;
       if (last === undefined || last === null) return;
-      // The last fingerprint may go on behind the batch.
+      // The last fingerprint may continue after the batch.
       const more =
         rows.length < batchSize
           ? []
@@ -101,8 +101,8 @@ export class Images {
   }
 
   /**
-   * The images that an alias may mean, of each stream that has it: those of the version that it is pinned to, else those of
-   * every version that is its product's newest, hidden ones counted or not.
+   * The images to which an alias may point, in each stream that has it: those of the version that it is pinned to, else
+   * those of every version that is its product's newest, hidden ones counted or not.
    */
   async byAlias(name: string): Promise<Image[]> {
     const rows = await select(this.#database)

@@ -11,7 +11,7 @@ import { isNewest, type PlacedVersion, rehome } from './pushed-versions.ts';
 
 // Points aliases to pushed images, or to other images, within a change.
 
-/** How many names for the product of one alias are tried: one more than how often it can have been renamed away. */
+/** How many names for the product of one alias are tried: one more than how often it can have been renamed. */
 const mostVariants = 1000;
 
 /**
@@ -39,8 +39,8 @@ export async function familyOfAlias(db: Kysely<Tables>, name: string, stream: st
  * Points an alias to a version, whatever it pointed to before. A version without an alias of its own moves into the
  * product of the alias, which then follows that product; a version of another product, or one that is not the newest,
  * gets the alias pinned to it.
- * @returns the version, where it is now
- * @throws HeadwaterError `conflict` when the alias leads to what another owner has
+ * @returns the version in its present place
+ * @throws HeadwaterError `conflict` when the alias points to a product of another owner
  */
 export async function pointAlias(
   change: Change,
@@ -71,7 +71,7 @@ export async function pointAlias(
   return target;
 }
 
-/** Whether a family is what another alias follows, or did a moment ago. */
+/** Whether another alias follows a family, or did a moment ago. */
 async function isTaken(db: Kysely<Tables>, family: StreamFamily, name: string): Promise<boolean> {
   return (await followers(db, family)).some((follower) => follower !== name);
 }

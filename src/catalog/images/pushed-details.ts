@@ -1,22 +1,22 @@
 import type { Selectable } from 'kysely';
 import type { Tables } from '../database/tables.ts';
 
-/** Where newer versions of an image are to be had: on an image server. */
+/** The source of newer versions of an image: an image server. */
 export interface UpdateSource {
   /** Its address, without a slash at the end. */
   server: string;
-  /** What the image is asked for by there. */
+  /** The name by which the image is requested there. */
   alias: string;
   type: 'container' | 'virtual-machine';
   architecture: string;
-  /** Of which of its products, and which version, the image here is. */
+  /** The product and version there of which the image is a copy. */
   product: string;
   serial: string;
-  /** What the server calls the version; not known of what was copied before it was noted. */
+  /** The server's name of the version; unknown for copies from before it was recorded. */
   version?: string;
 }
 
-/** What is known of an image that a client pushed, beside what every image has. */
+/** The additional details of an image that a client pushed. */
 export interface PushedDetails {
   properties: Record<string, string>;
   profiles: string[];
@@ -31,13 +31,13 @@ export interface PushedDetails {
   updateSource?: UpdateSource;
 }
 
-/** What an edit may change. */
+/** The details that an edit may change. */
 export interface Editable {
   pushed: PushedDetails;
   hidden: boolean;
 }
 
-/** Which things an edit changed, and whether the image is public now, as the audit log has it. */
+/** The names of the details that an edit changed, and whether the image is public now, for the audit log. */
 export function differences(before: Editable, after: Editable): Record<string, unknown> {
   const [old, now] = [flat(before), flat(after)];
   const changed = [...new Set([...Object.keys(old), ...Object.keys(now)])].filter(

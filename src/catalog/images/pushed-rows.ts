@@ -13,7 +13,7 @@ import {
   type VersionPlace,
 } from './pushed-versions.ts';
 
-// What changes of pushed images have in common.
+// Functions that several changes of pushed images use.
 
 /**
  * A version to replace, with the aliases that point to it: first those that follow its product, after which that is
@@ -69,7 +69,7 @@ export function subjectOf({ name, serial }: PlacedVersion): string {
   return `${name} ${serial}`;
 }
 
-/** Removes what is beyond the newest `keep` versions of a version's product, but for those that aliases are pinned to. */
+/** Removes versions beyond the newest `keep` of a version's product, except those to which aliases are pinned. */
 export async function prune(
   change: Change,
   { product_id, name }: PlacedVersion,

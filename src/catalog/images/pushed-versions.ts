@@ -7,7 +7,7 @@ import { followers, ownNames } from '../products/ownership.ts';
 import { toItem } from '../products/product-rows.ts';
 import { claimProduct, insertVersion } from '../products/version-rows.ts';
 
-// How changes find, make and move versions of pushed images.
+// Finds, makes and moves versions of pushed images, within changes.
 
 /** A version by its place. */
 export interface VersionPlace {
@@ -17,7 +17,7 @@ export interface VersionPlace {
   serial: string;
 }
 
-/** A version with what its place says. */
+/** A version with the fields of its place. */
 export type PlacedVersion = Awaited<ReturnType<ReturnType<typeof placed>['executeTakeFirstOrThrow']>>;
 
 /**
@@ -76,7 +76,7 @@ export async function isShown(db: Kysely<Tables>, productId: number): Promise<bo
   return shown !== undefined;
 }
 
-/** The serial of a version that is pushed now: the present minute, or the one after the product's last. */
+/** The serial of a version that is pushed now: the current minute, or the one after the product's last. */
 export async function nextSerial(db: Kysely<Tables>, productId: number, now: Date): Promise<string> {
   const { last } = await db
     .selectFrom('versions')
@@ -89,8 +89,8 @@ export async function nextSerial(db: Kysely<Tables>, productId: number, now: Dat
 }
 
 /**
- * Puts a version into another family, as its newest: what it had stays fetchable at the old place for the grace
- * period, as what was removed does.
+ * Moves a version into another family, as its newest: its files stay fetchable at the old place for the grace period,
+ * like those of a removed version.
  * @returns the version in its new place
  */
 export async function rehome(
@@ -154,7 +154,7 @@ export async function rehome(
   return await findPlaced(change.db, { stream, product: productName(key), serial });
 }
 
-/** Takes a version out of the documents, with the aliases that are pinned to it. @returns those aliases */
+/** Removes a version from the documents, with the aliases that are pinned to it. @returns those aliases */
 export async function retire(
   change: Change,
   version: { id: number; product_id: number },
@@ -182,7 +182,7 @@ export async function retire(
  * Refuses to make an image public that another version already lists, in any stream that the actor may see: others must
  * not show by a refusal that they have it. Clients of simplestreams refuse an image that is listed twice ("More than
  * one match").
- * @param versionId the version that shall be listed, when it exists
+ * @param versionId the version to list, if it exists
  * @throws HeadwaterError `conflict`, naming the other one
  */
 export async function assertListedOnce(

@@ -42,7 +42,7 @@ export interface PushDraft {
   replaces?: VersionPlace;
 }
 
-/** What a push did. */
+/** The result of a push. */
 export interface PushOutcome extends VersionPlace {
   /** `unchanged`: the stream had the image already. */
   outcome: 'created' | 'unchanged';
@@ -57,13 +57,13 @@ export class Pushed {
   }
 
   /**
-   * Records a pushed image, all of it or nothing, as the newest version of the product of its first alias. Versions
-   * beyond the newest `keep` of that product are removed, unless an alias is pinned to them. An image that the stream
-   * has already, in a product that the actor may change, stays where it is and gets the aliases, and is kept up to date
-   * from then on when it shall be; what is in other products is nothing to the actor, who gets a version of the same bytes.
-   * @throws HeadwaterError `not-found` and `conflict` when what it replaces is gone, or is not the newest any more;
-   * `conflict` when an alias leads to what another owner has, or when a public image is public as another version already;
-   * `forbidden`; `too-large`; and whatever `assertStored` throws
+   * Atomically records a pushed image, as the newest version of the product of its first alias. Versions beyond the
+   * newest `keep` of that product are removed, unless an alias is pinned to them. An image that the stream has already,
+   * in a product that the actor may change, stays where it is and gets the aliases, and is kept up to date if
+   * requested; if the image is only in other products, the actor gets a new version with the same bytes.
+   * @throws HeadwaterError `not-found` and `conflict` when the version to replace is gone, or is no longer the newest;
+   * `conflict` when an alias points to a product of another owner, or when the image is already public as another
+   * version; `forbidden`; `too-large`; errors of `assertStored`
    */
   async push(
     asked: PushDraft,
@@ -121,7 +121,7 @@ export class Pushed {
     });
   }
 
-  /** How many bytes may still be pushed, and what says so. */
+  /** The bytes that may still be pushed, and the quota that sets this limit. */
   async allowance(quotas: Quotas, scope: Omit<QuotaScope, 'permit'>): Promise<Allowance> {
     return await allowance(this.#database.reads, quotas, { ...scope, permit: this.#database.permit });
   }

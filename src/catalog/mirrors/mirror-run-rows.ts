@@ -21,19 +21,19 @@ export interface RunRecord {
   outcome?: RunOutcome;
   /** What it did. */
   report?: unknown;
-  /** What ended it, when it failed. */
+  /** The error that ended it, if it failed. */
   error?: string;
 }
 
-/** How many records of each mirror are kept. */
+/** The number of records that are kept for each mirror. */
 const recordsKept = 200;
 
-/** After which everything selected was held. */
+/** Outcomes after which all selected versions are held. */
 export const successes = ['success', 'unchanged'] as const satisfies RunOutcome[];
 
 /**
  * Records that a run began, and forgets old ones.
- * @returns its id, and whether it goes on where one was interrupted
+ * @returns its id, and whether it continues an interrupted run
  */
 export async function insertRun(
   change: Change,
@@ -70,7 +70,7 @@ export async function insertRun(
         .orderBy('id', 'desc')
         .limit(recordsKept),
     )
-    // The last success is what the age of a mirror is counted from.
+    // The age of a mirror is counted from its last success.
     .where('id', 'not in', (select) =>
       select
         .selectFrom('mirror_runs')

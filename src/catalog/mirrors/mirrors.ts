@@ -4,13 +4,13 @@ import type { Database } from '../database/database.ts';
 import type { Tables } from '../database/tables.ts';
 import { insertRun, type RunOutcome, type RunRecord, successes, toRecord } from './mirror-run-rows.ts';
 
-/** Who runs a mirror now. */
+/** The process that runs a mirror now. */
 export interface Lease {
   holder: string;
   expiresAt: Date;
 }
 
-/** What is remembered of mirrors between their runs. */
+/** The records of mirrors between their runs. */
 export class Mirrors {
   readonly #database: Database;
 
@@ -93,7 +93,7 @@ export class Mirrors {
     return row === undefined ? undefined : leaseOf(row);
   }
 
-  /** What the last complete run left for the next one. */
+  /** The state that the last complete run left for the next one. */
   async state(mirror: string): Promise<unknown> {
     const state = (await this.#row(mirror))?.state ?? null;
     return state === null ? undefined : JSON.parse(state);
@@ -110,7 +110,7 @@ export class Mirrors {
     return accepted === null ? undefined : JSON.parse(accepted);
   }
 
-  /** Records the documents that the mirror follows. @param events what the audit log says of it */
+  /** Records the documents that the mirror follows. @param events for the audit log */
   async accept(mirror: string, accepted: unknown, ...events: AuditEvent[]): Promise<void> {
     const values = { accepted: accepted === undefined ? null : JSON.stringify(accepted) };
     await this.#database.change(async (change) => {
@@ -129,12 +129,12 @@ export class Mirrors {
     await this.#database.note((db) => put(db, mirror, values));
   }
 
-  /** Records that a run began. @returns its id, and whether it goes on where one was interrupted */
+  /** Records that a run began. @returns its id, and whether it continues an interrupted run */
   async begin(mirror: string, cause: string, now = new Date()): Promise<{ id: number; resumes: boolean }> {
     return await this.#database.change((change) => insertRun(change, { mirror, cause, now }));
   }
 
-  /** Records how a run ended, unless that was done for it. */
+  /** Records the end of a run, unless another process has recorded it. */
   async finish(
     id: number,
     result: { outcome: RunOutcome; report: unknown; error?: string },
@@ -179,7 +179,7 @@ export class Mirrors {
     return row === undefined ? undefined : new Date(row.started_at);
   }
 
-  /** The last run after which everything selected was held. */
+  /** The last run after which all selected versions were held. */
   async lastSuccess(mirror: string): Promise<RunRecord | undefined> {
     const row = await this.#database.reads
       .selectFrom('mirror_runs')
@@ -201,7 +201,7 @@ export class Mirrors {
   }
 }
 
-/** Writes columns of a mirror's row, which is made where there is none. */
+/** Writes columns of a mirror's row, and creates the row if it is missing. */
 async function put(
   db: Kysely<Tables>,
   name: string,

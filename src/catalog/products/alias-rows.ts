@@ -26,7 +26,7 @@ export async function giveAlias(
   return false;
 }
 
-/** Removes an alias, also one that only lingers. */
+/** Removes an alias, also one that was removed and is still in the documents. */
 export async function removeAlias(change: Change, stream: string, name: string): Promise<void> {
   const removed = await change.db
     .deleteFrom('aliases')
@@ -57,7 +57,7 @@ export async function removeEmptyAliases(change: Change, family: StreamFamily): 
     .execute();
 }
 
-/** An alias of a stream, not one that was removed and only lingers in the documents. */
+/** An alias of a stream, except one that was removed and is still in the documents. */
 export async function findAlias(db: Kysely<Tables>, stream: string, name: string) {
   return await db
     .selectFrom('aliases')
@@ -68,7 +68,7 @@ export async function findAlias(db: Kysely<Tables>, stream: string, name: string
     .executeTakeFirst();
 }
 
-/** The aliases of a name, of every stream that has one, without those that only linger. */
+/** The aliases of a name, in every stream, except removed ones that are still in the documents. */
 export async function findAliases(db: Kysely<Tables>, name: string) {
   return await db
     .selectFrom('aliases')
@@ -97,7 +97,7 @@ export async function findRival(change: Change, name: string, target: { stream: 
   return undefined;
 }
 
-/** Who owns the products of a family; undefined when it has none. */
+/** The owner of the products of a family; undefined when it has none. */
 export async function familyOwner(db: Kysely<Tables>, family: StreamFamily): Promise<string | undefined> {
   const row = await db
     .selectFrom('products')
@@ -108,7 +108,7 @@ export async function familyOwner(db: Kysely<Tables>, family: StreamFamily): Pro
   return row?.owner;
 }
 
-/** Has documents render every product of a family again. */
+/** Makes documents render every product of a family again. */
 export async function touchFamily(change: Change, family: StreamFamily): Promise<void> {
   await change.db
     .updateTable('products')
@@ -126,12 +126,12 @@ export function sameFamily(one: StreamFamily, other: StreamFamily): boolean {
   );
 }
 
-/** A family in words: `debian:bookworm:*:default`. */
+/** A family as text: `debian:bookworm:*:default`. */
 export function describeFamily(family: Omit<StreamFamily, 'stream'>): string {
   return `${family.os}:${family.release}:*:${family.variant}`;
 }
 
-/** A family in words, with its stream. */
+/** A family as text, with its stream. */
 export function describeStreamFamily(family: StreamFamily): string {
   return inStream(family.stream, describeFamily(family));
 }

@@ -29,7 +29,7 @@ export interface Alias extends StreamFamily {
   products: string[];
 }
 
-/** A family, of a stream that need not be named when only one has it. */
+/** A family; its stream may be omitted when only one stream has it. */
 export type FamilyReference = Family & { stream?: string };
 
 /** Reads and moves aliases. */
@@ -45,7 +45,7 @@ export class Aliases {
     return await this.#read(options);
   }
 
-  /** The aliases of a name, one of each stream that has it. */
+  /** The aliases of a name, one in each stream that has it. */
   async named(name: string): Promise<Alias[]> {
     return await this.#read({ name });
   }
@@ -130,7 +130,7 @@ export class Aliases {
     });
   }
 
-  /** The one family that a reference means, of those that the actor may see. */
+  /** The only family that matches a reference, among those that the actor may see. */
   async #demandFamily(
     change: Change,
     reference: FamilyReference,
@@ -160,9 +160,9 @@ export class Aliases {
   /**
    * Sets the aliases of one owner in a stream: moves those that point to products of the same owner, creates missing
    * ones, and leaves those of other owners, in this stream or another, alone.
-   * @param wanted families by alias; one without a product of the owner is passed over
-   * @param dropped aliases to take away where they lead to products of the owner
-   * @returns how many were changed, and which ones another owner has
+   * @param wanted families by alias; one without a product of the owner is skipped
+   * @param dropped aliases to remove if they point to products of the owner
+   * @returns the number of changed aliases, and those that belong to another owner
    */
   async follow(
     { owner, stream }: { owner: string; stream: string },
@@ -223,7 +223,7 @@ export class Aliases {
   }
 
   /**
-   * Removes an alias of a stream, which need not be named when only one has it.
+   * Removes an alias of a stream; the stream may be omitted when only one has it.
    * @throws HeadwaterError `not-found`; `conflict` when several streams have it and none is named; `forbidden`
    */
   async unset(name: string, stream?: string): Promise<void> {

@@ -3,7 +3,7 @@ import type { Database } from '../database/database.ts';
 import { forgetFingerprints } from '../images/fingerprint-rows.ts';
 import { forgetBlob } from './blobs.ts';
 
-/** Where a blob that is listed, and perhaps not held, can be had. */
+/** The source of a listed blob that may not be stored. */
 export interface Source {
   digest: string;
   /** Bytes. */
@@ -14,19 +14,19 @@ export interface Source {
   path: string;
 }
 
-/** A blob that is held and can be had again. */
+/** A stored blob that can be fetched again. */
 export interface HeldSource {
   digest: string;
   /** Bytes. */
   size: number;
-  /** When a client last asked for it, or when it came. */
+  /** When a client last asked for it, or when it was stored. */
   askedAt: Date;
 }
 
 /** Rows that one statement takes: SQLite allows 32766 values. */
 const batchSize = 1000;
 
-/** Where the blobs of mirrors on demand can be had. A source is forgotten with the versions that name its blob. */
+/** The sources of the blobs of on-demand mirrors. A source is forgotten with the versions that name its blob. */
 export class Sources {
   readonly #database: Database;
 
@@ -34,7 +34,7 @@ export class Sources {
     this.#database = database;
   }
 
-  /** Remembers sources, before the versions that name their blobs are published. */
+  /** Records sources, before the versions that name their blobs are published. */
   async record(sources: Source[], now = new Date()): Promise<void> {
     await this.#database.grow(async (change) => {
       for (let at = 0; at < sources.length; at += batchSize) {
@@ -53,7 +53,7 @@ export class Sources {
     });
   }
 
-  /** Where a blob can be had. */
+  /** The sources of a blob. */
   async find(digest: string): Promise<Source[]> {
     return await this.#database.reads
       .selectFrom('sources')
@@ -63,7 +63,7 @@ export class Sources {
       .execute();
   }
 
-  /** Where a mirror would fetch each of its blobs, by their digests. */
+  /** The paths from which a mirror would fetch its blobs, by digest. */
   async paths(mirror: string): Promise<Map<string, string>> {
     const rows = await this.#database.reads
       .selectFrom('sources')
@@ -73,7 +73,7 @@ export class Sources {
     return new Map(rows.map(({ digest, path }) => [digest, path]));
   }
 
-  /** What one mirror could fetch is fetched by another from now on. */
+  /** Gives the sources of one mirror to another. */
   async handOver(mirror: string, to: string): Promise<void> {
     await this.#database.change(async (change) => {
       await change.db
@@ -87,7 +87,7 @@ export class Sources {
     });
   }
 
-  /** Notes that a client asked for a blob; one without a source is not noted. */
+  /** Records that a client asked for a blob, if the blob has a source. */
   async noteAsked(digest: string, now = new Date()): Promise<void> {
     if ((await this.find(digest)).length === 0) return;
     await this.#database.note(async (db) => {

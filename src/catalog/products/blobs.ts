@@ -9,17 +9,17 @@ export interface BlobRecord {
   digest: string;
   /** Bytes. */
   size: number;
-  /** What it is, as JSON: the catalog does not read it. */
+  /** Its content, as JSON: the catalog does not read it. */
   content: string;
 }
 
-/** A blob that is to be remembered. */
+/** A blob to record. */
 export interface BlobFound extends BlobRecord {
-  /** The fingerprint that it has as a root of a metadata item, when that was computed. */
+  /** Its fingerprint as a root of a metadata item, if it was computed. */
   fingerprint?: { metadata: string; fingerprint: string };
 }
 
-/** The blobs that were looked into, and which of them nothing names any more. */
+/** The records of examined blobs, also of those that nothing names any more. */
 export class Blobs {
   readonly #database: Database;
 
@@ -31,7 +31,7 @@ export class Blobs {
     return (await this.findAll([digest])).get(digest);
   }
 
-  /** Those of some blobs that are known, by their digests. */
+  /** The records of some blobs, by digest; unknown blobs are missing. */
   async findAll(digests: readonly string[]): Promise<Map<string, BlobRecord>> {
     const { rows } = await sql<BlobRecord>`
       select digest, size, content from blobs
@@ -82,13 +82,13 @@ export class Blobs {
     return new Set(rows.map((row) => row.digest));
   }
 
-  /** Whether there is any. */
+  /** Whether there are blobs. */
   async any(): Promise<boolean> {
     const row = await this.#database.reads.selectFrom('blobs').select('digest').limit(1).executeTakeFirst();
     return row !== undefined;
   }
 
-  /** Those of some digests that the catalog does not know: neither as a blob nor as a file of a version. */
+  /** Those of the given digests that the catalog does not know: neither as a blob nor as a file of a version. */
   async unknown(digests: readonly string[]): Promise<Set<string>> {
     const { rows } = await sql<{ digest: string }>`
       select value as digest from json_each(${JSON.stringify(digests)})
@@ -98,8 +98,8 @@ export class Blobs {
   }
 
   /**
-   * Does something with the bytes of a blob that the catalog does not know, in one transaction, so that no publish can
-   * name it in between.
+   * Handles the bytes of a blob that the catalog does not know, in one transaction, so that no publish can name it in
+   * between.
    * @returns false, and nothing is done, when the catalog knows it
    */
   async whileUnknown(digest: string, work: () => Promise<void>): Promise<boolean> {
@@ -167,7 +167,7 @@ export class Blobs {
     return await this.#database.permit.mayUse({ digest, uploaders, products: () => this.#products(digest) });
   }
 
-  /** Who uploaded a blob. */
+  /** The uploaders of a blob. */
   async uploaders(digest: string): Promise<Set<string>> {
     const rows = await this.#database.reads
       .selectFrom('blob_uploads')
@@ -177,7 +177,7 @@ export class Blobs {
     return new Set(rows.map(({ uploader }) => uploader));
   }
 
-  /** How many bytes an uploader has sent of blobs that are kept and that no version contains. */
+  /** The bytes of an uploader's stored blobs that no version contains. */
   async unpublishedBytes(uploader: string): Promise<number> {
     const { bytes } = await this.#database.reads
       .selectFrom('blob_uploads')

@@ -9,13 +9,13 @@ import { publishedBy } from '../quotas.ts';
 import { sameFamily } from './alias-rows.ts';
 import { describeProducts } from './version-rows.ts';
 
-/** A version to be recorded. */
+/** A version to record. */
 export interface Publication {
   draft: VersionDraft;
   now: Date;
 }
 
-/** A publication with the product that it is for. */
+/** A publication with its product. */
 export interface Placed<One extends Publication = Publication> {
   one: One;
   productId: number;
@@ -102,13 +102,13 @@ export async function addVersions(change: Change, placed: readonly Placed[]): Pr
     change,
     placed.map(({ one }) => one.draft.items),
   );
-  // Of several versions of a product the last one has the last word, as if they came one after the other.
+  // Of several versions of a product, the details of the last one apply, as if they were published one after the other.
   const last = new Map(placed.map(({ productId, one }) => [productId, one.draft.details]));
   await describeProducts(change, last);
   await change.audit(...placed.map(({ one }) => published(one.draft)));
 }
 
-/** The record of a publish in the audit log. */
+/** The entry of a publish in the audit log. */
 export function published(draft: VersionDraft): AuditEvent {
   const { stream } = draft;
   return {
@@ -118,7 +118,7 @@ export function published(draft: VersionDraft): AuditEvent {
   };
 }
 
-/** Those of some digests that are remembered as blobs of the store. */
+/** Those of the given digests that are recorded as blobs of the store. */
 export async function recordedDigests(db: Kysely<Tables>, digests: readonly string[]): Promise<Set<string>> {
   const { rows } = await sql<{ digest: string }>`
     select digest from blobs where digest in (select value from json_each(${JSON.stringify(digests)}))
@@ -143,7 +143,7 @@ async function familiesOf(db: Kysely<Tables>, aliases: string[]): Promise<Map<st
   return new Map(rows.map((row) => [inStream(row.stream, row.name), row]));
 }
 
-/** Which of the versions are there, also those that were removed. */
+/** Those of the versions that exist, including removed ones. */
 async function serialsTaken(db: Kysely<Tables>, placed: readonly Placed[]): Promise<Set<string>> {
   const keys = placed.map(({ productId, one }) => [productId, one.draft.serial]);
   const { rows } = await sql<{ productId: number; serial: string }>`

@@ -1,11 +1,11 @@
 const prefix = 'mirror:';
 
-/** Who owns what a mirror brings. */
+/** The owner of the products of a mirror. */
 export function ownerOf(mirror: string): string {
   return `${prefix}${mirror}`;
 }
 
-/** The mirror that an owner is, if it is one. */
+/** The mirror of an owner, if the owner is a mirror. */
 export function mirrorOf(owner: string): string | undefined {
   return owner.startsWith(prefix) ? owner.slice(prefix.length) : undefined;
 }

@@ -2,8 +2,8 @@ import { sql } from 'kysely';
 import type { Change } from '../database/change.ts';
 
 /**
- * Moves the products of an owner into a stream, but for those of which the stream has one already; their aliases go with
- * them, but for those that the stream has already.
+ * Moves the products of an owner into a stream, with their aliases, except products and aliases that the stream already
+ * has.
  * @returns how many were moved
  */
 export async function moveProducts(change: Change, owner: string, stream: string): Promise<number> {

@@ -10,7 +10,7 @@ import type { Target } from '../../model/rights.ts';
 import type { Tables } from '../database/tables.ts';
 import { aliasOfRelease } from './product-of-alias.ts';
 
-/** Begins the owner of what is pushed to a stream. */
+/** The prefix of the owner of images that are pushed to a stream. */
 const pushedTo = 'stream:';
 
 /** The owner of the images pushed to a stream: all identities that may publish there share them, like a team. */
@@ -37,7 +37,7 @@ export function ownNames(product: ProductKey & { owner: string }, following: rea
   return alias === undefined ? [name] : [name, alias];
 }
 
-/** What a right to change a version is a right to. */
+/** The target of a right to change a version. */
 export async function ownTarget(
   db: Kysely<Tables>,
   version: ProductKey & { id: number; stream: string; owner: string },
@@ -63,8 +63,8 @@ export async function followers(db: Kysely<Tables>, family: StreamFamily): Promi
 }
 
 /**
- * What it takes to make an alias follow a family: the alias, and where images are pushed, whose
- * products are known by the aliases that follow them, the products too.
+ * The names to which a right is required to make an alias follow a family: the alias, and for pushed images, whose
+ * products are named by the aliases that follow them, also those of the products.
  */
 export async function aliasTargets(
   db: Kysely<Tables>,
@@ -85,7 +85,7 @@ export async function aliasTargets(
   });
 }
 
-/** A version as rights see it: one without a name of its own is whose who pushed it. */
+/** The target of a permission check for a version. A version without a name belongs to the identity that pushed it. */
 export function targetOf(version: {
   stream: string;
   /** {@link ownNames} */

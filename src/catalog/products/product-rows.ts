@@ -74,12 +74,12 @@ export async function completeProducts(
   return [...products.values()];
 }
 
-/** A product as its row tells it, with nothing that belongs to it. */
+/** A product from its row, without versions and aliases. */
 function toProduct(row: Selectable<Tables['products']>): Product {
   return { ...describeProduct(row), aliases: [], pins: [] };
 }
 
-/** What the row of a product says of it. */
+/** The details in the row of a product. */
 export function describeProduct(
   row: Omit<Selectable<Tables['products']>, 'id' | 'revision'>,
 ): Omit<Product, 'aliases' | 'pins'> {
@@ -99,7 +99,7 @@ export function describeProduct(
   };
 }
 
-/** An item as its row tells it. */
+/** An item from its row. */
 export function toItem(row: Selectable<Tables['items']>): Item {
   return {
     file: row.file,

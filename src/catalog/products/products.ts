@@ -7,31 +7,33 @@ import type { Tables } from '../database/tables.ts';
 import { moveProducts } from './move-products.ts';
 import { completeProducts, toItem } from './product-rows.ts';
 
-/** Which products to read. */
+/** Selects the products to read. */
 export interface ProductQuery {
   stream?: string;
   owner?: string;
-  /** Only products behind this one, in the order of names and then of streams; behind all of the name without a stream. */
+  /**
+   * Only products after this one, in the order of names and then of streams; after all of the name without a stream.
+   */
   after?: { name: string; stream?: string };
   /** Only products whose name is at most this. */
   upTo?: string;
   /** Only these names. */
   names?: string[];
-  /** Include versions that left the documents and are still fetchable; they are left out otherwise. */
+  /** Include versions that left the documents and are still fetchable; otherwise they are omitted. */
   removed?: boolean;
   /** As documents show them: without hidden versions, and with aliases that were removed a moment ago. */
   forDocuments?: boolean;
 }
 
-/** The files of a version, and who may read them. */
+/** The files of a version, and the rights to read them. */
 export interface VersionFiles {
   stream: string;
-  /** Not for everybody, even in a public stream. */
+  /** Not public, even in a public stream. */
   hidden: boolean;
   items: Item[];
 }
 
-/** How many products are read at a time: what keeps memory bounded, however many there are. */
+/** How many products are read at a time, so that memory is bounded for any number. */
 const batchSize = 200;
 
 /** Reads products with what belongs to them. */
@@ -42,7 +44,7 @@ export class Products {
     this.#database = database;
   }
 
-  /** Products in the order of their names and streams, each with its versions; those without a version are left out. */
+  /** Products sorted by name and stream, each with its versions; products without a version are omitted. */
   async *each(query: ProductQuery = {}): AsyncGenerator<ProductWithVersions> {
     let after = query.after;
     for (;;) {
@@ -70,7 +72,7 @@ export class Products {
     return (await this.#complete(rows, options))[0];
   }
 
-  /** The products of a name, one of each stream that has it, with or without versions. */
+  /** The products of a name, one in each stream that has it, with or without versions. */
   async named(name: string): Promise<ProductWithVersions[]> {
     const rows = await this.#database.reads
       .selectFrom('products')
@@ -183,7 +185,7 @@ export class Products {
     return rows.map((row) => row.stream);
   }
 
-  /** Who owns products. */
+  /** The owners of products. */
   async owners(): Promise<string[]> {
     const rows = await this.#database.reads
       .selectFrom('products')
@@ -208,8 +210,9 @@ export class Products {
   }
 
   /**
-   * Moves the products of an owner into a stream, with their aliases. Their files stay where they are: paths depend on the
-   * place of a product, which does not change. What the stream has already, of another owner, stays where it is.
+   * Moves the products of an owner into a stream, with their aliases. Their files stay where they are: paths depend on
+   * the place of a product, which does not change. A product that the stream already has from another owner stays where
+   * it is.
    * @returns how many were moved
    */
   async move(owner: string, stream: string): Promise<number> {

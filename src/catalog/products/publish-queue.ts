@@ -26,7 +26,7 @@ import { claimProduct, describeProducts, findVersion } from './version-rows.ts';
 import { assertFree, describeTaken } from './visible-names.ts';
 
 /**
- * Looks a blob up in the store and throws when it is not there whole. Runs inside the transaction that names the
+ * Looks a blob up in the store and throws when it is not completely stored. Runs inside the transaction that names the
  * blob, which is what keeps garbage collection from removing it at the same moment.
  * @param isRecorded whether the catalog was seen to know the blob there: what was collected meanwhile it does not
  */
@@ -34,16 +34,16 @@ export type AssertStored = (blob: { digest: string; size: number }, isRecorded: 
 
 export interface PublishOutcome {
   outcome: 'created' | 'unchanged';
-  /** Where it is another than the one of the draft (`VersionDraft.serialIsDerived`). */
+  /** If it differs from that of the draft (`VersionDraft.serialIsDerived`). */
   serial?: string;
   /** Default aliases that point to another product: left out. */
   withheldAliases: { alias: string; owner: string }[];
 }
 
-/** A version to be recorded, of which it is asked whether its blobs are there. */
+/** A version to record, with the check that its blobs are stored. */
 interface Request extends Publication {
   assertStored: AssertStored;
-  /** What bounds the versions that an identity publishes. */
+  /** The quotas for versions that an identity publishes. */
   quotas: Quotas;
 }
 
@@ -54,7 +54,7 @@ export class PublishQueue {
   constructor(database: Database) {
     this.#batcher = new Batcher(
       (take) => database.grow((change) => publishAll(change, take())),
-      // A mirror run that publishes many small versions goes on to do so.
+      // A mirror run that publishes many small versions probably continues to do so.
       { linger: { afterRequests: 4, milliseconds: 10 } },
     );
   }
@@ -65,8 +65,8 @@ export class PublishQueue {
 }
 
 /**
- * Publishes versions, each all or nothing by itself. Those that only add a version to what is there need no decision, and
- * are added together; each of the others is prepared, and then added in the same way.
+ * Publishes versions, each all or nothing by itself. Publications that only add a version to an existing product need
+ * no decision, and are added together; each of the others is prepared, and then added in the same way.
  */
 async function publishAll(change: Change, group: readonly Request[]): Promise<Outcome<PublishOutcome>[]> {
   const recorded = await recordedDigests(
@@ -75,7 +75,7 @@ async function publishAll(change: Change, group: readonly Request[]): Promise<Ou
   );
   const made = new Map<Request, Outcome<PublishOutcome>>();
   const fit = [];
-  // Where a quota may refuse one, each must see those before it.
+  // If a quota may refuse a publication, each must see the previous ones.
   const plain = group.some((one) => isBounded(change, one)) ? [] : await plainOnes(change.db, group);
   for (const placed of plain) {
     try {

@@ -27,7 +27,7 @@ export async function serialFor(
     )
     .orderBy('versions.serial', 'desc')
     .execute();
-  // What was removed a moment ago comes back; what is shown goes before it.
+  // A version that was just removed may come back; shown versions are preferred.
   const ordered = [...alike.filter((row) => row.removed_at === null), ...alike];
   for (const { serial } of ordered) {
     const version = await findVersion(db, productId, serial);
@@ -45,7 +45,7 @@ export async function serialFor(
   return serial;
 }
 
-/** Whether two versions are the same; deltas come and go. */
+/** Whether two versions have the same files, apart from deltas. */
 export function haveSameFiles(one: readonly Item[], other: readonly Item[]): boolean {
   const list = (items: readonly Item[]) =>
     items

@@ -5,7 +5,7 @@ import type { Database } from '../database/database.ts';
 /** Streams that need no configuration. */
 export const defaultStream = 'images';
 
-/** Which streams exist. A stream has no record of its own: it exists where something names it. */
+/** The streams that exist. A stream has no record of its own: it exists if something names it. */
 export class Streams {
   readonly #database: Database;
 
@@ -13,7 +13,7 @@ export class Streams {
     this.#database = database;
   }
 
-  /** The streams that products are in, and those that tokens and clients were given, in order. */
+  /** The streams of products, and the streams in rights of tokens and clients, sorted. */
   async list(): Promise<string[]> {
     const { reads } = this.#database;
     const inUse = await reads.selectFrom('products').select('stream').distinct().execute();
@@ -37,7 +37,7 @@ export class Streams {
    * Checks that streams exist, so that a mistyped name makes no new one.
    * @param options.configured those that the configuration names
    * @param options.mayName whether the error may name other streams
-   * @param options.isVisible whether the caller may know that a stream exists; all are visible when left out
+   * @param options.isVisible whether the caller may know that a stream exists; all are visible if omitted
    * @throws HeadwaterError `usage`, naming the first that does not exist or is not visible
    */
   async demand(

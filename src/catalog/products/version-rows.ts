@@ -8,12 +8,12 @@ import type { PublishedBy } from '../quotas.ts';
 import { toItem } from './product-rows.ts';
 import { maySeeFamily } from './visible-names.ts';
 
-/** What a product is made from when it has its first version. */
+/** The fields from which a product is created with its first version. */
 type ProductDraft = Pick<VersionDraft, 'product' | 'stream' | 'owner' | 'details'>;
 
 /**
- * The product that a version is for, made where the stream has none of its name.
- * @throws HeadwaterError `conflict` when it belongs to another owner, who is named where the actor may see it
+ * The product of a version, created if the stream has none of its name.
+ * @throws HeadwaterError `conflict` when it belongs to another owner, who is named if the actor may see the product
  */
 export async function claimProduct(change: Change, draft: ProductDraft): Promise<{ id: number }> {
   const { stream, owner } = draft;
@@ -54,7 +54,7 @@ async function insertProduct(change: Change, draft: ProductDraft, name: string):
 }
 
 /**
- * Where the files of a new product are: at the plain path unless another product of this name has it, else below the name
+ * The place of a new product's files: the plain path, unless another product of this name has it, else below the name
  * of the stream. A product that moved into another stream keeps its place, so that one may be taken, too.
  */
 async function freePlace(change: Change, name: string, stream: string): Promise<string> {
@@ -112,7 +112,7 @@ export async function insertVersion(
   productId: number,
   draft: Pick<VersionDraft, 'serial' | 'upstreamName' | 'label' | 'items'> & {
     hidden?: boolean;
-    /** What it counts towards; nothing when left out. */
+    /** The quota that it counts towards; none if omitted. */
     charge?: PublishedBy;
   },
   now: Date,

@@ -10,7 +10,7 @@ import { ownTarget } from './ownership.ts';
 import { type AssertStored, type PublishOutcome, PublishQueue } from './publish-queue.ts';
 import { detailColumns } from './version-rows.ts';
 
-/** Publishes versions and takes them out again. */
+/** Publishes and removes versions. */
 export class Versions {
   readonly #database: Database;
   readonly #queue: PublishQueue;
@@ -21,13 +21,13 @@ export class Versions {
   }
 
   /**
-   * Records a version, all of it or nothing.
+   * Records a version, atomically.
    *
-   * The same serial with the same files changes nothing and is `unchanged`, also when the version was removed and
-   * is still fetchable: then it is back in the documents (`created`).
-   * @param options.quotas bound what an identity publishes; what this machine publishes counts towards none
-   * @throws HeadwaterError `conflict`: the serial exists with other files, the product has another owner in the stream, or an
-   * alias leads to another product; `forbidden`; `too-large`; and whatever `assertStored` throws
+   * The same serial with the same files changes nothing and is `unchanged`, also when the version was removed and is
+   * still fetchable: then it is back in the documents (`created`).
+   * @param options.quotas limits for identities; versions that this machine publishes count towards none
+   * @throws HeadwaterError `conflict`: the serial exists with other files, the product has another owner in the stream,
+   * or an alias points to another product; `forbidden`; `too-large`; errors of `assertStored`
    */
   async publish(
     draft: VersionDraft,
@@ -39,7 +39,7 @@ export class Versions {
 
   /**
    * Changes the details of a product, without a new version.
-   * @returns false when it is not the owner's
+   * @returns false when it belongs to another owner
    */
   async redescribe({ stream, name }: ProductRef, owner: string, details: ProductDetails): Promise<boolean> {
     return await this.#database.change(async (change) => {
@@ -55,7 +55,7 @@ export class Versions {
   }
 
   /**
-   * Takes a version out of the documents; its files stay fetchable until garbage collection forgets it.
+   * Removes a version from the documents; its files stay fetchable until garbage collection forgets it.
    * @param options.withAliases with the last version, also removes the aliases that then point to nothing; a mirror
    * keeps them, because its versions may come back
    * @throws HeadwaterError `not-found`, `forbidden`
@@ -98,8 +98,8 @@ export class Versions {
   }
 
   /**
-   * What the upstream of a mirror calls its versions, also those that were removed and are still fetchable.
-   * @returns by the name of the product
+   * The names of a mirror's versions at its upstream, also of removed versions that are still fetchable.
+   * @returns the names by product
    */
   async upstreamNames(owner: string): Promise<Map<string, { serial: string; name: string | undefined }[]>> {
     const rows = await this.#database.reads
@@ -118,7 +118,7 @@ export class Versions {
     return names;
   }
 
-  /** Takes deltas of a version out of the documents: clients do without. */
+  /** Removes deltas of a version from the documents: clients do not depend on them. */
   async removeDeltas(
     { stream, name: product }: ProductRef,
     serial: string,

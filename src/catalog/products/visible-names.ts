@@ -11,7 +11,7 @@ import {
 } from './alias-rows.ts';
 import { followers, ownNames } from './ownership.ts';
 
-// What the error of a refused change may name: only what the actor may see.
+// Decides what the error of a refused change may name: only what the actor may see.
 
 /** Whether the actor may see all products of a family. */
 export async function maySeeFamily(change: Change, family: StreamFamily): Promise<boolean> {
@@ -37,7 +37,7 @@ export async function maySeeFamily(change: Change, family: StreamFamily): Promis
   return true;
 }
 
-/** What keeps an alias from a family, in words, as far as the actor may see it. */
+/** Explains why a family cannot get an alias, as far as the actor may see the reason. */
 export async function describeTaken(
   change: Change,
   name: string,
