@@ -25,6 +25,7 @@ const requestsOfUndici = {
         Object.assign(require('./dispatcher/dispatcher.js').prototype, require('./api'));
         exports.Agent = require('./dispatcher/agent.js');
         exports.EnvHttpProxyAgent = require('./dispatcher/env-http-proxy-agent.js');
+        exports.Pool = require('./dispatcher/pool.js');
         exports.buildConnector = require('./core/connect.js');`,
     }));
   },
