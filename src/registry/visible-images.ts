@@ -3,6 +3,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { Image, ImageAlias } from '../catalog/images/images.ts';
 import { HeadwaterError } from '../errors.ts';
 import { parseArchitecture } from '../model/architecture.ts';
+import { compareText } from '../model/compare.ts';
 import { type ImageView, imageType, viewImage } from './image-view.ts';
 
 /** An image that an identity may see. */
@@ -114,7 +115,7 @@ export class VisibleImages {
       isOwn || this.#isPublic(image)
         ? all
         : all.filter(({ name }) => this.#access.may(identity, 'read', { stream, names: [name] }));
-    return seen.sort((one, other) => (one.name < other.name ? -1 : 1));
+    return seen.sort((one, other) => compareText(one.name, other.name));
   }
 
   /**
@@ -158,11 +159,10 @@ function haveSameFiles(one: Image, other: Image): boolean {
 
 /** Sorts the images to which an alias of several streams points. Images of one stream keep their order. */
 function compareAcrossStreams(one: Image, other: Image): number {
-  const order = (first: string, second: string) => (first < second ? -1 : first > second ? 1 : 0);
   return (
-    order(one.product.architecture, other.product.architecture) ||
-    (one.product.stream === other.product.stream ? 0 : order(other.serial, one.serial)) ||
-    order(one.product.stream, other.product.stream)
+    compareText(one.product.architecture, other.product.architecture) ||
+    (one.product.stream === other.product.stream ? 0 : compareText(other.serial, one.serial)) ||
+    compareText(one.product.stream, other.product.stream)
   );
 }
 

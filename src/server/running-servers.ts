@@ -4,6 +4,7 @@ import * as z from 'zod';
 import type { Config } from '../config/schema.ts';
 import { codeOf } from '../errors.ts';
 import { abandonedAfter, isAbandoned, processName } from '../files/process-name.ts';
+import { compareText } from '../model/compare.ts';
 import { defined } from '../model/defined.ts';
 
 // Each running server leaves a record in its data directory, so that commands on the same directory know where it
@@ -72,7 +73,7 @@ export async function runningServers(dataDir: string): Promise<ServerRecord[]> {
     if (server !== undefined) servers.push(server);
   }
   return servers
-    .sort((one, other) => (one.startedAt < other.startedAt ? 1 : -1))
+    .sort((one, other) => compareText(other.startedAt, one.startedAt))
     .map(({ listen, publicUrl, tls }) => ({
       listen,
       tls,

@@ -1,3 +1,4 @@
+import { compareText } from '../../model/compare.ts';
 import { type Family, impliedAliases } from '../../model/names.ts';
 import type { OfferedProduct } from '../../simplestreams/read/offered.ts';
 
@@ -18,7 +19,7 @@ export function offeredAliases(products: OfferedProduct[]): AliasMap {
         names: [...impliedAliases(key), ...(details.aliases ?? [])],
       };
     })
-    .sort((one, other) => (familyName(one.family) < familyName(other.family) ? -1 : 1));
+    .sort((one, other) => compareText(familyName(one.family), familyName(other.family)));
   for (const { family, names } of families) {
     for (const name of names) if (!aliases.has(name)) aliases.set(name, family);
   }

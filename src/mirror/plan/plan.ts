@@ -1,3 +1,4 @@
+import { compareText } from '../../model/compare.ts';
 import { type ProductKey, productName } from '../../model/names.ts';
 import type {
   OfferedDelta,
@@ -94,7 +95,8 @@ export function makePlan(input: PlanInput): Plan {
     plan.kept += product.versions.length - retired.length;
   }
   plan.add.sort(
-    (one, other) => order(other.version.serial, one.version.serial) || order(one.product, other.product),
+    (one, other) =>
+      compareText(other.version.serial, one.version.serial) || compareText(one.product, other.product),
   );
   countBytes(plan, input.isStored);
   return { ...plan, skipped: skips.list() };
@@ -163,7 +165,7 @@ function planProduct(
 function filesOf(version: OfferedVersion, wanted: ReadonlySet<string>): (OfferedFile | OfferedDelta)[] {
   const [delta] = version.deltas
     .filter(({ base }) => wanted.has(base))
-    .sort((one, other) => order(other.base, one.base));
+    .sort((one, other) => compareText(other.base, one.base));
   return allFilesOf({ ...version, deltas: delta === undefined ? [] : [delta] });
 }
 
@@ -185,8 +187,4 @@ function countBytes(plan: Plan, isStored: (digest: string) => boolean): void {
       plan.fetch += size;
     }
   }
-}
-
-function order(one: string, other: string): number {
-  return one < other ? -1 : one > other ? 1 : 0;
 }

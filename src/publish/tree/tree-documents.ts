@@ -4,6 +4,7 @@ import { HeadwaterError, jsonProblem, messageOf } from '../../errors.ts';
 import { fileError } from '../../files/file-error.ts';
 import { badLink, follow, isWithin, leadsOut } from '../../files/symbolic-links.ts';
 import { readSmallFile } from '../../files/text-file.ts';
+import { compareText } from '../../model/compare.ts';
 import { defined } from '../../model/defined.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
 import { knownFtypes } from '../../model/item-types.ts';
@@ -129,7 +130,7 @@ function readVersions(content: string, path: string, documents: TreeDocuments): 
   for (const product of products(({ where }, error) => failures.push({ path: where, error }))) {
     attempt(product.where, () => {
       const details = readDetails(product.fields, product.key, product.where);
-      for (const listed of product.versions.toSorted((one, other) => (one.name < other.name ? -1 : 1))) {
+      for (const listed of product.versions.toSorted((one, other) => compareText(one.name, other.name))) {
         attempt(listed.where, () => {
           versions.push({ path: listed.where, product: product.key, details, ...readFiles(listed) });
         });

@@ -1,5 +1,6 @@
 import { HeadwaterError } from '../../errors.ts';
 import { type Architecture, parseArchitecture } from '../../model/architecture.ts';
+import { compareText } from '../../model/compare.ts';
 import type { ImageType } from '../../model/item-types.ts';
 import { impliedAliases } from '../../model/names.ts';
 import type { OfferedProduct, OfferedRoot, OfferedVersion } from './offered.ts';
@@ -87,7 +88,7 @@ export class ImageSearch {
     const containers = of('container');
     const fitting = type === undefined ? (containers.length > 0 ? containers : images) : of(type);
     // Of the roots of one version the first is the one that clients prefer: the sort is stable.
-    const [newest] = fitting.sort((one, other) => order(other.version.serial, one.version.serial));
+    const [newest] = fitting.sort((one, other) => compareText(other.version.serial, one.version.serial));
     if (newest !== undefined) return newest;
     throw this.#notFound(
       `${reference} exists, but not as a ${type}: ${type === 'container' ? 'ask with --vm' : 'ask without --vm'}`,
@@ -112,8 +113,4 @@ function withoutArchitecture(reference: string): { alias: string; architecture: 
     if (error instanceof HeadwaterError) return undefined;
     throw error;
   }
-}
-
-function order(one: string, other: string): number {
-  return one < other ? -1 : one > other ? 1 : 0;
 }

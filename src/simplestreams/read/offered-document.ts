@@ -1,4 +1,5 @@
 import { HeadwaterError } from '../../errors.ts';
+import { compareText } from '../../model/compare.ts';
 import { type ProductKey, productName, readSerial } from '../../model/names.ts';
 import { text, type Untyped } from './fields.ts';
 import type { OfferedProduct, OfferedVersion, Skips } from './offered.ts';
@@ -113,7 +114,7 @@ function readOfferedProduct(
       options.skips.add('the version is not understood', error.message);
     }
   }
-  product.versions.sort((one, other) => (one.serial < other.serial ? -1 : 1));
+  product.versions.sort((one, other) => compareText(one.serial, other.serial));
   if (product.versions.length > 0) return product;
   if (isUnnamed) offer.unnamed.push(name);
   return undefined;

@@ -1,3 +1,4 @@
+import { compareText } from '../../model/compare.ts';
 import { isDay, readSerial, serialAt } from '../../model/names.ts';
 
 const minutesOfDay = 24 * 60;
@@ -41,11 +42,11 @@ function placeOf(name: string): Place {
 
 function compare(one: Place, other: Place): number {
   return (
-    (one.day < other.day ? -1 : one.day > other.day ? 1 : 0) ||
+    compareText(one.day, other.day) ||
     one.minute - other.minute ||
     one.second - other.second ||
     naturalOrder.compare(one.name, other.name) ||
-    (one.name < other.name ? -1 : one.name > other.name ? 1 : 0)
+    compareText(one.name, other.name)
   );
 }
 
