@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import type { BlobStore, RecordCondition } from '../blobs/blob-store.ts';
 import { HeadwaterError } from '../errors.ts';
 import { identityOfFile, isAbandoned, processName } from '../files/process-name.ts';
+import { fieldsOfRecord } from './store-record.ts';
 
 /** How long a lease lasts that its server does not renew, and how often servers renew it, in milliseconds. */
 const leaseTime = 180_000;
@@ -111,14 +112,7 @@ export class StoreLease {
 
 /** A record that cannot be read is a free lease: the next holder overwrites it. */
 function parseLease(text: string): LeaseRecord | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { catalogFile, holder, host, renewedAt } = value as Partial<Record<keyof LeaseRecord, unknown>>;
+  const { catalogFile, holder, host, renewedAt } = fieldsOfRecord<LeaseRecord>(text) ?? {};
   if (typeof catalogFile !== 'string' || typeof holder !== 'string') return undefined;
   if (typeof host !== 'string' || typeof renewedAt !== 'number') return undefined;
   return { catalogFile, holder, host, renewedAt };

@@ -3,6 +3,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { HeadwaterError } from '../errors.ts';
 import { defined } from '../model/defined.ts';
 import { batches } from './batches.ts';
+import { fieldsOfRecord } from './store-record.ts';
 
 /** Which catalog owns a store, as the store keeps it (`store.json`). */
 export interface OwnerRecord {
@@ -152,14 +153,7 @@ async function write(store: BlobStore, owner: Omit<OwnerRecord, 'at'>): Promise<
 }
 
 function parseOwner(text: string): OwnerRecord | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { catalog, revision, mark, at, adoptedEmpty } = value as Partial<Record<keyof OwnerRecord, unknown>>;
+  const { catalog, revision, mark, at, adoptedEmpty } = fieldsOfRecord<OwnerRecord>(text) ?? {};
   if (typeof catalog !== 'string' || typeof mark !== 'string' || typeof at !== 'string') return undefined;
   if (typeof revision !== 'number') return undefined;
   return { catalog, revision, mark, at, ...(adoptedEmpty === true ? { adoptedEmpty } : {}) };
