@@ -32,15 +32,15 @@ export function writtenDown(file: InputFile): { into?: WriteDown } {
 }
 
 /** @throws HeadwaterError `invalid` when it is not the announced file */
-export function asExpected(file: InputFile, found: Examined): Digest {
+export function asExpected(file: InputFile, findings: Examined): Digest {
   const expected = 'expectedDigest' in file ? file.expectedDigest : undefined;
-  if (expected !== undefined && expected !== found.digest) {
+  if (expected !== undefined && expected !== findings.digest) {
     throw new HeadwaterError(
       'invalid',
-      `SHA-256 is ${found.digest}, but ${expected} was announced: the file is damaged or was replaced, fetch or build it again`,
+      `SHA-256 is ${findings.digest}, but ${expected} was announced: the file is damaged or was replaced, fetch or build it again`,
     );
   }
-  return found.digest;
+  return findings.digest;
 }
 
 /** The same bytes; progress is reported as they pass. */

@@ -148,8 +148,8 @@ export class StoredBlobs {
 
   /** Looks up a blob that the catalog knows; a blob that was set aside is restored. */
   async #stat(digest: Digest): Promise<BlobStat | undefined> {
-    const found = await this.#store.stat(digest);
-    if (found !== undefined || !(await this.#store.bringBack(digest))) return found;
+    const stat = await this.#store.stat(digest);
+    if (stat !== undefined || !(await this.#store.bringBack(digest))) return stat;
     return await this.#store.stat(digest);
   }
 }
