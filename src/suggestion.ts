@@ -2,12 +2,12 @@
 export function suggest(word: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;
   // A typing error changes at most a third of the letters.
-  let least = Math.max(1, Math.floor(word.length / 3)) + 1;
+  let limit = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const name of names) {
     const distance = distanceBetween(word.toLowerCase(), name.toLowerCase());
-    if (distance >= least) continue;
+    if (distance >= limit) continue;
     best = name;
-    least = distance;
+    limit = distance;
   }
   return best;
 }

@@ -82,7 +82,7 @@ export const period = leaf(
 );
 
 /** A moment; a date without a time is its beginning in UTC. */
-export const moment = leaf(
+export const dateTime = leaf(
   'text',
   text(
     'a date such as 2026-11-24 or 2026-11-24T08:11:02Z',

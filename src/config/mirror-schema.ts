@@ -3,9 +3,9 @@ import {
   age,
   boolean,
   choice,
+  dateTime,
   duration,
   integer,
-  moment,
   positiveSize,
   size,
   streamName,
@@ -84,7 +84,7 @@ export function mirrorSchema(isSchedule: (text: string) => boolean) {
       /** The products documents that are followed, by their keys in the index; those of the first run without it. */
       contentId: contentIds.exactOptional(),
       /** Documents that are older are refused. */
-      notBefore: moment.exactOptional(),
+      notBefore: dateTime.exactOptional(),
       select: z
         .array(rule, { error: 'expected a list of rules' })
         .min(1, { error: 'expected at least one rule; to select everything, remove the key' })

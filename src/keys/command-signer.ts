@@ -7,9 +7,9 @@ import { checkSignature, type Signer } from './signer.ts';
 /** What a word of the command is replaced by: the option of gpg for the kind of signature. */
 const placeholder = '{mode}';
 /** How long the command may take, in milliseconds. */
-const patience = 30_000;
+const commandTimeout = 30_000;
 /** Bytes of its messages that are kept. */
-const quoted = 2000;
+const maxMessageLength = 2000;
 
 /**
  * Signs with a program, for keys on a card or in an HSM. It gets the bytes on its standard input, and `--detach-sign` or
@@ -72,12 +72,12 @@ export class CommandSigner implements Signer {
   async #run(mode: string, input: Uint8Array): Promise<Buffer> {
     const replaced = this.#command.map((word) => (word === placeholder ? mode : word));
     const [program = '', ...words] = this.#command.includes(placeholder) ? replaced : [...replaced, mode];
-    const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'], timeout: patience });
+    const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'], timeout: commandTimeout });
     const output: Buffer[] = [];
     let said = '';
     child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-      said = (said + chunk).slice(0, quoted);
+      said = (said + chunk).slice(0, maxMessageLength);
     });
     // A program that ends without reading says why by its exit code.
     child.stdin.on('error', () => undefined);
@@ -87,7 +87,8 @@ export class CommandSigner implements Signer {
       child.once('close', (code, signal) => {
         if (code === 0) resolve(undefined);
         else if (signal === null) resolve(`exit code ${code}: ${quotable(said)}`);
-        else resolve(child.killed ? `no result after ${patience / 1000} s` : `it was ended by ${signal}`);
+        else
+          resolve(child.killed ? `no result after ${commandTimeout / 1000} s` : `it was ended by ${signal}`);
       });
     });
     if (end !== undefined) throw this.#failed(end);

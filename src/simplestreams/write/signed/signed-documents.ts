@@ -37,7 +37,7 @@ export interface SignedDocumentsParts {
 const type = 'text/plain; charset=us-ascii';
 /** How long to wait after a failure, and the longest pause between two rounds, in milliseconds. */
 const retryAfter = 10_000;
-const longestPause = 5000;
+const maxPause = 5000;
 
 /**
  * The clear-signed documents (`*.sjson`). They follow the JSON documents at their own pace, because signing a large one takes
@@ -109,7 +109,7 @@ export class SignedDocuments {
         await this.#round();
         this.#parts.onState(undefined);
         // Signing takes at most half of a processor, however often the catalog changes.
-        pause = Math.min(longestPause, performance.now() - started);
+        pause = Math.min(maxPause, performance.now() - started);
       } catch (error) {
         if (this.#stopping.signal.aborted) break;
         this.#parts.onState(error);

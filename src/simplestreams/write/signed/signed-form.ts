@@ -45,9 +45,9 @@ export function signedForm(json: Uint8Array): SignedForm {
 
 /** Those names at the beginning of a list that fit in a line. */
 function fittingNames(list: string): string {
-  const most = longestLine - 100;
-  if (list.length <= most) return list;
-  return list.slice(0, Math.max(0, list.lastIndexOf(',', most)));
+  const maxLength = longestLine - 100;
+  if (list.length <= maxLength) return list;
+  return list.slice(0, Math.max(0, list.lastIndexOf(',', maxLength)));
 }
 
 function write(value: unknown): string {
