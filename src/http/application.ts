@@ -29,21 +29,21 @@ export interface ApplicationServices {
   readiness: Readiness;
   metrics: Metrics;
   api: Routes;
-  /** What the clients of LXD and Incus speak. */
+  /** The LXD API, for LXD and Incus clients. */
   registry: Middleware;
-  /** Plain HTTP gives image files of public streams and sends everything else to https. */
+  /** Plain HTTP serves image files of public streams and redirects everything else to https. */
   plainIsLimited: boolean;
-  /** Resolves when the documents show what was committed before. */
+  /** Resolves when the documents show all earlier commits. */
   visible: () => Promise<void>;
-  /** Answer image files with a link into the store. */
+  /** Redirect requests for image files to links into the store. */
   redirectToStore: boolean;
   sinks: ErrorSinks;
 }
 
-/** The koa application: everything but the listening. */
+/** The koa application, without the listener. */
 export function createApplication(services: ApplicationServices): RequestListener {
   const application = new Koa<RequestState>();
-  // Broken connections are seen by the front; nothing is printed behind the log's back.
+  // The front handles broken connections; koa must not print them past the log.
   application.silent = true;
   application.on('error', (error: Error & { code?: string }) => {
     const gone = /^(ECONNRESET|EPIPE|ERR_STREAM_PREMATURE_CLOSE|HPE_\w+)$/.test(error.code ?? '');
@@ -121,7 +121,7 @@ export const operatorPaths = {
   '/keys/headwater.asc': async (context, { publicKeys }) => answerWithKeys(context, publicKeys()?.armored),
 } as const satisfies Record<string, Answer>;
 
-/** What clients of simplestreams read, by the first segment of its path. A test holds the rights of each, too. */
+/** The paths that simplestreams clients read, by first segment. A test checks the rights of each. */
 export const fileTrees = {
   images: async (context, services) => {
     const { access, checksums, products, images, redirectToStore: redirect } = services;
@@ -152,7 +152,7 @@ function answerWithDocument(context: Context, document: Document | undefined, sh
   sendDocument(context.req, context.res, document, { shared, id: context.get(requestIdHeader) });
 }
 
-/** Clients pin the file: nothing on the way may keep an old one. */
+/** Clients pin the file: no cache may keep an old one. */
 function answerWithKeys(context: Context, keys: Buffer | string | undefined): void {
   if (keys === undefined) return;
   context.set({ 'Cache-Control': 'no-cache', 'Content-Type': 'application/pgp-keys' });
@@ -168,7 +168,7 @@ async function readRequest(services: ApplicationServices, context: Context): Pro
   }
   const [tree] = filePath(context.req.url ?? '') ?? [];
   if (tree === undefined || !isKey(fileTrees, tree)) return false;
-  // Errors too: a page could not tell them apart otherwise.
+  // Also for errors: otherwise, a page could not distinguish them.
   context.set(readableAnywhere);
   if (context.method === 'OPTIONS') {
     answerPreflight(context);
@@ -186,7 +186,9 @@ function isKey<Table extends object>(table: Table, key: PropertyKey): key is key
   return Object.hasOwn(table, key);
 }
 
-/** A browser asks first when a page of another site sends headers of its own (https://fetch.spec.whatwg.org). */
+/**
+ * A browser sends this request first when a page of another site sends its own headers (https://fetch.spec.whatwg.org).
+ */
 function answerPreflight(context: Context): void {
   context.set('Access-Control-Allow-Methods', 'GET, HEAD, OPTIONS');
   context.set(
@@ -197,7 +199,7 @@ function answerPreflight(context: Context): void {
   context.status = 204;
 }
 
-/** Whether a request can change nothing (RFC 9110, section 9.2.1). */
+/** Whether a request changes nothing (RFC 9110, section 9.2.1). */
 function isSafe(context: Context): boolean {
   return isRead(context) || context.method === 'OPTIONS';
 }

@@ -5,14 +5,14 @@ import type { BlobBody } from './blob-body.ts';
 /** A client that takes longer for a chunk is slow, in milliseconds. */
 const slowSendTimeout = 1000;
 /**
- * Bytes that a slow client is sent at once. The system reports only of a whole piece that it was taken, and a client that
- * takes nothing for long is disconnected.
+ * The size of a piece for a slow client, in bytes. The system reports progress only for whole pieces, and a client that
+ * reads nothing for long is disconnected.
  */
 const slowPieceSize = 16 * 1024;
 
 /**
- * Sends one blob, each piece when the client has taken the one before. A download has thousands of chunks and a server
- * thousands of downloads: an async iterator would make some dozen objects for each chunk.
+ * Sends one blob, each piece when the client has received the previous one. A download has thousands of chunks and a
+ * server thousands of downloads: an async iterator would make some dozen objects for each chunk.
  */
 export class BlobTransfer {
   readonly #response: ServerResponse;
@@ -20,7 +20,7 @@ export class BlobTransfer {
   #settle: { resolve: (open: boolean) => void; reject: (error: unknown) => void } | undefined;
   /** The chunk that is being written. */
   #chunk: Uint8Array | undefined;
-  /** How much of the chunk was written. */
+  /** The number of bytes of the chunk that were written. */
   #offset = 0;
   /** When its first piece was written, by the clock of `performance`. */
   #since = 0;
@@ -34,8 +34,8 @@ export class BlobTransfer {
   }
 
   /**
-   * @returns whether the response can take more; false when the client has left
-   * @throws what the bytes failed with, also when there are fewer than announced
+   * @returns whether the response accepts more; false when the client has disconnected
+   * @throws the error of the bytes, also when there are fewer than announced
    */
   async run(): Promise<boolean> {
     const { bytes } = this.#body;

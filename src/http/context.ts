@@ -5,7 +5,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { LocalDestination } from '../publish/destination/local-destination.ts';
 import { actorOf } from './identify.ts';
 
-/** What is known of a request beside itself. */
+/** The state of a request. */
 export interface RequestState {
   requestId: string;
   /** The sender; undefined if anonymous, and before the surface has identified it. */
@@ -16,11 +16,11 @@ export interface RequestState {
 export type Context = ParameterizedContext<RequestState>;
 /** A request to a route whose path has parameters. */
 export type RouteContext = Context & { params: Record<string, string | undefined> };
-/** Where a surface puts its routes. */
+/** The router of a surface. */
 export type Routes = Router<RequestState>;
 export type Middleware = KoaMiddleware<RequestState, DefaultContext>;
 
-/** Who a request comes from. */
+/** The sender of a request. */
 export function identityOf(context: Context): Identity {
   return context.state.identity;
 }
@@ -30,7 +30,7 @@ export function parameter(context: RouteContext, name: string): string {
   return context.params[name] ?? '';
 }
 
-/** The catalog, in whose audit log the client of this request makes the changes, as far as it may. */
+/** The catalog, with the client of this request as the author of changes, and with its rights. */
 export function catalogFor(
   context: Context,
   { access, catalog }: { access: Access; catalog: Catalog },
@@ -38,7 +38,7 @@ export function catalogFor(
   return catalog.by(actorOf(access, identityOf(context), context.req));
 }
 
-/** Where the client of this request publishes, with its name in the audit log. */
+/** The destination of publishes of this request, with the client's name in the audit log. */
 export function destinationFor(
   context: Context,
   { access, destination }: { access: Access; destination: LocalDestination },

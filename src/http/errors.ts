@@ -34,7 +34,10 @@ export interface ErrorSinks {
   noteRefusal: (error: unknown, request: IncomingMessage) => void;
 }
 
-/** The one place where errors become responses. A defect of ours is logged whole and tells the client nothing. */
+/**
+ * The only function that turns errors into responses. A defect of ours is logged completely; the client learns nothing
+ * of it.
+ */
 export function errorFunnel({ onDefect, noteRefusal }: ErrorSinks): Middleware {
   return async (context, next) => {
     try {

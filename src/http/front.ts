@@ -8,29 +8,29 @@ import type { OnRefused } from './connection/refusals.ts';
 import { refuseRequest } from './connection/refuse-request.ts';
 import type { DocumentsHandler } from './documents/documents-handler.ts';
 
-/** What is known of an answered request. */
+/** The facts about an answered request. */
 export interface AnsweredRequest extends RequestSample {
   id: string;
   target: string;
   remote: string;
   agent: string;
   encrypted: boolean;
-  /** The client left, or the answer broke, before its end. */
+  /** Whether the client disconnected, or the response broke, before its end. */
   broken: boolean;
 }
 
-/** Where the front leaves the id of a request for those behind it. */
+/** The property in which the front stores the id of a request for later handlers. */
 export const requestIdHeader = 'x-request-id';
 
-/** What logs and metrics call the status of a request whose client left before any answer, as nginx does. */
+/** The status in logs and metrics of a request whose client disconnected before any response, as in nginx. */
 const clientLeft = 499;
 
 const processId = randomBytes(4).toString('hex');
 let requestCount = 0;
 
 /**
- * The first to see a request: gives it an id, answers products documents at once, hands everything else to the
- * application, and tells when it is answered.
+ * The first handler of a request: gives it an id, serves products documents at once, passes all other requests to the
+ * application, and reports when it is answered.
  */
 export function createFront(services: {
   documents: DocumentsHandler;
@@ -40,7 +40,7 @@ export function createFront(services: {
   plainIsLimited: boolean;
   bodies: BodyWatch;
   proxies: ProxyTrust;
-  /** How many requests may be under way. */
+  /** The limits on active requests. */
   requests: AddressLimit;
   onRefused: OnRefused;
 }): RequestListener {
@@ -48,7 +48,7 @@ export function createFront(services: {
     services;
   return (request, response) => {
     const started = performance.now();
-    // It is gone from the request once the connection is closed.
+    // The request no longer has it once the connection is closed.
     const { socket } = request;
     const encrypted = 'encrypted' in socket;
     const id = requestId(request);
@@ -101,12 +101,12 @@ export function createFront(services: {
   };
 }
 
-/** Probes get an answer however many requests are under way; it is short. */
+/** Probes are answered regardless of the number of active requests; their responses are short. */
 function isProbe({ url = '' }: IncomingMessage): boolean {
   return /^\/(healthz|readyz)(\?|$)/.test(url);
 }
 
-/** The client's id when it sent a harmless one, else a new one. */
+/** The client's id if it sent a harmless one, otherwise a new one. */
 function requestId(request: IncomingMessage): string {
   const given = request.headers[requestIdHeader];
   if (typeof given === 'string' && /^[\w.:-]{1,64}$/.test(given)) return given;

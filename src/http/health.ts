@@ -3,7 +3,7 @@ import type { Reserve } from '../catalog/database/reserve.ts';
 import { messageOf } from '../errors.ts';
 import type { Documents } from '../simplestreams/write/documents.ts';
 
-/** For how long the answer of a store stands, in milliseconds: probes come from many sides. */
+/** For how long the answer of a store is reused, in milliseconds: many systems may probe. */
 const checkLifetime = 3000;
 
 /** Tells whether requests can be served: those that read, and those that write. */
@@ -16,8 +16,8 @@ export class Readiness {
   readonly #last = new Map<Purpose, { at: number; problem: Promise<string | undefined> }>();
 
   /**
-   * @param notices.damage what is known to be damaged in the catalog
-   * @param notices.notice what else an operator must look at, which keeps nobody from publishing
+   * @param notices.damage the known damage of the catalog
+   * @param notices.notice another notice for the operator, which does not prevent publishing
    */
   constructor(
     { store, documents, reserve }: { store: BlobStore; documents: Documents; reserve: Reserve },
@@ -30,15 +30,15 @@ export class Readiness {
     this.#notice = notices.notice;
   }
 
-  /** What an operator must look at although images can be served. */
+  /** A warning for the operator, although images can be served. */
   get warning(): string | undefined {
     return this.#damage() ?? this.#notice();
   }
 
-  /** Why the server is not ready, in words; undefined when it is. */
+  /** The reason why the server is not ready; undefined when it is. */
   async problem(purpose: Purpose): Promise<string | undefined> {
     if (this.#documents.revision < 0) return 'the documents are not rendered yet';
-    // What is recorded in a damaged catalog is lost when a backup takes its place.
+    // Records in a damaged catalog are lost when a backup replaces it.
     const damage = this.#damage();
     if (purpose === 'write' && damage !== undefined) return damage;
     const now = performance.now();
@@ -50,7 +50,7 @@ export class Readiness {
     return await last.problem;
   }
 
-  /** @throws Error with what keeps the server from serving */
+  /** @throws Error with the reason why the server cannot serve */
   async #check(purpose: Purpose): Promise<void> {
     await this.#store.check(purpose);
     if (purpose === 'read') return;

@@ -21,7 +21,7 @@ export async function identify(access: Access, request: IncomingMessage): Promis
   return identity;
 }
 
-/** The sender of a request as the catalog knows who makes a change. */
+/** The sender of a request as the author of changes in the catalog. */
 export function actorOf(access: Access, identity: Identity, request: IncomingMessage): Actor {
   return access.actor(identity, clientAddress(request));
 }

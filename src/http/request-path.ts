@@ -6,8 +6,8 @@ export function rawPath(target: string): string {
 
 /**
  * The segments of the path of a document or an image file, below `/images` or `/streams/v1`. Clients put double slashes
- * there and encode what need not be; every other path is taken as it is written, so that a proxy that denies one denies all
- * ways to write it.
+ * there and encode what need not be; every other path is used as it is written, so that a proxy that denies one denies
+ * all ways to write it.
  * @returns undefined when it is another path, or one that ends with a slash
  */
 export function filePath(target: string): string[] | undefined {
@@ -16,9 +16,9 @@ export function filePath(target: string): string[] | undefined {
 }
 
 /**
- * The path of a request target, decoded once and without empty segments (`//images//a%2Fb` has the segments `images` and
- * `a/b`).
- * @returns undefined when it is no path, cannot be decoded, or has a segment `.` or `..`
+ * The path of a request target, decoded once and without empty segments (`//images//a%2Fb` has the segments `images`
+ * and `a/b`).
+ * @returns undefined when it is not a path, cannot be decoded, or has a segment `.` or `..`
  */
 export function pathSegments(target: string): string[] | undefined {
   const path = rawPath(target);

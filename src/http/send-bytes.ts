@@ -7,10 +7,10 @@ export const memoryPieceSize = 64 * 1024;
 
 /**
  * Sends text and blobs, one after the other, as the body of a response whose status and headers are set, no faster than
- * the client takes them. It closes the blobs, which must have no other readers. Once the headers are on their way
- * nothing else can be answered: when the bytes fail, the connection breaks, so that the client never takes what it has
- * for the whole.
- * @throws what the bytes failed with; a client that leaves is no error
+ * the client takes them. It closes the blobs, which must have no other readers. Once the headers are sent, no other
+ * response is possible: when the bytes fail, the connection breaks, so that the client never mistakes a part for the
+ * whole.
+ * @throws the error of the bytes; a client that disconnects is not an error
  */
 export async function sendBytes(response: ServerResponse, body: (Uint8Array | BlobBody)[]): Promise<void> {
   // The first bytes may take their time when they come from an upstream: the client should know that the response has
@@ -35,8 +35,9 @@ export async function sendBytes(response: ServerResponse, body: (Uint8Array | Bl
 }
 
 /**
- * Writes bytes piece by piece, each when the client has taken those before, whatever the high-water mark of the response:
- * by default it is 16 KiB in Node.js 20 and 64 KiB since 22, which is four of the smallest chunks for each download.
+ * Writes bytes piece by piece, each when the client has received the previous ones, whatever the high-water mark of the
+ * response: by default it is 16 KiB in Node.js 20 and 64 KiB since 22, which is four of the smallest chunks for each
+ * download.
  * @returns whether the response can take more; false when the client has left
  */
 export async function sendPieces(

@@ -3,8 +3,8 @@ import type { Middleware } from './context.ts';
 import { memoryPieceSize, sendPieces } from './send-bytes.ts';
 
 /**
- * Sends long JSON and text in pieces, each when the client has taken those before. Koa would hand the whole to the
- * connection at once: TLS makes a copy of it, and nothing tells a slow client from one that takes nothing.
+ * Sends long JSON and text in pieces, each when the client has received the previous ones. Koa would write everything
+ * at once: TLS would copy it, and a slow client could not be distinguished from one that reads nothing.
  */
 export const sendLongBody: Middleware = async (context, next) => {
   await next();
@@ -12,7 +12,7 @@ export const sendLongBody: Middleware = async (context, next) => {
   if (context.respond === false || method === 'HEAD' || [204, 205, 304].includes(status)) return;
   const text = textOf(body);
   if (text === undefined) return;
-  // The type that was set for an object stays.
+  // The content type that was set for an object stays.
   context.body = text;
   if (text.length <= memoryPieceSize) return;
   const bytes = Buffer.from(text);

@@ -7,7 +7,7 @@ export function noteSender(request: IncomingMessage, who: string): void {
   senders.set(request, who);
 }
 
-/** The token (`token:NAME`) or client (`client:NAME`) that has sent a request; undefined before it was let in. */
+/** The token (`token:NAME`) or client (`client:NAME`) that has sent a request; undefined before it is authenticated. */
 export function senderOf(request: IncomingMessage): string | undefined {
   return senders.get(request);
 }

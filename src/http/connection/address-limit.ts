@@ -1,9 +1,9 @@
-/** What a limit refuses by: the share of one address, or all that there is. */
+/** The exceeded limit: the share of one address, or the total. */
 export type Exceeded = 'address' | 'total';
 
 /**
- * Counts how much each address has open. No address gets more than its share, and an address that has nothing open still
- * gets something when the others have taken nine tenths of the total: a health check is answered under attack.
+ * Counts the open connections or requests of each address. No address gets more than its share. The last tenth of the
+ * total is reserved for addresses that have nothing open: a health check is answered under attack.
  */
 export class AddressLimit {
   readonly #perAddress: number;
@@ -18,15 +18,15 @@ export class AddressLimit {
     this.#shared = Math.ceil(limit.total * 0.9);
   }
 
-  /** How much is open, of all addresses together. */
+  /** The number of open ones, of all addresses together. */
   get open(): number {
     return this.#open;
   }
 
   /**
-   * Takes one, to be given back with {@link release}.
-   * @param key of {@link addressKey}; undefined for one that has no share of its own, such as a trusted proxy
-   * @returns why it is refused; undefined when it was taken
+   * Counts one more, until {@link release}.
+   * @param key of {@link addressKey}; undefined for an address without a share of its own, such as a trusted proxy
+   * @returns the exceeded limit; undefined when it was accepted
    */
   take(key: string | undefined): Exceeded | undefined {
     const count = key === undefined ? 0 : (this.#counts.get(key) ?? 0);
@@ -47,16 +47,16 @@ export class AddressLimit {
 }
 
 /**
- * The address as limits count it. One client of IPv6 usually has a network of 2^64 addresses, so its first 64 bits count.
+ * The address as limits count it. An IPv6 client usually has a network of 2^64 addresses, so its first 64 bits count.
  */
 export function addressKey(address: string): string {
-  // This is on the way of every request: no more than is needed.
+  // Every request calls this: it does no more than necessary.
   if (!address.includes(':')) return address;
   const [before = '', after] = (address.split('%')[0] ?? '').split('::');
   const head = before === '' ? [] : before.split(':');
   if (after !== undefined) {
     const tail = after === '' ? [] : after.split(':');
-    // An IPv4 address at the end stands for two groups.
+    // An IPv4 address at the end counts as two groups.
     const length = tail.length + (after.includes('.') ? 1 : 0);
     while (head.length + length < 8) head.push('0');
     head.push(...tail);

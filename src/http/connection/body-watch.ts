@@ -3,7 +3,7 @@ import { senderOf } from '../sender.ts';
 import { clientAddress } from './client-address.ts';
 import type { OnRefused } from './refusals.ts';
 
-/** What a body must do to go on. */
+/** The minimum progress of a body. */
 export interface BodyLimits {
   /** How often bodies are checked, in milliseconds. */
   checkInterval: number;
@@ -26,8 +26,8 @@ interface Watched {
 }
 
 /**
- * Cuts the connections of clients that send a body too slowly, or go on with it after they were answered. Node.js has
- * a limit for the whole request only, which uploads of images must not have.
+ * Closes the connections of clients that send a body too slowly, or continue it after the response. Node.js has a limit
+ * for the whole request only, which uploads of images must not have.
  */
 export class BodyWatch {
   readonly #limits: BodyLimits;
@@ -60,7 +60,7 @@ export class BodyWatch {
     for (const watched of this.#watched) {
       const { request, response } = watched;
       const { bytesRead } = request.socket;
-      // What arrived and was not read yet is waiting for us, not we for it.
+      // Bytes that have arrived but were not read wait for us: the client is not slow.
       const isSlow = bytesRead - watched.seen < minBytes && request.readableLength === 0;
       watched.slow = isSlow || response.writableFinished ? watched.slow + 1 : 0;
       watched.seen = bytesRead;

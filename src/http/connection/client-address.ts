@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { isIP, type Socket } from 'node:net';
 import { Networks } from '../../net/networks.ts';
 
-/** Of requests that were seen by {@link ProxyTrust}. */
+/** The addresses of requests that {@link ProxyTrust} has seen. */
 const seen = new WeakMap<IncomingMessage, string>();
 
 /** The address of the sender of a request, according to trusted proxies (`trustedProxies`). */
@@ -20,9 +20,9 @@ export class ProxyTrust {
   }
 
   /**
-   * Finds out where a request comes from, for {@link clientAddress}; at once, since a closed connection does not tell any
-   * more. Every proxy appends to `X-Forwarded-For` whom it was asked by, so what a proxy of ours has added stands at the
-   * end, and what the client sent itself before it.
+   * Determines the sender's address of a request, for {@link clientAddress}; at once, because a closed connection no
+   * longer has it. Every proxy appends the address of its client to `X-Forwarded-For`, so entries of trusted proxies
+   * are at the end, and entries of the client before them.
    */
   see(request: IncomingMessage): void {
     let address = peerAddress(request);
@@ -43,17 +43,17 @@ export class ProxyTrust {
   }
 }
 
-/** The address at the other end of the connection of a request, be it a client or a proxy. */
+/** The peer address of a request's connection, of a client or a proxy. */
 export function peerAddress(request: IncomingMessage): string {
   return socketAddress(request.socket);
 }
 
-/** The address at the other end of a connection. */
+/** The peer address of a connection. */
 export function socketAddress(socket: Socket): string {
   return plain(socket.remoteAddress ?? 'a closed connection');
 }
 
-/** An address that may have a port behind it: `192.0.2.1:4711`, `[2001:db8::1]:4711`. */
+/** An address that may be followed by a port: `192.0.2.1:4711`, `[2001:db8::1]:4711`. */
 function readAddress(entry: string): string | undefined {
   const text = entry.trim();
   const address = /^\[(.+)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ?? text;

@@ -4,7 +4,10 @@ import { AddressLimit, addressKey } from './address-limit.ts';
 import { type ProxyTrust, socketAddress } from './client-address.ts';
 import type { OnRefused } from './refusals.ts';
 
-/** Files that are open beside those of connections: the catalog, threads, the log, blobs that are being written. */
+/**
+ * The number of open files in addition to those of connections: the catalog, threads, the log, blobs that are being
+ * written.
+ */
 const reservedFiles = 256;
 
 /** Admits new connections within the limits. A trusted proxy has no share of its own, only the total. */
@@ -43,8 +46,8 @@ export class ConnectionGate {
 }
 
 /**
- * How many connections this process can hold, each with a file that is sent over it, within its limit of open files
- * (RLIMIT_NOFILE); undefined where the system does not tell.
+ * How many connections this process can have, each with a file that is sent over it, within its limit of open files
+ * (RLIMIT_NOFILE); undefined if the system does not show it.
  */
 export function connectionCapacity(limits = readLimits()): number | undefined {
   const files = /^Max open files\s+(\d+)/m.exec(limits)?.[1];

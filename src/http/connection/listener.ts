@@ -6,11 +6,11 @@ import { codeOf, HeadwaterError, messageOf } from '../../errors.ts';
 import { socketAddress } from './client-address.ts';
 import type { OnRefused } from './refusals.ts';
 
-/** How long a new connection may take to say its first byte, in milliseconds. */
+/** How long a new connection may take to send its first byte, in milliseconds. */
 const firstByteTimeout = 10_000;
 /** How long a client may take to shake hands, and then for the headers of a request, in milliseconds. */
 const defaultTimeouts = { handshake: 10_000, headers: 30_000, look: 5000 };
-/** A client that vanished without a word is found out by TCP, also where nothing is sent to it. */
+/** TCP keep-alive detects clients that vanished, even when nothing is sent to them. */
 const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
 /** The first byte of a TLS handshake record (RFC 8446, section 5.1). */
 const handshakeRecord = 0x16;
@@ -35,7 +35,7 @@ export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: B
 
 /** Which connections are accepted, and the receiver of refusals. */
 export interface ListenerGate {
-  /** Whether a new connection may stay; it has closed it otherwise. */
+  /** Whether a new connection may stay; otherwise, it was closed. */
   admit(socket: Socket): boolean;
   onRefused: OnRefused;
 }
@@ -45,14 +45,14 @@ export class Listener {
   readonly #port: PortServer;
   readonly #plain: Server;
   readonly #secure: TlsServer | undefined;
-  /** Connections that have not said their first byte, and when each was made. */
+  /** Connections that have not sent their first byte, and when each was opened. */
   readonly #silent = new Map<Socket, number>();
   readonly #gate: ListenerGate | undefined;
   #boundPort: number | undefined;
   #sweeper: NodeJS.Timeout | undefined;
 
   /**
-   * @param options.tls left out, the port speaks plain HTTP only
+   * @param options.tls if omitted, the port speaks plain HTTP only
    * @param options.gate decides which connections may stay
    */
   constructor(
@@ -61,7 +61,7 @@ export class Listener {
     const { tls, timeouts = defaultTimeouts, gate } = options;
     this.#gate = gate;
     const settings = {
-      // Uploads of images take as long as they take (body-watch.ts); a header does not.
+      // Uploads of images may take any time (body-watch.ts); headers may not.
       requestTimeout: 0,
       headersTimeout: timeouts.headers,
       connectionsCheckingInterval: timeouts.look,
@@ -82,11 +82,11 @@ export class Listener {
         minVersion: 'TLSv1.3',
         ALPNProtocols: ['http/1.1'],
         handshakeTimeout: timeouts.handshake,
-        // Asked for, so that a client may say who it is; not demanded, and any one is taken.
+        // A client certificate is requested, but not required, and any is accepted.
         requestCert: true,
         rejectUnauthorized: false,
       });
-      // A client that drops the handshake (LXD does, to look at the certificate) is no event.
+      // A client that aborts the handshake (LXD does, to read the certificate) is not an event.
       this.#secure.on('tlsClientError', (error, socket) => {
         if (codeOf(error) === 'ERR_TLS_HANDSHAKE_TIMEOUT')
           gate?.onRefused('handshake', socketAddress(socket));
@@ -95,14 +95,14 @@ export class Listener {
       this.#port = createPortServer(socketOptions, (socket) => {
         if (gate?.admit(socket) !== false) this.#sort(socket);
       });
-      // They get their connections from the port, and would not begin to look for slow headers without being told.
+      // They get their connections from the port, and would not start to check for slow headers by themselves.
       for (const server of [this.#plain, this.#secure]) server.emit('listening');
     }
   }
 
   /**
-   * Sets who answers, before it listens.
-   * @param isBusy whether a response is under way on a connection, in whose midst nothing may be written
+   * Sets the handlers, before it listens.
+   * @param isBusy whether a connection has an active response, during which nothing else may be written
    * @param upgrade gets the requests for another protocol, where everything is answered: over TLS, if there is any
    */
   handle(
@@ -147,13 +147,13 @@ export class Listener {
     }
   }
 
-  /** Uses another certificate for new connections; those there are go on with theirs. */
+  /** Uses another certificate for new connections; existing ones keep theirs. */
   renew(tls: TlsFiles): void {
     this.#secure?.setSecureContext({ cert: tls.certificate, key: tls.key, minVersion: 'TLSv1.3' });
   }
 
   /**
-   * Takes no new connections and resolves when the last answer is finished, or when the time is over: then whatever
+   * Accepts no new connections, and resolves when the last response has ended, or after the time limit: then whatever
    * is still open is cut.
    * @param limit milliseconds
    */
@@ -164,7 +164,7 @@ export class Listener {
       this.#plain.closeIdleConnections();
       this.#secure?.closeIdleConnections();
     };
-    // Connections that fall idle after their answer are closed in turn.
+    // Connections that become idle after their response are closed.
     const idle = setInterval(closeIdle, 100);
     let cut: NodeJS.Timeout | undefined;
     await Promise.race([
@@ -197,7 +197,7 @@ export class Listener {
     });
   }
 
-  /** Answers what is no request, as Node.js would; headers that do not end in time count as refused. */
+  /** Answers bytes that are not a request, as Node.js would; headers that do not end in time count as refused. */
   #refuse(error: Error, socket: Socket, isBusy: boolean): void {
     const code = codeOf(error) ?? '';
     if (code === slowHeadersCode) this.#gate?.onRefused('slowHeaders', socketAddress(socket));
@@ -217,7 +217,10 @@ export class Listener {
     }
   }
 
-  /** Looks at the first byte of a connection and hands it on. This is on the way of every connection: no extras. */
+  /**
+   * Reads the first byte of a connection and passes the connection on. Every connection calls this: it does no more
+   * than necessary.
+   */
   #sort(socket: Socket): void {
     this.#silent.set(socket, performance.now());
     socket.on('error', ignore);

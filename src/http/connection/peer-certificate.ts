@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 
-/** The certificate that a client showed when it connected. */
+/** The certificate that a client presented when it connected. */
 export interface PeerCertificate {
   /** SHA-256 of its DER form, in hexadecimal: what LXD and Incus call its fingerprint. */
   fingerprint: string;

@@ -47,21 +47,21 @@ export const refusalReasons = Object.keys(settings) as RefusalReason[];
 /** Records that a limit refuses a client. @param who `client:NAME` or `token:NAME`, if it is authenticated */
 export type OnRefused = (reason: RefusalReason, address: string, who?: string) => void;
 
-/** How many refusals are logged one by one in an interval; those that follow are only counted. */
+/** How many refusals are logged individually in an interval; further ones are only counted. */
 const maxLogged = 20;
 /** The interval, in milliseconds. */
 const logInterval = 60_000;
 
 /**
- * Logs what limits refuse, with the address and the identity of the client, and counts it. A reason and client are logged
- * once in a minute, and not more than twenty of them; how many more there were is logged at the end of the minute.
+ * Logs and counts the refusals of limits, with the address and the identity of the client. Each reason and client is
+ * logged once in a minute, at most twenty of them; the number of others is logged at the end of the minute.
  */
 export class Refusals {
   readonly #log: (details: object, message: string) => void;
   readonly #count: (reason: RefusalReason) => void;
   readonly #logged = new Set<string>();
   readonly #suppressed = new Map<RefusalReason, number>();
-  /** Errors that were noted: some pass several places that note them. */
+  /** Errors that were recorded: some pass several places that record them. */
   readonly #noted = new WeakSet<Error>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -94,7 +94,7 @@ export class Refusals {
     );
   };
 
-  /** Notes an error where it is the refusal of a limit, once. */
+  /** Records an error once, if it is the refusal of a limit. */
   noteError(error: unknown, address: string, who?: string): void {
     const refusal = limitErrorOf(error);
     if (refusal === undefined || this.#noted.has(refusal)) return;

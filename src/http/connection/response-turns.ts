@@ -6,7 +6,7 @@ import type { OnRefused } from './refusals.ts';
 
 /** With this many requests waiting on a connection, no more are read from it. */
 const maxWaitingPerConnection = 32;
-/** How many requests may wait on all connections together: what was read of a connection at once may hold a thousand. */
+/** How many requests may wait on all connections together: one read of a connection may contain a thousand. */
 const maxWaiting = 20_000;
 /** How often the progress of responses is checked, in milliseconds, unless the timeout is shorter. */
 const maxCheckInterval = 5000;
@@ -15,16 +15,16 @@ interface Connection {
   response: ServerResponse;
   waiting: [IncomingMessage, ServerResponse][];
   paused: boolean;
-  /** Bytes that the client has taken, when its response was last seen to move. */
+  /** The bytes that the client had received at the last progress of its response. */
   taken: number;
-  /** When that was, by the clock of `performance`. */
+  /** The time of that progress, by the clock of `performance`. */
   movedAt: number;
 }
 
 /**
- * Lets one response of a connection be under way at a time: a request that was pipelined (RFC 9112, section 9.3.2) is
- * handled when the response before it has ended, and never when the connection closes first. It cuts connections
- * whose clients take nothing of a response for a time.
+ * Allows one active response per connection: a pipelined request (RFC 9112, section 9.3.2) is handled when the previous
+ * response has ended, and never if the connection closes first. Connections whose clients read nothing of a response
+ * for some time are closed.
  */
 export class ResponseTurns {
   readonly #connections = new Map<Socket, Connection>();
@@ -46,12 +46,12 @@ export class ResponseTurns {
     this.#timer.unref();
   }
 
-  /** How many responses are under way. */
+  /** The number of active responses. */
   get size(): number {
     return this.#connections.size;
   }
 
-  /** Whether a response is under way on a connection. */
+  /** Whether a connection has an active response. */
   isBusy(socket: Socket): boolean {
     return this.#connections.has(socket);
   }
@@ -59,7 +59,7 @@ export class ResponseTurns {
   /** Handles a request, now or when it is its turn. */
   readonly take: RequestListener = (request, response) => {
     const { socket } = request;
-    // What was read before an earlier request had the connection cut.
+    // A request that was read before an earlier one caused the connection to be closed.
     if (socket.destroyed) return;
     const connection = this.#connections.get(socket);
     if (connection === undefined) {
@@ -110,7 +110,7 @@ export class ResponseTurns {
   #check(): void {
     const now = performance.now();
     for (const [socket, connection] of this.#connections) {
-      // What the system has not taken yet is the client's to take; without any, it is the client that waits for us.
+      // If the system has unsent bytes, the client must read; if not, the client waits for us.
       const isPending = socket.writableLength > 0 || connection.response.writableLength > 0;
       const taken = socket.bytesWritten - socket.writableLength;
       if (taken !== connection.taken || !(isPending || connection.paused)) {

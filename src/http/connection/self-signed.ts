@@ -8,17 +8,17 @@ import { syncDirectory } from '../../files/file-system.ts';
 import { machineAddresses } from '../../net/addresses.ts';
 import type { TlsFiles } from './listener.ts';
 
-/** Clients pin a self-signed certificate by hand, so it must not run out under them. */
+/** Clients pin a self-signed certificate by hand, so it must not expire soon. */
 const validYears = 10;
 
-/** Where a certificate and its key are. */
+/** The paths of a certificate and its key. */
 export interface CertificatePaths {
   certificate: string;
   key: string;
 }
 
 /**
- * The self-signed certificate of a data directory: made once (ECDSA P-256), then kept.
+ * The self-signed certificate of a data directory: created once (ECDSA P-256), then kept.
  * @returns its paths
  */
 export async function ensureSelfSigned(dataDir: string): Promise<CertificatePaths> {
@@ -32,7 +32,7 @@ export async function ensureSelfSigned(dataDir: string): Promise<CertificatePath
   }
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await syncDirectory(dataDir);
-  // To load it takes a third of a server's start, and it is needed once.
+  // Loading it takes a third of a server's start, and it is needed only once.
   const { generate } = await import('selfsigned');
   const notBeforeDate = new Date();
   const notAfterDate = new Date(notBeforeDate);
@@ -82,7 +82,7 @@ export async function readCertificate(
   }
 }
 
-/** What the server may be called. The host's name is first: clients that pin send the first name as SNI. */
+/** The names of the server. The host name is first: clients that pin the certificate send the first name as SNI. */
 function names() {
   const dns = [...new Set([hostname(), 'localhost'])].map((value) => ({ type: 2 as const, value }));
   const addresses = new Set(['127.0.0.1', '::1', ...machineAddresses({ loopback: true })]);

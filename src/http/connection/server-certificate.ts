@@ -3,10 +3,10 @@ import type { Config } from '../../config/schema.ts';
 import type { TlsFiles } from './listener.ts';
 import { type CertificatePaths, ensureSelfSigned, readCertificate } from './self-signed.ts';
 
-/** How often certificate files are looked at for a change, in milliseconds. */
+/** How often certificate files are checked for changes, in milliseconds. */
 const interval = 2000;
 
-/** The certificate that the server shows. */
+/** The certificate that the server presents. */
 export class ServerCertificate {
   readonly paths: CertificatePaths;
   #files: TlsFiles;
@@ -19,8 +19,7 @@ export class ServerCertificate {
   }
 
   /**
-   * Reads the certificate that the configuration names, or makes one.
-   * @returns undefined where TLS is off
+   * Reads the certificate that the configuration names, or creates one. @returns undefined if TLS is off
    * @throws HeadwaterError `not-found` or `invalid`, naming the file
    */
   static async open({
@@ -42,10 +41,7 @@ export class ServerCertificate {
     return this.#fingerprint;
   }
 
-  /**
-   * Takes a renewed certificate as soon as both its files are there and fit.
-   * @returns stops looking
-   */
+  /** Uses a renewed certificate as soon as both its files exist and match. @returns a function that ends the checks */
   follow(listeners: {
     onRenewed: (files: TlsFiles) => void;
     onProblem: (error: unknown) => void;

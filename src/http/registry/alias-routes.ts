@@ -29,7 +29,7 @@ const newAliasBody = z.object({
 });
 const aliasChangeBody = z.object({ description: z.string().optional(), target: z.string().optional() });
 
-/** What the list of aliases can be filtered by. */
+/** The fields by which the list of aliases can be filtered. */
 const aliasFields = { name: 'text', description: 'text', target: 'text', type: 'text' } as const;
 
 type AliasServices = Pick<RegistryServices, 'access' | 'catalog'> & {
@@ -80,7 +80,7 @@ async function getAlias(context: RouteContext, { images, moves }: AliasServices)
   sync(context, visible, { etag: etagOf(visible) });
 }
 
-/** PUT and PATCH: what is left out stays. */
+/** PUT and PATCH: omitted fields stay. */
 async function changeAlias(context: RouteContext, services: AliasServices): Promise<void> {
   const alias = await demandAlias(context, services);
   assertUnchanged(context, etagOf(view(alias)));
@@ -125,7 +125,7 @@ async function set(
   const identity = identityOf(context);
   const named = await images.find(identity, target);
   const own = named.images.filter((each) => access.may(identity, 'publish', each.own));
-  // Of the same bytes in several products, the one that has the alias already.
+  // If several products have the same bytes, the one that has the alias already.
   const hasAlias = (each: Image) => images.aliases(identity, each).some(({ name }) => name === alias.name);
   const image = own.find(hasAlias) ?? own[0] ?? named.image;
   const place = { stream: image.product.stream, product: image.product.name, serial: image.serial };

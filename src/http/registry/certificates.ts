@@ -18,8 +18,8 @@ import { isRecursive } from './listing/recursion.ts';
 import type { RegistryServices } from './services.ts';
 
 /**
- * How a client asks to be trusted. LXD 5.0 sends what it was given as `password`, be it a secret or a token; Incus and
- * newer LXD send it as `trust_token`.
+ * The request of a client to be trusted. LXD 5.0 sends a secret or a token as `password`; Incus and newer LXD send it
+ * as `trust_token`.
  */
 const certificateBody = z.object({
   name: z.string().max(100).nullish(),
@@ -57,7 +57,7 @@ async function addCertificate(context: Context, services: CertificateServices): 
   if (body.type && body.type !== 'client') {
     throw new HeadwaterError('invalid', `type ${JSON.stringify(body.type)}: only "client" is supported`);
   }
-  // The one of the connection: that of the body is not proved to be the client's.
+  // The certificate of the connection: the one in the body may not be the client's.
   const certificate = peerCertificate(context.req.socket);
   if (certificate === undefined) {
     throw new HeadwaterError(

@@ -17,7 +17,7 @@ const edit = z.object({
 
 type Merge = (now: EditableView, given: z.infer<typeof edit>) => EditableView;
 
-/** PUT says everything: what is left out is unset. */
+/** PUT replaces everything: omitted fields are unset. */
 export const replaced: Merge = (now, given) => ({
   auto_update: given.auto_update ?? false,
   properties: given.properties ?? {},
@@ -26,7 +26,7 @@ export const replaced: Merge = (now, given) => ({
   profiles: given.profiles ?? now.profiles,
 });
 
-/** PATCH changes what is given. */
+/** PATCH changes the given fields. */
 export const patched: Merge = (now, given) => ({
   auto_update: given.auto_update ?? now.auto_update,
   properties: { ...now.properties, ...given.properties },
@@ -35,7 +35,7 @@ export const patched: Merge = (now, given) => ({
   profiles: given.profiles ?? now.profiles,
 });
 
-/** Changes what clients may change of an image. */
+/** Changes the editable fields of an image. */
 export async function editImage(context: RouteContext, services: ImageServices, merge: Merge): Promise<void> {
   const { image } = await demandImage(context, services, 'publish');
   const given = await readBody(context.req, edit);

@@ -1,7 +1,7 @@
 import type { Operation } from '../../registry/operations/operation.ts';
 import type { Context } from '../context.ts';
 
-// The answers of the LXD API, as lxc and incus parse them
+// The responses of the LXD API, as lxc and incus parse them
 // (https://documentation.ubuntu.com/lxd/stable-5.0/rest-api/#return-values).
 
 const emptyEnvelope = { status: '', status_code: 0, operation: '', error_code: 0, error: '', metadata: null };
@@ -18,14 +18,14 @@ export function sync(context: Context, metadata: unknown, options: { etag?: stri
   context.body = envelope(metadata);
 }
 
-/** Answers that something was made. */
+/** Answers that an object was created. */
 export function created(context: Context, location: string): void {
   context.status = 201;
   context.set('Location', location);
   context.body = { ...emptyEnvelope, type: 'sync', status: 'Created', status_code: 201 };
 }
 
-/** Answers that something goes on in the background. */
+/** Answers with a background operation. */
 export function started(context: Context, operation: Operation): void {
   context.status = 202;
   context.set('Location', operation.path);
@@ -44,7 +44,7 @@ export function failure(code: number, message: string) {
   return { ...emptyEnvelope, type: 'error', error_code: code, error: message };
 }
 
-/** An image, as operations name what they are about. */
+/** An image, in the form in which operations name their objects. */
 export function resourceOf(fingerprint: string): Record<string, string[]> {
   return { images: [`/1.0/images/${fingerprint}`] };
 }

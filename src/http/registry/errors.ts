@@ -33,7 +33,9 @@ export interface DrainLimits {
 
 const strangerDrainLimits: DrainLimits = { bytes: 16 * 1024 * 1024, milliseconds: 10_000 };
 
-/** Where errors become answers of the LXD API. A defect of ours is logged whole and tells the client nothing. */
+/**
+ * Turns errors into responses of the LXD API. A defect of ours is logged completely; the client learns nothing of it.
+ */
 export function registryErrors(
   { onDefect, noteRefusal }: ErrorSinks,
   knownDrainLimits: DrainLimits,
@@ -42,7 +44,7 @@ export function registryErrors(
     try {
       await next();
       if (context.status === 404 && context.body === undefined) {
-        // What clients ask for before they launch or configure something, and print as they get it.
+        // Clients request these before they launch or configure something, and print the error unchanged.
         throw new HeadwaterError(
           'not-found',
           `not found: ${context.path}: this is an image registry, which has no instances, profiles, networks or storage`,
@@ -68,9 +70,9 @@ export function registryErrors(
 }
 
 /**
- * Reads the rest of a body and forgets it. A client that is answered while it still sends sees a broken pipe instead
- * of the answer.
- * @returns whether the body came to its end
+ * Reads the rest of a body and drops it. A client that gets a response while it still sends reports a broken pipe
+ * instead of the answer.
+ * @returns whether the body ended
  */
 async function drain(request: IncomingMessage, limits: DrainLimits): Promise<boolean> {
   if (request.complete || request.destroyed) return true;

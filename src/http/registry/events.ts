@@ -9,11 +9,11 @@ import type { OnRefused } from '../connection/refusals.ts';
 import { identify } from '../identify.ts';
 import { failure } from './envelope.ts';
 
-/** How often clients are asked whether they are still there, and still trusted, in milliseconds. */
+/** How often connections are checked: that clients respond and are still trusted, in milliseconds. */
 const checkInterval = 30_000;
-/** A client that leaves more than this unread is cut off, in bytes. */
+/** A client with more unread bytes than this is disconnected. */
 const unreadLimit = 4 * 1024 * 1024;
-/** Clients say nothing on this connection, in bytes. */
+/** The largest message from a client, in bytes: clients send nothing on this connection. */
 const messageLimit = 1024;
 
 interface Listening {
@@ -24,8 +24,8 @@ interface Listening {
 }
 
 /**
- * `/1.0/events`: a WebSocket on which a client hears of every change of its operations. It stays open until the client
- * leaves: clients take an early end for a failure of what they wait for.
+ * `/1.0/events`: a WebSocket on which a client gets every change of its operations. It stays open until the client
+ * disconnects: clients take an early end for a failure of what they wait for.
  */
 export class Events {
   readonly #access: Access;
@@ -48,12 +48,12 @@ export class Events {
     this.#timer = setInterval(() => void this.#check(), checkInterval).unref();
   }
 
-  /** How many clients listen. */
+  /** The number of listening clients. */
   get size(): number {
     return this.#listening.size;
   }
 
-  /** Answers a request to speak another protocol than HTTP on its connection. */
+  /** Answers a request to switch its connection to another protocol. */
   async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => socket.destroy());
     try {
@@ -70,7 +70,7 @@ export class Events {
     }
   }
 
-  /** Lets clients go as soon as nothing of theirs goes on, and takes no new ones. */
+  /** Disconnects clients as soon as they have no active operation, and accepts no new ones. */
   drain(): void {
     this.#closing = true;
     for (const { socket, identity } of this.#listening) {
@@ -108,7 +108,7 @@ export class Events {
     socket.terminate();
   }
 
-  /** Ends the connections of those that left without a word, and of those that are trusted no more. */
+  /** Ends the connections of clients that no longer respond or are no longer trusted. */
   async #check(): Promise<void> {
     for (const listening of this.#listening) {
       const { socket, request, answered } = listening;

@@ -9,12 +9,12 @@ import { type BlobBody, openBlob } from '../blob-body.ts';
 import type { Context } from '../context.ts';
 import { sendBytes } from '../send-bytes.ts';
 
-/** A stretch of an answer: text, or a blob. */
+/** A part of a response: text, or a blob. */
 type Piece = { text: Buffer } | ImageItem;
 
 /**
  * Sends the files of an image: a unified tarball as it is, the two files of a split image as multipart, metadata first.
- * The length is announced, so that clients show how far they are and see when the end is missing.
+ * The length is announced, so that clients show their progress and notice a missing end.
  */
 export async function sendExport(
   context: Context,
@@ -25,7 +25,7 @@ export async function sendExport(
   const suffix = async (item: ImageItem) => suffixOf(item, await contentOf(services.catalog, item));
   if (metadata === undefined) {
     context.set('Content-Type', 'application/octet-stream');
-    // Clients name the file they write by it.
+    // Clients use it as the name of the file that they write.
     context.set('Content-Disposition', `inline;filename=${fingerprint}${await suffix(root)}`);
     await send(context, [root], services.imageBytes);
     return;
@@ -52,7 +52,7 @@ export async function sendExport(
 }
 
 async function send(context: Context, pieces: Piece[], imageBytes: Pick<BlobStore, 'read'>): Promise<void> {
-  // Who left while the image was looked up needs no bytes.
+  // A client that disconnected during the lookup needs no bytes.
   if (context.res.destroyed) return;
   const body: (Uint8Array | BlobBody)[] = [];
   try {

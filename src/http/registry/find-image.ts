@@ -14,7 +14,7 @@ export interface ImageServices extends RegistryServices {
 type VisibleImage = Awaited<ReturnType<VisibleImages['find']>>;
 
 /**
- * The image of the path, as the client may see it, or with a secret as the one who asked for it may.
+ * The image of the path, as the client may see it, or with a secret, as the issuer of the secret may see it.
  * @throws HeadwaterError `not-found`
  */
 export async function findImage(
@@ -31,7 +31,7 @@ export async function findImage(
 
 /**
  * The image of the path, for a client that may change it.
- * @returns `own`: its versions that the client may change, one at least
+ * @returns `own`: its versions that the client may change, at least one
  * @throws HeadwaterError `not-found`, `forbidden`
  */
 export async function demandImage(

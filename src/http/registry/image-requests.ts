@@ -19,7 +19,7 @@ import { agentArchitecture } from './uploads/upload-headers.ts';
 
 const text = z.string().default('');
 
-/** The body of `POST /1.0/images` when it is no image itself (`api.ImagesPost` of LXD and Incus). */
+/** The body of `POST /1.0/images` when it is not an image (`api.ImagesPost` of LXD and Incus). */
 const imageRequest = z.object({
   filename: text,
   public: z.boolean().default(false),

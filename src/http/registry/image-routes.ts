@@ -32,7 +32,7 @@ export function imageRoutes(router: Routes, given: RegistryServices & { images: 
   router.post(`${path}/secret`, (context) => issueSecret(context, services));
 }
 
-/** Every way in: an upload, the announcement of one, or an image to be copied from elsewhere. */
+/** All ways to add an image: an upload, the announcement of one, or a copy from another server. */
 async function addImage(
   context: Context,
   services: RegistryServices & { tickets: PushTickets },
@@ -51,7 +51,7 @@ async function exportImage(context: RouteContext, services: ImageServices): Prom
   await sendExport(context, image, services);
 }
 
-/** Removes the versions that have these bytes, as far as the client may. */
+/** Removes the versions with these bytes that the client may remove. */
 async function removeImage(context: RouteContext, services: ImageServices): Promise<void> {
   const { own, identity, view } = await demandImage(context, services, 'remove');
   const { pushed } = catalogFor(context, services);
@@ -68,7 +68,7 @@ async function removeImage(context: RouteContext, services: ImageServices): Prom
   started(context, operation);
 }
 
-/** Looks for a newer version on the server that the image was copied from; a pushed or published one has none. */
+/** Looks for a newer version on the server from which the image was copied; a pushed or published image has none. */
 async function refreshImage(context: RouteContext, services: ImageServices): Promise<void> {
   const { identity, image, view } = await demandImage(context, services, 'publish');
   const actor = actorOf(services.access, identity, context.req);
@@ -85,7 +85,7 @@ async function refreshImage(context: RouteContext, services: ImageServices): Pro
   started(context, operation);
 }
 
-/** Makes a secret with which the daemon of the client can download the image. */
+/** Creates a secret with which the client's daemon can download the image. */
 async function issueSecret(context: RouteContext, services: ImageServices): Promise<void> {
   const identity = identityOf(context);
   const { view } = await findImage(context, services);

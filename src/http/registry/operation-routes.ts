@@ -6,7 +6,7 @@ import { type Context, identityOf, type Routes } from '../context.ts';
 import { sync } from './envelope.ts';
 import { isRecursive } from './listing/recursion.ts';
 
-/** `/1.0/operations`: clients look at what they started, wait for it, and cancel it. */
+/** `/1.0/operations`: clients read, await and cancel their operations. */
 export function operationRoutes(router: Routes, { operations }: { operations: Operations }): void {
   const demand = (context: Context & { params: Record<string, string | undefined> }): Operation => {
     return operations.demand(context.params['id'] ?? '', identityOf(context), single(context, 'secret'));

@@ -2,13 +2,13 @@ import { hash } from 'node:crypto';
 import type { Context } from '../context.ts';
 import { PreconditionFailed } from './errors.ts';
 
-/** The ETag of a value, without its quotes: of two that differ in anything, another. */
+/** The ETag of a value, without its quotes: different values have different ETags. */
 export function etagOf(value: unknown): string {
   return hash('sha256', JSON.stringify(value));
 }
 
 /**
- * Checks what the client says it has read (RFC 9110, section 13.1.1); one that says nothing wants no check.
+ * Checks the ETag that the client has read (RFC 9110, section 13.1.1); without one, there is no check.
  * @throws PreconditionFailed
  */
 export function assertUnchanged(context: Context, etag: string): void {

@@ -17,8 +17,8 @@ import type { RegistryServices } from './services.ts';
 const drainTimeout = 3_600_000;
 
 /**
- * What `lxc` and `incus` speak: the part of the LXD API that is about images, at `/` and under `/1.0`. Everything else
- * is passed on.
+ * The part of the LXD API that concerns images, for `lxc` and `incus`, at `/` and under `/1.0`. Everything else is
+ * passed on.
  */
 export function createRegistry(services: RegistryServices, sinks: ErrorSinks): Middleware {
   const router = new Router<RequestState>({ strict: true, sensitive: true });

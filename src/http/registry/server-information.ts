@@ -1,20 +1,20 @@
 import { identityOf, type Routes } from '../context.ts';
 import { sync } from './envelope.ts';
 
-/** What a server says of itself to the clients of LXD and Incus. */
+/** The description of the server for LXD and Incus clients. */
 export interface ServerInformation {
-  /** Unlike that of every other server: clients refuse to copy between two of one name and certificate. */
+  /** Unique: clients refuse to copy between two servers with the same name and certificate. */
   name: string;
   version: string;
-  /** `host:port`, where the daemons of clients may reach it too. */
+  /** `host:port`, where the daemons of clients can also reach it. */
   addresses: () => string[];
-  /** Undefined where a proxy does TLS. */
+  /** Undefined if a proxy terminates TLS. */
   certificate: () => { files: { certificate: string }; fingerprint: string } | undefined;
 }
 
-// What is advertised is what clients then rely on. Left out on purpose: `projects` and `images_all_projects`, of which
-// there are none; `api_filtering`, so that clients filter themselves; `explicit_trust_token`, with which LXD would no
-// longer take a shared secret; `image_registries`, with which LXD would refuse to push.
+// Clients rely on what is advertised. Omitted on purpose: `projects` and `images_all_projects`, of which there are
+// none; `api_filtering`, so that clients filter themselves; `explicit_trust_token`, with which LXD would no longer take
+// a shared secret; `image_registries`, with which LXD would refuse to push.
 const extensions = [
   'etag',
   'patch',
@@ -38,7 +38,7 @@ export function serverRoutes(router: Routes, { information }: { information: Ser
       api_status: 'stable',
       api_version: '1.0',
       auth: identity === undefined ? 'untrusted' : 'trusted',
-      // A client would take a public server for one that cannot be written to.
+      // A client would treat a public server as read-only.
       public: false,
       auth_methods: ['tls'],
     };
@@ -51,7 +51,7 @@ export function serverRoutes(router: Routes, { information }: { information: Ser
       ...common,
       environment: {
         addresses: information.addresses(),
-        // Images of any architecture are kept here; nothing runs.
+        // The server stores images of any architecture, and runs nothing.
         architectures: ['x86_64', 'aarch64', 'armv7l', 'i686', 'ppc64le', 'riscv64', 's390x'],
         ...(certificate === undefined
           ? {}

@@ -9,20 +9,20 @@ import type { Enrollment } from '../../registry/join/enrollment.ts';
 import type { Operations } from '../../registry/operations/operations.ts';
 import type { ServerInformation } from './server-information.ts';
 
-/** What the routes of the registry act on. */
+/** The services of the registry's routes. */
 export interface RegistryServices {
   catalog: Catalog;
-  /** Where the bytes of images come from. */
+  /** The source of the bytes of images. */
   imageBytes: Pick<BlobStore, 'read'>;
   access: Access;
   operations: Operations;
   enrollment: Enrollment;
   information: ServerInformation;
   receiver: Receiver;
-  /** From where images may be pulled. */
+  /** The addresses from which images may be pulled. */
   pulls: PullPolicy;
   imageServers: ImageServers;
   updates: AutoUpdates;
-  /** Bytes of one uploaded blob. */
+  /** The largest uploaded blob, in bytes. */
   uploadLimit: number;
 }

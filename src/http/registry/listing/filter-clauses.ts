@@ -5,7 +5,7 @@ type Operator = (typeof operators)[number];
 
 /** One condition of a filter, as in `not properties.os eq debian`. */
 export interface Clause {
-  /** How it is combined with what stands before it. */
+  /** How it is combined with the previous conditions. */
   join: 'and' | 'or';
   negated: boolean;
   field: string;
@@ -17,7 +17,7 @@ const lengthLimit = 1000;
 
 /**
  * Reads `?filter=`, in the grammar of LXD and Incus: `[not] FIELD OPERATOR VALUE`, joined by `and` and `or`, which are
- * applied from left to right. A value with blanks stands in double quotes; there are no parentheses.
+ * applied from left to right. A value with blanks is in double quotes; there are no parentheses.
  * @throws HeadwaterError `invalid`
  */
 export function parseClauses(text: string): Clause[] {

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FieldKind } from '../../../registry/image-view.ts';
 import { type Clause, parseClauses, wrong } from './filter-clauses.ts';
 
-/** Whether an entry of a list is wanted. */
+/** Whether an entry of a list matches. */
 export type ListFilter = (entry: object) => boolean;
 
 type Test = (value: unknown) => boolean;
@@ -12,13 +12,13 @@ type Test = (value: unknown) => boolean;
  */
 const programLimit = 500;
 const textLimit = 4096;
-/** How long entries are matched before other requests get their turn, in milliseconds. */
+/** How long entries are matched before other requests may run, in milliseconds. */
 const turnDuration = 10;
 
 /**
  * Reads `?filter=` of a list.
  * @param fields those of an entry
- * @returns undefined where everything is wanted
+ * @returns undefined if all entries match
  * @throws HeadwaterError `invalid`
  */
 export async function parseFilter(
@@ -37,7 +37,7 @@ export async function parseFilter(
     }, true);
 }
 
-/** The entries that a filter lets through; lets other requests have their turn between them. */
+/** The entries that match a filter; other requests may run in between. */
 export async function* filtered<Item>(
   items: AsyncIterable<Item>,
   isWanted: (item: Item) => boolean,
@@ -93,7 +93,7 @@ async function compareEqual(clause: Clause, kind: FieldKind): Promise<Test> {
 }
 
 function equalsBoolean({ field, value }: Clause): Test {
-  // What Go's strconv.ParseBool takes.
+  // The values that Go's strconv.ParseBool accepts.
   const isTrue = /^(1|t|T|TRUE|true|True)$/.test(value);
   if (!isTrue && !/^(0|f|F|FALSE|false|False)$/.test(value)) {
     throw wrong(`${field} is true or false, not ${JSON.stringify(value)}`);

@@ -5,7 +5,7 @@ import { plainName } from '../../../registry/image-view.ts';
 import type { ImageRequest } from '../../../registry/incoming/receiver.ts';
 import type { Context } from '../../context.ts';
 
-/** What the headers of an upload say: `X-LXD-…` or `X-Incus-…`. */
+/** The values in the headers of an upload: `X-LXD-…` or `X-Incus-…`. */
 export interface UploadHeaders extends ImageRequest {
   /** Of the operation that announced the upload. */
   secret?: string;
@@ -25,7 +25,7 @@ export function readUploadHeaders(context: Context): UploadHeaders {
     aliases: headers('aliases')
       .flatMap((text) => new URLSearchParams(text).getAll('alias'))
       .map((name) => ({ name: parseAlias(name) })),
-    // The daemons take these for true (shared.IsTrue).
+    // The daemons treat these as true (shared.IsTrue).
     public: /^(true|1|yes|on)$/i.test(header('public')),
     properties: propertiesIn(headers('properties')),
     profiles: profiles.length === 0 ? ['default'] : profiles,
@@ -44,7 +44,7 @@ function headersOf(request: IncomingMessage, name: string): string[] {
   return values.length > 0 ? values : given(`x-incus-${name}`);
 }
 
-/** Of a property that one header gives twice the first value counts, of one that two headers give the last, as in LXD. */
+/** If one header gives a property twice, the first value counts; if two headers give it, the last one, as in LXD. */
 function propertiesIn(headers: string[]): Record<string, string> {
   const properties = new Map<string, string>();
   for (const header of headers) {

@@ -14,15 +14,15 @@ import { actorOf } from '../../identify.ts';
 import { resourceOf, started } from '../envelope.ts';
 import { readUploadHeaders } from './upload-headers.ts';
 
-/** How long a sender may say nothing, in milliseconds. */
+/** How long a sender may send nothing, in milliseconds. */
 const silenceLimit = 5 * 60_000;
-/** How long the first byte of a body without a telling Content-Type may take, in milliseconds. */
+/** How long the first byte of a body may take whose Content-Type does not show its kind, in milliseconds. */
 const firstByteTimeout = 60_000;
 
 /**
- * Whether a body is an image, not a request for one, as LXD tells them apart: what says that it is JSON is a request,
- * what is multipart or says that it is bytes is an image. Of everything else (no Content-Type, curl's
- * application/x-www-form-urlencoded, application/x-tar) the first byte decides: no image begins with a brace.
+ * Whether a body is an image, not a request for one, by the rules of LXD: JSON is a request; multipart and octet-stream
+ * are images. For everything else (no Content-Type, curl's application/x-www-form-urlencoded, application/x-tar) the
+ * first byte decides: no image begins with a brace.
  */
 export async function isUpload(request: IncomingMessage): Promise<boolean> {
   const type = headerValue(request.headers['content-type'] ?? '');
@@ -31,7 +31,7 @@ export async function isUpload(request: IncomingMessage): Promise<boolean> {
   return (await firstByte(request)) !== '{'.charCodeAt(0);
 }
 
-/** The first byte of a body, which stays to be read; undefined when there is none. */
+/** The first byte of a body, without consuming it; undefined when there is none. */
 async function firstByte(request: IncomingMessage): Promise<number | undefined> {
   await new Promise<void>((resolve) => {
     const done = () => {
@@ -76,14 +76,14 @@ export async function receiveUpload(
     description: 'Uploading image',
     identity,
     resources: resourceOf(image.fingerprint),
-    // The daemon, whom we do not know, waits with it.
+    // The daemon, which is unknown to us, waits with it.
     metadata: { secret: randomBytes(32).toString('base64url') },
     work: () => Promise.resolve({ fingerprint: image.fingerprint, size: String(image.size) }),
   });
   started(context, operation);
 }
 
-/** What the announcement said counts; the daemon sends the fingerprint again. */
+/** The announcement counts; the daemon sends the fingerprint again. */
 function announced(said: ImageRequest, headers: ImageRequest): ImageRequest {
   const { fingerprint = headers.fingerprint } = said;
   if (headers.fingerprint !== undefined && headers.fingerprint !== fingerprint) {
@@ -113,7 +113,7 @@ async function* arriving(context: Context): AsyncGenerator<ArrivingFile> {
   }
 }
 
-/** The body. Left early, it stays open: its sender has yet to read the answer. */
+/** The body. If reading stops early, it stays open: its sender has yet to read the response. */
 async function* received(request: IncomingMessage): AsyncGenerator<Uint8Array> {
   request.setTimeout(silenceLimit, () => request.destroy());
   try {
