@@ -19,17 +19,23 @@ export class SigningThread {
   #source: SignerSource;
   #worker: Worker | undefined;
   #opened: Promise<unknown> = Promise.resolve();
+  readonly #program: URL;
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
   #isClosed = false;
 
-  private constructor(source: SignerSource) {
+  private constructor(source: SignerSource, program: URL) {
     this.#source = source;
+    this.#program = program;
   }
 
-  /** Starts one. @throws HeadwaterError `invalid` when the key cannot be used as it is */
-  static async start(source: SignerSource): Promise<SigningThread> {
-    const thread = new SigningThread(source);
+  /**
+   * Starts one.
+   * @param program what it runs, when that is not `signing-worker.ts`
+   * @throws HeadwaterError `invalid` when the key cannot be used as it is
+   */
+  static async start(source: SignerSource, program = workerFile()): Promise<SigningThread> {
+    const thread = new SigningThread(source, program);
     try {
       await thread.#ready();
       return thread;
@@ -74,7 +80,7 @@ export class SigningThread {
   async #ready(): Promise<void> {
     if (this.#isClosed) throw new HeadwaterError('unavailable', 'the server is stopping');
     if (this.#worker === undefined) {
-      const worker = new Worker(workerFile(), { name: 'signing' });
+      const worker = new Worker(this.#program, { name: 'signing' });
       worker.unref();
       worker.on('message', (message: FromSigningThread) => this.#hear(message));
       worker.on('error', (error: unknown) => this.#end(worker, messageOf(error)));
