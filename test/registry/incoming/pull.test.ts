@@ -1,76 +1,10 @@
-import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { generate } from 'selfsigned';
-import { expect, onTestFinished, test } from 'vitest';
-import { ended, type ImageBytes, makeImage, multipart } from '../../support/push-images.ts';
+import { expect, test } from 'vitest';
+import { ended, makeImage } from '../../support/push-images.ts';
 import { RegistryClient } from '../../support/registry-client.ts';
 import { TestServer } from '../../support/server.ts';
+import { FakeDaemon, pull } from './fake-daemon.ts';
 
 const local = { registry: { pullFrom: ['127.0.0.1'] } };
-
-/** What a daemon answers with, as far as it gives an image to whoever knows the secret. */
-class FakeDaemon {
-  readonly requests: string[] = [];
-  readonly certificate: string;
-  readonly #server: Server;
-
-  private constructor(certificate: string, server: Server) {
-    this.certificate = certificate;
-    this.#server = server;
-  }
-
-  static async start(image: ImageBytes, options: { cutAt?: number } = {}): Promise<FakeDaemon> {
-    const { cert, private: key } = await generate([{ name: 'commonName', value: 'elsewhere' }], {
-      algorithm: 'sha256',
-    });
-    const server = createServer({ cert, key });
-    const daemon = new FakeDaemon(cert, server);
-    server.on('request', (request, response) => {
-      daemon.requests.push(request.url ?? '');
-      const url = new URL(request.url ?? '', 'https://daemon');
-      if (url.searchParams.get('secret') !== 'sesame') {
-        response.writeHead(404, { 'content-type': 'application/json' });
-        response.end(JSON.stringify({ type: 'error', error: 'Image not found', error_code: 404 }));
-      } else if (url.pathname.endsWith('/export')) {
-        const { body, contentType } = multipart([
-          ['metadata', image.metadata],
-          ['rootfs', image.root],
-        ]);
-        response.writeHead(200, { 'content-type': contentType });
-        if (options.cutAt === undefined) response.end(body);
-        else response.write(body.subarray(0, options.cutAt), () => response.destroy());
-      } else {
-        response.writeHead(200, { 'content-type': 'application/json' });
-        const size = image.metadata.length + image.root.length;
-        const metadata = {
-          fingerprint: image.fingerprint,
-          size,
-          properties: { color: 'blue' },
-          expires_at: '2030-01-01T00:00:00Z',
-        };
-        response.end(JSON.stringify({ type: 'sync', metadata }));
-      }
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    onTestFinished(() => {
-      server.closeAllConnections();
-      server.close();
-    });
-    return daemon;
-  }
-
-  get url(): string {
-    return `https://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-}
-
-function pull(client: RegistryClient, source: Record<string, unknown>, aliases?: { name: string }[]) {
-  const body = {
-    aliases,
-    source: { type: 'image', mode: 'pull', protocol: 'lxd', project: 'default', ...source },
-  };
-  return client.request('POST', '/1.0/images', { json: body });
-}
 
 test('a private image is pulled from a daemon whose certificate the client named', async () => {
   const server = await TestServer.start(local);
