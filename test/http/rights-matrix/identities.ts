@@ -22,7 +22,8 @@ export interface Identity {
   isAdministrator: boolean;
   /** Limited neither to streams nor to names. */
   knowsAllStreams: boolean;
-  send(method: string, path: string, json?: unknown): Promise<Answer>;
+  /** @param body bytes as they are, anything else as JSON */
+  send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
   /** Listens to events. @throws Error with the status when that is refused */
   listen(): Promise<EventsConnection>;
 }
@@ -46,8 +47,8 @@ export async function createIdentities(world: World): Promise<Identity[]> {
   };
   const sender =
     (agent: Agent, authorization?: string): Identity['send'] =>
-    (method, path, json) =>
-      send(agent, server.url(''), { method, path, authorization, json });
+    (method, path, body, headers = {}) =>
+      send(agent, server.url(''), { method, path, authorization, body, headers });
   const listener =
     (tls: { cert?: string; key?: string }, authorization?: string): Identity['listen'] =>
     () =>
@@ -83,7 +84,8 @@ export async function createIdentities(world: World): Promise<Identity[]> {
       method: 'POST',
       path: '/1.0/certificates',
       authorization: undefined,
-      json: body,
+      body,
+      headers: {},
     });
     if (status !== 201) throw new Error(`could not join: ${status}`);
     return {
@@ -145,19 +147,27 @@ function agentOf(tls: { cert?: string; key?: string }): Agent {
 async function send(
   agent: Agent,
   origin: string,
-  request: { method: string; path: string; authorization: string | undefined; json: unknown },
+  request: {
+    method: string;
+    path: string;
+    authorization: string | undefined;
+    body: unknown;
+    headers: Record<string, string>;
+  },
 ): Promise<Answer> {
-  const { method, path, authorization, json } = request;
+  const { method, path, authorization, body } = request;
+  const isJson = body !== undefined && !Buffer.isBuffer(body);
   const response = await agent.request({
     origin,
     path,
     method: method as Dispatcher.HttpMethod,
     headers: {
       'accept-encoding': 'gzip',
-      ...(json === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(isJson ? { 'content-type': 'application/json' } : {}),
       ...(authorization === undefined ? {} : { authorization }),
+      ...request.headers,
     },
-    ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+    ...(body === undefined ? {} : { body: isJson ? JSON.stringify(body) : (body as Buffer) }),
   });
   const bytes = Buffer.from(await response.body.arrayBuffer());
   const headers = response.headers as Record<string, string>;

@@ -55,9 +55,9 @@ export function absent(names: Names): Names {
   };
 }
 
-/** A server with something of everybody's. */
-export async function createWorld(): Promise<World> {
-  const mirror = { ...definition('http://127.0.0.1:1/zqupstream'), name: 'zqmirror', enabled: false };
+/** A server with something of everybody's. @param options.mirrors whether its mirror may run: metrics name it then */
+export async function createWorld({ mirrors = false } = {}): Promise<World> {
+  const mirror = { ...definition('http://127.0.0.1:1/zqupstream'), name: 'zqmirror', enabled: mirrors };
   const { key } = await scratchKey();
   const server = await TestServer.start(
     {
