@@ -1,11 +1,14 @@
 import { defineConfig } from 'vitest/config';
 
-/** Tests that take minutes, or need a real S3 service: short forms of long trials, and everything against Ceph. */
+/**
+ * Tests that take minutes, or need a real S3 service: short forms of long trials, long forms of unit tests (`.trial`), and
+ * everything against Ceph.
+ */
 export const trials = [
   'test/torture/**/*.test.ts',
   'test/fuzz/**/*.test.ts',
-  'test/**/*.ceph.test.ts',
   'test/**/*.trial.test.ts',
+  'test/**/*.ceph.test.ts',
 ];
 
 export default defineConfig({
