@@ -1,7 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:https';
 import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
@@ -12,8 +15,41 @@ import { makeSmallImage } from './small-images.ts';
 
 const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
-/** Where {@link ChildServer.publish} publishes. */
+/** Where {@link ChildServer.publish} and {@link PreparedImage} publish. */
 export const imagePath = '/images/debian/bookworm/amd64/default/20260101_0000/rootfs.squashfs';
+
+/** A data directory with one image, on whose copies the servers of a test file start. */
+export class PreparedImage {
+  readonly #directory: string;
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Makes one. @param size bytes of the image, about */
+  static async make(size: number): Promise<PreparedImage> {
+    const directory = await mkdtemp(join(tmpdir(), 'headwater-test-'));
+    await publishImage(size, directory);
+    return new PreparedImage(directory);
+  }
+
+  /** Starts a server on a copy, which ends with the test. */
+  async start(settings: string[] = []): Promise<ChildServer> {
+    const copy = await scratchDirectory();
+    await cp(this.#directory, copy, { recursive: true });
+    return await ChildServer.start(settings, copy);
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.#directory, { recursive: true });
+  }
+}
+
+async function publishImage(size: number, dataDir: string): Promise<void> {
+  const { directory, metadata, root } = await makeSmallImage({ size });
+  await run(process.execPath, [program, 'publish', metadata, root, '--data-dir', dataDir]);
+  await rm(directory, { recursive: true });
+}
 
 /** The built program as a server in a process of its own, whose memory and open files can be measured. */
 export class ChildServer {
@@ -56,8 +92,7 @@ export class ChildServer {
 
   /** Publishes an image with about `size` bytes, and waits until the server has it. */
   async publish(size: number): Promise<void> {
-    const image = await makeSmallImage({ size });
-    await run(process.execPath, [program, 'publish', image.metadata, image.root, '--data-dir', this.dataDir]);
+    await publishImage(size, this.dataDir);
   }
 
   /** The secret of a new token that may publish. */

@@ -1,10 +1,16 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { ChildServer, imagePath } from '../../support/child-server.ts';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { ChildServer, imagePath, PreparedImage } from '../../support/child-server.ts';
 
 const get = (path: string, headers = '') => `GET ${path} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`;
 const polled = { timeout: 20_000, interval: 100 };
+
+let prepared: PreparedImage;
+beforeAll(async () => {
+  prepared = await PreparedImage.make(24_000_000);
+});
+afterAll(() => prepared.remove());
 
 /** What arrives on a connection until it has `count` responses or closes; each response with its body. */
 async function responses(socket: Socket, count: number): Promise<{ head: string; body: Buffer }[]> {
@@ -35,9 +41,8 @@ describe.each([
   { scheme: 'plain HTTP', plain: true },
 ])('over $scheme', ({ plain }) => {
   test('a thousand pipelined requests that nobody reads hold one file and no memory', async () => {
-    const server = await ChildServer.start();
-    await server.publish(24_000_000);
-    await expect.poll(async () => (await server.request(imagePath)).status, polled).toBe(200);
+    const server = await prepared.start();
+    expect((await server.request(imagePath)).status).toBe(200);
     const before = { memory: server.memory, descriptors: server.descriptors };
     const sockets = await Promise.all(Array.from({ length: 5 }, () => server.connect({ plain })));
     for (const socket of sockets) socket.write(get(imagePath).repeat(1000));
@@ -50,9 +55,8 @@ describe.each([
   });
 
   test('pipelined requests are all answered, in their order', async () => {
-    const server = await ChildServer.start();
-    await server.publish(1_000_000);
-    await expect.poll(async () => (await server.request(imagePath)).status, polled).toBe(200);
+    const server = await prepared.start();
+    expect((await server.request(imagePath)).status).toBe(200);
     const socket = await server.connect({ plain });
     const count = 1200;
     let text = '';
@@ -68,9 +72,8 @@ describe.each([
   });
 
   test('a client that takes nothing for the timeout is disconnected, logged and counted', async () => {
-    const server = await ChildServer.start(['limits.sendTimeout=4s', 'log.format=json']);
-    await server.publish(24_000_000);
-    await expect.poll(async () => (await server.request(imagePath)).status, polled).toBe(200);
+    const server = await prepared.start(['limits.sendTimeout=4s', 'log.format=json']);
+    expect((await server.request(imagePath)).status).toBe(200);
     const before = server.descriptors;
     const sockets = await Promise.all(
       [imagePath, imagePath].map(async (path) => {
@@ -87,9 +90,8 @@ describe.each([
   });
 
   test('what a client asked for is released when it hangs up, at any moment', async () => {
-    const server = await ChildServer.start();
-    await server.publish(24_000_000);
-    await expect.poll(async () => (await server.request(imagePath)).status, polled).toBe(200);
+    const server = await prepared.start();
+    expect((await server.request(imagePath)).status).toBe(200);
     const before = server.descriptors;
     for (let round = 0; round < 40; round++) {
       const socket = await server.connect({ plain });
@@ -144,8 +146,7 @@ describe('requests under way', () => {
 
   /** Downloads that are not read, from one address. */
   async function occupy(server: ChildServer, count: number, from: string, headers = ''): Promise<Socket[]> {
-    await server.publish(24_000_000);
-    await expect.poll(async () => (await server.request(imagePath)).status, polled).toBe(200);
+    expect((await server.request(imagePath)).status).toBe(200);
     const before = server.descriptors;
     const sockets = await Promise.all(Array.from({ length: count }, () => server.connect({ from })));
     for (const socket of sockets) socket.write(get(imagePath, headers));
@@ -154,7 +155,7 @@ describe('requests under way', () => {
   }
 
   test('of one address are bounded; health checks are answered', async () => {
-    const server = await ChildServer.start(settings);
+    const server = await prepared.start(settings);
     const from = '127.0.0.4';
     const sockets = await occupy(server, 3, from);
     const refused = await server.request('/streams/v1/images.json', { from });
@@ -172,7 +173,7 @@ describe('requests under way', () => {
   });
 
   test('behind a trusted proxy the client counts, not the proxy', async () => {
-    const server = await ChildServer.start([...settings, 'limits.connectionsPerAddress=1']);
+    const server = await prepared.start([...settings, 'limits.connectionsPerAddress=1']);
     const from = '127.0.0.8';
     await occupy(server, 3, from, 'X-Forwarded-For: 192.0.2.1\r\n');
     const via = async (client: string) =>
@@ -184,9 +185,8 @@ describe('requests under way', () => {
 });
 
 test('an upgrade in the midst of a response closes the connection', async () => {
-  const server = await ChildServer.start();
-  await server.publish(24_000_000);
-  await expect.poll(async () => (await server.request(imagePath)).status, polled).toBe(200);
+  const server = await prepared.start();
+  expect((await server.request(imagePath)).status).toBe(200);
   const before = server.descriptors;
   const socket = await server.connect();
   socket.write(get(imagePath) + get('/1.0/events', 'Connection: Upgrade\r\nUpgrade: websocket\r\n'));

@@ -1,15 +1,21 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { expect, test } from 'vitest';
-import { ChildServer, imagePath } from '../../support/child-server.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { imagePath, PreparedImage } from '../../support/child-server.ts';
 
 const polled = { timeout: 30_000, interval: 100 };
+
+let prepared: PreparedImage;
+beforeAll(async () => {
+  prepared = await PreparedImage.make(24_000_000);
+});
+afterAll(() => prepared.remove());
+
 /** What README promises, in MiB. */
 const bound = 300;
 
 test('a thousand downloads at once take little memory, and two files each', async () => {
-  const server = await ChildServer.start();
-  await server.publish(24_000_000);
+  const server = await prepared.start();
   await expect.poll(async () => (await server.request(imagePath)).status, polled).toBe(200);
   const before = { memory: server.memory, descriptors: server.descriptors };
   const sockets: Socket[] = [];
@@ -27,8 +33,7 @@ test('a thousand downloads at once take little memory, and two files each', asyn
 }, 240_000);
 
 test('an export that is left half way closes both files', async () => {
-  const server = await ChildServer.start();
-  await server.publish(24_000_000);
+  const server = await prepared.start();
   const list = async () => JSON.parse((await server.request('/1.0/images')).body) as { metadata: string[] };
   await expect.poll(async () => (await list()).metadata.length, polled).toBe(1);
   const path = `${(await list()).metadata[0]}/export`;
