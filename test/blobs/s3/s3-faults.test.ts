@@ -8,6 +8,9 @@ import { leftoversOf, s3Options } from './s3-fixture.ts';
 
 const mebibyte = 1024 * 1024;
 const partSize = 5 * mebibyte;
+/** As little as there are parts of, for what does not depend on how many there are. */
+const twoParts = partSize + 123_457;
+/** More than the connections on the way hold. */
 const severalParts = 3 * partSize + 123_457;
 
 const isPart = ({ method, path }: SeenRequest) => method === 'PUT' && path.includes('partNumber=');
@@ -51,26 +54,26 @@ describeWithCeph('S3 store behind a bad network', (service) => {
 
   describe('reading', () => {
     test('goes on where the connection broke', async () => {
-      const blob = sample(severalParts);
+      const blob = sample(twoParts);
       await put(store, blob);
-      proxy.inject({ do: { kind: 'cut-answer', after: 3 * mebibyte }, when: isRead, times: 3 });
+      proxy.inject({ do: { kind: 'cut-answer', after: mebibyte }, when: isRead, times: 3 });
       expect((await get(store, blob.digest)).equals(blob.bytes)).toBe(true);
       const ranges = proxy.requests.filter(isRead).map(({ headers }) => headers.range);
       expect(ranges).toHaveLength(4);
       expect(ranges[0]).toBeUndefined();
-      for (const range of ranges.slice(1)) expect(range).toMatch(/^bytes=[1-9]\d+-15852096$/);
+      for (const range of ranges.slice(1)) expect(range).toMatch(/^bytes=[1-9]\d+-5366336$/);
     });
 
     test('of a range goes on within the range', async () => {
-      const blob = sample(severalParts);
+      const blob = sample(twoParts);
       await put(store, blob);
       proxy.inject({ do: { kind: 'cut-answer', after: mebibyte }, when: isRead, times: 2 });
-      const read = await get(store, blob.digest, { start: 1000, end: 10 * mebibyte });
-      expect(read.equals(blob.bytes.subarray(1000, 10 * mebibyte + 1))).toBe(true);
+      const read = await get(store, blob.digest, { start: 1000, end: 4 * mebibyte });
+      expect(read.equals(blob.bytes.subarray(1000, 4 * mebibyte + 1))).toBe(true);
     });
 
     test('goes on after a stall', async () => {
-      const blob = sample(severalParts);
+      const blob = sample(twoParts);
       await put(store, blob);
       proxy.inject({ do: { kind: 'hold-answer', after: 2 * mebibyte }, when: isRead, times: 1 });
       expect((await get(impatient(), blob.digest)).equals(blob.bytes)).toBe(true);
@@ -109,7 +112,7 @@ describeWithCeph('S3 store behind a bad network', (service) => {
     });
 
     test('fails when connections always break before a byte comes', async () => {
-      const blob = sample(severalParts);
+      const blob = sample(twoParts);
       await put(store, blob);
       proxy.inject({ do: { kind: 'cut-answer', after: mebibyte }, when: isRead, times: 1 });
       proxy.inject({ do: { kind: 'cut-answer', after: 0 }, when: isRead });
@@ -129,7 +132,7 @@ describeWithCeph('S3 store behind a bad network', (service) => {
       ['500', { kind: 'answer', status: 500 }],
       ['a lost answer', { kind: 'lose-answer' }],
     ] as const)('are repeated after %s', async (_, fault) => {
-      const blob = sample(severalParts);
+      const blob = sample(twoParts);
       proxy.inject({ do: fault, when: isPart, times: 2 });
       proxy.inject({ do: fault, when: isCompletion, times: 1 });
       proxy.inject({ do: fault, when: isCopy, times: 1 });
@@ -140,14 +143,14 @@ describeWithCeph('S3 store behind a bad network', (service) => {
     });
 
     test('are repeated after a stall', async () => {
-      const blob = sample(severalParts);
+      const blob = sample(twoParts);
       proxy.inject({ do: { kind: 'stall' }, when: isPart, times: 1 });
       await put(impatient(), blob);
       expect((await get(store, blob.digest)).equals(blob.bytes)).toBe(true);
     });
 
     test('are repeated when their bytes were damaged on the way', async () => {
-      for (const size of [1000, severalParts]) {
+      for (const size of [1000, twoParts]) {
         const blob = sample(size);
         proxy.inject({
           do: { kind: 'corrupt-request', at: 500 },
@@ -160,7 +163,7 @@ describeWithCeph('S3 store behind a bad network', (service) => {
     });
 
     test('that succeeded without an answer are not taken for failures', async () => {
-      const blob = sample(severalParts);
+      const blob = sample(twoParts);
       const body = '<Error><Code>NoSuchUpload</Code></Error>';
       proxy.inject({ do: { kind: 'lose-answer' }, when: isCompletion, times: 1 });
       proxy.inject({ do: { kind: 'answer', status: 404, body }, when: isCompletion, times: 1 });
@@ -218,17 +221,17 @@ describeWithCeph('S3 store behind a bad network', (service) => {
       const body =
         '<Error><Code>InternalError</Code><Message>We encountered an internal error</Message></Error>';
       proxy.inject({ do: { kind: 'answer', status: 200, body }, when: isCompletion });
-      await expect(put(store, sample(severalParts))).rejects.toMatchObject({ kind: 'unavailable' });
+      await expect(put(store, sample(twoParts))).rejects.toMatchObject({ kind: 'unavailable' });
       await expectNoTrace();
     });
 
     test('when the copy to its place fails', async () => {
       proxy.inject({ do: { kind: 'answer', status: 500 }, when: isCopy });
-      await expect(put(store, sample(severalParts))).rejects.toMatchObject({ kind: 'unavailable' });
+      await expect(put(store, sample(twoParts))).rejects.toMatchObject({ kind: 'unavailable' });
       await expectNoTrace();
     });
 
-    test.each([1000, severalParts])('when the quota is used up: %i bytes', async (size) => {
+    test.each([1000, twoParts])('when the quota is used up: %i bytes', async (size) => {
       const body = '<Error><Code>QuotaExceeded</Code></Error>';
       proxy.inject({ do: { kind: 'answer', status: 403, body }, when: ({ method }) => method === 'PUT' });
       await expect(put(store, sample(size))).rejects.toMatchObject({ kind: 'no-space' });
