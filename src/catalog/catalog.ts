@@ -1,4 +1,5 @@
 import { Audit } from './audit.ts';
+import { Bundles } from './bundles/bundles.ts';
 import type { Actor } from './database/audit-record.ts';
 import { type ChangeFeed, Changes, PolledFeed } from './database/change-feed.ts';
 import { Database, type OnCommitted } from './database/database.ts';
@@ -38,6 +39,7 @@ export class Catalog {
   readonly sources: Sources;
   readonly storage: Storage;
   readonly streams: Streams;
+  readonly bundles: Bundles;
   readonly #database: Database;
 
   private constructor(database: Database) {
@@ -59,6 +61,7 @@ export class Catalog {
     this.sources = new Sources(database);
     this.storage = new Storage(database);
     this.streams = new Streams(database);
+    this.bundles = new Bundles(database);
   }
 
   /**

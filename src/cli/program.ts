@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { version } from '../version.ts';
+import { addBundleCommand } from './commands/bundles/bundle.ts';
 import { addAuditCommand } from './commands/identities/audit.ts';
 import { addClientCommand } from './commands/identities/client.ts';
 import { addTokenCommand } from './commands/identities/token.ts';
@@ -35,6 +36,7 @@ export function createProgram(output: Output): Command {
   addPublishCommand(program, output);
   addIndexCommand(program, output);
   addMirrorCommand(program, output);
+  addBundleCommand(program, output);
   addListCommand(program, output);
   addShowCommand(program, output);
   addRemoveCommand(program, output);

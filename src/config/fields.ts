@@ -98,6 +98,11 @@ export const streamName = text(
   (value) => /^[a-z0-9][a-z0-9._+~-]{0,63}$/.test(value) && !value.includes('..') && value !== 'index',
 );
 
+/** The name of a site: it is part of file names, also on FAT. */
+export const siteName = text('the name of a site: at most 32 lower-case letters, digits and -', (value) =>
+  /^[a-z0-9][a-z0-9-]{0,31}$/.test(value),
+);
+
 export function isHost(value: string): boolean {
   return isIP(value) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(value);
 }

@@ -10,6 +10,7 @@ import {
   networks,
   path,
   period,
+  siteName,
   streamName,
   text,
 } from './fields.ts';
@@ -92,6 +93,8 @@ export const schema = z.strictObject({
   streams: streams.prefault({ images: { public: true } }),
   /** The OpenPGP key that signs the documents. */
   signing: signing.prefault({}),
+  /** The name of this site in the bundles that it writes; the name of the machine when left out. */
+  site: siteName.exactOptional(),
   /** Milliseconds for which removed versions stay fetchable. */
   gracePeriod: duration.prefault('6h'),
   /** How blobs are removed from the store. */

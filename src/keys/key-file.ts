@@ -72,6 +72,12 @@ export async function armored(type: number, bytes: Uint8Array): Promise<string> 
   return armor(type, bytes, undefined, undefined, undefined, true);
 }
 
+/** A signature as text. */
+export async function armoredSignature(signature: Uint8Array): Promise<string> {
+  const { enums } = await import('openpgp');
+  return await armored(enums.armor.signature, signature);
+}
+
 /** Writes a text that only the owner may read, durably and whole. The directory is created with mode 0700. */
 export async function writeSecret(path: string, text: string, options: { replace: boolean }): Promise<void> {
   const directory = dirname(path);

@@ -3,6 +3,7 @@ import type { Backoff } from '../async/backoff.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { AllowedUpstream } from '../config/upstream-fields.ts';
 import { HeadwaterError } from '../errors.ts';
+import { Verifier } from '../keys/verifier.ts';
 import { defined } from '../model/defined.ts';
 import type { ArrivingFile } from '../publish/push.ts';
 import { type FoundImage, ImageSearch, type WantedImage } from '../simplestreams/read/image-search.ts';
@@ -13,7 +14,6 @@ import { Selection } from './plan/selection.ts';
 import { type KnownDocuments, UpstreamDocuments } from './upstream/documents.ts';
 import type { Downloader } from './upstream/downloader.ts';
 import { openDownloader } from './upstream/open-downloader.ts';
-import { Verifier } from './upstream/signature.ts';
 
 /** Shorter than a mirror's: a client waits for the image. */
 const backoff: Backoff = { attempts: 3, firstDelay: 500, longestDelay: 5000 };

@@ -21,6 +21,7 @@ const word = fc.stringMatching(/^[a-z][a-z0-9]{2,20}$/);
 const texts: Record<string, fc.Arbitrary<string>> = {
   'listen.address': word,
   'listen.port': fc.nat(65_535).map(String),
+  site: word,
   publicUrl: word.map((host) => `https://${host}.example`),
   dataDir: word.map((name) => `/${name}`),
   tls: fc.constantFrom('off', 'self-signed'),
@@ -90,6 +91,7 @@ test('"config check" prints every setting', () => {
   const config = loaded({
     env: {},
     overrides: {
+      site: 'hq',
       publicUrl: 'https://images.example.com',
       trustedProxies: ['127.0.0.1', '10.0.0.0/8'],
       limits: { auditEntries: 5000 },

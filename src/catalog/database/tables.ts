@@ -179,4 +179,25 @@ export interface Tables {
     report: string | null;
     error: string | null;
   };
+  /** Bundles that were written for sites without a network. */
+  bundles: {
+    /** The site that receives it. */
+    site: string;
+    sequence: number;
+    /** SHA-256 of the manifest. */
+    identity: string;
+    /** The bytes that were signed. */
+    manifest: string;
+    /** Armored. */
+    signature: string;
+    label: string | null;
+    /** Of the blobs that it carries. */
+    bytes: number;
+    volume_count: number;
+    created_at: number;
+    /** Null while it is being written. */
+    finished_at: number | null;
+  };
+  /** The blobs that bundles carry. */
+  bundle_blobs: { site: string; sequence: number; digest: string };
 }

@@ -1,11 +1,11 @@
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
+import { Verifier } from '../../keys/verifier.ts';
 import { BlobDownloads } from '../download/blob-downloads.ts';
 import { downloadsDirectory } from '../download/download-directories.ts';
 import type { MirrorServices } from '../mirror-services.ts';
 import { UpstreamDocuments } from '../upstream/documents.ts';
 import type { DownloaderOptions } from '../upstream/downloader.ts';
 import { openDownloader } from '../upstream/open-downloader.ts';
-import { Verifier } from '../upstream/signature.ts';
 
 /** The documents and files of an upstream. */
 export interface OpenUpstream {

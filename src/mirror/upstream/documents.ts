@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { type ErrorKind, HeadwaterError, isKind, jsonProblem } from '../../errors.ts';
+import { type Verifier, withoutSignature } from '../../keys/verifier.ts';
 import { defined } from '../../model/defined.ts';
 import { type Index, type IndexEntry, readIndex } from '../../simplestreams/read/index-document.ts';
-import { type Verifier, withoutSignature } from './signature.ts';
 
 /** Validators for conditional requests (RFC 9110, section 8.8). */
 export interface Validators {

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { HeadwaterError, messageOf } from '../../errors.ts';
 import { fileError } from '../../files/file-error.ts';
-import { Verifier } from './signature.ts';
+import { Verifier } from '../../keys/verifier.ts';
 
 /**
  * Reads the certificate authorities that a mirror's definition names, as PEM.

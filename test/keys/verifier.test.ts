@@ -1,10 +1,10 @@
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Verifier, withoutSignature } from '../../../src/mirror/upstream/signature.ts';
-import { scratchDirectory } from '../../support/catalog.ts';
-import { demand, lacks } from '../../support/needs.ts';
-import { SigningKey } from './gpg.ts';
+import { Verifier, withoutSignature } from '../../src/keys/verifier.ts';
+import { SigningKey } from '../mirror/upstream/gpg.ts';
+import { scratchDirectory } from '../support/catalog.ts';
+import { demand, lacks } from '../support/needs.ts';
 
 const isUnsigned = lacks('gpg');
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Key, KeyID, PublicKey, VerifyMessageResult } from 'openpgp';
-import { HeadwaterError, messageOf } from '../../errors.ts';
-import { fileError } from '../../files/file-error.ts';
+import { HeadwaterError, messageOf } from '../errors.ts';
+import { fileError } from '../files/file-error.ts';
 
 type VerificationResult = VerifyMessageResult['signatures'][number];
 

@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto';
+import { type FileHandle, open, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { fileError } from '../../files/file-error.ts';
+import { removeFile, syncDirectory } from '../../files/file-system.ts';
+
+/** Bytes gathered for one write: small members and padding come in small pieces. */
+const writeSize = 1024 * 1024;
+
+/**
+ * Writes a volume, which has its final name only when all of it is on the disk.
+ * @param onBytes told how many more bytes were written
+ * @returns its SHA-256, in hexadecimal
+ * @throws HeadwaterError `no-space` when the medium is full; what the source throws. Nothing is left in both cases
+ */
+export async function writeVolume(
+  path: string,
+  source: AsyncIterable<Uint8Array>,
+  onBytes: (count: number) => void = () => undefined,
+): Promise<string> {
+  const partial = `${path}.partial`;
+  const hash = createHash('sha256');
+  try {
+    const handle = await open(partial, 'w', 0o644);
+    try {
+      for await (const block of gathered(source)) {
+        hash.update(block);
+        await writeAll(handle, block);
+        onBytes(block.length);
+      }
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(partial, path);
+    await syncDirectory(dirname(path));
+  } catch (error) {
+    await removeFile(partial);
+    throw fileError(error, { path, doing: 'write', isInput: true });
+  }
+  return hash.digest('hex');
+}
+
+/** The same bytes in blocks of at least {@link writeSize}, but for the last. A block is valid until the next is asked for. */
+async function* gathered(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const block = Buffer.allocUnsafeSlow(writeSize);
+  let filled = 0;
+  for await (const chunk of source) {
+    for (let at = 0; at < chunk.length; ) {
+      const part = chunk.subarray(at, at + writeSize - filled);
+      block.set(part, filled);
+      filled += part.length;
+      at += part.length;
+      if (filled === writeSize) {
+        yield block;
+        filled = 0;
+      }
+    }
+  }
+  if (filled > 0) yield block.subarray(0, filled);
+}
+
+async function writeAll(handle: FileHandle, block: Uint8Array): Promise<void> {
+  for (let at = 0; at < block.length; ) {
+    const { bytesWritten } = await handle.write(block, at, block.length - at);
+    at += bytesWritten;
+  }
+}

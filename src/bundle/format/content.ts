@@ -1,0 +1,30 @@
+import { identityOf } from './manifest.ts';
+import type { Manifest } from './manifest-schema.ts';
+import { blobMembers, endMember } from './members.ts';
+import { type VolumeContent, type VolumeHead, volumeSize } from './volume-bytes.ts';
+
+/** What a volume of a bundle has, in which order. */
+export function contentOf(manifest: Manifest, head: VolumeHead, volume: number): VolumeContent {
+  return { head, members: blobMembers(manifest.carried, volume), tail: [], mtime: mtimeOf(manifest) };
+}
+
+/**
+ * What a stream has: everything in one archive. Its last member tells that it was not cut.
+ * @param bytes the manifest as it is signed
+ */
+export function streamContent(manifest: Manifest, head: VolumeHead, bytes: Uint8Array): VolumeContent {
+  const end = { bundle: identityOf(bytes), blobs: manifest.carried.length };
+  const tail = [{ name: endMember, bytes: Buffer.from(`${JSON.stringify(end)}\n`) }];
+  return { head, members: blobMembers(manifest.carried, 1), tail, mtime: mtimeOf(manifest) };
+}
+
+/** The bytes that the volumes of a bundle take, to the byte. */
+export function sizeOfVolumes(manifest: Manifest, head: VolumeHead): number[] {
+  return Array.from({ length: manifest.volumes.count }, (_, index) =>
+    volumeSize(contentOf(manifest, head, index + 1)),
+  );
+}
+
+function mtimeOf({ created }: Manifest): number {
+  return Math.floor(Date.parse(created) / 1000);
+}

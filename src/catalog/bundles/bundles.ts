@@ -1,0 +1,166 @@
+import type { Selectable } from 'kysely';
+import { HeadwaterError } from '../../errors.ts';
+import type { Database } from '../database/database.ts';
+import type { Tables } from '../database/tables.ts';
+
+/** A bundle that was written, or is being written. */
+export interface LedgerEntry {
+  to: string;
+  sequence: number;
+  /** The SHA-256 of its manifest. */
+  identity: string;
+  createdAt: Date;
+  label: string | null;
+  /** Bytes of the blobs that it carries. */
+  bytes: number;
+  volumeCount: number;
+  /** Undefined while it is being written. */
+  finishedAt: Date | undefined;
+}
+
+/** A bundle with what is needed to write it once more. */
+export interface WrittenBundle extends LedgerEntry {
+  /** The bytes that were signed. */
+  manifest: string;
+  /** Armored. */
+  signature: string;
+}
+
+/** A bundle that begins to be written. */
+export type NewBundle = Omit<WrittenBundle, 'finishedAt'> & {
+  /** The digests of the blobs that it carries, in hexadecimal. */
+  carried: readonly string[];
+};
+
+/** Rows that one statement takes: SQLite allows 32766 values. */
+const batchSize = 5000;
+
+/** The ledger of bundles: what was written for which site. */
+export class Bundles {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /**
+   * Records that a bundle begins to be written. It takes the place of one for the same site that was never finished.
+   * @throws HeadwaterError `conflict` when another process has written a bundle for the site meanwhile
+   */
+  async begin(bundle: NewBundle): Promise<void> {
+    const { to, sequence } = bundle;
+    await this.#database.change(async (change) => {
+      for (const table of ['bundle_blobs', 'bundles'] as const) {
+        await change.db
+          .deleteFrom(table)
+          .where('site', '=', to)
+          .where('sequence', 'in', (select) =>
+            select
+              .selectFrom('bundles as unfinished')
+              .select('unfinished.sequence')
+              .where('unfinished.site', '=', to)
+              .where('unfinished.finished_at', 'is', null),
+          )
+          .execute();
+      }
+      const last = await change.db
+        .selectFrom('bundles')
+        .select((expression) => expression.fn.max('sequence').as('sequence'))
+        .where('site', '=', to)
+        .executeTakeFirst();
+      if ((last?.sequence ?? 0) >= sequence) {
+        throw new HeadwaterError('conflict', `bundle ${sequence} for ${to} exists already: try again`);
+      }
+      await change.db
+        .insertInto('bundles')
+        .values({
+          ...{ site: to, sequence, identity: bundle.identity, label: bundle.label, bytes: bundle.bytes },
+          ...{ manifest: bundle.manifest, signature: bundle.signature, volume_count: bundle.volumeCount },
+          created_at: bundle.createdAt.getTime(),
+          finished_at: null,
+        })
+        .execute();
+      const rows = bundle.carried.map((digest) => ({ site: to, sequence, digest }));
+      for (let at = 0; at < rows.length; at += batchSize) {
+        await change.db
+          .insertInto('bundle_blobs')
+          .values(rows.slice(at, at + batchSize))
+          .execute();
+      }
+      await change.audit({
+        action: 'bundle.create',
+        subject: to,
+        details: { sequence, identity: bundle.identity, blobs: bundle.carried.length, bytes: bundle.bytes },
+      });
+    });
+  }
+
+  /** Records that a bundle is whole on its medium. */
+  async finish(to: string, sequence: number, now = new Date()): Promise<void> {
+    await this.#database.change(async ({ db }) => {
+      await db
+        .updateTable('bundles')
+        .set({ finished_at: now.getTime() })
+        .where('site', '=', to)
+        .where('sequence', '=', sequence)
+        .where('finished_at', 'is', null)
+        .execute();
+    });
+  }
+
+  /** The bundles of a site, or of all, in the order of their sites and sequences. */
+  async list(to?: string): Promise<LedgerEntry[]> {
+    const rows = await this.#database.reads
+      .selectFrom('bundles')
+      .select(['site', 'sequence', 'identity', 'created_at', 'label', 'bytes', 'volume_count', 'finished_at'])
+      .$if(to !== undefined, (select) => select.where('site', '=', to ?? ''))
+      .orderBy('site')
+      .orderBy('sequence')
+      .execute();
+    return rows.map(toEntry);
+  }
+
+  /** A bundle with its manifest, finished or not. */
+  async find(to: string, sequence: number): Promise<WrittenBundle | undefined> {
+    const row = await this.#database.reads
+      .selectFrom('bundles')
+      .selectAll()
+      .where('site', '=', to)
+      .where('sequence', '=', sequence)
+      .executeTakeFirst();
+    return row === undefined
+      ? undefined
+      : { ...toEntry(row), manifest: row.manifest, signature: row.signature };
+  }
+
+  /**
+   * The blobs that finished bundles carried to a site, with the newest bundle that did.
+   * @param upTo only bundles up to this sequence
+   * @returns sequences by digest
+   */
+  async carried(to: string, upTo = Number.MAX_SAFE_INTEGER): Promise<Map<string, number>> {
+    const rows = await this.#database.reads
+      .selectFrom('bundle_blobs')
+      .innerJoin('bundles', (join) =>
+        join
+          .onRef('bundles.site', '=', 'bundle_blobs.site')
+          .onRef('bundles.sequence', '=', 'bundle_blobs.sequence'),
+      )
+      .select(['bundle_blobs.digest', 'bundle_blobs.sequence'])
+      .where('bundle_blobs.site', '=', to)
+      .where('bundle_blobs.sequence', '<=', upTo)
+      .where('bundles.finished_at', 'is not', null)
+      .orderBy('bundle_blobs.sequence')
+      .execute();
+    return new Map(rows.map(({ digest, sequence }) => [digest, sequence]));
+  }
+}
+
+function toEntry(row: Omit<Selectable<Tables['bundles']>, 'manifest' | 'signature'>): LedgerEntry {
+  return {
+    ...{ to: row.site, sequence: row.sequence, identity: row.identity, label: row.label },
+    ...{ bytes: row.bytes, volumeCount: row.volume_count },
+    createdAt: new Date(row.created_at),
+    finishedAt: row.finished_at === null ? undefined : new Date(row.finished_at),
+  };
+}

@@ -1,0 +1,18 @@
+import type { Command } from 'commander';
+import type { Output } from '../../view/output.ts';
+import { addCreate } from './bundle-create.ts';
+import { addList } from './bundle-list.ts';
+import { addInspect, addVerify } from './bundle-verify.ts';
+
+export function addBundleCommand(program: Command, output: Output): void {
+  const bundle = program
+    .command('bundle')
+    .summary('carry images to a site without a network')
+    .description(
+      'Write the images that a site without a network lacks as a signed bundle, and check bundles. A bundle is a directory of tar files that gpgv, sha256sum and tar can check without Headwater.',
+    );
+  addCreate(bundle, output);
+  addInspect(bundle, output);
+  addVerify(bundle, output);
+  addList(bundle, output);
+}
