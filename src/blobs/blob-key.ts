@@ -1,7 +1,7 @@
 import { type Digest, isDigest } from '../model/digest.ts';
 import type { AsideReason, StoreRecord } from './blob-store.ts';
 
-/** What the names of all blobs begin with, in a directory and in a bucket. */
+/** The prefix of the names of all blobs, in a directory and in a bucket. */
 export const blobRoot = 'blobs/sha256/';
 
 /** The name of a blob: `blobs/sha256/ab/<hex>`. */
@@ -15,12 +15,12 @@ export function digestOfKey(key: string): Digest | undefined {
   return isDigest(digest) && key === blobKey(digest) ? digest : undefined;
 }
 
-/** What the names of blobs that were set aside begin with. */
+/** The prefix of the names of blobs that were set aside. */
 export const asideRoot = 'aside/';
 
 export const asideReasons: readonly AsideReason[] = ['removed', 'unknown', 'damaged'];
 
-/** Those of which blobs come back. */
+/** The reasons whose blobs are restored. */
 export const returningReasons = asideReasons.filter((reason) => reason !== 'damaged');
 
 /** The name of a blob that was set aside: `aside/unknown/<hex>`. */
@@ -28,7 +28,7 @@ export function asideKey(digest: Digest, reason: AsideReason): string {
   return `${asideRoot}${reason}/${digest}`;
 }
 
-/** What a name that {@link asideKey} made says; undefined for any other name. */
+/** The parts of a name that {@link asideKey} made; undefined for any other name. */
 export function asideOfKey(key: string): { digest: Digest; reason: AsideReason } | undefined {
   const [root, name, digest = '', ...more] = key.split('/');
   const reason = asideReasons.find((each) => each === name);

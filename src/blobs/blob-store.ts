@@ -8,7 +8,7 @@ import type { Digest } from '../model/digest.ts';
 export interface ByteRange {
   start: number;
   end: number;
-  /** How many bytes the whole blob is known to have: with any other number it is damaged, and nothing of it is read. */
+  /** The known size of the whole blob, in bytes: with any other size it is damaged, and nothing of it is read. */
   of?: number;
 }
 
@@ -35,45 +35,44 @@ export interface AsideBlob extends BlobStat {
 /** Small documents that a store keeps beside its blobs: which catalog owns it, and which server uses it. */
 export type StoreRecord = 'owner' | 'lease';
 
-/** What a document must be when it is replaced. */
+/** The condition for replacing a document. */
 export interface RecordCondition {
   /** The text that it has; undefined when there is none. */
   replaces: string | undefined;
 }
 
-/** What the sender of a blob announces. */
+/** The announcement of a blob's sender. */
 export interface Expected {
   /** A promise when the file is hashed on its way in: the digest is known only once the bytes have passed. */
   digest: Digest | Promise<Digest>;
   /** Bytes, when known. It helps a store to plan; a different number of bytes is refused. */
   size?: number;
-  /** The bytes were read and have the digest: they take the place of a blob that exists, which may be damaged. */
+  /** The bytes were read and have the digest: they replace an existing blob, which may be damaged. */
   verified?: true;
 }
 
 /** Places for blobs on their way into a store. */
 export interface StagedBlobs {
-  /** Where to make files with their bytes. */
+  /** The directory for files with their bytes. */
   paths: readonly string[];
-  /** Stores files as blobs, whole and durable. The caller vouches for the digests. */
+  /** Stores files as blobs, completely and durably. The caller vouches for the digests. */
   keep(files: readonly { path: string; digest: Digest }[]): Promise<void>;
-  /** Removes the files that were not stored. Call it in any case. */
+  /** Removes the files that were not stored. Must always be called. */
   discard(): Promise<void>;
 }
 
-/** What a store is asked to be ready for. */
+/** The operations for which a store must be ready. */
 export type Purpose = 'read' | 'write';
 
 /**
- * Where bytes are kept, named by their SHA-256. One suite of tests runs over every store
- * (`test/blobs/store-suite.ts`).
+ * A store of bytes, named by their SHA-256. One suite of tests runs over every store (`test/blobs/store-suite.ts`).
  *
  * Errors are HeadwaterErrors: `not-found` (no such blob), `unavailable` (the store cannot be reached or failed; a
- * DamagedBlobError when a blob has not the size it is known to have), `no-space`, `invalid` (not the expected size).
+ * DamagedBlobError when a blob does not have its known size), `no-space`, `invalid` (not the expected size).
  */
 export interface BlobStore {
   /**
-   * Makes the store ready and cleans away writes that a killed process abandoned. Call once before the rest.
+   * Prepares the store and removes writes that a killed process abandoned. Call once before the rest.
    * @param options.create false: a store that does not exist is an error (`unavailable`), not a new store
    */
   open(options?: { create?: boolean }): Promise<void>;
@@ -82,31 +81,31 @@ export interface BlobStore {
   stat(digest: Digest): Promise<BlobStat | undefined>;
 
   /**
-   * The bytes of a blob, whole or a range of it. Resolves once the store has answered, so that a missing blob is
-   * known before anything is sent; a failure half way ends the stream with an error, never early.
+   * The bytes of a blob, whole or a range of it. Resolves once the store has answered, so that a missing blob is known
+   * before anything is sent; a failure in between ends the stream with an error, never early.
    */
   read(digest: Digest, range?: ByteRange): Promise<Readable>;
 
   /**
-   * Stores a blob. Nothing of it can be seen until it is whole and durable; when the source fails, or when the
-   * promised digest is rejected, nothing stays. Does not hash: the caller has the bytes hashed as they pass,
-   * and resolves `expected.digest` after the last byte with what they were (or rejects it).
-   * Writing a blob that exists is a success (it may renew its age). When its digest was known beforehand, the source may
-   * be left before its end, and no byte changes; otherwise, and when the bytes are `verified`, they replace what is there.
-   * A chunk must not be changed before the source has handed over {@link chunkLifetime} more bytes.
+   * Stores a blob. Nothing of it is visible until it is complete and durable; when the source fails, or when the
+   * promised digest is rejected, nothing stays. Does not hash: the caller has the bytes hashed as they pass, and
+   * resolves `expected.digest` after the last byte with what they were (or rejects it). Writing a blob that exists is a
+   * success (it may renew its age). When its digest was known beforehand, the source may be left before its end, and no
+   * byte changes; otherwise, and when the bytes are `verified`, they replace what is there. A chunk must not be changed
+   * before the source has handed over {@link chunkLifetime} more bytes.
    */
   write(source: AsyncIterable<Uint8Array>, expected: Expected): Promise<void>;
 
   /**
-   * Takes a local file over without copying its bytes where the store can (a link on the same file system); the
-   * file stays where it is. The caller vouches for the digest: a blob with other bytes, which is damaged, is replaced.
-   * Returns false where the store cannot.
+   * Takes a local file over without copying its bytes if the store can (a link on the same file system); the file stays
+   * where it is. The caller vouches for the digest: a blob with other bytes, which is damaged, is replaced. Returns
+   * false where the store cannot.
    */
   adopt?(path: string, digest: Digest): Promise<boolean>;
 
   /**
-   * Places where others, such as threads, write the bytes of blobs that the store then takes over without copying them.
-   * Absent where the store cannot.
+   * Directories in which other code, such as threads, writes the bytes of blobs that the store then takes over without
+   * copying. Absent where the store cannot.
    */
   stage?(count: number): Promise<StagedBlobs>;
 
@@ -119,7 +118,7 @@ export interface BlobStore {
    */
   withdraw(digest: Digest): Promise<void>;
 
-  /** Every whole blob that is not set aside, in no particular order. */
+  /** Every complete blob that is not set aside, in no particular order. */
   list(): AsyncIterable<BlobStat>;
 
   /**
@@ -134,7 +133,7 @@ export interface BlobStore {
   /** Undoes `setAside`. @returns false when the blob is not set aside, or is damaged: that one stays there */
   bringBack(digest: Digest): Promise<boolean>;
 
-  /** Removes the bytes of a blob that was set aside; one that is not there is a success. */
+  /** Removes the bytes of a blob that was set aside; a missing one is a success. */
   removeAside(blob: Pick<AsideBlob, 'digest' | 'reason'>): Promise<void>;
 
   /** A document that was written with {@link writeRecord}; undefined when there is none. */
@@ -147,12 +146,14 @@ export interface BlobStore {
    */
   writeRecord(record: StoreRecord, text: string, condition?: RecordCondition): Promise<void>;
 
-  /** A link by which a client fetches the blob from the store itself, where the store can and is set to do so. */
+  /**
+   * A link with which a client downloads the blob from the store itself, if the store can and is configured to do so.
+   */
   presign?(digest: Digest, options: { expiresInSeconds: number; method: 'GET' | 'HEAD' }): Promise<string>;
 
   /**
    * Resolves when blobs can be read, or also written when nothing else is asked for.
-   * @throws HeadwaterError `unavailable`, saying why not
+   * @throws HeadwaterError `unavailable`, with the reason
    */
   check(purpose?: Purpose): Promise<void>;
 

@@ -1,9 +1,9 @@
 import { codeOf, HeadwaterError } from '../errors.ts';
 import type { Digest } from '../model/digest.ts';
 
-/** A blob that was kept is gone, or has another size than it had. Only the same bytes, given again, mend that. */
+/** A stored blob is missing, or has another size than before. Only the same bytes, stored again, repair it. */
 export class DamagedBlobError extends HeadwaterError {
-  /** @param damage what is wrong, after the blob's name: `is missing in the store` */
+  /** @param damage the damage, after the blob's name: `is missing in the store` */
   constructor(digest: Digest, damage: string, options?: { cause?: unknown }) {
     super(
       'unavailable',
@@ -25,7 +25,7 @@ export function assertDigest(digest: Digest, found: string): void {
   throw new DamagedBlobError(digest, `is damaged: the SHA-256 of its bytes in the store is ${found}`);
 }
 
-/** @throws DamagedBlobError when a blob has another size in its store than is known of it */
+/** @throws DamagedBlobError when a blob in its store does not have its known size */
 export function assertSize(digest: Digest, size: number, known: number | undefined): void {
   if (known === undefined || size === known) return;
   throw new DamagedBlobError(digest, `has ${size} bytes in the store instead of ${known}`);

@@ -1,12 +1,12 @@
 import { HeadwaterError } from '../errors.ts';
 
-/** The bytes that a store was given to write, to be read once: passes them on and counts them. */
+/** The bytes that a store is to write, readable once: passes them on and counts them. */
 export class Incoming implements AsyncIterable<Uint8Array> {
   readonly #source: AsyncIterable<Uint8Array>;
   readonly #size: number | undefined;
   #started = false;
 
-  /** @param size how many there must be, when known */
+  /** @param size the expected number, if known */
   constructor(source: AsyncIterable<Uint8Array>, size: number | undefined) {
     this.#source = source;
     this.#size = size;
@@ -24,7 +24,7 @@ export class Incoming implements AsyncIterable<Uint8Array> {
     if (this.#size !== undefined && passed < this.#size) throw wrongSize(this.#size, `only ${passed}`);
   }
 
-  /** Leaves the source, so that it closes what it holds; to be called in any case. */
+  /** Closes the source, so that it frees its resources; must always be called. */
   leave(): void {
     if (this.#started) return;
     this.#started = true;

@@ -20,7 +20,7 @@ import { DamagedBlobError } from './damaged-blob.ts';
 export type OnStoreError = (operation: string, kind: string, error: unknown) => void;
 
 const callerErrorKinds = new Set(['not-found', 'invalid', 'aborted', 'conflict']);
-/** What a stream fails with that its reader left. */
+/** The error of a stream whose reader left. */
 const left = new Set(['ABORT_ERR', 'ERR_STREAM_PREMATURE_CLOSE']);
 
 /** Wraps a store so that its failures are counted and logged. */

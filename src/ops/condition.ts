@@ -1,11 +1,11 @@
 import type { Logger } from './log.ts';
 
-/** What the log says of a condition. */
+/** The log messages of a condition. */
 export interface ConditionTexts {
   level: 'error' | 'warn';
-  /** Said with the reason, when it begins. */
+  /** Logged with the reason, when it begins. */
   begins: string;
-  /** Said when it is over. */
+  /** Logged when it ends. */
   ends: string;
 }
 
@@ -20,7 +20,7 @@ export class Condition {
     this.#texts = texts;
   }
 
-  /** Why it holds; undefined when it does not. */
+  /** Its reason; undefined when it does not hold. */
   get reason(): string | undefined {
     return this.#reason;
   }

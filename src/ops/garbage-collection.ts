@@ -5,16 +5,16 @@ import { batches } from './batches.ts';
 import { type AsideTimes, tidyAside } from './set-aside.ts';
 import { confirmOwnership, type Ownership } from './store-owner.ts';
 
-/** How many blobs are looked for at a time. */
+/** How many blobs are looked up at a time. */
 const batchSize = 500;
 /** A sweep may always take this many blobs: in a small store, a few are a large share. */
 const toleratedStrays = 10;
 
 const day = 24 * 3_600_000;
 
-/** What a collection did. */
+/** The result of a collection. */
 export interface Collected {
-  /** Whether the catalog owns the store. If not, nothing was taken out of it. */
+  /** Whether the catalog owns the store. If not, nothing was removed from it. */
   ownership: Ownership;
   /** Versions that were removed a grace period ago and are now forgotten. */
   versions: number;
@@ -22,7 +22,7 @@ export interface Collected {
   blobs: number;
   /** Blobs that the catalog does not know, set aside. */
   strays: number;
-  /** Blobs that were set aside and came back, because the catalog names them again. */
+  /** Blobs that were set aside and restored, because the catalog names them again. */
   returned: number;
   /** Blobs that were set aside long enough and are removed now. */
   removed: number;
@@ -31,7 +31,7 @@ export interface Collected {
 export interface CollectionOptions extends Partial<AsideTimes> {
   /** Milliseconds that removed versions stay fetchable; also the least age of bytes that are set aside. */
   gracePeriod: number;
-  /** Also look through the whole store for blobs that the catalog does not know. */
+  /** Also search the whole store for blobs that the catalog does not know. */
   strays: boolean;
   /** false: only restore blobs that the catalog names again. */
   remove?: boolean;
@@ -40,8 +40,8 @@ export interface CollectionOptions extends Partial<AsideTimes> {
 }
 
 /**
- * Forgets what left the documents longer than `gracePeriod` ago and sets bytes aside that nothing names. Safe beside
- * running publishes, in this process and in others. Takes nothing out of a store that the catalog does not own.
+ * Forgets versions that were removed longer than `gracePeriod` ago, and sets aside blobs that nothing names. Safe
+ * beside running publishes, in this process and in others. Removes nothing from a store that the catalog does not own.
  */
 export async function collectGarbage(
   catalog: Catalog,
@@ -70,7 +70,7 @@ async function collectUnused(
   before: Date,
   keepRemoved: number,
 ): Promise<number> {
-  // What would be removed in the same round need not be moved first.
+  // Blobs that would be removed in the same round need not be moved first.
   const take = (digest: Digest) =>
     keepRemoved === 0 ? store.remove(digest) : store.setAside(digest, 'removed');
   let blobs = 0;

@@ -2,12 +2,12 @@ import type { Reserve } from '../catalog/database/reserve.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from './log.ts';
 
-/** Milliseconds between looks at the disk. */
+/** Milliseconds between checks of the disk. */
 const checkInterval = 5000;
 
-/** Fills the reserve of a data directory up again when there is space, and logs when it was used and when it is whole. */
+/** Restores the reserve of a data directory when there is space, and logs when it was used and when it is complete. */
 export class ReserveKeeper {
-  /** Bytes, as last seen, for the metrics. */
+  /** Bytes at the last check, for the metrics. */
   readonly gauges = { reserved: 0, free: 0 };
   readonly #reserve: Reserve;
   readonly #log: Logger;
@@ -25,7 +25,7 @@ export class ReserveKeeper {
     this.#looking = this.#look();
   }
 
-  /** Whether the reserve was whole when it was last looked at: if not, the disk is full. */
+  /** Whether the reserve was complete at the last check: if not, the disk is full. */
   get isWhole(): boolean {
     return this.#isWhole;
   }

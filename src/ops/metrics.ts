@@ -2,7 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { messageOf } from '../errors.ts';
 import { type MirrorSample, mirrorGauges } from './mirror-metrics.ts';
 
-/** What a request was, for its metrics. */
+/** The facts about a request, for metrics. */
 export interface RequestSample {
   /** Which of the server's surfaces answered: `documents`, `images`, `api`, `registry`, `other`. */
   surface: string;
@@ -15,7 +15,7 @@ export interface RequestSample {
 
 const methods = new Set(['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE', 'OPTIONS']);
 
-/** What a request adds to. */
+/** The metrics of requests. */
 interface Series {
   requests: Counter.Internal;
   bytes: Counter.Internal;
@@ -78,8 +78,8 @@ export class Metrics {
 
   /**
    * Adds the size of the catalog and the states of the mirrors.
-   * @param sources asked when the metrics are read; what cannot be asked is left out (`NaN`)
-   * @param sources.onRead told why the sources could not be asked; undefined when they could
+   * @param sources queried when the metrics are read; failed ones are `NaN`
+   * @param sources.onRead called with the reason when the sources could not be read; undefined when they could
    */
   watchCatalog(sources: {
     catalogSize: () => Promise<{ products: number; versions: number; blobs: number; bytes: number }>;
@@ -104,7 +104,7 @@ export class Metrics {
         mirrors = await sources.mirrors();
         sources.onRead(undefined);
       } catch (error) {
-        // The metrics that say what is wrong are needed most now.
+        // The other metrics are needed most in this state.
         sources.onRead(messageOf(error));
       }
       for (const { what, gauge } of gauges) gauge.set(size?.[what] ?? Number.NaN);
@@ -112,7 +112,7 @@ export class Metrics {
     };
   }
 
-  /** Adds a gauge that is asked when the metrics are read. */
+  /** Adds a gauge that is computed when the metrics are read. */
   watch(name: string, help: string, read: () => number): void {
     const gauge = new Gauge({
       name,

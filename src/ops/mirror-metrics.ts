@@ -1,6 +1,6 @@
 import { Gauge, type Registry } from 'prom-client';
 
-/** How a mirror is doing, for its metrics. */
+/** The state of a mirror, for its metrics. */
 export interface MirrorSample {
   name: string;
   enabled: boolean;
@@ -18,7 +18,7 @@ export interface MirrorSample {
 
 const seconds = (date: Date | undefined) => (date === undefined ? undefined : date.getTime() / 1000);
 
-/** What is shown of a mirror; undefined is not shown. */
+/** The metrics of a mirror; undefined ones are omitted. */
 const mirrorGaugeDefinitions: {
   name: string;
   help: string;
@@ -76,7 +76,7 @@ const mirrorGaugeDefinitions: {
   },
 ];
 
-/** Adds the metrics of mirrors. @returns brings them up to date; mirrors that are not enabled are left out */
+/** Adds the metrics of mirrors. @returns a function that updates them; mirrors that are not enabled are omitted */
 export function mirrorGauges(registry: Registry): (mirrors: MirrorSample[]) => void {
   const gauges = mirrorGaugeDefinitions.map(({ name, help, value }) => ({
     value,

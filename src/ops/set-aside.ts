@@ -4,15 +4,15 @@ import { batches } from './batches.ts';
 
 /** How long blobs that were set aside are kept, in milliseconds. */
 export interface AsideTimes {
-  /** Those that the catalog knew and that no version names any more. */
+  /** Blobs that the catalog knew and that no version names any more. */
   keepRemoved: number;
-  /** Those that the catalog never knew, and damaged ones once the right bytes are in the store, or nobody wants them. */
+  /** Blobs that the catalog never knew, and damaged ones once the right bytes are stored or no version needs them. */
   keepUnknown: number;
 }
 
 /**
- * Brings back the blobs that the catalog names again, as after a restore, and removes those that were set aside long
- * enough.
+ * Restores the blobs that the catalog names again, for example after a restore, and removes those that were set aside
+ * long enough.
  * @param times nothing is removed without
  */
 export async function tidyAside(
@@ -32,10 +32,10 @@ export async function tidyAside(
     for (const blob of batch) {
       const isKnown = !unknown.has(blob.digest);
       if (isKnown && (await isMissing(store, blob))) {
-        // A damaged blob stays: it is all that is left until somebody brings the right bytes.
+        // A damaged blob stays: it is all that is left until the right bytes are stored.
         if (blob.reason !== 'damaged' && (await store.bringBack(blob.digest))) tidied.returned++;
       } else if (blob.modified.getTime() <= until[blob.reason]) {
-        // What the catalog knows is in the store, too: this is a second copy.
+        // The store also has a blob that the catalog knows: this is a second copy.
         if (isKnown) await store.removeAside(blob);
         else if (await catalog.blobs.whileUnknown(blob.digest, () => store.removeAside(blob)))
           tidied.removed++;
@@ -45,7 +45,7 @@ export async function tidyAside(
   return tidied;
 }
 
-/** How much is set aside. */
+/** The number and size of blobs that are set aside. */
 export async function asideSize(store: BlobStore): Promise<{ blobs: number; bytes: number }> {
   const total = { blobs: 0, bytes: 0 };
   for await (const { size } of store.aside()) {

@@ -8,14 +8,14 @@ import { fieldsOfRecord } from './store-record.ts';
 const leaseTime = 180_000;
 export const renewInterval = 60_000;
 
-/** Which server uses a store, as the store keeps it (`lease.json`). */
+/** The record of a store about the server that uses it (`lease.json`). */
 interface LeaseRecord {
-  /** Which catalog file it uses: servers with the same one may share the store. */
+  /** The catalog file that it uses: servers with the same one may share the store. */
   catalogFile: string;
   /** The process. */
   holder: string;
   host: string;
-  /** When it last said so, in milliseconds since 1970. */
+  /** The time of its last renewal, in milliseconds since 1970. */
   renewedAt: number;
 }
 
@@ -39,8 +39,8 @@ export class StoreLease {
   }
 
   /**
-   * Looks whether the lease is free; {@link renew} takes it. That of a process of this machine that has ended is free at
-   * once, any other when nobody has renewed it for three minutes.
+   * Checks whether the lease is free; {@link renew} takes it. The lease of a process of this machine that has ended is
+   * free at once, any other when it was not renewed for three minutes.
    * @param catalogFile the file of the catalog
    * @throws HeadwaterError `conflict` while a server with another catalog uses the store
    */
@@ -61,8 +61,8 @@ export class StoreLease {
   }
 
   /**
-   * Says that the server uses the store. Of servers that take a free lease at the same moment one gets it, where the store
-   * can tell.
+   * Records that the server uses the store. Of servers that take a free lease at the same moment, one gets it, if the
+   * store can tell.
    * @returns the host of a server with another catalog that has the lease; nothing is written then
    * @throws HeadwaterError what the store failed with
    */
@@ -86,7 +86,7 @@ export class StoreLease {
     }
   }
 
-  /** Gives the lease up, unless another server has renewed it. */
+  /** Releases the lease, unless another server has renewed it. */
   async release(): Promise<void> {
     if ((await this.#read()).record?.holder !== this.#record.holder) return;
     await this.#write({ ...this.#record, renewedAt: 0 });

@@ -5,7 +5,7 @@ import { defined } from '../model/defined.ts';
 import { batches } from './batches.ts';
 import { fieldsOfRecord } from './store-record.ts';
 
-/** Which catalog owns a store, as the store keeps it (`store.json`). */
+/** The record of a store about the catalog that owns it (`store.json`). */
 export interface OwnerRecord {
   /** The owner's identity. */
   catalog: string;
@@ -19,10 +19,10 @@ export interface OwnerRecord {
   adoptedEmpty?: boolean;
 }
 
-/** Why a catalog may not take bytes out of a store. */
+/** The reason why a catalog may not remove bytes from a store. */
 type Obstacle = 'no-owner' | 'other-catalog' | 'older-catalog' | 'unreadable-record' | 'empty-store';
 
-/** Whether a catalog owns a store. Only the owner may take bytes out of it. */
+/** Whether a catalog owns a store. Only the owner may remove bytes from it. */
 export type Ownership =
   | { owned: true; record: OwnerRecord }
   | { owned: false; obstacle: Obstacle; message: string; record?: OwnerRecord };
@@ -34,7 +34,7 @@ const adopt =
   'Until this is resolved, no blob is removed from the store. If this catalog is the right one, run "headwater storage adopt"; otherwise restore the right catalog.';
 
 /**
- * Whether a catalog owns a store, by the store's record. Changes nothing.
+ * Whether a catalog owns a store, according to the store's record. Changes nothing.
  * @throws HeadwaterError what the store failed with
  */
 export async function ownershipOf(catalog: Catalog, store: BlobStore): Promise<Ownership> {
@@ -60,9 +60,9 @@ export async function ownershipOf(catalog: Catalog, store: BlobStore): Promise<O
 }
 
 /**
- * As {@link ownershipOf}, and keeps the store's record up to date: called now and then and before bytes are removed. A
- * store without a record becomes the catalog's when it is empty, or when the catalog knows most of its blobs, as after
- * an upgrade from 0.1.0.
+ * As {@link ownershipOf}, and updates the store's record: called periodically and before bytes are removed. A store
+ * without a record becomes the catalog's when it is empty, or when the catalog knows most of its blobs, as after an
+ * upgrade from 0.1.0.
  * @throws HeadwaterError what the store or the catalog failed with
  */
 export async function confirmOwnership(catalog: Catalog, store: BlobStore): Promise<Ownership> {
@@ -82,7 +82,7 @@ export async function confirmOwnership(catalog: Catalog, store: BlobStore): Prom
   return { owned: true, record: await renew(catalog, store, ownership.record) };
 }
 
-/** Makes a catalog the owner of a store, whatever the store's record says. */
+/** Makes a catalog the owner of a store, regardless of the store's record. */
 export async function adoptStore(catalog: Catalog, store: BlobStore): Promise<OwnerRecord> {
   const isEmpty = (await catalog.blobs.any()) && !(await hasBlobs(store));
   const ownership = await ownershipOf(catalog, store);
@@ -129,8 +129,8 @@ async function hasBlobs(store: BlobStore): Promise<boolean> {
 }
 
 /**
- * Brings the record up to date. A mark that no record has yet is used before another one is issued: a store that fails
- * for long must not make the catalog forget the mark that the store has.
+ * Updates the record. A mark that no record has yet is used before another one is issued: a store that fails for long
+ * must not make the catalog forget the mark that the store has.
  */
 async function renew(
   catalog: Catalog,

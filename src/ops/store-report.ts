@@ -5,20 +5,20 @@ import { emptinessOf, type OwnerRecord, ownershipOf } from './store-owner.ts';
 
 /** The state of a blob store, for people and scripts. */
 export interface StoreReport {
-  /** Whether the catalog owns the store. If not, nothing is removed from it. */
+  /** Whether the catalog owns the store. If not, no blobs are removed. */
   owned: boolean;
-  /** What keeps blobs from being removed, and what to do. */
+  /** The reason why no blobs are removed, and what to do. */
   problem: string | null;
   catalog: string;
   revision: number;
-  /** The owner according to the store. */
+  /** The owner that the store records. */
   owner: OwnerRecord | null;
   setAside: Record<AsideReason, { blobs: number; bytes: number }>;
   stoppedSweep: StoppedSweep | null;
 }
 
 /**
- * Looks at a store and its catalog. Changes nothing.
+ * Reports on a store and its catalog. Changes nothing.
  * @param known a problem that the caller knows of
  * @throws HeadwaterError what the store failed with
  */

@@ -34,7 +34,7 @@ export class StoreWatch {
   readonly #unreadable: Condition;
   readonly #unwritable: Condition;
   readonly #outdated: Condition;
-  /** What was said last of the ownership, so that it is said once. */
+  /** The last logged ownership, so that each change is logged once. */
   #said = '';
 
   constructor(parts: WatchParts) {
@@ -62,9 +62,9 @@ export class StoreWatch {
   }
 
   /**
-   * Looks for the first time, and then once a minute.
-   * @throws HeadwaterError `unavailable` when the catalog is damaged; `conflict` when a server with another catalog has the
-   * lease
+   * Checks once, and then once a minute.
+   * @throws HeadwaterError `unavailable` when the catalog is damaged; `conflict` when a server with another catalog has
+   * the lease
    */
   async start(): Promise<void> {
     const damage = await this.#parts.catalog.damage();
@@ -79,12 +79,12 @@ export class StoreWatch {
     this.#timer.unref();
   }
 
-  /** Whether bytes may be taken out of the store. */
+  /** Whether bytes may be removed from the store. */
   get mayRemove(): boolean {
     return this.#ownership?.owned === true && this.problem === undefined;
   }
 
-  /** What, besides a wrong owner, keeps bytes from being taken out of the store. */
+  /** The reason, besides a wrong owner, why bytes may not be removed from the store. */
   get problem(): string | undefined {
     const rival = this.#rival === undefined ? undefined : rivalMessage(this.#rival);
     return this.#parts.catalog.knownDamage ?? this.#unreadable.reason ?? this.#unwritable.reason ?? rival;
@@ -96,7 +96,7 @@ export class StoreWatch {
     this.#noteDamage();
   }
 
-  /** Takes over what a collection found out. */
+  /** Records the findings of a collection. */
   async noteCollection({ ownership }: { ownership: Ownership }): Promise<void> {
     const { catalog, store, log } = this.#parts;
     this.#ownership = ownership;
@@ -141,7 +141,7 @@ export class StoreWatch {
     );
   }
 
-  /** Notes the catalog's last revision in the store, and gives the lease up. */
+  /** Records the catalog's last revision in the store, and releases the lease. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#running;
@@ -178,7 +178,7 @@ export class StoreWatch {
     this.#damaged.set(this.#parts.catalog.knownDamage);
   }
 
-  /** After a restore: the server must not take what is set aside for lost. */
+  /** After a restore: the server must not treat blobs that are set aside as lost. */
   async #bringBack(): Promise<void> {
     const { catalog, store, log } = this.#parts;
     try {
@@ -218,7 +218,7 @@ function rivalMessage(host: string): string {
   return `a server on ${host} with another catalog uses the blob store: stop one of the two`;
 }
 
-/** Why a check failed; undefined when it did not. A full store is none of these problems: removing helps. */
+/** The reason why a check failed; undefined when it did not. A full store is not such a problem: removing helps. */
 async function problemOf(check: Promise<void>): Promise<string | undefined> {
   return await check.then(
     () => undefined,

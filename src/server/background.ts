@@ -6,7 +6,7 @@ import type { Resources } from './resources.ts';
 import { recordServer } from './running-servers.ts';
 import type { Services } from './services.ts';
 
-/** Starts what a server does by itself. @param opened closed when no request is under way any more */
+/** Starts the periodic work of a server. @param opened closed when no request is under way any more */
 export async function startBackground(
   foundation: Foundation,
   { uploads, onDemand, mirrors, updates }: Services,
@@ -22,8 +22,8 @@ export async function startBackground(
 }
 
 /**
- * Records where the server listens, for commands on the same data directory.
- * @returns removes the record
+ * Records where the server listens, for commands on the same data directory. @returns a function that removes the
+ * record
  */
 export async function recordListening(
   { log }: Foundation,

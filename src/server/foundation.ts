@@ -12,7 +12,7 @@ import type { Resources } from './resources.ts';
 import { openSigning, type Signing } from './signing.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
 
-/** What everything in a server stands on. */
+/** The base of all parts of a server. */
 export interface Foundation {
   log: Logger;
   metrics: Metrics;
@@ -46,11 +46,11 @@ export async function openFoundation(config: Config, opened: Resources): Promise
   const onStoreError: OnStoreError = (operation, kind, error) => {
     metrics.observeStoreError(operation, kind);
     const level = kind === 'damaged' ? 'error' : 'warn';
-    // What checks find, the watch reports once.
+    // The watch reports each finding of the checks once.
     if (operation !== 'check')
       log[level]({ operation, kind, error: messageOf(error) }, 'the blob store failed');
   };
-  // A key that is missing ends the start before it makes anything.
+  // A missing key ends the start before anything is created.
   const { signing, notice } = await openSigning(config, { log, metrics }, opened);
   const workspace = await openWorkspace(config, {
     observe: (store) => observeStore(store, onStoreError),

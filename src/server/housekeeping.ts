@@ -38,7 +38,7 @@ export function forgetAliases({ catalog }: Workspace, log: Logger): () => Promis
 }
 
 /**
- * Collects garbage now and then. The first round, at the start, removes only what no catalog has to do with, such as
+ * Collects garbage periodically. The first round, at the start, removes only things that no catalog names, such as
  * broken uploads: blobs are left alone until a server has run for a while.
  */
 export function collectRegularly(

@@ -14,11 +14,11 @@ export interface Port {
   /** Undefined where TLS is off. */
   certificate: ServerCertificate | undefined;
   proxies: ProxyTrust;
-  /** Where clients reach the server, as `host:port`. */
+  /** The addresses at which clients reach the server, as `host:port`. */
   addresses: () => string[];
 }
 
-/** Makes what listens, which does not listen yet. */
+/** Creates the listener, which does not listen yet. */
 export async function createPort(
   { log, metrics, refusals }: Foundation,
   config: Config,

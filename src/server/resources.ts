@@ -3,11 +3,11 @@ interface Resource {
   close: () => void | Promise<void>;
 }
 
-/** What was opened, and is closed together, the last one first. */
+/** Resources that are closed together, the last one first. */
 export class Resources {
   readonly #opened: Resource[] = [];
 
-  /** Has something closed when this is. @param what its name, for errors */
+  /** Adds a resource to close. @param what its name, for errors */
   onClose(what: string, close: () => void | Promise<void>): void {
     this.#opened.push({ what, close });
   }

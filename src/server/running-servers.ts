@@ -17,7 +17,7 @@ const record = z.object({
   tls: z.union([z.enum(['self-signed', 'off']), z.object({ certificate: z.string(), key: z.string() })]),
 });
 
-/** Where a running server listens and what it shows: the settings that it has, with the port that it got. */
+/** The address of a running server and its certificate: its settings, with its actual port. */
 export type ServerRecord = Pick<Config, 'listen' | 'publicUrl' | 'tls'>;
 
 const recordSuffix = '.json';
@@ -25,7 +25,7 @@ const recordSuffix = '.json';
 /**
  * Records that this process serves a data directory.
  * @param onProblem told when the record cannot be written or removed: the server works without it
- * @returns removes the record
+ * @returns a function that removes the record
  */
 export async function recordServer(
   dataDir: string,
@@ -51,7 +51,7 @@ async function writeRecord(
   const text = JSON.stringify({ startedAt: new Date().toISOString(), listen, publicUrl, tls });
   await writeFile(`${file}.new`, text, { mode: 0o600 });
   await rename(`${file}.new`, file);
-  // Where its process cannot be looked at (another container), a record counts while it is young.
+  // If its process cannot be checked (another container), a record counts while it is young.
   const timer = setInterval(() => {
     const now = new Date();
     utimes(file, now, now).catch(onProblem);
@@ -100,7 +100,7 @@ async function removeAbandoned(directory: string): Promise<void> {
   }
 }
 
-/** Whether the server has ended that left a record. */
+/** Whether the server of a record has ended. */
 async function isOver(directory: string, name: string): Promise<boolean> {
   try {
     const { mtime } = await stat(join(directory, name));

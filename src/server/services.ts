@@ -19,7 +19,7 @@ import type { Foundation } from './foundation.ts';
 import { mirrorHooks, onDemandHooks, updateHooks } from './log-events.ts';
 import type { Resources } from './resources.ts';
 
-/** What a server does, however it is asked. */
+/** The services of a server, for all surfaces. */
 export interface Services {
   access: Access;
   uploads: Uploads;
@@ -28,17 +28,17 @@ export interface Services {
   /** Bytes of listed images, also of those that are fetched when a client asks. */
   imageBytes: ImageBytes;
   imageServers: ImageServers;
-  /** The one way in for pushed and copied images. */
+  /** Receives pushed and copied images. */
   receiver: Receiver;
   updates: AutoUpdates;
   operations: Operations;
-  /** Unlike the name of any other server. */
+  /** The unique name of the server. */
   serverName: string;
   /** A request failed by a defect. */
   onDefect: (error: unknown, id: string) => void;
 }
 
-/** Makes the services. Nothing of them runs by itself yet (`background.ts`). */
+/** Creates the services. None of them runs periodically yet (`background.ts`). */
 export async function composeServices(
   foundation: Foundation,
   config: Config,

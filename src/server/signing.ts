@@ -123,7 +123,7 @@ export class Signing implements SignedForms {
     return await this.#signed.index(visible).catch(hideReason);
   }
 
-  /** What an operator must look at. */
+  /** A warning for the operator. */
   get notice(): string | undefined {
     const { reason } = this.#failing;
     return (

@@ -13,7 +13,7 @@ import { composeSurface, type Surface } from './surface.ts';
 
 /** A running server. */
 export interface RunningServer {
-  /** The addresses it can be reached by. */
+  /** The addresses at which it can be reached. */
   addresses: string[];
   /** The port it listens on. */
   port: number;
@@ -21,22 +21,22 @@ export interface RunningServer {
   certificatePath?: string;
   /** SHA-256 of that certificate, in hexadecimal. */
   fingerprint?: string;
-  /** Whether Headwater made the certificate itself, so that clients have to be told to trust it. */
+  /** Whether Headwater created the certificate itself, so that clients must be configured to trust it. */
   selfSigned: boolean;
   /** The OpenPGP key that signs the documents, by its fingerprint; undefined when nothing is signed. */
   signingKey?: string;
-  /** What goes on in the background. */
+  /** The background work. */
   operations: Operations;
-  /** Logs that SIGHUP came, which changes nothing. */
+  /** Logs a SIGHUP, which changes nothing. */
   noteHangup(): void;
-  /** Lets answers finish within the configured limit, then stops everything. */
+  /** Lets responses finish within the configured limit, then stops everything. */
   close(): Promise<void>;
 }
 
 /**
  * Starts a server: opens the data directory and the store, renders the documents, listens, and runs the mirrors. When a
  * step fails, everything that was opened before is closed.
- * @throws HeadwaterError when the configuration names what is not there or cannot be used
+ * @throws HeadwaterError when the configuration names something that does not exist or cannot be used
  */
 export async function startServer(
   config: Config,
@@ -46,7 +46,7 @@ export async function startServer(
   try {
     return await open(config, options.mirrors ?? [], opened);
   } catch (error) {
-    // Why it did not start is what counts, not what could not be closed then.
+    // The reason why it did not start matters, not errors of closing.
     await opened.close().catch(() => undefined);
     throw error;
   }
@@ -57,7 +57,7 @@ async function open(
   definitions: MirrorDefinition[],
   opened: Resources,
 ): Promise<RunningServer> {
-  // A wrong path ends the start before it makes anything.
+  // A wrong path ends the start before anything is created.
   if (typeof config.tls === 'object') await readCertificate(config.tls);
   const foundation = await openFoundation(config, opened);
   const services = await composeServices(foundation, config, definitions, opened);

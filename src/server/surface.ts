@@ -29,17 +29,17 @@ import type { Resources } from './resources.ts';
 import type { Services } from './services.ts';
 import { streamsOf } from './workspace.ts';
 
-/** What answers on a port. */
+/** The request handler of a port. */
 export interface Surface {
   handle: ResponseTurns['take'];
   upgrade: UpgradeListener;
-  /** Whether a response is under way on a connection. */
+  /** Whether a connection has an active response. */
   isBusy: (socket: Socket) => boolean;
   /** Closes the connections of listeners whose operations have ended. */
   drain: () => void;
 }
 
-/** What a surface is made of. */
+/** The parts of the surfaces. */
 interface Composition {
   foundation: Foundation;
   services: Services;
@@ -48,7 +48,7 @@ interface Composition {
   definitions: MirrorDefinition[];
 }
 
-/** Puts the surfaces together: documents, image files, the API, and what the clients of LXD and Incus speak. */
+/** Combines the surfaces: documents, image files, the management API, and the LXD API. */
 export function composeSurface(composition: Composition, opened: Resources): Surface {
   const { foundation, services, port, config } = composition;
   const { log, metrics, refusals } = foundation;
@@ -79,7 +79,7 @@ export function composeSurface(composition: Composition, opened: Resources): Sur
   return {
     handle: turns.take,
     upgrade: (request, socket, head) => {
-      // It would be answered in the midst of a response.
+      // It would be answered in the middle of a response.
       if (turns.isBusy(request.socket)) socket.destroy();
       else void events.upgrade(request, socket, head);
     },

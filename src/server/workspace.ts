@@ -11,23 +11,23 @@ import { Intake } from '../publish/intake/intake.ts';
 import type { RefusedExamination } from '../publish/intake/intake-types.ts';
 import { catalogFileOf } from './catalog-file.ts';
 
-/** A data directory with its store, open: what the server and the commands work on. */
+/** An open data directory with its store: the server and the commands work on it. */
 export interface Workspace {
   catalog: Catalog;
   store: BlobStore;
   destination: LocalDestination;
   intake: Intake;
-  /** Where the catalog is kept. */
+  /** The file of the catalog. */
   catalogFile: string;
-  /** Examinations of files that run, and that wait. */
+  /** The numbers of running and waiting examinations. */
   examinations: () => { running: number; waiting: number };
   close(): Promise<void>;
 }
 
 /**
- * Opens the data directory and the blob store that a configuration names, and makes them where they are missing. A store
- * that is missing or empty while the catalog names blobs is refused: it is rather not mounted, or another one.
- * Several processes may have them open at the same time.
+ * Opens the data directory and the blob store that a configuration names, and creates them if they are missing. A store
+ * that is missing or empty while the catalog names blobs is refused: the file system is probably not mounted, or the
+ * store is another one. Several processes may have them open at the same time.
  * @param options.observe wraps the store
  * @param options.mayBeEmpty also open a store that has lost every blob
  * @param options.onRefused told of files that were not looked into to their end

@@ -5,16 +5,16 @@ import { codeOf } from '../../errors.ts';
 import { fileError } from '../../files/file-error.ts';
 import { processName } from '../../files/process-name.ts';
 
-/** What a system answers when it cannot share a file's bytes between two names, or may not. */
+/** The system errors when a file's bytes cannot or may not be shared between two names. */
 const cannotShareCodes = new Set(
   'EXDEV EPERM EACCES EMLINK ENOTSUP EOPNOTSUPP ENOSYS ENOTTY EINVAL EISDIR EBADF'.split(' '),
 );
 
 /**
  * Gives a file a second name in the staging directory, without copying its bytes: as a clone that shares them until
- * either is changed (reflink) where the file system has that, else as a hard link.
+ * either is changed (reflink) if the file system supports it, otherwise as a hard link.
  * @param place called with the staged name and the file's bytes when the disk has all of them
- * @returns false where bytes cannot be shared, as between two file systems
+ * @returns false if bytes cannot be shared, as between two file systems
  */
 export async function adoptFile(
   path: string,
@@ -29,7 +29,7 @@ export async function adoptFile(
     const cloned = await works(
       copyFile(source, staged, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE),
     );
-    // A link is the tree's file, too, which keeps its mode.
+    // A link is also the tree's file, which keeps its mode.
     if (cloned) await chmod(staged, 0o600);
     const shared = cloned || (await works(link(source, staged)));
     if (shared) await place(staged, await sync(staged));

@@ -9,7 +9,7 @@ import type { AsideBlob, AsideReason } from '../blob-store.ts';
 import type { Directories } from './directories.ts';
 import { renewFile } from './renew-file.ts';
 
-/** Blobs of a directory store that were set aside: `aside/<reason>/<hex>`. Their ctime is when that was. */
+/** Blobs of a directory store that were set aside: `aside/<reason>/<hex>`. Their ctime is the time of that. */
 export class AsideDirectory {
   readonly #root: string;
   readonly #directories: Directories;
@@ -30,7 +30,7 @@ export class AsideDirectory {
   async put(from: string, digest: Digest, reason: AsideReason): Promise<void> {
     const to = this.#path(digest, reason);
     await this.#directories.make(dirname(to));
-    // Not on every file system does a rename set the ctime.
+    // A rename does not set the ctime on every file system.
     await renewFile(from);
     await this.#move(from, to);
   }
@@ -47,7 +47,7 @@ export class AsideDirectory {
     }
   }
 
-  /** Moves a blob to the place where blobs are. @returns false when it is not here, or is damaged */
+  /** Moves a blob back to the blobs. @returns false when it was not set aside, or is damaged */
   async take(digest: Digest, to: string): Promise<boolean> {
     for (const reason of returningReasons) {
       const from = this.#path(digest, reason);

@@ -8,7 +8,7 @@ import type { Directories } from './directories.ts';
 import type { GroupSync } from './group-sync.ts';
 import { StagedFile } from './staged-file.ts';
 
-/** A staged file, which the disk has whole, on its way to the name of its blob. */
+/** A staged file, completely on disk, on its way to the name of its blob. */
 export interface BlobMove {
   from: string;
   to: string;
@@ -35,7 +35,7 @@ export class BlobMoves {
   async place(moves: readonly BlobMove[], onMoved?: (path: string) => void): Promise<void> {
     const directories = [...new Set(moves.map(({ to }) => dirname(to)))];
     await Promise.all(directories.map((directory) => this.#directories.make(directory)));
-    // When one fails the others come to their end first: what is left is removed then.
+    // If one fails, the others are completed first; then the rest is removed.
     const moved = await Promise.all(
       moves.map(({ from, to, onNew }) =>
         outcomeOf(async () => {
@@ -50,7 +50,7 @@ export class BlobMoves {
     await this.#sync.sync(directories);
   }
 
-  /** Writes a small file, whole and durable, in place of the one that exists. */
+  /** Writes a small file, completely and durably, in place of the existing one. */
   async replace(path: string, bytes: Buffer): Promise<void> {
     await this.#stage(bytes, async (staged) => {
       await this.#move(staged.path, path);
@@ -60,9 +60,9 @@ export class BlobMoves {
   }
 
   /**
-   * Writes a file, moves it to a directory and removes it there: the directory may be mounted or owned in another way
-   * than the one of staged files.
-   * @throws HeadwaterError what the disk failed with
+   * Writes a file, moves it to a directory and removes it there: the directory may have another mount or owner than the
+   * one of staged files.
+   * @throws HeadwaterError the error of the disk
    */
   async check(directory: string): Promise<void> {
     await this.#stage(Buffer.from('ready?'), async (staged) => {

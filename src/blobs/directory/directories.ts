@@ -3,7 +3,7 @@ import { dirname, relative, sep } from 'node:path';
 import { codeOf } from '../../errors.ts';
 import { fileError } from '../../files/file-error.ts';
 
-/** Makes the directories of a store so that they outlive a power cut, each once. */
+/** Creates the directories of a store durably, each once. */
 export class Directories {
   readonly #root: string;
   readonly #sync: (directory: string) => Promise<void>;
@@ -15,7 +15,7 @@ export class Directories {
     this.#sync = sync;
   }
 
-  /** Makes a directory and those above it, where they are missing. */
+  /** Creates a directory and those above it, if they are missing. */
   async make(path: string): Promise<void> {
     if (this.#made.has(path)) return;
     try {
@@ -31,7 +31,7 @@ export class Directories {
     this.#made.add(path);
   }
 
-  /** Makes a directory again that was made before but has vanished; the one above it must be there. */
+  /** Creates a directory again that has vanished; its parent must exist. */
   async remake(path: string): Promise<void> {
     await this.#makeOne(path).catch((error: unknown) => {
       throw fileError(error, { path, doing: 'create' });

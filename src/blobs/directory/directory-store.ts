@@ -35,8 +35,8 @@ import { StagedFile } from './staged-file.ts';
 /**
  * Blobs in a directory of a local file system: `blobs/sha256/ab/<hex>`. Several processes may use it at once.
  *
- * What is written goes to `staging/` first and gets its name when the disk has all of it. A blob's `modified` is
- * its file's ctime: the mtime of an adopted file is older than the blob.
+ * New files are written to `staging/` first, and get their names when the disk has all of their bytes. A blob's
+ * `modified` is its file's ctime: the mtime of an adopted file is older than the blob.
  */
 export class DirectoryStore implements BlobStore {
   readonly #root: string;
@@ -69,7 +69,7 @@ export class DirectoryStore implements BlobStore {
     }
     await this.#directories.make(resolve(this.#root, blobRoot));
     await this.#directories.make(this.#staging);
-    // Those in the directory of the blobs are left from checks.
+    // Staged files in the directory of the blobs are leftovers of checks.
     for (const directory of [this.#staging, blobs]) {
       for (const { name } of await entriesOf(directory)) {
         const path = join(directory, name);
@@ -93,7 +93,7 @@ export class DirectoryStore implements BlobStore {
   async write(source: AsyncIterable<Uint8Array>, expected: Expected): Promise<void> {
     const incoming = new Incoming(source, expected.size);
     const digest = Promise.resolve(expected.digest);
-    // When the source fails, nothing awaits the digest any more.
+    // If the source fails, nothing awaits the digest any more.
     digest.catch(() => undefined);
     try {
       const known = expected.verified === true ? undefined : expected.digest;
@@ -106,7 +106,7 @@ export class DirectoryStore implements BlobStore {
 
   async adopt(path: string, digest: Digest): Promise<boolean> {
     return await adoptFile(path, this.#staging, async (staged, size) => {
-      // A right one stays: it may have bytes of its own, which no other program can change.
+      // An undamaged one stays: it may have bytes of its own, which no other program can change.
       const isRight = await haveSameBytes(staged, this.#path(digest));
       if (isRight && (await this.#renew(digest, size))) return;
       await this.#moves.place([this.#move(staged, digest)]);

@@ -5,8 +5,8 @@ import { type Outcome, outcomeOf } from '../../async/outcome.ts';
 import { syncDirectory as syncOne } from '../../files/file-system.ts';
 
 /**
- * From how many files on one sync of the file system replaces a sync of each: for fewer files their own syncs are faster,
- * and do not wait for what other programs write to the same file system.
+ * The number of files from which one sync of the file system replaces a sync of each: for fewer files, their own syncs
+ * are faster, and do not wait for the writes of other programs.
  */
 const minPathsForOneSync = 8;
 
@@ -69,7 +69,7 @@ export class GroupSync {
 function startShell(directory: string): Shell {
   const script = 'while read -r _; do if sync -f "$1" 2>&-; then echo yes; else echo no; fi; done';
   const shell = spawn('sh', ['-c', script, 'sh', directory], { stdio: ['pipe', 'pipe', 'ignore'] });
-  // Without a shell, or after it was killed, each file is synced by itself.
+  // Without a shell, or after it was killed, each file is synced individually.
   shell.on('error', () => undefined);
   shell.stdin.on('error', () => undefined);
   return shell;

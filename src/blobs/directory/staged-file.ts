@@ -9,7 +9,7 @@ import { processName } from '../../files/process-name.ts';
 /** The most bytes of a file that waits for others, to be made durable together with them. */
 const maxGroupedSize = 1024 * 1024;
 
-/** A file that is written to the staging directory and moved to its place when it is whole. */
+/** A file that is written to the staging directory and moved to its place when it is complete. */
 export class StagedFile {
   readonly path: string;
   readonly #handle: FileHandle;
@@ -40,7 +40,7 @@ export class StagedFile {
     return this.#writer.size;
   }
 
-  /** Takes a chunk; resolves when there is room for the next. @throws HeadwaterError what the disk failed with */
+  /** Writes a chunk; resolves when there is room for the next. @throws HeadwaterError the error of the disk */
   async write(chunk: Uint8Array): Promise<void> {
     await this.#writer.write(chunk);
   }
@@ -60,11 +60,11 @@ export class StagedFile {
     this.#moved = true;
   }
 
-  /** Gives the file up, at any time; without effect once it has been moved. */
+  /** Removes the file, at any time; no effect after it was moved. */
   async discard(): Promise<void> {
     if (this.#moved) return;
     await Promise.allSettled([this.#writer.settle(), this.#finishing]);
-    // Closing fails with what a write failed with before; the file goes in any case.
+    // Closing fails with the error of an earlier write; the file is removed in any case.
     await this.#handle.close().catch(() => undefined);
     await removeFile(this.path);
   }

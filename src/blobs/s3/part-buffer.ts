@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Memory in which bytes are gathered until they are enough for a part; used again for one part after another. */
+/** Memory that collects bytes until they are enough for a part; reused for one part after another. */
 export class PartBuffer {
   readonly #memory: Buffer;
   #filled = 0;
@@ -16,12 +16,12 @@ export class PartBuffer {
     return this.#filled === this.#memory.length;
   }
 
-  /** Bytes there is memory for. */
+  /** Its capacity in bytes. */
   get capacity(): number {
     return this.#memory.length;
   }
 
-  /** Takes as much of a chunk as there is room for. @returns the rest */
+  /** Copies as much of a chunk as there is room for. @returns the rest */
   add(chunk: Uint8Array): Uint8Array {
     const taken = chunk.subarray(0, this.#memory.length - this.#filled);
     this.#memory.set(taken, this.#filled);

@@ -7,7 +7,7 @@ import { copyObject } from './s3-copy.ts';
 import type { S3Settings } from './s3-options.ts';
 import type { S3Uploads } from './s3-uploads.ts';
 
-/** Blobs of a bucket that were set aside: `<prefix>aside/<reason>/<hex>`. An object's age is when that was. */
+/** Blobs of a bucket that were set aside: `<prefix>aside/<reason>/<hex>`. An object's time is the time of that. */
 export class S3Aside {
   readonly #bucket: S3Bucket;
   readonly #uploads: S3Uploads;
@@ -32,7 +32,7 @@ export class S3Aside {
     }
   }
 
-  /** Moves a blob to the key where blobs are. @returns false when it is not here, or is damaged */
+  /** Moves a blob back to its key. @returns false when it was not set aside, or is damaged */
   async take(digest: Digest, to: string): Promise<boolean> {
     for (const reason of returningReasons) {
       if (await this.#move(this.#key(digest, reason), to)) return true;

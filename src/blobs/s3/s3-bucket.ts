@@ -19,7 +19,7 @@ export class S3Bucket {
     this.#name = client.settings.bucket;
   }
 
-  /** Resolves when the bucket is there and keys that begin with `prefix` may be listed. */
+  /** Resolves when the bucket exists and keys that begin with `prefix` may be listed. */
   async reach(prefix: string, options: { create: boolean }): Promise<void> {
     const list = async (create: boolean): Promise<void> => {
       await this.#client.call(
@@ -35,7 +35,7 @@ export class S3Bucket {
     await list(options.create);
   }
 
-  /** What there is under a key. When the bucket itself is missing, it looks as if only the key were: see `find`. */
+  /** The object under a key. A missing bucket looks like a missing key: see `find`. */
   async head(key: string): Promise<S3Object | undefined> {
     return await this.#client.call<S3Object | undefined>(
       async (client) => {
@@ -46,7 +46,7 @@ export class S3Bucket {
     );
   }
 
-  /** What there is under a key. @throws HeadwaterError `unavailable` when there is no bucket */
+  /** The object under a key. @throws HeadwaterError `unavailable` when there is no bucket */
   async find(key: string): Promise<S3Object | undefined> {
     const object = await this.head(key);
     if (object !== undefined) return object;
@@ -73,9 +73,8 @@ export class S3Bucket {
   }
 
   /**
-   * Puts an object, whole and at once.
-   * @param preconditions headers that say what the object must be now
-   * @returns the headers of the answer
+   * Puts an object, in one request. @param preconditions headers about the present object @returns the headers of the
+   * response
    * @throws HeadwaterError `conflict` when a precondition does not hold
    */
   async put(
@@ -94,7 +93,7 @@ export class S3Bucket {
     );
   }
 
-  /** Removes an object; one that is not there is a success. */
+  /** Removes an object; a missing one is a success. */
   async remove(key: string): Promise<void> {
     await this.#client.call((client) => client.removeObject(this.#name, key), {
       otherwise: (failure) => (isMissing(failure) ? Promise.resolve() : undefined),
@@ -115,7 +114,7 @@ export class S3Bucket {
     } while (next !== '');
   }
 
-  /** A link that does one request without keys. */
+  /** A link that allows one request without keys. */
   async presign(method: 'GET' | 'HEAD', key: string, seconds: number): Promise<string> {
     return await this.#client.call((client) => client.presignedUrl(method, this.#name, key, seconds));
   }

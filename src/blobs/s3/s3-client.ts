@@ -8,7 +8,7 @@ import { isTransient, normalized, s3Error } from './s3-failure.ts';
 import type { S3Settings } from './s3-options.ts';
 import { S3Transport } from './s3-transport.ts';
 
-/** The one way to the S3 service: every request is repeated while that may help, and its failure explained. */
+/** The client of the S3 service: every request is repeated while that may help, and its failure is explained. */
 export class S3Client {
   readonly settings: S3Settings;
   readonly #transport: S3Transport;
@@ -41,7 +41,7 @@ export class S3Client {
 
   /**
    * Makes requests through the client of the library, again where that may help.
-   * @param options.otherwise what a failure means that is no failure to the caller: returns a result, or undefined
+   * @param options.otherwise maps failures that the caller expects to a result; undefined for others
    * @throws HeadwaterError
    */
   async call<Result>(

@@ -2,7 +2,7 @@ import type { S3Bucket } from './s3-bucket.ts';
 import type { S3Part, S3Uploads } from './s3-uploads.ts';
 
 /**
- * Copies an object within the service, at once where that is allowed, else piece by piece.
+ * Copies an object within the service, in one request if that is allowed, otherwise in pieces.
  * @param options.size bytes of the object
  * @param options.limit bytes that one request may copy
  */

@@ -1,10 +1,10 @@
 import { codeOf, HeadwaterError, messageOf, quotable } from '../../errors.ts';
 
-/** An answer of an S3 service that says no. */
+/** A refusal by an S3 service. */
 export class S3Failure extends Error {
   /** HTTP status; 200 when the failure was in the body of a success. */
   readonly status: number;
-  /** S3's name of the error, such as `NoSuchKey`; empty where the service did not name it. */
+  /** S3's name of the error, such as `NoSuchKey`; empty if the service did not name it. */
   readonly code: string;
 
   constructor(status: number, code: string, message: string) {
@@ -38,7 +38,7 @@ const transientCode = new Set([
   'RequestTimeout',
   'ServiceUnavailable',
   'SlowDown',
-  // The bytes changed on their way.
+  // The bytes changed in transit.
   'BadDigest',
   'XAmzContentSHA256Mismatch',
 ]);

@@ -3,7 +3,7 @@ import type { Backoff } from '../../async/backoff.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 
-/** Where a bucket is, and how to use it. */
+/** The address of a bucket, and how to use it. */
 export interface S3Options {
   /** `http://host:port` or `https://host` */
   endpoint: string;
@@ -29,11 +29,11 @@ export interface S3Options {
   retry?: Partial<Backoff>;
   /** Milliseconds in which a connection must be made. */
   connectTimeout?: number;
-  /** Milliseconds in which nothing moves, after which a connection counts as dead. */
+  /** Milliseconds without progress after which a connection counts as dead. */
   idleTimeout?: number;
   /** Bytes that the service copies in one request (5 GiB: the limit of S3); larger blobs in pieces of that size. */
   copyLimit?: number;
-  /** Finds the address of a host; the system's way when left out. */
+  /** Resolves a host name; as the system does if omitted. */
   lookup?: LookupFunction;
 }
 
@@ -47,7 +47,7 @@ const mebibyte = 1024 * 1024;
 const minPartSize = 5 * mebibyte;
 const maxPartSize = 5 * 1024 * mebibyte;
 
-/** Fills in what was left out. @throws HeadwaterError `invalid`, naming the setting */
+/** Fills in omitted options. @throws HeadwaterError `invalid`, naming the setting */
 export function completeOptions(options: S3Options): S3Settings {
   const endpoint = parseEndpoint(options.endpoint);
   const partSize = options.partSize ?? 8 * mebibyte;

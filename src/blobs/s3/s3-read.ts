@@ -13,7 +13,7 @@ interface ReadOptions {
   start: number;
   /** The byte after the last one. */
   stop: number;
-  /** Asks for the bytes again, from `start` up to but not including `stop`. */
+  /** Requests the bytes again, from `start` up to but not including `stop`. */
   reopen: (start: number, stop: number) => Promise<IncomingMessage>;
   retry: Backoff;
   /** Explains a failure and what to do. */
@@ -21,8 +21,8 @@ interface ReadOptions {
 }
 
 /**
- * The bytes of an answer. When the connection breaks half way, it goes on from there with another request, unless
- * that has failed too often without a single byte in between.
+ * The bytes of an answer. When the connection breaks, another request continues from there, unless that has failed too
+ * often without a single byte in between.
  */
 export class S3Read extends Readable {
   readonly #options: ReadOptions;
@@ -49,7 +49,7 @@ export class S3Read extends Readable {
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#left.abort();
     this.#count(0);
-    // An answer that came whole leaves its connection to the next request.
+    // A complete response leaves its connection to the next request.
     if (this.#offset < this.#options.stop) this.#response.destroy();
     done(error);
   }
@@ -81,7 +81,7 @@ export class S3Read extends Readable {
     else if (!wantsMore) this.#response.pause();
   }
 
-  /** Counts what waits for the reader among what all readers hold. */
+  /** Counts the bytes that wait for the reader as memory of all readers. */
   #count(waiting: number): void {
     countHeld(waiting - this.#counted);
     this.#counted = waiting;

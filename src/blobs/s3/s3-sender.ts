@@ -2,13 +2,13 @@ import type { Semaphore } from '../../async/semaphore.ts';
 import { PartBuffer } from './part-buffer.ts';
 import type { S3Part, S3Uploads } from './s3-uploads.ts';
 
-/** S3's limit: an upload has at most so many parts. */
+/** S3's limit on the parts of an upload. */
 const maxParts = 10_000;
 const mebibyte = 1024 * 1024;
 /** S3's limit: bytes of a part. */
 const maxPartSize = 5 * 1024 * mebibyte;
 
-/** What became of a source: few bytes, that are still here, or many, that were sent in parts and await completion. */
+/** The result of reading a source: few bytes, still in memory, or many, sent in parts and awaiting completion. */
 export type Sent =
   | { kind: 'whole'; size: number; bytes: Buffer; sha256: string }
   | { kind: 'parts'; size: number; key: string; upload: string; parts: S3Part[] };
@@ -53,7 +53,7 @@ export class S3Sender {
   }
 
   /**
-   * Takes all bytes of the source.
+   * Reads all bytes of the source.
    * @param name gives the key for an upload in parts; not called for few bytes
    * @throws what the source throws, and HeadwaterErrors of the service; nothing stays then
    */
@@ -91,7 +91,7 @@ export class S3Sender {
     return { key, upload: await this.#uploads.start(key) };
   }
 
-  /** Starts to send a part, as soon as there is a place for it. */
+  /** Starts to send a part, as soon as a slot is free. */
   async #dispatch(target: { key: string; upload: string }, buffer: PartBuffer): Promise<void> {
     const release = await this.#parallel.acquire();
     if (this.#failure !== undefined) release();

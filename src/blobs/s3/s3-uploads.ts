@@ -9,7 +9,7 @@ export interface S3Part {
   etag: string;
 }
 
-/** Uploads in parts into one bucket: nothing can be seen of one until it is completed. */
+/** Uploads in parts into one bucket: nothing of an upload is visible until it is completed. */
 export class S3Uploads {
   readonly #client: S3Client;
   readonly #name: string;
@@ -59,7 +59,7 @@ export class S3Uploads {
     await this.#client.call(
       async (client) => void (await client.completeMultipartUpload(this.#name, key, upload, parts)),
       {
-        // An answer that was lost on its way is asked for again, of an upload that is no more.
+        // If the response was lost, the request is repeated for an upload that no longer exists.
         otherwise: (failure) =>
           failure instanceof S3Failure && failure.code === 'NoSuchUpload'
             ? this.#checkWhole(key, size, failure)
@@ -68,7 +68,7 @@ export class S3Uploads {
     );
   }
 
-  /** Drops an upload and its parts; one that is not there is a success. */
+  /** Drops an upload and its parts; a missing one is a success. */
   async abort(key: string, upload: string): Promise<void> {
     await this.#client.call(
       (client) => client.abortMultipartUpload(this.#name, key, encodeURIComponent(upload)),
