@@ -65,6 +65,15 @@ export class HeadwaterError extends Error {
   }
 }
 
+/** The result of checking a field of a request. An error of the check is about that field. */
+export function checkField<Result>(field: string, check: () => Result): Result {
+  try {
+    return check();
+  } catch (error) {
+    throw error instanceof HeadwaterError ? error.about(field) : error;
+  }
+}
+
 /** Whether an error is one of these kinds. */
 export function isKind(error: unknown, ...kinds: ErrorKind[]): error is HeadwaterError {
   return error instanceof HeadwaterError && kinds.includes(error.kind);

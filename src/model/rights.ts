@@ -1,4 +1,4 @@
-import { HeadwaterError } from '../errors.ts';
+import { checkField, HeadwaterError } from '../errors.ts';
 import { defined } from './defined.ts';
 import { parseStream } from './names.ts';
 import type { ProductWithVersions } from './versions.ts';
@@ -52,14 +52,19 @@ export function grant(
   options: { pushedTo: string },
 ): Rights {
   if (request.role !== undefined && request.actions !== undefined) {
-    throw new HeadwaterError('invalid', 'role and actions: give one of the two');
+    throw new HeadwaterError('invalid', 'role and actions: give one of the two', {
+      fields: ['role', 'actions'],
+    });
   }
   const role = request.role ?? (purpose === 'join' && request.actions === undefined ? 'publish' : undefined);
   const streams =
     request.streams ?? (purpose === 'join' && role === 'publish' ? [options.pushedTo] : undefined);
   return rightsOf({
     actions: role === undefined ? (request.actions ?? ['read', 'publish']) : [...roles[role]],
-    ...defined({ streams: streams?.map(parseStream), names: request.names?.map(parsePattern) }),
+    ...defined({
+      streams: checkField('streams', () => streams?.map(parseStream)),
+      names: checkField('names', () => request.names?.map(parsePattern)),
+    }),
   });
 }
 

@@ -1,4 +1,4 @@
-import { HeadwaterError } from '../errors.ts';
+import { checkField, HeadwaterError } from '../errors.ts';
 import { type Architecture, parseArchitecture } from '../model/architecture.ts';
 import { defined } from '../model/defined.ts';
 import { parseAlias, parseNamePart, parseSerial, parseStream } from '../model/names.ts';
@@ -25,13 +25,7 @@ export function checkRequest(request: PublishRequest): CheckedRequest {
     field: keyof PublishRequest,
     value: Value | undefined,
     parse: (value: Value) => Parsed,
-  ): Parsed | undefined => {
-    try {
-      return value === undefined ? undefined : parse(value);
-    } catch (error) {
-      throw error instanceof HeadwaterError ? error.about(field) : error;
-    }
-  };
+  ): Parsed | undefined => (value === undefined ? undefined : checkField(field, () => parse(value)));
   const part = (field: 'os' | 'release' | 'variant') =>
     check(field, request[field], (text) => parseNamePart(field, text));
   for (const field of ['title', 'label', 'osTitle'] as const) {

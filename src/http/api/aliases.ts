@@ -1,4 +1,5 @@
 import type { Alias } from '../../catalog/products/aliases.ts';
+import { checkField } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import { inStream, parseAlias, parseNamePart, parseStream } from '../../model/names.ts';
 import {
@@ -38,13 +39,14 @@ async function putAlias(context: RouteContext, services: ApiServices): Promise<v
   services.access.demandAny(identityOf(context), 'publish');
   const name = parseAlias(parameter(context, 'alias'));
   const given = await readBody(context.req, aliasBody);
-  const family = {
-    os: parseNamePart('os', given.os),
-    release: parseNamePart('release', given.release),
-    variant: parseNamePart('variant', given.variant),
-  };
+  const part = (field: 'os' | 'release' | 'variant') =>
+    checkField(field, () => parseNamePart(field, given[field]));
+  const family = { os: part('os'), release: part('release'), variant: part('variant') };
   const { stream } = given;
-  const reference = { ...family, ...defined({ stream: stream && parseStream(stream) }) };
+  const reference = {
+    ...family,
+    ...defined({ stream: stream && checkField('stream', () => parseStream(stream)) }),
+  };
   await catalogFor(context, services).aliases.set(name, reference);
   context.status = 204;
 }

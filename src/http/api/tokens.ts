@@ -1,3 +1,4 @@
+import { checkField } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import { parseStream } from '../../model/names.ts';
 import { grant } from '../../model/rights.ts';
@@ -38,7 +39,8 @@ async function createToken(context: Context, services: ApiServices): Promise<voi
   } = await readBody(context.req, tokenBody);
   const expiresAt = expiry === undefined ? undefined : new Date(expiry);
   if (createStream !== true) {
-    const named = (request.streams ?? []).map(parseStream);
+    const { streams = [] } = request;
+    const named = checkField('streams', () => streams.map(parseStream));
     await catalog.streams.demand(named, { configured, mayName: true });
   }
   // Before anything is made: it may not be possible here.

@@ -249,6 +249,17 @@ test('an error names the fields that it is about, and no others', async () => {
     'os',
     'aliases',
   ]);
+  const send = (method: string, path: string, body: object) =>
+    server.request(`/api/v1/${path}`, { method, token, body: JSON.stringify(body) });
+  const family = { os: 'debian', release: 'bookworm', variant: 'default' };
+  expect(await fieldsOf(send('PUT', 'aliases/a', { ...family, release: 'a b' }))).toEqual(['release']);
+  expect(await fieldsOf(send('PUT', 'aliases/a', { ...family, stream: 'a b' }))).toEqual(['stream']);
+  expect(await fieldsOf(send('POST', 'tokens', { name: 'a', names: ['a b'] }))).toEqual(['names']);
+  expect(await fieldsOf(send('POST', 'tokens', { name: 'a', streams: ['a b'] }))).toEqual(['streams']);
+  expect(await fieldsOf(send('POST', 'tokens', { name: 'a', role: 'read', actions: ['read'] }))).toEqual([
+    'role',
+    'actions',
+  ]);
   expect(await fieldsOf(server.request('/api/v1/products?limit=none', { token }))).toEqual(['limit']);
   expect(await fieldsOf(server.request('/api/v1/audit?since=then', { token }))).toEqual(['since']);
   expect(await fieldsOf(server.request('/api/v1/products/none', { token }))).toBeUndefined();
