@@ -8,7 +8,7 @@ export function effectiveSettings(config: Config): ConfigInput {
   const { storage } = config;
   return {
     listen: config.listen,
-    ...defined({ publicUrl: config.publicUrl }),
+    ...defined({ publicUrl: config.publicUrl, site: config.site }),
     trustedProxies: config.trustedProxies,
     tls: config.tls,
     dataDir: config.dataDir,
