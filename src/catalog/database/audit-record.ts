@@ -1,5 +1,6 @@
 import { sql, type Transaction } from 'kysely';
 import type { Permit } from '../../model/rights.ts';
+import { insertRows } from './json-rows.ts';
 import type { Tables } from './tables.ts';
 
 /** The author of a change, and the author's address. */
@@ -27,6 +28,15 @@ export function warningsOf({ warnings = [] }: { warnings?: string[] }): { warnin
   return warnings.length === 0 ? {} : { warnings };
 }
 
+const auditColumns = {
+  at: 'bigint',
+  who: 'text',
+  origin: 'text',
+  action: 'text',
+  subject: 'text',
+  details: 'text',
+} as const;
+
 /** Writes events into the audit log, in the transaction that makes the change. */
 export async function recordEvents(
   db: Transaction<Tables>,
@@ -34,18 +44,13 @@ export async function recordEvents(
   events: readonly AuditEvent[],
 ): Promise<void> {
   const at = Date.now();
-  const rows = events.map(({ action, subject, details }) => [
+  const rows = events.map(({ action, subject, details }) => ({
     at,
-    actor.who,
-    actor.from,
+    who: actor.who,
+    origin: actor.from,
     action,
     subject,
-    details === undefined ? null : JSON.stringify(details),
-  ]);
-  // One text for any number of them, which is prepared once.
-  await sql`
-    insert into audit (at, who, origin, action, subject, details)
-    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
-    from json_each(${JSON.stringify(rows)})
-  `.execute(db);
+    details: details === undefined ? null : JSON.stringify(details),
+  }));
+  await sql`${insertRows('audit', auditColumns, rows)}`.execute(db);
 }

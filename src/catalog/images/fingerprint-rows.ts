@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Change } from '../database/change.ts';
+import { insertRows, rowsOf } from '../database/json-rows.ts';
 
 // What changes do with fingerprints. Only what was computed from bytes is in the table `fingerprints`; that of an item may be
 // what an upstream's document claims, as long as its files are only listed.
@@ -32,12 +33,10 @@ export async function insertFingerprints(
   now = new Date(),
 ): Promise<void> {
   if (computed.length === 0) return;
-  const rows = JSON.stringify(
-    computed.map(({ metadata, root, fingerprint }) => [metadata, root, fingerprint]),
-  );
+  const rows = computed.map((one) => ({ ...one, computed_at: now.getTime() }));
+  const columns = { metadata: 'text', root: 'text', fingerprint: 'text', computed_at: 'bigint' } as const;
   await sql`
-    insert into fingerprints (metadata, root, fingerprint, computed_at)
-    select value ->> 0, value ->> 1, value ->> 2, ${now.getTime()} from json_each(${rows}) where true
+    ${insertRows('fingerprints', columns, rows)}
     on conflict (metadata, root) do update
     set fingerprint = excluded.fingerprint, computed_at = excluded.computed_at
   `.execute(change.db);
@@ -71,22 +70,22 @@ export async function removeFalseClaims(
   if (any === undefined) return;
   const images = versions.flatMap((items) => {
     const metadata = items.find(({ type }) => type === 'metadata')?.digest ?? null;
-    return items.flatMap(({ digest, fingerprint }) =>
-      fingerprint === undefined ? [] : [[fingerprint, digest, metadata]],
+    return items.flatMap(({ digest: root, fingerprint }) =>
+      fingerprint === undefined ? [] : [{ fingerprint, root, metadata }],
     );
   });
   const { rows } = await sql<WrongVersion>`
     select distinct versions.id, versions.product_id as "productId", versions.serial, products.name as product,
       products.stream, products.owner, claim.fingerprint as claimed
-    from json_each(${JSON.stringify(images)}) as given
-    join items as claim on claim.fingerprint = given.value ->> 0
+    from ${rowsOf({ fingerprint: 'text', root: 'text', metadata: 'text' }, images)}
+    join items as claim on claim.fingerprint = rows.fingerprint
     join versions on versions.id = claim.version_id
     join products on products.id = versions.product_id
     left join items as metadata on metadata.version_id = claim.version_id and metadata.type = 'metadata'
-    where (claim.digest <> given.value ->> 1 or metadata.digest is distinct from given.value ->> 2)
-    and (given.value ->> 0 = given.value ->> 1 or exists (
-      select 1 from fingerprints where fingerprints.metadata = given.value ->> 2
-      and fingerprints.root = given.value ->> 1 and fingerprints.fingerprint = given.value ->> 0))
+    where (claim.digest <> rows.root or metadata.digest is distinct from rows.metadata)
+    and (rows.fingerprint = rows.root or exists (
+      select 1 from fingerprints where fingerprints.metadata = rows.metadata
+      and fingerprints.root = rows.root and fingerprints.fingerprint = rows.fingerprint))
     and claim.fingerprint <> claim.digest
     and not exists (
       select 1 from fingerprints where fingerprints.metadata = metadata.digest

@@ -1,7 +1,9 @@
+import { sql } from 'kysely';
 import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
+import { insertRows } from '../database/json-rows.ts';
 import { forgetFingerprints } from '../images/fingerprint-rows.ts';
-import { forgetBlob } from './blobs.ts';
+import { forgetBlob } from './blob-rows.ts';
 
 /** The source of a listed blob that may not be stored. */
 export interface Source {
@@ -23,8 +25,13 @@ export interface HeldSource {
   askedAt: Date;
 }
 
-/** Rows that one statement takes: SQLite allows 32766 values. */
-const batchSize = 1000;
+const sourceColumns = {
+  digest: 'text',
+  mirror: 'text',
+  path: 'text',
+  size: 'bigint',
+  recorded_at: 'bigint',
+} as const;
 
 /** The sources of the blobs of on-demand mirrors. A source is forgotten with the versions that name its blob. */
 export class Sources {
@@ -37,19 +44,12 @@ export class Sources {
   /** Records sources, before the versions that name their blobs are published. */
   async record(sources: Source[], now = new Date()): Promise<void> {
     await this.#database.grow(async (change) => {
-      for (let at = 0; at < sources.length; at += batchSize) {
-        const rows = sources.slice(at, at + batchSize);
-        await change.db
-          .insertInto('sources')
-          .values(rows.map((source) => ({ ...source, recorded_at: now.getTime(), asked_at: null })))
-          .onConflict((conflict) =>
-            conflict.columns(['digest', 'mirror']).doUpdateSet((expression) => ({
-              path: expression.ref('excluded.path'),
-              recorded_at: expression.ref('excluded.recorded_at'),
-            })),
-          )
-          .execute();
-      }
+      const recorded_at = now.getTime();
+      const rows = sources.map((source) => ({ ...source, recorded_at }));
+      await sql`
+        ${insertRows('sources', sourceColumns, rows)}
+        on conflict (digest, mirror) do update set path = excluded.path, recorded_at = excluded.recorded_at
+      `.execute(change.db);
     });
   }
 

@@ -1,23 +1,10 @@
 import { sql } from 'kysely';
-import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
-import { insertFingerprints } from '../images/fingerprint-rows.ts';
+import { rowsOf, valuesOf } from '../database/json-rows.ts';
+import { type BlobFound, type BlobRecord, forgetBlob, insertBlobs, insertUploads } from './blob-rows.ts';
 import { completeProducts } from './product-rows.ts';
 
-/** The catalog's record of a blob's content, so that it is examined only once. */
-export interface BlobRecord {
-  digest: string;
-  /** Bytes. */
-  size: number;
-  /** Its content, as JSON: the catalog does not read it. */
-  content: string;
-}
-
-/** A blob to record. */
-export interface BlobFound extends BlobRecord {
-  /** Its fingerprint as a root of a metadata item, if it was computed. */
-  fingerprint?: { metadata: string; fingerprint: string };
-}
+export type { BlobRecord } from './blob-rows.ts';
 
 /** The records of examined blobs, also of those that nothing names any more. */
 export class Blobs {
@@ -33,10 +20,11 @@ export class Blobs {
 
   /** The records of some blobs, by digest; unknown blobs are missing. */
   async findAll(digests: readonly string[]): Promise<Map<string, BlobRecord>> {
-    const { rows } = await sql<BlobRecord>`
-      select digest, size, content from blobs
-      where digest in (select value from json_each(${JSON.stringify(digests)}))
-    `.execute(this.#database.reads);
+    const rows = await this.#database.reads
+      .selectFrom('blobs')
+      .select(['digest', 'size', 'content'])
+      .where('digest', 'in', valuesOf(digests))
+      .execute();
     return new Map(rows.map((row) => [row.digest, row]));
   }
 
@@ -90,9 +78,10 @@ export class Blobs {
 
   /** Those of the given digests that the catalog does not know: neither as a blob nor as a file of a version. */
   async unknown(digests: readonly string[]): Promise<Set<string>> {
+    const asked = digests.map((digest) => ({ digest }));
     const { rows } = await sql<{ digest: string }>`
-      select value as digest from json_each(${JSON.stringify(digests)})
-      where value not in (select digest from blobs) and value not in (select digest from items)
+      select digest from ${rowsOf({ digest: 'text' }, asked)}
+      where digest not in (select digest from blobs) and digest not in (select digest from items)
     `.execute(this.#database.reads);
     return new Set(rows.map(({ digest }) => digest));
   }
@@ -253,48 +242,4 @@ export class Blobs {
       return true;
     });
   }
-}
-
-/** Records blobs. @returns the digests of those that were known before */
-async function insertBlobs(change: Change, blobs: readonly BlobFound[], now: Date): Promise<Set<string>> {
-  // One text for any number of them, which is prepared once.
-  const rows = JSON.stringify(
-    blobs.map(({ digest, size, content }) => [digest, size, content, now.getTime()]),
-  );
-  const { rows: added } = await sql<{ digest: string }>`
-    insert into blobs (digest, size, content, used_at)
-    select value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(${rows}) where true
-    on conflict (digest) do nothing
-    returning digest
-  `.execute(change.db);
-  const known = new Set(blobs.map(({ digest }) => digest));
-  for (const { digest } of added) known.delete(digest);
-  if (known.size > 0) {
-    const again = JSON.stringify(
-      blobs.filter(({ digest }) => known.has(digest)).map(({ digest, content }) => [digest, content]),
-    );
-    await sql`
-      update blobs set content = again.value ->> 1, used_at = ${now.getTime()}
-      from json_each(${again}) as again where digest = again.value ->> 0
-    `.execute(change.db);
-  }
-  const fingerprints = blobs.flatMap(({ digest, fingerprint }) =>
-    fingerprint === undefined ? [] : [{ ...fingerprint, root: digest }],
-  );
-  await insertFingerprints(change, fingerprints, now);
-  return known;
-}
-
-async function insertUploads(change: Change, blobs: readonly BlobFound[], uploader: string): Promise<void> {
-  const digests = JSON.stringify(blobs.map(({ digest }) => digest));
-  await sql`
-    insert into blob_uploads (digest, uploader) select value, ${uploader} from json_each(${digests}) where true
-    on conflict do nothing
-  `.execute(change.db);
-}
-
-/** Forgets that a blob is in the store and who uploaded it. The fingerprints that it is part of stay true. */
-export async function forgetBlob(change: Change, digest: string): Promise<void> {
-  await change.db.deleteFrom('blobs').where('digest', '=', digest).execute();
-  await change.db.deleteFrom('blob_uploads').where('digest', '=', digest).execute();
 }

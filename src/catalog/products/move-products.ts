@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Change } from '../database/change.ts';
+import { valuesOf } from '../database/json-rows.ts';
 
 /**
  * Moves the products of an owner into a stream, with their aliases, except products and aliases that the stream already
@@ -25,25 +26,25 @@ export async function moveProducts(change: Change, owner: string, stream: string
     )
     .execute();
   if (products.length === 0) return 0;
-  const ids = JSON.stringify(products.map(({ id }) => id));
-  const left = JSON.stringify([...new Set(products.map((product) => product.stream))]);
+  const ids = valuesOf(products.map(({ id }) => id));
+  const left = valuesOf([...new Set(products.map((product) => product.stream))]);
   await sql`
     insert into aliases (stream, name, os, release, variant, description, version_id, removed_at)
     select distinct ${stream}, aliases.name, aliases.os, aliases.release, aliases.variant, aliases.description,
       aliases.version_id, aliases.removed_at
     from aliases join products on products.stream = aliases.stream and products.os = aliases.os
       and products.release = aliases.release and products.variant = aliases.variant
-    where products.id in (select value from json_each(${ids})) and (aliases.version_id is null
+    where products.id in ${ids} and (aliases.version_id is null
       or aliases.version_id in (select versions.id from versions where versions.product_id = products.id))
     on conflict do nothing
   `.execute(db);
   await sql`
     update products set stream = ${stream}, revision = ${await change.revision()}
-    where id in (select value from json_each(${ids}))
+    where id in ${ids}
   `.execute(db);
   // Aliases that point to nothing that is left in the old stream.
   await sql`
-    delete from aliases where stream in (select value from json_each(${left})) and not exists (
+    delete from aliases where stream in ${left} and not exists (
       select 1 from products where products.stream = aliases.stream and products.os = aliases.os
       and products.release = aliases.release and products.variant = aliases.variant
       and (aliases.version_id is null

@@ -23,6 +23,19 @@ export function isPushed({ owner }: { owner: string }): boolean {
   return owner.startsWith(pushedTo);
 }
 
+/** Begins the owner of the products of a mirror. */
+const broughtBy = 'mirror:';
+
+/** The owner of the products of a mirror. */
+export function ownerOf(mirror: string): string {
+  return `${broughtBy}${mirror}`;
+}
+
+/** The mirror of an owner, if the owner is a mirror. */
+export function mirrorOf(owner: string): string | undefined {
+  return owner.startsWith(broughtBy) ? owner.slice(broughtBy.length) : undefined;
+}
+
 /**
  * The names of a product itself, which decide who may change it. An alias that is pinned to one of its versions is not
  * one of them.

@@ -1,4 +1,4 @@
-import { mirrorOf } from '../../catalog/products/mirror-owner.ts';
+import { mirrorOf } from '../../catalog/products/ownership.ts';
 import { inStream } from '../../model/names.ts';
 import type { WrongFingerprint } from '../../ops/verify/fingerprints.ts';
 import type { LostBlob, NamedIn, VerifyReport } from '../../ops/verify/verify.ts';

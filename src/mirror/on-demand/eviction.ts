@@ -1,5 +1,5 @@
 import type { HeldSource } from '../../catalog/products/blob-sources.ts';
-import { ownerOf } from '../../catalog/products/mirror-owner.ts';
+import { ownerOf } from '../../catalog/products/ownership.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { parseDigest } from '../../model/digest.ts';
 import type { MirrorServices } from '../mirror-services.ts';

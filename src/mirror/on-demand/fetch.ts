@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Source } from '../../catalog/products/blob-sources.ts';
-import { ownerOf } from '../../catalog/products/mirror-owner.ts';
+import { ownerOf } from '../../catalog/products/ownership.ts';
 import { codeOf, isKind, messageOf } from '../../errors.ts';
 import { fileError } from '../../files/file-error.ts';
 import { openFile } from '../../files/open-file.ts';

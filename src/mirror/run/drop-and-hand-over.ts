@@ -1,5 +1,5 @@
 import type { Actor } from '../../catalog/database/audit-record.ts';
-import { ownerOf } from '../../catalog/products/mirror-owner.ts';
+import { ownerOf } from '../../catalog/products/ownership.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { type AcceptedDocuments, mergeAccepted } from '../guard/accepted-documents.ts';
 import type { MirrorServices } from '../mirror-services.ts';

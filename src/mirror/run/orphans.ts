@@ -1,4 +1,4 @@
-import { mirrorOf, ownerOf } from '../../catalog/products/mirror-owner.ts';
+import { mirrorOf, ownerOf } from '../../catalog/products/ownership.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import type { MirrorServices } from '../mirror-services.ts';
 import { sortVersions } from '../plan/held-versions.ts';

@@ -1,5 +1,5 @@
 import type { Catalog } from '../../catalog/catalog.ts';
-import { ownerOf } from '../../catalog/products/mirror-owner.ts';
+import { ownerOf } from '../../catalog/products/ownership.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { HeadwaterError, isKind } from '../../errors.ts';
 import { productName } from '../../model/names.ts';

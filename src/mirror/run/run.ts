@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { outcomeOf } from '../../async/outcome.ts';
 import type { Actor } from '../../catalog/database/audit-record.ts';
 import type { RunOutcome } from '../../catalog/mirrors/mirror-run-rows.ts';
-import { ownerOf } from '../../catalog/products/mirror-owner.ts';
+import { ownerOf } from '../../catalog/products/ownership.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { HeadwaterError, messageOf } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
