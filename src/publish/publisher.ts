@@ -1,4 +1,4 @@
-import type { PublishOutcome } from '../catalog/products/publish-queue.ts';
+import type { PublishOutcome } from '../catalog/products/publish.ts';
 import { HeadwaterError, within } from '../errors.ts';
 import { sizeOf } from '../files/open-file.ts';
 import { makeMetadataTarball } from '../image/metadata/metadata-tarball.ts';

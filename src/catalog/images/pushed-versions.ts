@@ -5,7 +5,7 @@ import type { Change } from '../database/change.ts';
 import type { Tables } from '../database/tables.ts';
 import { followers, ownNames } from '../products/ownership.ts';
 import { toItem } from '../products/product-rows.ts';
-import { claimProduct, insertVersion } from '../products/version-rows.ts';
+import { claimProduct, insertVersions } from '../products/version-rows.ts';
 
 // Finds, makes and moves versions of pushed images, within changes.
 
@@ -112,12 +112,16 @@ export async function rehome(
     .execute();
   const serial = await nextSerial(change.db, product.id, now);
   const { label, hidden } = version;
-  const id = await insertVersion(
-    change,
-    product.id,
-    { serial, label, items: items.map(toItem), hidden: hidden === 1, charge: version },
-    new Date(version.published_at),
-  );
+  const moved = {
+    productId: product.id,
+    serial,
+    label,
+    items: items.map(toItem),
+    hidden: hidden === 1,
+    publishedAt: new Date(version.published_at),
+    charge: version,
+  };
+  const id = (await insertVersions(change, [moved]))(moved);
   const pushed = await change.db
     .selectFrom('pushed')
     .selectAll()

@@ -7,8 +7,8 @@ import type { Database } from '../database/database.ts';
 import { touchFamily } from '../products/alias-rows.ts';
 import { ownTarget, pushOwner } from '../products/ownership.ts';
 import { unnamedFamily } from '../products/product-of-alias.ts';
-import type { AssertStored } from '../products/publish-queue.ts';
-import { claimProduct, describeProducts, insertVersion } from '../products/version-rows.ts';
+import type { AssertStored } from '../products/publish.ts';
+import { claimProduct, describeProducts, insertVersions } from '../products/version-rows.ts';
 import { type Allowance, allowance, assertWithin, type QuotaScope, type Quotas } from '../quotas.ts';
 import { removeFalseClaims } from './fingerprint-rows.ts';
 import { familyOfAlias, pointAlias } from './pushed-aliases.ts';
@@ -230,10 +230,11 @@ export class Pushed {
       : describeProducts(change, new Map([[id, draft.details]])));
     const serial = await nextSerial(change.db, id, now);
     const { hidden } = draft;
-    const version = await insertVersion(change, id, { serial, label: 'release', items, hidden }, now);
+    const version = { productId: id, serial, label: 'release', items, hidden, publishedAt: now };
+    const idOf = await insertVersions(change, [version]);
     await change.db
       .insertInto('pushed')
-      .values({ version_id: version, bytes, pushed_by: pushed.pushedBy, ...toRow(pushed) })
+      .values({ version_id: idOf(version), bytes, pushed_by: pushed.pushedBy, ...toRow(pushed) })
       .execute();
     return { stream, product: productName(product), serial };
   }

@@ -3,6 +3,7 @@ import { HeadwaterError } from '../../errors.ts';
 import { productName } from '../../model/names.ts';
 import type { ProductDetails, VersionDraft } from '../../model/versions.ts';
 import type { Change } from '../database/change.ts';
+import { insertRows, rowsOf } from '../database/json-rows.ts';
 import type { Tables } from '../database/tables.ts';
 import type { PublishedBy } from '../quotas.ts';
 import { toItem } from './product-rows.ts';
@@ -83,15 +84,21 @@ export async function describeProducts(
   change: Change,
   products: ReadonlyMap<number, ProductDetails>,
 ): Promise<void> {
-  const rows = [...products].map(([id, details]) => ({ id, columns: detailColumns(details) }));
-  const [first] = rows;
-  if (first === undefined) return;
-  const said = Object.keys(first.columns).map(
-    (column) => sql`${sql.ref(column)} = row.value -> 'columns' ->> ${sql.lit(column)}`,
-  );
+  if (products.size === 0) return;
+  const rows = [...products].map(([id, details]) => ({ id, ...detailColumns(details) }));
+  const columns = {
+    id: 'bigint',
+    os_title: 'text',
+    release_title: 'text',
+    support_eol: 'text',
+    release_shown: 'text',
+    requirements: 'text',
+  } as const;
   await sql`
-    update products set ${sql.join(said)}, revision = ${await change.revision()}
-    from json_each(${JSON.stringify(rows)}) as row where products.id = row.value ->> 'id'
+    update products set os_title = rows.os_title, release_title = rows.release_title,
+      support_eol = rows.support_eol, release_shown = rows.release_shown, requirements = rows.requirements,
+      revision = ${await change.revision()}
+    from ${rowsOf(columns, rows)} where products.id = rows.id
   `.execute(change.db);
 }
 
@@ -106,45 +113,82 @@ export function detailColumns(details: ProductDetails) {
   };
 }
 
-/** A new version of a product. @returns its id */
-export async function insertVersion(
+/** A version about to be inserted. */
+export interface NewVersion extends Pick<VersionDraft, 'serial' | 'upstreamName' | 'label' | 'items'> {
+  productId: number;
+  publishedAt: Date;
+  hidden?: boolean;
+  /** The quota that it counts towards; none if omitted. */
+  charge?: PublishedBy;
+}
+
+const versionColumns = {
+  product_id: 'bigint',
+  serial: 'text',
+  label: 'text',
+  upstream_name: 'text',
+  published_at: 'bigint',
+  hidden: 'bigint',
+  published_by: 'text',
+  bytes: 'bigint',
+} as const;
+
+const itemColumns = {
+  version_id: 'bigint',
+  file: 'text',
+  type: 'text',
+  digest: 'text',
+  size: 'bigint',
+  fingerprint: 'text',
+  delta_base: 'text',
+} as const;
+
+/** Inserts versions with their items: every version of the catalog comes in here. @returns tells the id of each */
+export async function insertVersions(
   change: Change,
-  productId: number,
-  draft: Pick<VersionDraft, 'serial' | 'upstreamName' | 'label' | 'items'> & {
-    hidden?: boolean;
-    /** The quota that it counts towards; none if omitted. */
-    charge?: PublishedBy;
-  },
-  now: Date,
-): Promise<number> {
-  const { id } = await change.db
-    .insertInto('versions')
-    .values({
-      product_id: productId,
-      serial: draft.serial,
-      label: draft.label,
-      upstream_name: draft.upstreamName ?? null,
-      published_at: now.getTime(),
-      removed_at: null,
-      hidden: draft.hidden === true ? 1 : 0,
-      published_by: draft.charge?.published_by ?? null,
-      bytes: draft.charge?.bytes ?? null,
-    })
-    .returning('id')
-    .executeTakeFirstOrThrow();
-  await change.db
-    .insertInto('items')
-    .values(
-      draft.items.map((item) => ({
-        version_id: id,
-        file: item.file,
-        type: item.type,
-        digest: item.digest,
-        size: item.size,
-        fingerprint: item.fingerprint ?? null,
-        delta_base: item.deltaBase ?? null,
-      })),
-    )
-    .execute();
-  return id;
+  versions: readonly NewVersion[],
+): Promise<(version: NewVersion) => number> {
+  const rows = versions.map((version) => ({
+    product_id: version.productId,
+    serial: version.serial,
+    label: version.label,
+    upstream_name: version.upstreamName ?? null,
+    published_at: version.publishedAt.getTime(),
+    hidden: version.hidden === true ? 1 : 0,
+    published_by: version.charge?.published_by ?? null,
+    bytes: version.charge?.bytes ?? null,
+  }));
+  const { rows: inserted } = await sql<VersionKey & { id: number }>`
+    ${insertRows('versions', versionColumns, rows)} returning id, product_id as "productId", serial
+  `.execute(change.db);
+  const ids = new Map(inserted.map((row) => [versionKey(row), row.id]));
+  const idOf = (version: NewVersion) => {
+    const id = ids.get(versionKey(version));
+    if (id === undefined) throw new Error(`the version ${version.serial} has no id`);
+    return id;
+  };
+  const items = versions.flatMap((version) =>
+    version.items.map((item) => ({
+      version_id: idOf(version),
+      file: item.file,
+      type: item.type,
+      digest: item.digest,
+      size: item.size,
+      fingerprint: item.fingerprint ?? null,
+      delta_base: item.deltaBase ?? null,
+    })),
+  );
+  await sql`${insertRows('items', itemColumns, items)}`.execute(change.db);
+  return idOf;
+}
+
+/** A version by its product. */
+export interface VersionKey {
+  productId: number;
+  serial: string;
+}
+
+/** Tells a version from all others. */
+export function versionKey({ productId, serial }: VersionKey): string {
+  return `${productId} ${serial}`;
 }

@@ -7,7 +7,7 @@ import type { Quotas } from '../quotas.ts';
 import { removeEmptyAliases } from './alias-rows.ts';
 import { forgetSources } from './blob-sources.ts';
 import { ownTarget } from './ownership.ts';
-import { type AssertStored, type PublishOutcome, PublishQueue } from './publish-queue.ts';
+import { type AssertStored, type PublishOutcome, PublishQueue } from './publish.ts';
 import { detailColumns } from './version-rows.ts';
 
 /** Publishes and removes versions. */

@@ -1,4 +1,4 @@
-import type { PublishOutcome } from '../../catalog/products/publish-queue.ts';
+import type { PublishOutcome } from '../../catalog/products/publish.ts';
 import type { Compression, Content } from '../../image/content.ts';
 import type { TakeDisk } from '../../image/tar/unified.ts';
 import type { Digest } from '../../model/digest.ts';

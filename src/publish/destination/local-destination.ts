@@ -4,7 +4,7 @@ import { assertDigest } from '../../blobs/damaged-blob.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Actor } from '../../catalog/database/audit-record.ts';
 import type { PushDraft, PushOutcome } from '../../catalog/images/pushed.ts';
-import type { PublishOutcome } from '../../catalog/products/publish-queue.ts';
+import type { PublishOutcome } from '../../catalog/products/publish.ts';
 import type { Quotas } from '../../catalog/quotas.ts';
 import { within } from '../../errors.ts';
 import { openFile } from '../../files/open-file.ts';

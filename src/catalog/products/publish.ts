@@ -1,28 +1,21 @@
 import { Batcher } from '../../async/batcher.ts';
-import type { Outcome } from '../../async/outcome.ts';
+import { type Outcome, outcomeOf } from '../../async/outcome.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { productName } from '../../model/names.ts';
 import type { Permit } from '../../model/rights.ts';
 import type { Item, VersionDraft } from '../../model/versions.ts';
+import { type AuditEvent, warningsOf } from '../database/audit-record.ts';
 import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
 import { isDatabaseFailure } from '../database/database-failure.ts';
 import { removeFalseClaims } from '../images/fingerprint-rows.ts';
-import { chargeVersion, type PublishedBy, type Quotas } from '../quotas.ts';
+import { chargeVersion, type PublishedBy, publishedBy, type Quotas } from '../quotas.ts';
 import { giveAlias } from './alias-rows.ts';
-import {
-  addVersions,
-  aliasNames,
-  demandedAliases,
-  type Placed,
-  type Publication,
-  plainOnes,
-  published,
-  recordedDigests,
-} from './bulk-publish.ts';
+import { recordedDigests } from './blob-rows.ts';
 import { ownNames } from './ownership.ts';
+import { aliasNames, PlainVersions } from './plain-versions.ts';
 import { haveSameFiles, serialFor } from './serial-for.ts';
-import { claimProduct, describeProducts, findVersion } from './version-rows.ts';
+import { claimProduct, describeProducts, findVersion, insertVersions } from './version-rows.ts';
 import { assertFree, describeTaken } from './visible-names.ts';
 
 /**
@@ -40,11 +33,26 @@ export interface PublishOutcome {
   withheldAliases: { alias: string; owner: string }[];
 }
 
-/** A version to record, with the check that its blobs are stored. */
-interface Request extends Publication {
+/** A version to publish, with the check that its blobs are stored. */
+interface Request {
+  draft: VersionDraft;
+  now: Date;
   assertStored: AssertStored;
   /** The quotas for versions that an identity publishes. */
   quotas: Quotas;
+}
+
+/** A version about to be added to a product. */
+interface Prepared {
+  draft: VersionDraft;
+  now: Date;
+  productId: number;
+}
+
+/** What becomes of a version: nothing is left to add where it exists. */
+interface Preparation {
+  answer: PublishOutcome;
+  version?: Prepared;
 }
 
 /** Publishes versions (`Versions.publish`), those together in one change that come while one waits for its turn. */
@@ -65,42 +73,58 @@ export class PublishQueue {
 }
 
 /**
- * Publishes versions, each all or nothing by itself. Publications that only add a version to an existing product need
- * no decision, and are added together; each of the others is prepared, and then added in the same way.
+ * Publishes versions, each all or nothing by itself, with the same result as one after the other. Versions that need a
+ * decision are prepared one by one; the same statements insert all of them.
  */
 async function publishAll(change: Change, group: readonly Request[]): Promise<Outcome<PublishOutcome>[]> {
+  const drafts = group.map(({ draft }) => draft);
+  const plain = await PlainVersions.read(change.db, drafts);
   const recorded = await recordedDigests(
     change.db,
-    group.flatMap(({ draft }) => draft.items.map(({ digest }) => digest)),
+    drafts.flatMap(({ items }) => items.map(({ digest }) => digest)),
   );
-  const made = new Map<Request, Outcome<PublishOutcome>>();
-  const fit = [];
-  // If a quota may refuse a publication, each must see the previous ones.
-  const plain = group.some((one) => isBounded(change, one)) ? [] : await plainOnes(change.db, group);
-  for (const placed of plain) {
-    try {
-      await demandPublish(placed.one.draft, change.permit);
-      await assertAllStored(placed.one, recorded);
-      fit.push(placed);
-      made.set(placed.one, { result: { outcome: 'created', withheldAliases: [] } });
-    } catch (error) {
-      if (isDatabaseFailure(error)) throw error;
-      made.set(placed.one, { error });
-    }
-  }
-  if (fit.length > 0) await addVersions(change, fit);
   const outcomes: Outcome<PublishOutcome>[] = [];
+  const waiting: Prepared[] = [];
   for (const one of group) {
-    outcomes.push(made.get(one) ?? (await change.attempt(() => publishOne(change, one, recorded))));
+    const productId = isBounded(change, one) ? undefined : plain.productOf(one.draft);
+    // A decision depends on the previous versions.
+    if (productId === undefined) await addVersions(change, waiting.splice(0));
+    const prepared = await (productId === undefined
+      ? change.attempt(() => decide(change, one, recorded))
+      : checkPlain(change, one, { recorded, productId }));
+    if ('error' in prepared) {
+      outcomes.push(prepared);
+      continue;
+    }
+    const { answer, version } = prepared.result;
+    outcomes.push({ result: answer });
+    if (version === undefined) continue;
+    const withheld = answer.withheldAliases.map(({ alias }) => alias);
+    plain.add(version.draft, version.productId, withheld);
+    waiting.push(version);
   }
+  await addVersions(change, waiting);
   return outcomes;
 }
 
-async function publishOne(
+/** Checks a version that needs no decision: nothing is written that a failure would have to take back. */
+async function checkPlain(
   change: Change,
   one: Request,
-  recorded: ReadonlySet<string>,
-): Promise<PublishOutcome> {
+  { productId, recorded }: { productId: number; recorded: ReadonlySet<string> },
+): Promise<Outcome<Preparation>> {
+  const checked = await outcomeOf(async () => {
+    await demandPublish(one.draft, change.permit);
+    await assertAllStored(one, recorded);
+    const answer: PublishOutcome = { outcome: 'created', withheldAliases: [] };
+    return { answer, version: { draft: one.draft, now: one.now, productId } };
+  });
+  if ('error' in checked && isDatabaseFailure(checked.error)) throw checked.error;
+  return checked;
+}
+
+/** Decides about a version: gives it a product, a serial and its aliases, or brings back one that was removed. */
+async function decide(change: Change, one: Request, recorded: ReadonlySet<string>): Promise<Preparation> {
   await demandPublish(one.draft, change.permit);
   const product = await claimProduct(change, one.draft);
   const serial = await serialFor(change.db, product.id, one.draft);
@@ -109,7 +133,8 @@ async function publishOne(
   const existing = await findVersion(change.db, product.id, serial);
   if (existing !== undefined) {
     assertSameFiles(draft, existing.items);
-    if (existing.removed_at === null) return { outcome: 'unchanged', ...renamed, withheldAliases: [] };
+    if (existing.removed_at === null)
+      return { answer: { outcome: 'unchanged', ...renamed, withheldAliases: [] } };
   }
   const target = { stream: draft.stream, owner: draft.owner, ...draft.product };
   for (const alias of demandedAliases(draft)) await assertFree(change, alias, target);
@@ -121,16 +146,38 @@ async function publishOne(
     const isTaken = await giveAlias(change, alias, target);
     if (isTaken) withheldAliases.push({ alias, owner: await describeTaken(change, alias, target) });
   }
-  const placed = { one: { ...one, draft }, productId: product.id };
-  if (existing === undefined) await addVersions(change, [placed]);
-  else await showAgain(change, placed, { id: existing.id, charge });
-  return { outcome: 'created', ...renamed, withheldAliases };
+  const answer: PublishOutcome = { outcome: 'created', ...renamed, withheldAliases };
+  const version = { draft, now: one.now, productId: product.id };
+  if (existing === undefined) return { answer, version };
+  await showAgain(change, version, { id: existing.id, charge });
+  return { answer };
+}
+
+/** Adds prepared versions to their products, all of them with a few statements. */
+async function addVersions(change: Change, versions: readonly Prepared[]): Promise<void> {
+  if (versions.length === 0) return;
+  await insertVersions(
+    change,
+    versions.map(({ draft, productId, now }) => ({
+      ...draft,
+      productId,
+      publishedAt: now,
+      charge: publishedBy(change, draft.items),
+    })),
+  );
+  await removeFalseClaims(
+    change,
+    versions.map(({ draft }) => draft.items),
+  );
+  // Of several versions of a product, the details of the last one apply, as if they were published one after the other.
+  await describeProducts(change, new Map(versions.map(({ productId, draft }) => [productId, draft.details])));
+  await change.audit(...versions.map(({ draft }) => published(draft)));
 }
 
 /** Puts a removed version back into the documents. */
 async function showAgain(
   change: Change,
-  { one: { draft }, productId }: Placed,
+  { draft, productId }: Prepared,
   { id, charge }: { id: number; charge: PublishedBy },
 ): Promise<void> {
   await describeProducts(change, new Map([[productId, draft.details]]));
@@ -143,7 +190,7 @@ async function showAgain(
   await change.audit(published(draft));
 }
 
-/** Whether a quota may refuse a version. */
+/** Whether a quota may refuse a version, so that its publish must see the previous ones. */
 function isBounded({ permit }: Change, { quotas }: Request): boolean {
   return permit.uploader !== undefined && (quotas.stream !== undefined || quotas.entry !== undefined);
 }
@@ -171,4 +218,19 @@ function assertSameFiles(draft: VersionDraft, existing: Item[]): void {
     `product ${productName(draft.product)} already has a version ${draft.serial} with other files: ` +
       'a published version never changes, publish under a newer serial (--serial)',
   );
+}
+
+/** The entry of a publish in the audit log. */
+function published(draft: VersionDraft): AuditEvent {
+  const { stream } = draft;
+  return {
+    action: 'version.publish',
+    subject: `${productName(draft.product)}@${draft.serial}`,
+    details: { stream, aliases: demandedAliases(draft), ...warningsOf(draft) },
+  };
+}
+
+/** The aliases without which a version is not published. */
+function demandedAliases({ aliases }: Pick<VersionDraft, 'aliases'>): string[] {
+  return aliases.filter(({ ifTaken }) => ifTaken === 'refuse').map(({ name }) => name);
 }

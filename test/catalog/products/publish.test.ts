@@ -15,16 +15,23 @@ const publication = fc.record({
   aliases: fc.uniqueArray(fc.constantFrom('stable', 'testing'), { maxLength: 1 }),
   implied: fc.uniqueArray(fc.constantFrom('stable', 'newest'), { maxLength: 2 }),
   isOther: fc.oneof({ weight: 6, arbitrary: fc.constant(false) }, fc.constant(true)),
+  isDerived: fc.oneof({ weight: 6, arbitrary: fc.constant(false) }, fc.constant(true)),
   isStored: fc.oneof({ weight: 8, arbitrary: fc.constant(true) }, fc.constant(false)),
 });
 type Publication = typeof publication extends fc.Arbitrary<infer Value> ? Value : never;
 
-function draftOf({ os, serial, owner, stream, title, aliases, implied, isOther }: Publication): VersionDraft {
+function draftOf(publication: Publication): VersionDraft {
+  const { os, serial, owner, stream, title, aliases, implied, isOther, isDerived } = publication;
   const made = draft({ os, serial, owner, stream, aliases, implied });
   const items = isOther
     ? made.items.map((item) => ({ ...item, digest: sha256(`other ${item.digest}`) }))
     : made.items;
-  return { ...made, items, details: { ...made.details, releaseTitle: title } };
+  return {
+    ...made,
+    items,
+    details: { ...made.details, releaseTitle: title },
+    ...(isDerived ? { serialIsDerived: true } : {}),
+  };
 }
 
 async function publish(catalog: Catalog, one: Publication): Promise<unknown> {
@@ -46,18 +53,35 @@ async function contentOf(catalog: Catalog): Promise<unknown> {
   return { products, aliases: await catalog.aliases.list(), events: events.sort() };
 }
 
+/** Takes all versions of a catalog out of the documents. */
+async function removeAll(catalog: Catalog): Promise<void> {
+  for await (const { stream, name, versions } of catalog.products.each()) {
+    for (const { serial } of versions) await catalog.versions.remove({ stream, name }, serial);
+  }
+}
+
 test('versions that are published at the same moment are what they are when they come one after the other', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(publication, { minLength: 2, maxLength: 25 }), async (publications) => {
-      const [together, single] = [await scratchCatalog(), await scratchCatalog()];
-      const [first, ...rest] = publications;
-      for (const catalog of [together, single]) if (first !== undefined) await publish(catalog, first);
-      const outcomes = await Promise.all(rest.map((one) => publish(together, one)));
-      const expected = [];
-      for (const one of rest) expected.push(await publish(single, one));
-      expect(outcomes).toEqual(expected);
-      expect(await contentOf(together)).toEqual(await contentOf(single));
-    }),
+    fc.asyncProperty(
+      fc.record({
+        removed: fc.array(publication, { maxLength: 3 }),
+        present: fc.array(publication, { maxLength: 2 }),
+        meeting: fc.array(publication, { minLength: 2, maxLength: 25 }),
+      }),
+      async ({ removed, present, meeting }) => {
+        const [together, single] = [await scratchCatalog(), await scratchCatalog()];
+        for (const catalog of [together, single]) {
+          for (const one of removed) await publish(catalog, one);
+          await removeAll(catalog);
+          for (const one of present) await publish(catalog, one);
+        }
+        const outcomes = await Promise.all(meeting.map((one) => publish(together, one)));
+        const expected = [];
+        for (const one of meeting) expected.push(await publish(single, one));
+        expect(outcomes).toEqual(expected);
+        expect(await contentOf(together)).toEqual(await contentOf(single));
+      },
+    ),
     { numRuns: 60 },
   );
 });
