@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { DEFAULT_MIGRATION_TABLE, Kysely, Migrator, SqliteDialect, sql } from 'kysely';
+import { Kysely, SqliteDialect } from 'kysely';
 import { BackgroundTasks } from '../../async/background-tasks.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { noRights, type Permit } from '../../model/rights.ts';
@@ -9,7 +9,7 @@ import { DatabaseFailures, describeDamage } from './database-failure.ts';
 import { ExplainingDialect } from './explaining-dialect.ts';
 import { ChangeQueue } from './group-commit.ts';
 import { makeDirectoryOf } from './make-durable.ts';
-import { migrations } from './migrations.ts';
+import { migrate } from './migrations/migrate.ts';
 import { makePrivate } from './private-directory.ts';
 import { Reserve } from './reserve.ts';
 import { Connection } from './sqlite-connection.ts';
@@ -80,7 +80,7 @@ export class Database {
         notes: new BackgroundTasks(() => undefined),
       };
       database = new Database(connections, { who: 'headwater', from: 'this machine', permit: noRights });
-      await database.#migrate();
+      await migrate(writes);
       return database;
     } catch (error) {
       await database?.close();
@@ -219,25 +219,6 @@ export class Database {
     reader.close();
     await writer.closed;
   }
-
-  /** Brings the schema up to date. If several processes find an old schema, one updates it and the others wait. */
-  async #migrate(): Promise<void> {
-    await this.#connections.writes.connection().execute(async (db) => {
-      // Without pending migrations, there is no need to wait for writers, or for the migrator, which reads the whole
-      // schema.
-      if (await isUpToDate(db)) return;
-      const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } });
-      await sql`begin immediate`.execute(db);
-      try {
-        const { error } = await migrator.migrateToLatest();
-        if (error !== undefined) throw error;
-        await sql`commit`.execute(db);
-      } catch (error) {
-        await sql`rollback`.execute(db);
-        throw error;
-      }
-    });
-  }
 }
 
 /** Opens a second connection. @throws its error, after the first one was closed */
@@ -248,14 +229,4 @@ function openBeside(first: Connection, file: string): Connection {
     first.close();
     throw error;
   }
-}
-
-/** Whether all migrations were made, according to the migrator's table. */
-async function isUpToDate(db: Kysely<Tables>): Promise<boolean> {
-  const table = sql.table(DEFAULT_MIGRATION_TABLE);
-  const known = await sql`select name from sqlite_master where name = ${DEFAULT_MIGRATION_TABLE}`.execute(db);
-  if (known.rows.length === 0) return false;
-  const { rows } = await sql<{ name: string }>`select name from ${table}`.execute(db);
-  const made = new Set(rows.map(({ name }) => name));
-  return Object.keys(migrations).every((name) => made.has(name));
 }

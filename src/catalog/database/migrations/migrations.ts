@@ -1,0 +1,33 @@
+import type { Migration } from 'kysely';
+import { initial } from './0001-initial.ts';
+import { mirrors } from './0002-mirrors.ts';
+import { sources } from './0003-sources.ts';
+import { clients } from './0010-clients.ts';
+import { pushed } from './0011-pushed.ts';
+import { updateSources } from './0012-update-sources.ts';
+import { storage } from './0020-storage.ts';
+import { blobUploads } from './0030-blob-uploads.ts';
+import { upstreamNames } from './0050-upstream-names.ts';
+import { publishedBy } from './0060-published-by.ts';
+import { productsOfStreams } from './0070-products-of-streams.ts';
+import { acceptedDocuments } from './0080-accepted-documents.ts';
+import { computedFingerprints } from './0090-computed-fingerprints.ts';
+import { bundles } from './0100-bundles.ts';
+
+/** Every change of the schema, in order. One that was released is never edited: a new one follows it. */
+export const migrations: Record<string, Migration> = {
+  '0001_initial': { up: initial },
+  '0002_mirrors': { up: mirrors },
+  '0003_sources': { up: sources },
+  '0010_clients': { up: clients },
+  '0011_pushed': { up: pushed },
+  '0012_update_sources': { up: updateSources },
+  '0020_storage': { up: storage },
+  '0030_blob_uploads': { up: blobUploads },
+  '0050_upstream_names': { up: upstreamNames },
+  '0060_published_by': { up: publishedBy },
+  '0070_products_of_streams': { up: productsOfStreams },
+  '0080_accepted_documents': { up: acceptedDocuments },
+  '0090_computed_fingerprints': { up: computedFingerprints },
+  '0100_bundles': { up: bundles },
+};
