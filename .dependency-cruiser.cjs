@@ -101,10 +101,13 @@ module.exports = {
     owner(
       'zod',
       'bundle/format/',
+      'catalog/',
       'config/',
       'http/',
       'publish/',
       'image/metadata/',
+      'mirror/guard/',
+      'mirror/run/',
       'registry/incoming/',
       'server/',
     ),

@@ -1,5 +1,8 @@
 import type { Selectable } from 'kysely';
+import * as z from 'zod';
+import { defined } from '../model/defined.ts';
 import type { Actor, AuditEvent } from './database/audit-record.ts';
+import { jsonColumn } from './database/checked-column.ts';
 import type { Database } from './database/database.ts';
 import type { Tables } from './database/tables.ts';
 
@@ -8,6 +11,8 @@ export interface AuditEntry extends AuditEvent, Omit<Actor, 'permit'> {
   id: number;
   at: Date;
 }
+
+const readDetails = jsonColumn('audit.details', z.record(z.string(), z.unknown()));
 
 /** The log of every change. */
 export class Audit {
@@ -67,6 +72,6 @@ function toEntry(row: Selectable<Tables['audit']>): AuditEntry {
     from: origin,
     action,
     subject,
-    ...(details === null ? {} : { details: JSON.parse(details) as Record<string, unknown> }),
+    ...defined({ details: readDetails(details, id) }),
   };
 }

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import * as z from 'zod';
 import type { AuditEvent } from './database/audit-record.ts';
+import { jsonColumn } from './database/checked-column.ts';
 import type { Database } from './database/database.ts';
 
 /** How many marks are remembered: processes that share a catalog may issue some at the same moment. */
@@ -25,6 +27,14 @@ export interface StoppedSweep {
   blobs: number;
 }
 
+/** The id of the only row of the table. */
+const theRow = 1;
+const readMarks = jsonColumn('storage.marks', z.array(z.string()));
+const readStoppedSweep = jsonColumn(
+  'storage.stopped_sweep',
+  z.looseObject({ at: z.string(), unknown: z.number(), blobs: z.number() }),
+);
+
 /** The catalog's records about its blob store as a whole. */
 export class Storage {
   readonly #database: Database;
@@ -39,7 +49,7 @@ export class Storage {
       .innerJoin('revision', 'revision.id', 'storage.id')
       .select(['storage.catalog', 'storage.marks', 'revision.value'])
       .executeTakeFirstOrThrow();
-    return { catalog, marks: JSON.parse(marks) as string[], revision: value };
+    return { catalog, marks: readMarks(marks, theRow), revision: value };
   }
 
   /**
@@ -50,7 +60,7 @@ export class Storage {
     return await this.#database.change(async (change) => {
       const mark = randomUUID();
       const { marks } = await change.db.selectFrom('storage').select('marks').executeTakeFirstOrThrow();
-      const issued = [mark, ...(JSON.parse(marks) as string[])].slice(0, most);
+      const issued = [mark, ...readMarks(marks, theRow)].slice(0, most);
       await change.db
         .updateTable('storage')
         .set({ marks: JSON.stringify(issued) })
@@ -66,7 +76,7 @@ export class Storage {
       .selectFrom('storage')
       .select('stopped_sweep')
       .executeTakeFirstOrThrow();
-    return row.stopped_sweep === null ? undefined : (JSON.parse(row.stopped_sweep) as StoppedSweep);
+    return readStoppedSweep(row.stopped_sweep, theRow);
   }
 
   async noteSweep(stopped: StoppedSweep | undefined): Promise<void> {

@@ -3,9 +3,8 @@ import type { Mirrors } from '../catalog/mirrors/mirrors.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import { isAbandoned } from '../files/process-name.ts';
 import { defined } from '../model/defined.ts';
-import type { AcceptedDocuments } from './guard/accepted-documents.ts';
+import { acceptedDocuments } from './guard/accepted-documents.ts';
 import { type UpstreamAge, upstreamAge } from './guard/upstream-age.ts';
-import type { RunReport } from './run/report.ts';
 
 /** The state of a mirror. */
 export interface MirrorStatus extends UpstreamAge {
@@ -21,7 +20,7 @@ export interface MirrorStatus extends UpstreamAge {
   /** Set while a server runs that will run it. */
   nextRun?: Date;
   running: boolean;
-  lastRun?: Omit<RunRecord, 'report'> & { report?: RunReport };
+  lastRun?: RunRecord;
   /** The start of the last run after which all selected versions were held. */
   lastSuccess?: Date;
   /** Seconds since then. */
@@ -48,7 +47,7 @@ export async function mirrorStatus(
   // Without a success, the age counts from the first run; a mirror that never ran is not stale.
   const freshSince = lastSuccess ?? (await mirrors.firstRun(name));
   const nextRun = enabled && schedule !== undefined ? await mirrors.nextRun(name) : undefined;
-  const accepted = (await mirrors.accepted(name)) as AcceptedDocuments | undefined;
+  const accepted = await mirrors.accepted(name, acceptedDocuments);
   const age = lastSuccess === undefined ? undefined : now.getTime() - lastSuccess.getTime();
   return {
     name,
@@ -60,8 +59,7 @@ export async function mirrorStatus(
     ...(schedule === undefined ? {} : { schedule, timezone }),
     ...defined({ nextRun }),
     running,
-    ...(lastRun === undefined ? {} : { lastRun: lastRun as MirrorStatus['lastRun'] & object }),
-    ...defined({ lastSuccess }),
+    ...defined({ lastRun, lastSuccess }),
     ...(age === undefined ? {} : { age: Math.round(age / 1000) }),
     ...(maxAge === undefined ? {} : { maxAge: Math.round(maxAge / 1000) }),
     stale:

@@ -1,4 +1,5 @@
 import { HeadwaterError } from '../errors.ts';
+import { keysOf } from './keys-of.ts';
 
 /** An architecture by its Debian name, which is what simplestreams documents and image paths use. */
 export type Architecture = keyof typeof kernelNames;
@@ -21,6 +22,9 @@ const kernelNames = {
   loong64: 'loongarch64',
 } as const;
 
+/** All architectures. */
+export const architectures: readonly Architecture[] = keysOf(kernelNames);
+
 /** Other names in use for the same architectures. */
 const otherNames: Record<string, Architecture> = {
   x86: 'i386',
@@ -37,9 +41,9 @@ const otherNames: Record<string, Architecture> = {
 };
 
 const byName = new Map<string, Architecture>(Object.entries(otherNames));
-for (const [debian, kernel] of Object.entries(kernelNames) as [Architecture, string][]) {
+for (const debian of architectures) {
   byName.set(debian, debian);
-  byName.set(kernel, debian);
+  byName.set(kernelNames[debian], debian);
 }
 
 /**
@@ -83,11 +87,9 @@ const daemonNames: Record<string, Architecture> = {
  * @throws HeadwaterError `invalid` where they do not know it
  */
 export function parseImageArchitecture(name: string): Architecture {
-  if (Object.hasOwn(kernelNames, name)) return name as Architecture;
-  const kernel = Object.entries(kernelNames).find(([, known]) => known === name);
-  const architecture = kernel === undefined ? daemonNames[name] : (kernel[0] as Architecture);
-  if (architecture !== undefined && (kernel !== undefined || Object.hasOwn(daemonNames, name)))
-    return architecture;
+  const known = architectures.find((debian) => name === debian || name === kernelNames[debian]);
+  const architecture = known ?? (Object.hasOwn(daemonNames, name) ? daemonNames[name] : undefined);
+  if (architecture !== undefined) return architecture;
   throw new HeadwaterError(
     'invalid',
     `architecture ${JSON.stringify(name)} is not known to LXD and Incus: use one of ${Object.values(kernelNames).join(', ')}`,

@@ -68,29 +68,6 @@ export function grant(
   });
 }
 
-/** Rights as columns of a table. */
-export interface RightsColumns {
-  actions: string;
-  streams: string | null;
-  names: string | null;
-}
-
-export function toColumns({ actions: allowed, streams, names }: Rights): RightsColumns {
-  return {
-    actions: JSON.stringify(allowed),
-    streams: streams === undefined ? null : JSON.stringify(streams),
-    names: names === undefined ? null : JSON.stringify(names),
-  };
-}
-
-export function toRights({ actions: allowed, streams, names }: RightsColumns): Rights {
-  return {
-    actions: JSON.parse(allowed) as Action[],
-    ...(streams === null ? {} : { streams: JSON.parse(streams) as string[] }),
-    ...(names === null ? {} : { names: JSON.parse(names) as string[] }),
-  };
-}
-
 /**
  * Checks the name of a token or a client.
  * @throws HeadwaterError `invalid`

@@ -13,7 +13,7 @@ export interface MirrorSample {
   upstreamAge?: number;
   upstreamStale: boolean;
   nextRun?: Date;
-  lastRun?: { report?: { added: number; failures: number; fetched: number } };
+  lastRun?: { report?: { added?: number; failures?: number; fetched?: number } };
 }
 
 const seconds = (date: Date | undefined) => (date === undefined ? undefined : date.getTime() / 1000);

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { Kysely, Selectable } from 'kysely';
 import { HeadwaterError } from '../../errors.ts';
-import { type Rights, toColumns, toRights } from '../../model/rights.ts';
+import type { Rights } from '../../model/rights.ts';
 import type { Change } from '../database/change.ts';
 import type { Tables } from '../database/tables.ts';
+import { toColumns, toRights } from './rights-columns.ts';
 
 // Reads rows of clients, and trusts clients within transactions.
 
@@ -112,7 +113,7 @@ export function toClient(row: Selectable<Tables['clients']>): Client {
     id: row.id,
     name: row.name,
     fingerprint: row.fingerprint,
-    ...toRights(row),
+    ...toRights('clients', row),
     createdAt: new Date(row.created_at),
     ...(row.last_used_at === null ? {} : { lastUsedAt: new Date(row.last_used_at) }),
     ...(row.revoked_at === null ? {} : { revokedAt: new Date(row.revoked_at) }),

@@ -1,5 +1,5 @@
 import { HeadwaterError } from '../../errors.ts';
-import { parseHolder, rightsOf, toRights } from '../../model/rights.ts';
+import { parseHolder, rightsOf } from '../../model/rights.ts';
 import type { Database } from '../database/database.ts';
 import {
   assertNameIsFree,
@@ -11,6 +11,7 @@ import {
   trust,
 } from './client-rows.ts';
 import { lastUsedPrecision } from './last-used.ts';
+import { toRights } from './rights-columns.ts';
 
 export type { Client } from './client-rows.ts';
 
@@ -52,7 +53,8 @@ export class Clients {
         .set({ revoked_at: now.getTime(), last_used_at: now.getTime() })
         .where('id', '=', token.id)
         .execute();
-      const draft = { name: token.name, ...certificate, ...toRights(token) };
+      const rights = toRights('tokens', token);
+      const draft = { name: token.name, ...certificate, ...rights };
       await assertNameIsFree(change.db, draft);
       const client = await trust(change, draft, now);
       await change.audit({
@@ -62,7 +64,7 @@ export class Clients {
           fingerprint: client.fingerprint,
           token: token.name,
           tokenId: token.id,
-          ...toRights(token),
+          ...rights,
         },
       });
       return client;

@@ -1,10 +1,11 @@
 import { hash, randomBytes } from 'node:crypto';
 import type { Selectable } from 'kysely';
 import { HeadwaterError } from '../../errors.ts';
-import { parseHolder, type Rights, toColumns, toRights } from '../../model/rights.ts';
+import { parseHolder, type Rights, rightsOf } from '../../model/rights.ts';
 import type { Database } from '../database/database.ts';
 import type { Tables } from '../database/tables.ts';
 import { lastUsedPrecision } from './last-used.ts';
+import { toColumns, toRights } from './rights-columns.ts';
 
 /** A bearer token, without its secret: only its hash is kept. */
 export interface Token extends Rights {
@@ -76,7 +77,7 @@ export class Tokens {
       await change.audit({
         action: 'token.create',
         subject: row.name,
-        details: { id, purpose: row.purpose, ...toRights(row) },
+        details: { id, purpose: row.purpose, ...rightsOf(options) },
       });
     });
     return { token: toToken(row), secret };
@@ -174,7 +175,7 @@ function toToken(row: Selectable<Tables['tokens']>): Token {
     id: row.id,
     name: row.name,
     purpose: row.purpose,
-    ...toRights(row),
+    ...toRights('tokens', row),
     createdAt: new Date(row.created_at),
     ...(row.expires_at === null ? {} : { expiresAt: new Date(row.expires_at) }),
     ...(row.last_used_at === null ? {} : { lastUsedAt: new Date(row.last_used_at) }),

@@ -5,7 +5,7 @@ import type { Target } from '../../model/rights.ts';
 import type { ProductDetails } from '../../model/versions.ts';
 import type { Database } from '../database/database.ts';
 import { ownNames, targetOf } from '../products/ownership.ts';
-import { describeProduct } from '../products/product-rows.ts';
+import { describeProduct, readItemType } from '../products/product-rows.ts';
 import { type PushedDetails, toDetails } from './pushed-details.ts';
 
 /** A file of an image. */
@@ -214,7 +214,7 @@ function toImage(row: ImageRow, aliases: Image['aliases'], own: Target): Image {
     ...(row.metadata_digest === null || row.metadata_size === null
       ? {}
       : { metadata: { type: 'metadata', digest: row.metadata_digest, size: row.metadata_size } }),
-    root: { type: row.type as ItemType, digest: row.digest, size: row.size },
+    root: { type: readItemType(row.type, row.version_id), digest: row.digest, size: row.size },
     product: describeProduct(row),
     serial: row.serial,
     label: row.label,
@@ -234,6 +234,7 @@ function toPushed(row: ImageRow): { pushed?: PushedDetails } {
   if (properties === null || profiles === null || filename === null) return {};
   if (auto_update === null || created_at === null || pushed_by === null) return {};
   const columns = {
+    version_id: row.version_id,
     properties,
     profiles,
     filename,

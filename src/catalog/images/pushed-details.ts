@@ -1,4 +1,7 @@
 import type { Selectable } from 'kysely';
+import * as z from 'zod';
+import { defined } from '../../model/defined.ts';
+import { jsonColumn, textRecord } from '../database/checked-column.ts';
 import type { Tables } from '../database/tables.ts';
 
 /** The source of newer versions of an image: an image server. */
@@ -31,6 +34,21 @@ export interface PushedDetails {
   updateSource?: UpdateSource;
 }
 
+const readProperties = jsonColumn('pushed.properties', textRecord);
+const readProfiles = jsonColumn('pushed.profiles', z.array(z.string()));
+const readUpdateSource = jsonColumn<UpdateSource>(
+  'pushed.update_source',
+  z.looseObject({
+    server: z.string(),
+    alias: z.string(),
+    type: z.enum(['container', 'virtual-machine']),
+    architecture: z.string(),
+    product: z.string(),
+    serial: z.string(),
+    version: z.string().exactOptional(),
+  }),
+);
+
 /** The details that an edit may change. */
 export interface Editable {
   pushed: PushedDetails;
@@ -57,16 +75,17 @@ function flat({ pushed, hidden }: Editable): Record<string, unknown> {
   };
 }
 
-export function toDetails(row: Omit<Selectable<Tables['pushed']>, 'version_id' | 'bytes'>): PushedDetails {
+export function toDetails(row: Omit<Selectable<Tables['pushed']>, 'bytes'>): PushedDetails {
+  const { version_id: id } = row;
   return {
-    properties: JSON.parse(row.properties) as Record<string, string>,
-    profiles: JSON.parse(row.profiles) as string[],
+    properties: readProperties(row.properties, id),
+    profiles: readProfiles(row.profiles, id),
     filename: row.filename,
     autoUpdate: row.auto_update === 1,
     createdAt: new Date(row.created_at),
     ...(row.expires_at === null ? {} : { expiresAt: new Date(row.expires_at) }),
     pushedBy: row.pushed_by,
-    ...(row.update_source === null ? {} : { updateSource: JSON.parse(row.update_source) as UpdateSource }),
+    ...defined({ updateSource: readUpdateSource(row.update_source, id) }),
   };
 }
 

@@ -1,13 +1,25 @@
 import type { Selectable } from 'kysely';
+import * as z from 'zod';
 import { defined } from '../../model/defined.ts';
 import type { Change } from '../database/change.ts';
+import { jsonColumn, wordColumn } from '../database/checked-column.ts';
 import type { Tables } from '../database/tables.ts';
 
 /**
  * How a run ended. `success`: all selected versions are held. `unchanged`: they already were. `partial`: some versions
  * failed. `failed`: it could not continue. `interrupted`: its process was told to stop, or was killed.
  */
-export type RunOutcome = 'success' | 'unchanged' | 'partial' | 'failed' | 'interrupted';
+export type RunOutcome = (typeof runOutcomes)[number];
+const runOutcomes = ['success', 'unchanged', 'partial', 'failed', 'interrupted'] as const;
+
+/** What a run did, as the catalog reads it: the mirror records more. */
+interface RecordedReport {
+  /** Versions. */
+  added?: number;
+  failures?: number;
+  /** Bytes. */
+  fetched?: number;
+}
 
 /** One run of a mirror. */
 export interface RunRecord {
@@ -20,10 +32,20 @@ export interface RunRecord {
   finishedAt?: Date;
   outcome?: RunOutcome;
   /** What it did. */
-  report?: unknown;
+  report?: RecordedReport;
   /** The error that ended it, if it failed. */
   error?: string;
 }
+
+const readOutcome = wordColumn('mirror_runs.outcome', runOutcomes);
+const readReport = jsonColumn<RecordedReport>(
+  'mirror_runs.report',
+  z.looseObject({
+    added: z.number().exactOptional(),
+    failures: z.number().exactOptional(),
+    fetched: z.number().exactOptional(),
+  }),
+);
 
 /** The number of records that are kept for each mirror. */
 const recordsKept = 200;
@@ -91,8 +113,10 @@ export function toRecord(row: Selectable<Tables['mirror_runs']>): RunRecord {
     cause: row.cause,
     startedAt: new Date(row.started_at),
     ...(row.finished_at === null ? {} : { finishedAt: new Date(row.finished_at) }),
-    ...(row.outcome === null ? {} : { outcome: row.outcome as RunOutcome }),
-    ...(row.report === null ? {} : { report: JSON.parse(row.report) as unknown }),
-    ...defined({ error: row.error ?? undefined }),
+    ...defined({
+      outcome: row.outcome === null ? undefined : readOutcome(row.outcome, row.id),
+      report: readReport(row.report, row.id),
+      error: row.error ?? undefined,
+    }),
   };
 }

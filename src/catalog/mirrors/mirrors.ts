@@ -1,5 +1,7 @@
 import type { Kysely, Selectable } from 'kysely';
+import type * as z from 'zod';
 import type { AuditEvent } from '../database/audit-record.ts';
+import { jsonColumn } from '../database/checked-column.ts';
 import type { Database } from '../database/database.ts';
 import type { Tables } from '../database/tables.ts';
 import { insertRun, type RunOutcome, type RunRecord, successes, toRecord } from './mirror-run-rows.ts';
@@ -93,10 +95,10 @@ export class Mirrors {
     return row === undefined ? undefined : leaseOf(row);
   }
 
-  /** The state that the last complete run left for the next one. */
-  async state(mirror: string): Promise<unknown> {
+  /** The state that the last complete run left for the next one. @param schema the shape of a state */
+  async state<State>(mirror: string, schema: z.ZodType<State>): Promise<State | undefined> {
     const state = (await this.#row(mirror))?.state ?? null;
-    return state === null ? undefined : JSON.parse(state);
+    return jsonColumn('mirrors.state', schema)(state, mirror);
   }
 
   async setState(mirror: string, state: unknown): Promise<void> {
@@ -104,10 +106,10 @@ export class Mirrors {
     await this.#database.change((change) => put(change.db, mirror, values));
   }
 
-  /** The newest documents that the mirror followed; they stay when its state is dropped. */
-  async accepted(mirror: string): Promise<unknown> {
+  /** The newest documents that the mirror followed; they stay when its state is dropped. @param schema their shape */
+  async accepted<Accepted>(mirror: string, schema: z.ZodType<Accepted>): Promise<Accepted | undefined> {
     const accepted = (await this.#row(mirror))?.accepted ?? null;
-    return accepted === null ? undefined : JSON.parse(accepted);
+    return jsonColumn('mirrors.accepted', schema)(accepted, mirror);
   }
 
   /** Records the documents that the mirror follows. @param events for the audit log */

@@ -1,8 +1,14 @@
 import type { Kysely, Selectable } from 'kysely';
 import { defined } from '../../model/defined.ts';
-import type { ItemType } from '../../model/item-types.ts';
+import { itemTypeNames } from '../../model/item-types.ts';
 import type { Item, Product, ProductWithVersions, Version } from '../../model/versions.ts';
+import { jsonColumn, textRecord, wordColumn } from '../database/checked-column.ts';
 import type { Tables } from '../database/tables.ts';
+
+const readRequirements = jsonColumn('products.requirements', textRecord);
+
+/** Checks the type of an item, whose version messages name. */
+export const readItemType = wordColumn('items.type', itemTypeNames);
 
 /**
  * The products of rows, with the versions and aliases that belong to them.
@@ -95,7 +101,7 @@ export function describeProduct(
     osTitle: row.os_title,
     releaseTitle: row.release_title,
     ...defined({ releaseShown: row.release_shown ?? undefined, supportEol: row.support_eol ?? undefined }),
-    requirements: JSON.parse(row.requirements) as Record<string, string>,
+    requirements: readRequirements(row.requirements, row.name),
   };
 }
 
@@ -103,7 +109,7 @@ export function describeProduct(
 export function toItem(row: Selectable<Tables['items']>): Item {
   return {
     file: row.file,
-    type: row.type as ItemType,
+    type: readItemType(row.type, row.version_id),
     digest: row.digest,
     size: row.size,
     ...defined({ fingerprint: row.fingerprint ?? undefined, deltaBase: row.delta_base ?? undefined }),

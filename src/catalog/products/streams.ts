@@ -1,6 +1,7 @@
 import { HeadwaterError } from '../../errors.ts';
 import { suggest } from '../../suggestion.ts';
 import type { Database } from '../database/database.ts';
+import { grantedStreams } from '../identities/rights-columns.ts';
 
 /** Streams that need no configuration. */
 export const defaultStream = 'images';
@@ -18,19 +19,18 @@ export class Streams {
     const { reads } = this.#database;
     const inUse = await reads.selectFrom('products').select('stream').distinct().execute();
     const granted = await Promise.all(
-      (['tokens', 'clients'] as const).map(
-        async (table) =>
+      (['tokens', 'clients'] as const).map(async (table) =>
+        (
           await reads
             .selectFrom(table)
-            .select('streams')
-            .distinct()
+            .select(['id', 'streams'])
             .where('streams', 'is not', null)
             .where('revoked_at', 'is', null)
-            .execute(),
+            .execute()
+        ).flatMap((row) => grantedStreams(table, row) ?? []),
       ),
     );
-    const named = granted.flat().flatMap(({ streams }) => JSON.parse(streams ?? '[]') as string[]);
-    return [...new Set([...inUse.map(({ stream }) => stream), ...named])].sort();
+    return [...new Set([...inUse.map(({ stream }) => stream), ...granted.flat()])].sort();
   }
 
   /**

@@ -4,6 +4,7 @@ import type { Catalog } from '../../catalog/catalog.ts';
 import type { Image, ImageItem } from '../../catalog/images/images.ts';
 import { type Content, compressionSuffixes } from '../../image/content.ts';
 import { factsOf } from '../../model/item-types.ts';
+import { contentOf } from '../../publish/blob-content.ts';
 import { imageType } from '../../registry/image-view.ts';
 import { type BlobBody, openBlob } from '../blob-body.ts';
 import type { Context } from '../context.ts';
@@ -22,7 +23,7 @@ export async function sendExport(
   services: { catalog: Catalog; imageBytes: Pick<BlobStore, 'read'> },
 ): Promise<void> {
   const { fingerprint, metadata, root } = image;
-  const suffix = async (item: ImageItem) => suffixOf(item, await contentOf(services.catalog, item));
+  const suffix = async (item: ImageItem) => suffixOf(item, await findContent(services.catalog, item));
   if (metadata === undefined) {
     context.set('Content-Type', 'application/octet-stream');
     // Clients use it as the name of the file that they write.
@@ -71,9 +72,9 @@ function text(characters: string): Piece {
   return { text: Buffer.from(characters) };
 }
 
-async function contentOf(catalog: Catalog, { digest }: ImageItem): Promise<Content | undefined> {
+async function findContent(catalog: Catalog, { digest }: ImageItem): Promise<Content | undefined> {
   const record = await catalog.blobs.find(digest);
-  return record === undefined ? undefined : (JSON.parse(record.content) as Content);
+  return record === undefined ? undefined : contentOf(record);
 }
 
 function suffixOf({ type }: ImageItem, content: Content | undefined): string {

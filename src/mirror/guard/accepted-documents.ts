@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import { defined } from '../../model/defined.ts';
 
 /** A document that a mirror followed. Times are in ISO 8601. */
@@ -19,6 +20,20 @@ export interface AcceptedDocuments {
   /** By content id. */
   documents: Record<string, AcceptedDocument>;
 }
+
+const acceptedDocument = z.looseObject({
+  path: z.string(),
+  sha256: z.string(),
+  updated: z.string().exactOptional(),
+  signedAt: z.string().exactOptional(),
+});
+
+/** The record of accepted documents in the catalog. */
+export const acceptedDocuments: z.ZodType<AcceptedDocuments> = z.looseObject({
+  index: acceptedDocument.exactOptional(),
+  contentIds: z.array(z.string()).exactOptional(),
+  documents: z.record(z.string(), acceptedDocument),
+});
 
 /** The state of a document, as far as one can be older than another. */
 export interface DatedDocument {

@@ -1,11 +1,11 @@
 import type { Actor } from '../../catalog/database/audit-record.ts';
 import { ownerOf } from '../../catalog/products/ownership.ts';
 import { HeadwaterError } from '../../errors.ts';
-import { type AcceptedDocuments, mergeAccepted } from '../guard/accepted-documents.ts';
+import { acceptedDocuments, mergeAccepted } from '../guard/accepted-documents.ts';
 import type { MirrorServices } from '../mirror-services.ts';
 import { sortVersions } from '../plan/held-versions.ts';
 import { HeldLease } from './lease.ts';
-import type { MirrorState } from './state.ts';
+import { mirrorState } from './state.ts';
 
 // Drops, or hands over, the versions of a mirror that is no longer wanted.
 
@@ -27,7 +27,7 @@ export async function dropMirror(
   const lease = await HeldLease.take(catalog.mirrors, mirror);
   try {
     const digests = await catalog.blobs.digests();
-    const state = (await catalog.mirrors.state(mirror)) as MirrorState | undefined;
+    const state = await catalog.mirrors.state(mirror, mirrorState);
     // Before the first removal: the next run, if there is one, must not take the upstream for unchanged.
     if (state !== undefined) await catalog.mirrors.setState(mirror, { ...state, documents: [] });
     const found = { versions: 0, dropped: 0 };
@@ -66,12 +66,12 @@ export async function handOver(mirror: string, to: string, services: Parts, acto
     if (products === 0) throw nothingOf(mirror);
     await catalog.sources.handOver(mirror, to);
     // The next run looks at everything.
-    const state = (await catalog.mirrors.state(to)) as MirrorState | undefined;
+    const state = await catalog.mirrors.state(to, mirrorState);
     if (state !== undefined) await catalog.mirrors.setState(to, { ...state, documents: [] });
     await catalog.mirrors.setState(mirror, undefined);
-    const [given, own] = [await catalog.mirrors.accepted(mirror), await catalog.mirrors.accepted(to)];
-    const accepted = [given, own] as (AcceptedDocuments | undefined)[];
-    await catalog.mirrors.accept(to, accepted.reduce(mergeAccepted, undefined));
+    const given = await catalog.mirrors.accepted(mirror, acceptedDocuments);
+    const own = await catalog.mirrors.accepted(to, acceptedDocuments);
+    await catalog.mirrors.accept(to, mergeAccepted(given, own));
     await catalog.mirrors.accept(mirror, undefined);
     return products;
   } finally {

@@ -9,7 +9,7 @@ import type { IndexEntry } from '../../simplestreams/read/index-document.ts';
 import { type OfferedProduct, type Skipped, Skips } from '../../simplestreams/read/offered.ts';
 import { type Offer, readOffer, type Totals } from '../../simplestreams/read/offered-document.ts';
 import { readUpdated } from '../../simplestreams/read/updated.ts';
-import type { AcceptedDocuments } from '../guard/accepted-documents.ts';
+import { type AcceptedDocuments, acceptedDocuments } from '../guard/accepted-documents.ts';
 import { AddressBehind, DocumentGuard, type ForcedDocument } from '../guard/document-guard.ts';
 import type { MirrorServices } from '../mirror-services.ts';
 import { type HeldProduct, makePlan, type Plan } from '../plan/plan.ts';
@@ -68,7 +68,7 @@ async function readUpstream(
   catalog: Catalog,
   { force = false }: { force?: boolean },
 ): Promise<UpstreamOffer> {
-  const before = (await catalog.mirrors.accepted(definition.name)) as AcceptedDocuments | undefined;
+  const before = await catalog.mirrors.accepted(definition.name, acceptedDocuments);
   const behind: string[] = [];
   for (;;) {
     try {

@@ -9,7 +9,7 @@ import { defined } from '../../model/defined.ts';
 import { unlimited } from '../../model/rights.ts';
 import { ClaimedFingerprints } from '../claimed-fingerprints.ts';
 import { isSmall } from '../download/expected-file.ts';
-import type { AcceptedDocuments } from '../guard/accepted-documents.ts';
+import { acceptedDocuments } from '../guard/accepted-documents.ts';
 import { recordAccepted } from '../guard/record-accepted.ts';
 import { ageWarnings } from '../guard/upstream-age.ts';
 import type { MirrorServices } from '../mirror-services.ts';
@@ -24,7 +24,7 @@ import { reconcile } from './reconcile.ts';
 import { addWarning, emptyReport, type RunReport, type RunResult } from './report.ts';
 import { retireAged } from './retire-aged.ts';
 import type { RunOptions } from './run-options.ts';
-import { definitionMark, type MirrorState, selectionMark } from './state.ts';
+import { definitionMark, type MirrorState, mirrorState, selectionMark } from './state.ts';
 import { storedDigests } from './stored-digests.ts';
 
 /** How many batches are added at a time in addition to one per connection: some of them wait for the disk. */
@@ -65,7 +65,7 @@ export async function runMirror(
         { ...options, signal, lease, resumes, actor },
         report,
       ).go();
-      const accepted = (await mirrors.accepted(definition.name)) as AcceptedDocuments | undefined;
+      const accepted = await mirrors.accepted(definition.name, acceptedDocuments);
       report.warnings.push(...ageWarnings(definition, accepted));
     } catch (error) {
       outcome = signal.aborted ? 'interrupted' : 'failed';
@@ -94,7 +94,7 @@ export async function planMirror(
   const upstream = await openUpstream(definition, services, options);
   try {
     const found = await readAndPlan(definition, services, upstream.documents, options);
-    const before = (await services.catalog.mirrors.state(definition.name)) as MirrorState | undefined;
+    const before = await services.catalog.mirrors.state(definition.name, mirrorState);
     if (options.force !== true) assertNotShrunk(definition, found.offer, before, mark);
     return found;
   } finally {
@@ -135,7 +135,7 @@ class Run {
   async go(): Promise<RunOutcome> {
     const definition = this.#definition;
     const mark = await definitionMark(definition);
-    const before = (await this.#services.catalog.mirrors.state(definition.name)) as MirrorState | undefined;
+    const before = await this.#services.catalog.mirrors.state(definition.name, mirrorState);
     const upstream = await openUpstream(definition, this.#services, {
       ...this.#options,
       ...this.#options.times,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import * as z from 'zod';
 import type { Family } from '../../catalog/products/aliases.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { HeadwaterError } from '../../errors.ts';
@@ -21,6 +22,28 @@ export interface MirrorState {
   /** The aliases that the upstream gave. */
   aliases: [alias: string, family: Family][];
 }
+
+const totals = z.looseObject({ products: z.number(), versions: z.number() });
+
+/** The record of a state in the catalog. */
+export const mirrorState: z.ZodType<MirrorState> = z.looseObject({
+  definition: z.string(),
+  selection: z.string().exactOptional(),
+  documents: z.array(
+    z.looseObject({
+      path: z.string(),
+      validators: z.looseObject({
+        etag: z.string().exactOptional(),
+        lastModified: z.string().exactOptional(),
+      }),
+    }),
+  ),
+  totals,
+  selected: totals,
+  aliases: z.array(
+    z.tuple([z.string(), z.looseObject({ os: z.string(), release: z.string(), variant: z.string() })]),
+  ),
+});
 
 /**
  * A text that changes when the definition selects other content, and when its keyring changes.

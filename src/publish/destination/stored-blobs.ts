@@ -6,8 +6,8 @@ import { assertDigest } from '../../blobs/damaged-blob.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { BlobRecord } from '../../catalog/products/blobs.ts';
 import { HeadwaterError, LimitError } from '../../errors.ts';
-import type { Content } from '../../image/content.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
+import { contentOf } from '../blob-content.ts';
 import type { Examined } from '../intake/intake-types.ts';
 import type { MetadataFile, StoredFile } from './destination.ts';
 
@@ -67,7 +67,7 @@ export class StoredBlobs {
         `blob sha256:${digest} (${name}) is not stored here: upload it first`,
       );
     }
-    return { name, digest, size: record.size, content: JSON.parse(record.content) as Content };
+    return { name, digest, size: record.size, content: contentOf(record) };
   }
 
   /** Records the content of stored blobs, and their fingerprints with their metadata. */
