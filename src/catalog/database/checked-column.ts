@@ -3,7 +3,7 @@ import { HeadwaterError, jsonProblem } from '../../errors.ts';
 import { describeDamage } from './database-failure.ts';
 import type { Tables } from './tables.ts';
 
-// Text columns whose values have a shape of their own. What another program wrote into them is noticed where it is read.
+// Columns whose values mean more than the database knows. What does not belong there is noticed where it is read.
 
 /** A table and its column, as messages name them. */
 type ColumnName = `${keyof Tables}.${string}`;
@@ -41,6 +41,11 @@ export function wordColumn<Word extends string>(column: ColumnName, words: reado
     if (word === undefined) throw damaged(column, row, `${JSON.stringify(text)} is not known`);
     return word;
   };
+}
+
+/** The time in a column of milliseconds; `null` is undefined. */
+export function timeOf(value: number | null): Date | undefined {
+  return value === null ? undefined : new Date(value);
 }
 
 /** An object whose values are text. Zod's own would copy it and leave a key `__proto__` out. */

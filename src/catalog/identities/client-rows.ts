@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { Kysely, Selectable } from 'kysely';
 import { HeadwaterError } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import type { Rights } from '../../model/rights.ts';
 import type { Change } from '../database/change.ts';
+import { timeOf } from '../database/checked-column.ts';
 import type { Tables } from '../database/tables.ts';
 import { toColumns, toRights } from './rights-columns.ts';
 
@@ -115,7 +117,6 @@ export function toClient(row: Selectable<Tables['clients']>): Client {
     fingerprint: row.fingerprint,
     ...toRights('clients', row),
     createdAt: new Date(row.created_at),
-    ...(row.last_used_at === null ? {} : { lastUsedAt: new Date(row.last_used_at) }),
-    ...(row.revoked_at === null ? {} : { revokedAt: new Date(row.revoked_at) }),
+    ...defined({ lastUsedAt: timeOf(row.last_used_at), revokedAt: timeOf(row.revoked_at) }),
   };
 }

@@ -1,7 +1,9 @@
 import { hash, randomBytes } from 'node:crypto';
 import type { Selectable } from 'kysely';
 import { HeadwaterError } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import { parseHolder, type Rights, rightsOf } from '../../model/rights.ts';
+import { timeOf } from '../database/checked-column.ts';
 import type { Database } from '../database/database.ts';
 import type { Tables } from '../database/tables.ts';
 import { lastUsedPrecision } from './last-used.ts';
@@ -177,8 +179,10 @@ function toToken(row: Selectable<Tables['tokens']>): Token {
     purpose: row.purpose,
     ...toRights('tokens', row),
     createdAt: new Date(row.created_at),
-    ...(row.expires_at === null ? {} : { expiresAt: new Date(row.expires_at) }),
-    ...(row.last_used_at === null ? {} : { lastUsedAt: new Date(row.last_used_at) }),
-    ...(row.revoked_at === null ? {} : { revokedAt: new Date(row.revoked_at) }),
+    ...defined({
+      expiresAt: timeOf(row.expires_at),
+      lastUsedAt: timeOf(row.last_used_at),
+      revokedAt: timeOf(row.revoked_at),
+    }),
   };
 }

@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely';
 import * as z from 'zod';
 import { defined } from '../../model/defined.ts';
-import { jsonColumn, textRecord } from '../database/checked-column.ts';
+import { jsonColumn, textRecord, timeOf } from '../database/checked-column.ts';
 import type { Tables } from '../database/tables.ts';
 
 /** The source of newer versions of an image: an image server. */
@@ -83,9 +83,11 @@ export function toDetails(row: Omit<Selectable<Tables['pushed']>, 'bytes'>): Pus
     filename: row.filename,
     autoUpdate: row.auto_update === 1,
     createdAt: new Date(row.created_at),
-    ...(row.expires_at === null ? {} : { expiresAt: new Date(row.expires_at) }),
     pushedBy: row.pushed_by,
-    ...defined({ updateSource: readUpdateSource(row.update_source, id) }),
+    ...defined({
+      expiresAt: timeOf(row.expires_at),
+      updateSource: readUpdateSource(row.update_source, id),
+    }),
   };
 }
 

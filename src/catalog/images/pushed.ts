@@ -1,4 +1,5 @@
 import { HeadwaterError } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import { familyOf, productName } from '../../model/names.ts';
 import type { Item, ProductDetails } from '../../model/versions.ts';
 import { warningsOf } from '../database/audit-record.ts';
@@ -111,8 +112,7 @@ export class Pushed {
           fingerprint,
           aliases: names,
           public: version.hidden === 0 || isMadePublic,
-          ...(known === undefined ? {} : { known: true }),
-          ...(isMadePublic ? { madePublic: true } : {}),
+          ...defined({ known: known !== undefined || undefined, madePublic: isMadePublic || undefined }),
           ...warningsOf(draft),
         },
       });

@@ -2,7 +2,7 @@ import type { Selectable } from 'kysely';
 import * as z from 'zod';
 import { defined } from '../../model/defined.ts';
 import type { Change } from '../database/change.ts';
-import { jsonColumn, wordColumn } from '../database/checked-column.ts';
+import { jsonColumn, timeOf, wordColumn } from '../database/checked-column.ts';
 import type { Tables } from '../database/tables.ts';
 
 /**
@@ -112,8 +112,8 @@ export function toRecord(row: Selectable<Tables['mirror_runs']>): RunRecord {
     mirror: row.mirror,
     cause: row.cause,
     startedAt: new Date(row.started_at),
-    ...(row.finished_at === null ? {} : { finishedAt: new Date(row.finished_at) }),
     ...defined({
+      finishedAt: timeOf(row.finished_at),
       outcome: row.outcome === null ? undefined : readOutcome(row.outcome, row.id),
       report: readReport(row.report, row.id),
       error: row.error ?? undefined,

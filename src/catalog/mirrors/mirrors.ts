@@ -1,7 +1,7 @@
 import type { Kysely, Selectable } from 'kysely';
 import type * as z from 'zod';
 import type { AuditEvent } from '../database/audit-record.ts';
-import { jsonColumn } from '../database/checked-column.ts';
+import { jsonColumn, timeOf } from '../database/checked-column.ts';
 import type { Database } from '../database/database.ts';
 import type { Tables } from '../database/tables.ts';
 import { insertRun, type RunOutcome, type RunRecord, successes, toRecord } from './mirror-run-rows.ts';
@@ -122,8 +122,7 @@ export class Mirrors {
   }
 
   async nextRun(mirror: string): Promise<Date | undefined> {
-    const at = (await this.#row(mirror))?.next_run_at ?? null;
-    return at === null ? undefined : new Date(at);
+    return timeOf((await this.#row(mirror))?.next_run_at ?? null);
   }
 
   async setNextRun(mirror: string, at: Date | undefined): Promise<void> {

@@ -1,5 +1,6 @@
 import { HeadwaterError } from '../../errors.ts';
 import { ambiguous } from '../../model/ambiguous.ts';
+import { defined } from '../../model/defined.ts';
 import { type Family, inStream, type StreamFamily } from '../../model/names.ts';
 import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
@@ -124,7 +125,7 @@ export class Aliases {
         details: {
           stream,
           to: describeFamily(family),
-          ...(current === undefined ? {} : { from: describeFamily(current) }),
+          ...defined({ from: current && describeFamily(current) }),
         },
       });
     });

@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import { defined } from '../../model/defined.ts';
 import {
   familyOf,
   impliedAliases,
@@ -110,7 +111,7 @@ export function targetOf(version: {
   return {
     stream,
     names,
-    ...(isNamed || pushedBy === undefined ? {} : { pushedBy }),
+    ...defined({ pushedBy: isNamed ? undefined : pushedBy }),
     shownAs: 'this image',
   };
 }

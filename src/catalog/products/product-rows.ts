@@ -96,11 +96,14 @@ export function describeProduct(
     architecture: row.architecture,
     variant: row.variant,
     stream: row.stream,
-    ...(row.place === '' ? {} : { place: row.place }),
     owner: row.owner,
     osTitle: row.os_title,
     releaseTitle: row.release_title,
-    ...defined({ releaseShown: row.release_shown ?? undefined, supportEol: row.support_eol ?? undefined }),
+    ...defined({
+      place: row.place || undefined,
+      releaseShown: row.release_shown ?? undefined,
+      supportEol: row.support_eol ?? undefined,
+    }),
     requirements: readRequirements(row.requirements, row.name),
   };
 }
