@@ -6,5 +6,6 @@ export const version = readVersion();
 function readVersion(): string {
   // From dist/ when built, from src/ under a test runner.
   const place = new URL('../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(place, 'utf8')) as { version: string }).version;
+  const described: { version: string } = JSON.parse(readFileSync(place, 'utf8'));
+  return described.version;
 }

@@ -99,11 +99,18 @@ export class Access {
    * @throws HeadwaterError `forbidden` when the client or the token is no longer active
    */
   async renew(identity: Known): Promise<Known> {
-    const now = await (identity.kind === 'client'
-      ? this.#clients.inForce(identity.fingerprint)
-      : this.#tokens.inForce(identity.id));
+    const now = await this.#inForce(identity);
     if (now === undefined) throw refusal(identity, 'was revoked, or has expired');
-    return { kind: identity.kind, ...now } as Known;
+    return now;
+  }
+
+  async #inForce(identity: Known): Promise<Identity> {
+    if (identity.kind === 'client') {
+      const client = await this.#clients.inForce(identity.fingerprint);
+      return client && { kind: 'client', ...client };
+    }
+    const token = await this.#tokens.inForce(identity.id);
+    return token && { kind: 'token', ...token };
   }
 
   /**

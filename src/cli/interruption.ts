@@ -1,4 +1,5 @@
 import { HeadwaterError } from '../errors.ts';
+import { keysOf } from '../model/keys-of.ts';
 import { signalExitCodes } from './exit-codes.ts';
 
 type Signal = keyof typeof signalExitCodes;
@@ -17,7 +18,7 @@ export const interruption: AbortSignal = controller.signal;
  * signal, the process ends at once, and the next start cleans up.
  */
 export function stopOnSignals(): void {
-  for (const signal of Object.keys(signalExitCodes) as Signal[]) {
+  for (const signal of keysOf(signalExitCodes)) {
     process.on(signal, () => {
       if (received !== undefined) process.exit(signalExitCodes[signal]);
       received = signal;

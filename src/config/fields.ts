@@ -5,7 +5,8 @@ import { parseDuration, parseSize } from './quantities.ts';
 // Types of settings. Every message completes the sentence "KEY: expected …".
 
 /** How text from the environment or a flag is parsed, and whether it is a path. */
-type Kind = 'text' | 'path' | 'integer' | 'boolean' | 'map';
+export const kinds = ['text', 'path', 'integer', 'boolean', 'map'] as const;
+export type Kind = (typeof kinds)[number];
 
 export function leaf<Schema extends z.ZodType>(kind: Kind, schema: Schema): Schema {
   return schema.meta({ kind });

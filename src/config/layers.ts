@@ -4,7 +4,7 @@ import { suggest } from '../suggestion.ts';
 import { aliasLimit, parseYaml } from '../yaml.ts';
 import { invalid, type Layer } from './issues.ts';
 import { findSetting, type Setting, settings } from './settings.ts';
-import { get, isTree, put, type Tree, withoutNulls } from './tree.ts';
+import { emptyTree, get, isTree, put, type Tree, treeWithoutNulls, withoutNulls } from './tree.ts';
 import { readYamlFile } from './yaml-file.ts';
 
 /** Variables with the prefix `HEADWATER_` that are not settings: options of the command line, and secrets. */
@@ -58,7 +58,7 @@ export function environmentLayer(environment: NodeJS.ProcessEnv): Layer {
     if (nested) problems.push(`${variable} and ${nested[0].variable}: they exclude each other; set one`);
   }
 
-  const values = Object.create(null) as Tree;
+  const values = emptyTree();
   for (const [setting, value] of assigned)
     put(values, setting.path, fromText(setting, value, setting.variable));
   resolvePaths(values, process.cwd());
@@ -78,7 +78,7 @@ export function environmentLayer(environment: NodeJS.ProcessEnv): Layer {
 
 /** Settings from flags. Relative paths are relative to the current directory. */
 export function flagLayer(overrides: Tree): Layer {
-  const values = withoutNulls(overrides) as Tree;
+  const values = treeWithoutNulls(overrides);
   resolvePaths(values, process.cwd());
   return {
     values,
@@ -92,7 +92,7 @@ export function flagLayer(overrides: Tree): Layer {
  * @throws HeadwaterError `usage` if there is no `=`
  */
 export function parseAssignments(assignments: readonly string[]): Tree {
-  const overrides = Object.create(null) as Tree;
+  const overrides = emptyTree();
   for (const assignment of assignments) {
     const [, key, value] = /^([^=]+)=(.*)$/s.exec(assignment) ?? [];
     if (key === undefined || value === undefined) {

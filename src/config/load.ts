@@ -7,7 +7,7 @@ import { type Config, type ConfigInput, schema } from './schema.ts';
 import { settings as allSettings } from './settings.ts';
 import { readPassphrase } from './signing.ts';
 import type { S3Credentials, S3Settings } from './storage-schema.ts';
-import { lay, type Tree } from './tree.ts';
+import { lay } from './tree.ts';
 
 /** The sources of settings: overrides (flags), the environment, the file, and the defaults, in order of precedence. */
 export interface ConfigSources {
@@ -37,7 +37,7 @@ export function findConfigFile(): string | undefined {
  */
 export function loadConfig(sources: ConfigSources): Config {
   const layers: Layer[] = [];
-  if (sources.overrides !== undefined) layers.push(flagLayer(sources.overrides as Tree));
+  if (sources.overrides !== undefined) layers.push(flagLayer(sources.overrides));
   layers.push(environmentLayer(sources.env));
   if (sources.file !== undefined) layers.push(fileLayer(sources.file));
 

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { type Kind, kinds } from './fields.ts';
 import { schema } from './schema.ts';
 
 /** One setting of the schema: a value, not a group. */
@@ -9,7 +10,7 @@ export interface Setting {
   key: string;
   /** `HEADWATER_LISTEN_PORT` */
   variable: string;
-  kind: 'text' | 'path' | 'integer' | 'boolean' | 'map';
+  kind: Kind;
 }
 
 /** Every setting once, in the order of the schema, including those of all kinds of `tls` and `storage`. */
@@ -27,9 +28,10 @@ function unique(all: Setting[]): Setting[] {
 }
 
 function* collect(type: z.core.$ZodType, path: string[]): Generator<Setting> {
-  const kind = z.globalRegistry.get(type)?.['kind'];
+  const noted = z.globalRegistry.get(type)?.['kind'];
+  const kind = kinds.find((known) => known === noted);
   if (kind !== undefined) {
-    yield { path, key: path.join('.'), variable: variableOf(path), kind: kind as Setting['kind'] };
+    yield { path, key: path.join('.'), variable: variableOf(path), kind };
   } else if (type instanceof z.ZodObject) {
     for (const [name, member] of Object.entries(type.shape)) {
       yield* collect(member as z.core.$ZodType, [...path, name]);

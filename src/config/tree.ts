@@ -6,12 +6,21 @@ export function isTree(value: unknown): value is Tree {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+export function emptyTree(): Tree {
+  const tree: Tree = Object.create(null);
+  return tree;
+}
+
 /** A copy of `value` without nulls: an empty entry of a YAML file counts as missing. */
 export function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutNulls);
-  if (!isTree(value)) return value ?? undefined;
-  const copy = Object.create(null) as Tree;
-  for (const [key, member] of Object.entries(value)) copy[key] = withoutNulls(member);
+  return isTree(value) ? treeWithoutNulls(value) : (value ?? undefined);
+}
+
+/** {@link withoutNulls} of a tree. */
+export function treeWithoutNulls(tree: Tree): Tree {
+  const copy = emptyTree();
+  for (const [key, member] of Object.entries(tree)) copy[key] = withoutNulls(member);
   return copy;
 }
 
@@ -20,8 +29,9 @@ export function put(tree: Tree, path: readonly string[], value: unknown): void {
   let place = tree;
   for (const name of path.slice(0, -1)) {
     const next = place[name];
-    place[name] = isTree(next) ? next : (Object.create(null) as Tree);
-    place = place[name] as Tree;
+    const inner = isTree(next) ? next : emptyTree();
+    place[name] = inner;
+    place = inner;
   }
   const last = path.at(-1);
   if (last !== undefined) place[last] = value;
@@ -47,7 +57,7 @@ export function lay(upper: unknown, lower: unknown): unknown {
   if (!isTree(upper) || !isTree(lower)) return upper;
   const types = [upper['type'], lower['type']];
   if (types.every((type) => typeof type === 'string') && types[0] !== types[1]) return upper;
-  const merged = Object.create(null) as Tree;
+  const merged = emptyTree();
   for (const key of new Set([...Object.keys(lower), ...Object.keys(upper)])) {
     merged[key] = lay(upper[key], lower[key]);
   }

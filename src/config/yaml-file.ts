@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { LineCounter } from 'yaml';
+import { isNode, LineCounter } from 'yaml';
 import { messageOf } from '../errors.ts';
 import { fileError } from '../files/file-error.ts';
 import { aliasLimit, parseYaml } from '../yaml.ts';
@@ -35,8 +35,8 @@ export function readYamlFile(file: string): Layer {
     origin(path) {
       // The longest prefix of the path in the file: a missing key is reported at the line of its group.
       for (let length = path.length; length > 0; length -= 1) {
-        const node = document.getIn(path.slice(0, length), true) as { range?: [number] } | undefined;
-        if (node?.range) return at(node.range[0]);
+        const node = document.getIn(path.slice(0, length), true);
+        if (isNode(node) && node.range) return at(node.range[0]);
       }
       return file;
     },

@@ -30,7 +30,7 @@ export class FileRange extends Readable {
   }
 
   override _read(): void {
-    this.#pushChunk().catch((error: unknown) => this.destroy(error as Error));
+    this.#pushChunk().catch((error: Error) => this.destroy(error));
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {

@@ -57,7 +57,7 @@ export class BlobTransfer {
 
   readonly #next = () => {
     if (this.#chunk !== undefined) return;
-    const chunk = this.#body.bytes.read() as Uint8Array | null;
+    const chunk: Uint8Array | null = this.#body.bytes.read();
     if (chunk === null) return;
     this.#chunk = chunk;
     this.#offset = 0;

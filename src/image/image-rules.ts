@@ -1,3 +1,5 @@
+import { keysOf } from '../model/keys-of.ts';
+
 // Rules against members that point out of the image on the host of the daemon that unpacks it.
 
 /** The rules that a setting can turn into warnings, with their explanations. */
@@ -25,7 +27,7 @@ const rules = {
 export type ImageRule = keyof typeof rules;
 
 /** All rules, as the setting `imageRules` names them. */
-export const imageRules = Object.keys(rules) as [ImageRule, ...ImageRule[]];
+export const imageRules = keysOf(rules);
 
 /** A rule that an image breaks. */
 export interface Violation {

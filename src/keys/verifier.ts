@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { Key, KeyID, PublicKey, VerifyMessageResult } from 'openpgp';
+import type { KeyID, PublicKey, VerifyMessageResult } from 'openpgp';
 import { HeadwaterError, messageOf } from '../errors.ts';
 import { fileError } from '../files/file-error.ts';
 
@@ -10,9 +10,9 @@ type VerificationResult = VerifyMessageResult['signatures'][number];
 /** Checks the signatures of an upstream's documents against the keys of a file. */
 export class Verifier {
   readonly #file: string;
-  readonly #keys: Key[];
+  readonly #keys: PublicKey[];
 
-  private constructor(file: string, keys: Key[]) {
+  private constructor(file: string, keys: PublicKey[]) {
     this.#file = file;
     this.#keys = keys;
   }
@@ -55,7 +55,7 @@ export class Verifier {
     const message = await readCleartextMessage({ cleartextMessage: text }).catch((error: unknown) => {
       throw refused(where, `its signature cannot be read`, error);
     });
-    const { data, signatures } = await verify({ message, verificationKeys: this.#keys as PublicKey[] });
+    const { data, signatures } = await verify({ message, verificationKeys: this.#keys });
     return { text: data, signedAt: await this.#accept(signatures, where) };
   }
 
@@ -74,8 +74,7 @@ export class Verifier {
       throw refused(where, `its signature cannot be read`, error);
     });
     const message = await createMessage({ binary: bytes });
-    const verificationKeys = this.#keys as PublicKey[];
-    const { signatures } = await verify({ message, signature, verificationKeys });
+    const { signatures } = await verify({ message, signature, verificationKeys: this.#keys });
     return await this.#accept(signatures, where);
   }
 
@@ -131,7 +130,7 @@ export class Verifier {
     return undefined;
   }
 
-  #keyOf(id: KeyID): Key | undefined {
+  #keyOf(id: KeyID): PublicKey | undefined {
     return this.#keys.find((key) => key.getKeys(id).length > 0);
   }
 }
@@ -140,14 +139,15 @@ export class Verifier {
 const armoredBlock = /^-----BEGIN (PGP \w+ KEY BLOCK)-----[\s\S]*?^-----END \1-----/gm;
 
 /** The keys of a file: binary, or armored in any number of blocks, as `cat` puts keyrings together. */
-async function readKeyring(bytes: Buffer): Promise<Key[]> {
-  const { readKeys } = await import('openpgp');
-  if (!bytes.includes('-----BEGIN PGP')) return await readKeys({ binaryKeys: bytes });
+async function readKeyring(bytes: Buffer): Promise<PublicKey[]> {
+  const { PublicKey, readKeys } = await import('openpgp');
+  const isPublic = (key: unknown) => key instanceof PublicKey;
+  if (!bytes.includes('-----BEGIN PGP')) return (await readKeys({ binaryKeys: bytes })).filter(isPublic);
   const text = bytes.toString();
   const blocks = text.match(armoredBlock) ?? [];
   if (blocks.length < (text.match(/-----BEGIN PGP/g) ?? []).length) throw new Error('a block of it is cut');
-  const keys: Key[] = [];
-  for (const block of blocks) keys.push(...(await readKeys({ armoredKeys: block })));
+  const keys: PublicKey[] = [];
+  for (const block of blocks) keys.push(...(await readKeys({ armoredKeys: block })).filter(isPublic));
   return keys;
 }
 

@@ -197,14 +197,14 @@ function shownDetails(properties: Record<string, string>, otherwise: string): Pr
       .trim()
       .slice(0, 200);
   const release = shown('release') || otherwise;
-  const requirements = Object.entries(properties).flatMap(([key, value]) =>
+  const requirements = Object.entries(properties).flatMap(([key, value]): [string, string][] =>
     key.startsWith('requirements.') ? [[key.slice('requirements.'.length), value]] : [],
   );
   return {
     osTitle: shown('os') || 'unknown',
     releaseTitle: shown('release_title') || release,
     releaseShown: release,
-    requirements: Object.fromEntries(requirements) as Record<string, string>,
+    requirements: Object.fromEntries(requirements),
   };
 }
 

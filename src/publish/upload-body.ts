@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { bytesOf } from '../async/bytes-of.ts';
 import { HeadwaterError } from '../errors.ts';
 
 export function notAnnounced(size: number, total: number): HeadwaterError {
@@ -16,7 +17,7 @@ export async function* received(
 ): AsyncGenerator<Uint8Array> {
   try {
     // If reading stops early, the body must stay open: its sender has yet to read the response.
-    for await (const chunk of body.iterator({ destroyOnReturn: false })) yield chunk as Uint8Array;
+    yield* bytesOf(body, { destroyOnReturn: false });
   } catch (error) {
     progress.broken = true;
     throw new HeadwaterError('aborted', 'the client left before the end of the body', { cause: error });

@@ -49,6 +49,7 @@ export class ChangeQueue {
   async make<Result>(change: Work<Result>): Promise<Result> {
     const made = this.#make(change);
     this.#running.add(made.then(() => undefined));
+    // The queue holds changes with results of all kinds.
     return (await made) as Result;
   }
 

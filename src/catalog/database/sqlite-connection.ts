@@ -46,9 +46,7 @@ export class Connection {
 
   /** @returns the path of the write-ahead log, where there is one */
   #prepareFile(file: string): string | undefined {
-    const { journal_mode: mode } = this.prepare('PRAGMA journal_mode = WAL').get() as {
-      journal_mode: string;
-    };
+    const { journal_mode: mode } = this.#row<{ journal_mode: string }>('PRAGMA journal_mode = WAL');
     // A publish that was reported must survive a power failure (https://www.sqlite.org/pragma.html#pragma_synchronous):
     // in WAL mode, a commit need not wait for the disk if the caller waits after it (`sync`).
     this.#database.exec(
@@ -85,7 +83,7 @@ export class Connection {
    * behind them is safe only in the database itself.
    */
   #emptyLog(): void {
-    const { busy } = this.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number };
+    const { busy } = this.#row<{ busy: number }>('PRAGMA wal_checkpoint(TRUNCATE)');
     if (busy !== 0) throw new Error('the disk failed to store a change of the catalog: try again');
     this.#isDamaged = false;
   }
@@ -108,12 +106,24 @@ export class Connection {
     return statement;
   }
 
+  /** The rows of a text. @typeParam Row what the text selects, which SQLite alone knows */
+  #rows<Row>(sql: string): Row[] {
+    return this.#prepare(sql).all() as Row[];
+  }
+
+  /** The only row of a text. */
+  #row<Row>(sql: string): Row {
+    const [row] = this.#rows<Row>(sql);
+    if (row === undefined) throw new Error(`no row: ${sql}`);
+    return row;
+  }
+
   /**
    * A number that differs from the last one returned when another connection has changed the database since
    * (https://www.sqlite.org/pragma.html#pragma_data_version).
    */
   dataVersion(): number {
-    return (this.prepare('PRAGMA data_version').get() as { data_version: number }).data_version;
+    return this.#row<{ data_version: number }>('PRAGMA data_version').data_version;
   }
 
   /** Drops the pages in memory, so that they are read from the file again. */
@@ -123,15 +133,12 @@ export class Connection {
 
   /** The catalog's revision. */
   revision(): number {
-    const row = this.prepare('select value from revision where id = 1').get() as { value: number };
-    return row.value;
+    return this.#row<{ value: number }>('select value from revision where id = 1').value;
   }
 
   /** The names of all tables. */
   tables(): string[] {
-    const rows = this.prepare("select name from sqlite_master where type = 'table'").all() as {
-      name: string;
-    }[];
+    const rows = this.#rows<{ name: string }>("select name from sqlite_master where type = 'table'");
     return rows.map(({ name }) => name);
   }
 
@@ -140,7 +147,7 @@ export class Connection {
    * @returns what is wrong; undefined when nothing is
    */
   quickCheck(table: string): string | undefined {
-    const rows = this.prepare(`PRAGMA quick_check("${table}")`).all() as { quick_check: string }[];
+    const rows = this.#rows<{ quick_check: string }>(`PRAGMA quick_check("${table}")`);
     const problem = rows.find((row) => row.quick_check !== 'ok');
     return problem?.quick_check.replaceAll('\n', ', ');
   }

@@ -27,11 +27,19 @@ const kindOfStatus: Record<number, ErrorKind> = {
 };
 
 /** The kinds that a response may contain. */
-const reportableKinds = new Set<string>(
-  'usage invalid not-found conflict unauthorized forbidden too-large no-space unavailable aborted internal'.split(
-    ' ',
-  ),
-);
+const reportableKinds = [
+  'usage',
+  'invalid',
+  'not-found',
+  'conflict',
+  'unauthorized',
+  'forbidden',
+  'too-large',
+  'no-space',
+  'unavailable',
+  'aborted',
+  'internal',
+] as const satisfies (ErrorKind | 'internal')[];
 
 /** The longest part of a server's message that is shown, in characters. */
 const maxMessageLength = 8000;
@@ -104,9 +112,9 @@ interface ReportedError {
 
 function errorIn(text: string): ReportedError | undefined {
   try {
-    const { error } = JSON.parse(text) as { error?: Partial<Record<keyof ReportedError, unknown>> };
-    if (typeof error?.kind !== 'string' || typeof error.message !== 'string') return undefined;
-    if (!reportableKinds.has(error.kind)) return undefined;
+    const { error }: { error?: Partial<Record<keyof ReportedError, unknown>> } = JSON.parse(text);
+    const kind = reportableKinds.find((known) => known === error?.kind);
+    if (kind === undefined || typeof error?.message !== 'string') return undefined;
     // Line breaks stay, because a message may list several errors. The rest is quoted: the server may not be Headwater.
     const message = error.message
       .slice(0, maxMessageLength)
@@ -116,7 +124,7 @@ function errorIn(text: string): ReportedError | undefined {
       ? error.fields.filter((field): field is string => typeof field === 'string')
       : undefined;
     return {
-      kind: error.kind as ErrorKind | 'internal',
+      kind,
       message: message.join('\n'),
       ...defined({ fields }),
     };

@@ -136,9 +136,9 @@ async function send(
 }
 
 /** The bytes of a local file. A failed read is reported as the file's error, not as the server's. */
-async function* readable(bytes: AsyncIterable<unknown>, name: string): AsyncGenerator<Uint8Array> {
+async function* readable(bytes: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Uint8Array> {
   try {
-    for await (const chunk of bytes) yield chunk as Uint8Array;
+    yield* bytes;
   } catch (error) {
     throw fileError(error, { path: name, doing: 'read', isInput: true });
   }

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type * as z from 'zod';
+import { bytesOf } from '../../async/bytes-of.ts';
 import { HeadwaterError, LimitError } from '../../errors.ts';
 
 /** The most that a JSON body may have, in bytes. */
@@ -20,11 +21,11 @@ export async function readBody<Schema extends z.ZodType>(
   const timer = setTimeout(() => request.destroy(), bodyTimeout);
   try {
     // Left early, the body must stay open: its sender has yet to read the answer.
-    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-      length += (chunk as Buffer).length;
+    for await (const chunk of bytesOf(request, { destroyOnReturn: false })) {
+      length += chunk.length;
       if (length > bodyLimit)
         throw new LimitError('bodySize', 'too-large', `the body is over ${bodyLimit} bytes`);
-      chunks.push(chunk as Buffer);
+      chunks.push(chunk);
     }
   } catch (error) {
     if (error instanceof HeadwaterError) throw error;

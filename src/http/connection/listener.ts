@@ -226,7 +226,7 @@ export class Listener {
     socket.on('error', ignore);
     socket.once('readable', () => {
       this.#silent.delete(socket);
-      const first = socket.read() as Buffer | null;
+      const first: Buffer | null = socket.read();
       if (first === null) {
         socket.destroy();
         return;

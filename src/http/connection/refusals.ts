@@ -1,5 +1,6 @@
 import { type LimitName, limitErrorOf } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
+import { keysOf } from '../../model/keys-of.ts';
 
 /** A limit that refuses something. */
 export type RefusalReason = LimitName | ConnectionLimit;
@@ -42,7 +43,7 @@ const settings: Record<RefusalReason, string | undefined> = {
 };
 
 /** All limits, as logs and metrics name them. */
-export const refusalReasons = Object.keys(settings) as RefusalReason[];
+export const refusalReasons = keysOf(settings);
 
 /** Records that a limit refuses a client. @param who `client:NAME` or `token:NAME`, if it is authenticated */
 export type OnRefused = (reason: RefusalReason, address: string, who?: string) => void;

@@ -1,3 +1,4 @@
+import { buffer } from 'node:stream/consumers';
 import { type Header, pack } from 'tar-stream';
 
 /** A member of an archive to make. */
@@ -24,7 +25,5 @@ export async function packTar(entries: PackEntry[]): Promise<Buffer> {
     archive.entry({ name: path, type, mode, mtime, ...link }, bytes);
   }
   archive.finalize();
-  const parts: Uint8Array[] = [];
-  for await (const bytes of archive) parts.push(bytes as Uint8Array);
-  return Buffer.concat(parts);
+  return await buffer(archive);
 }

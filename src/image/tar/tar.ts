@@ -138,6 +138,7 @@ async function* chunks(
   refuse: (error: unknown) => never,
 ): AsyncGenerator<Uint8Array> {
   try {
+    // tar-stream does not type what it gives.
     for await (const bytes of body) yield bytes as Uint8Array;
   } catch (error) {
     refuse(error);

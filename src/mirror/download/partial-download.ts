@@ -61,7 +61,8 @@ function originPath(directory: string, digest: Digest): string {
 /** Undefined when it cannot be read: the digest of the file then shows whether the parts belong together. */
 async function readOrigin(path: string): Promise<FileOrigin | undefined> {
   try {
-    const { base, validator } = JSON.parse(await readFile(path, 'utf8')) as Partial<FileOrigin>;
+    const fields: Partial<Record<keyof FileOrigin, unknown>> = JSON.parse(await readFile(path, 'utf8'));
+    const { base, validator } = fields;
     return typeof base === 'string' && typeof validator === 'string' ? { base, validator } : undefined;
   } catch {
     return undefined;

@@ -123,7 +123,7 @@ class GrowingRange extends Readable {
   }
 
   override _read(): void {
-    this.#readChunk().catch((error: unknown) => this.destroy(error as Error));
+    this.#readChunk().catch((error: Error) => this.destroy(error));
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {

@@ -1,6 +1,6 @@
 import { HeadwaterError } from '../../errors.ts';
 import { kernelName, parseArchitecture } from '../../model/architecture.ts';
-import type { Untyped } from '../../simplestreams/read/fields.ts';
+import { isMapping, type Untyped } from '../../simplestreams/read/fields.ts';
 import type { OfferedRoot, OfferedVersion } from '../../simplestreams/read/offered.ts';
 import type { Surroundings, VersionFilter } from '../../simplestreams/read/offered-document.ts';
 import { plainPath } from '../../simplestreams/read/path.ts';
@@ -151,10 +151,9 @@ function glob(pattern: string): RegExp {
 
 function itemsByPath(versionFields: Untyped): Map<string, Untyped> {
   const items = new Map<string, Untyped>();
-  for (const item of Object.values((versionFields['items'] ?? {}) as Untyped)) {
-    if (typeof item !== 'object' || item === null) continue;
-    const fields = item as Untyped;
-    if (typeof fields['path'] === 'string') items.set(plainPath(fields['path']), fields);
+  const listed = versionFields['items'];
+  for (const fields of isMapping(listed) ? Object.values(listed) : []) {
+    if (isMapping(fields) && typeof fields['path'] === 'string') items.set(plainPath(fields['path']), fields);
   }
   return items;
 }

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
+import { asError } from '../../errors.ts';
 
 /** A response with its whole body. */
 export interface CollectedResponse {
@@ -74,7 +75,7 @@ class Collector implements Dispatcher.DispatchHandler {
   }
 
   abort(): void {
-    this.#controller?.abort(this.#options.signal?.reason as Error);
+    this.#controller?.abort(asError(this.#options.signal?.reason));
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {

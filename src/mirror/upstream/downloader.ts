@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { type Backoff, delayBefore } from '../../async/backoff.ts';
+import { bytesOf } from '../../async/bytes-of.ts';
 import { RateLimit } from '../../async/rate-limit.ts';
 import type { HeadwaterError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
@@ -150,7 +151,7 @@ export class Downloader {
           let skip = orDiscard(response, () => bytesToSkip(response, { path, size, at }, validator));
           origin = originOf(response, base);
           if (origin !== undefined) await options.onOrigin?.(origin);
-          for await (const chunk of response.body as AsyncIterable<Buffer>) {
+          for await (const chunk of bytesOf(response.body)) {
             const fresh = chunk.subarray(skip);
             skip -= chunk.length - fresh.length;
             if (fresh.length === 0) continue;

@@ -1,16 +1,24 @@
 import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { buildConnector } from 'undici';
-import { HeadwaterError } from '../../errors.ts';
+import { asError, HeadwaterError } from '../../errors.ts';
 import { isPublicAddress } from '../../net/public-address.ts';
 
 /** How addresses are found and judged; tests have only their own machine. */
 export interface AddressRules {
-  lookup: LookupFunction;
+  /** Finds all addresses of a host. */
+  lookup: (
+    host: string,
+    options: LookupOptions,
+    callback: (error: Error | null, found: LookupAddress[]) => void,
+  ) => void;
   isPublic: (address: string) => boolean;
 }
 
-const systemRules: AddressRules = { lookup: lookup as unknown as LookupFunction, isPublic: isPublicAddress };
+const systemRules: AddressRules = {
+  lookup: (host, options, callback) => lookup(host, { ...options, all: true }, callback),
+  isPublic: isPublicAddress,
+};
 
 /**
  * Connects to hosts after it has checked their addresses. A name is resolved once for each connection, and only an
@@ -69,9 +77,8 @@ export class GuardedConnect {
     const connect = buildConnector({
       ...options,
       lookup: (host: string, lookupOptions: LookupOptions, callback: Parameters<LookupFunction>[2]) =>
-        this.#rules.lookup(host, { ...lookupOptions, all: true }, (error, found) => {
+        this.#rules.lookup(host, lookupOptions, (error, addresses) => {
           if (error !== null) return callback(error, []);
-          const addresses = found as LookupAddress[];
           let checked: ReadonlySet<string>;
           try {
             checked = check(
@@ -79,7 +86,7 @@ export class GuardedConnect {
               addresses.map(({ address }) => address),
             );
           } catch (refusal) {
-            return callback(refusal as Error, []);
+            return callback(asError(refusal), []);
           }
           const usable = addresses.filter(({ address }) => checked.has(address));
           const [first] = usable;
@@ -94,7 +101,7 @@ export class GuardedConnect {
         try {
           check(host, [host]);
         } catch (refusal) {
-          callback(refusal as Error, null);
+          callback(asError(refusal), null);
           return;
         }
       }

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import { bytesOf } from '../../async/bytes-of.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import type { Validators } from './documents.ts';
@@ -86,7 +87,7 @@ export async function readBody(response: Dispatcher.ResponseData, path: string):
   });
   let bytes = Buffer.allocUnsafeSlow(known ? length : 1024 * 1024);
   let filled = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
+  for await (const chunk of bytesOf(body)) {
     if (filled + chunk.length > maxDocumentSize) throw tooLong(path, maxDocumentSize);
     if (filled + chunk.length > bytes.length) {
       bytes = Buffer.concat([bytes.subarray(0, filled)], Math.max(2 * bytes.length, filled + chunk.length));

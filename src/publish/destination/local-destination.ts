@@ -1,3 +1,4 @@
+import { bytesOf } from '../../async/bytes-of.ts';
 import { type Outcome, onlyResult, withOutcomes } from '../../async/outcome.ts';
 import type { BlobStore } from '../../blobs/blob-store.ts';
 import { assertDigest } from '../../blobs/damaged-blob.ts';
@@ -228,7 +229,7 @@ export class LocalDestination implements PushDestination {
     const read = async (start: number, length: number) => {
       const parts: Uint8Array[] = [];
       const range = { start, end: start + length - 1 };
-      for await (const part of await this.#store.read(digest, range)) parts.push(part as Uint8Array);
+      for await (const part of bytesOf(await this.#store.read(digest, range))) parts.push(part);
       return Buffer.concat(parts);
     };
     try {

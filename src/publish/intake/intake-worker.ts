@@ -19,7 +19,8 @@ if (port === null) throw new Error('intake-worker.ts runs only as a worker threa
 const reply = (message: FromWorker) => port.postMessage(message);
 const unpackers = new Unpackers((request) => port.postMessage(request));
 provideLiblzma((options) => unpackers.connect(options));
-const signs = new ThreadSigns(workerData as SharedArrayBuffer);
+const shared: SharedArrayBuffer = workerData;
+const signs = new ThreadSigns(shared);
 
 /** Takes the messages of a job, one after the other. */
 interface Job {

@@ -67,7 +67,8 @@ export async function* passOn(
 }
 
 export function toExamined(found: Findings[], size: number): Examined {
-  const { digest, content, fingerprint } = Object.assign({}, ...found) as Findings;
+  const all: Findings = Object.assign({}, ...found);
+  const { digest, content, fingerprint } = all;
   if (digest === undefined || content === undefined) throw new Error('an examination found nothing');
   return {
     digest: parseDigest(digest),

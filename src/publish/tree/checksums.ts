@@ -38,5 +38,5 @@ export function parseChecksums(text: string, source: string): Map<string, Digest
 
 /** Undoes the escapes of sha256sum: `\n`, `\r` and `\\`. */
 function withoutEscapes(name: string): string {
-  return name.replace(/\\([nr\\])/g, (_, letter) => ({ n: '\n', r: '\r' })[letter as string] ?? '\\');
+  return name.replace(/\\([nr\\])/g, (_, letter: string) => ({ n: '\n', r: '\r' })[letter] ?? '\\');
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
+import { bytesOf } from '../../async/bytes-of.ts';
 import { messageOf } from '../../errors.ts';
 import { LiblzmaDecoder } from '../../image/compression/xz/liblzma-decoder.ts';
 import { liblzmaFrame } from '../../image/compression/xz/liblzma-frames.ts';
@@ -27,8 +28,8 @@ async function unpack(): Promise<void> {
     format: format === 'xz' ? 'xz' : 'lzma',
     dictionary: Number(dictionary),
   });
-  for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
-    for (const bytes of decoder.decode(chunk as Uint8Array)) await send(liblzmaFrame('data', bytes));
+  for await (const chunk of bytesOf(socket, { destroyOnReturn: false })) {
+    for (const bytes of decoder.decode(chunk)) await send(liblzmaFrame('data', bytes));
   }
   for (const bytes of decoder.end()) await send(liblzmaFrame('data', bytes));
 }

@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
 import { isIP } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 import { Agent, buildConnector } from 'undici';
-import { HeadwaterError, messageOf } from '../../errors.ts';
+import { asError, HeadwaterError, messageOf } from '../../errors.ts';
 import type { PullPolicy } from './pull-policy.ts';
 
 /** The longest time for connecting, in milliseconds: clients then try the next address of their server. */
@@ -35,7 +35,7 @@ export function pullAgent(server: URL, options: { certificate: string; policy: P
         try {
           for (const { address } of addresses) policy.assertAllowed(address, port);
         } catch (refusal) {
-          return callback(refusal as Error, []);
+          return callback(asError(refusal), []);
         }
         const [first] = addresses;
         if (lookupOptions.all === true) callback(null, addresses);
@@ -49,7 +49,7 @@ export function pullAgent(server: URL, options: { certificate: string; policy: P
       const host = target.hostname.replace(/^\[|\]$/g, '');
       const connected: typeof callback = (...outcome) => {
         const [error, socket] = outcome;
-        const shown = (socket as TLSSocket | null)?.getPeerX509Certificate();
+        const shown = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
         if (error !== null || pinned === undefined || (shown !== undefined && pinned.raw.equals(shown.raw))) {
           callback(...outcome);
           return;

@@ -1,5 +1,6 @@
 import type { Agent, Dispatcher } from 'undici';
 import * as z from 'zod';
+import { bytesOf } from '../../async/bytes-of.ts';
 import type { UpdateSource } from '../../catalog/images/pushed-details.ts';
 import { HeadwaterError, messageOf, quotable } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
@@ -182,11 +183,11 @@ async function refusal(server: URL, { statusCode, body }: Dispatcher.ResponseDat
 async function limitedText({ body }: Dispatcher.ResponseData): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of body) {
-    length += (chunk as Buffer).length;
+  for await (const chunk of bytesOf(body)) {
+    length += chunk.length;
     if (length > answerLimit)
       throw new HeadwaterError('unavailable', `an answer has more than ${answerLimit} bytes`);
-    chunks.push(chunk as Buffer);
+    chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();
 }
@@ -201,13 +202,13 @@ function parseJson(text: string): unknown {
 }
 
 async function* counted(
-  body: AsyncIterable<unknown>,
+  body: AsyncIterable<Uint8Array>,
   total: number,
   onProgress: (progress: string) => void,
 ): AsyncGenerator<Uint8Array> {
   const meter = new TransferMeter(total, onProgress);
   try {
-    yield* meter.count(body as AsyncIterable<Uint8Array>);
+    yield* meter.count(body);
   } catch (error) {
     throw new HeadwaterError('unavailable', `the transfer broke off: ${messageOf(error)}`, { cause: error });
   }

@@ -5,11 +5,15 @@ import { HeadwaterError } from '../../errors.ts';
 
 export type Untyped = Record<string, unknown>;
 
+export function isMapping(value: unknown): value is Untyped {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** A mapping; what is absent is an empty one. */
 export function mapping(value: unknown, where: string): Untyped {
   if (value === undefined || isNull(value)) return {};
-  if (typeof value !== 'object' || Array.isArray(value)) throw wrong(where, 'a mapping', value);
-  return value as Untyped;
+  if (!isMapping(value)) throw wrong(where, 'a mapping', value);
+  return value;
 }
 
 /** A list; what is absent is an empty one. */

@@ -23,7 +23,7 @@ export function* jsonMembers(bytes: Uint8Array, start = 0): Generator<Member, nu
   if (bytes[at] === closeBrace) return at + 1;
   for (;;) {
     const nameEnd = skipString(bytes, expect(bytes, at, quote));
-    const name = parse(bytes, at, nameEnd) as string;
+    const name = String(parse(bytes, at, nameEnd));
     const valueStart = skipSpace(bytes, expect(bytes, skipSpace(bytes, nameEnd), colon));
     const end = skipValue(bytes, valueStart);
     yield { name, start: valueStart, end };
@@ -35,9 +35,7 @@ export function* jsonMembers(bytes: Uint8Array, start = 0): Generator<Member, nu
 
 /** The value at a place. @throws SyntaxError */
 export function parse(bytes: Uint8Array, start: number, end: number): unknown {
-  return JSON.parse(
-    Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('utf8'),
-  ) as unknown;
+  return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('utf8'));
 }
 
 /** @throws SyntaxError when anything but space follows */

@@ -40,7 +40,7 @@ async function site(
 function addresses(names: Record<string, string | (() => string)>, isPublic: string[]): AddressRules {
   return {
     isPublic: (address) => isPublic.includes(address),
-    lookup: (name, options, callback) => {
+    lookup: (name, _, callback) => {
       const found = names[name];
       if (found === undefined) {
         callback(Object.assign(new Error(`no ${name}`), { code: 'ENOTFOUND' }), []);
@@ -48,8 +48,7 @@ function addresses(names: Record<string, string | (() => string)>, isPublic: str
       }
       const address = typeof found === 'string' ? found : found();
       const all = address.split(' ').map((each) => ({ address: each, family: each.includes(':') ? 6 : 4 }));
-      if (options.all === true) callback(null, all);
-      else callback(null, all[0]?.address ?? '', all[0]?.family);
+      callback(null, all);
     },
   };
 }

@@ -139,5 +139,5 @@ async function equalsText(value: string): Promise<Test> {
 
 function get(entry: unknown, key: string): unknown {
   if (typeof entry !== 'object' || entry === null || !Object.hasOwn(entry, key)) return undefined;
-  return (entry as Record<string, unknown>)[key];
+  return Reflect.get(entry, key);
 }

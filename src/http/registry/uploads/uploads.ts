@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Access, Known } from '../../../access/access.ts';
+import { bytesOf } from '../../../async/bytes-of.ts';
 import { HeadwaterError } from '../../../errors.ts';
 import { defined } from '../../../model/defined.ts';
 import type { ArrivingFile } from '../../../publish/push.ts';
@@ -43,7 +44,7 @@ async function firstByte(request: IncomingMessage): Promise<number | undefined> 
     if (request.readableEnded || request.destroyed || request.readableLength > 0) done();
     else request.on('readable', done).on('end', done).on('close', done).on('error', done);
   });
-  const chunk = request.read() as Buffer | null;
+  const chunk: Buffer | null = request.read();
   if (chunk === null) return undefined;
   request.unshift(chunk);
   return chunk[0];
@@ -117,7 +118,7 @@ async function* arriving(context: Context): AsyncGenerator<ArrivingFile> {
 async function* received(request: IncomingMessage): AsyncGenerator<Uint8Array> {
   request.setTimeout(silenceLimit, () => request.destroy());
   try {
-    for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk as Uint8Array;
+    yield* bytesOf(request, { destroyOnReturn: false });
   } catch (error) {
     throw new HeadwaterError('aborted', 'the client left before the end of the body', { cause: error });
   } finally {

@@ -23,8 +23,10 @@ const reasons: Record<string, string> = {
 export async function* unxz(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const failure: { error?: unknown } = {};
   const packed = Readable.from(noting(source, failure), { objectMode: true });
-  const unpacked = new xzDecompress.XzReadableStream(Readable.toWeb(packed) as ReadableStream<Uint8Array>);
+  const web: ReadableStream<Uint8Array> = Readable.toWeb(packed);
+  const unpacked = new xzDecompress.XzReadableStream(web);
   try {
+    // Its types are of browsers, whose streams cannot all be iterated.
     for await (const bytes of unpacked as unknown as AsyncIterable<Uint8Array>) yield bytes;
   } catch (error) {
     if ('error' in failure) throw failure.error;
