@@ -4,6 +4,7 @@ import type { ProductKey } from '../../model/names.ts';
 import type { Target } from '../../model/rights.ts';
 import type { ProductDetails } from '../../model/versions.ts';
 import type { Database } from '../database/database.ts';
+import { ofSameFamily } from '../products/alias-rows.ts';
 import { ownNames, targetOf } from '../products/ownership.ts';
 import { describeProduct, readItemType } from '../products/product-rows.ts';
 import { type PushedDetails, toDetails } from './pushed-details.ts';
@@ -106,13 +107,7 @@ export class Images {
    */
   async byAlias(name: string): Promise<Image[]> {
     const rows = await select(this.#database)
-      .innerJoin('aliases', (join) =>
-        join
-          .onRef('aliases.stream', '=', 'products.stream')
-          .onRef('aliases.os', '=', 'products.os')
-          .onRef('aliases.release', '=', 'products.release')
-          .onRef('aliases.variant', '=', 'products.variant'),
-      )
+      .innerJoin('aliases', (join) => join.on(ofSameFamily))
       .where('aliases.name', '=', name)
       .where('aliases.removed_at', 'is', null)
       .where((where) =>
@@ -138,13 +133,7 @@ export class Images {
     if (rows.length === 0) return [];
     const aliases = await this.#database.reads
       .selectFrom('products')
-      .innerJoin('aliases', (join) =>
-        join
-          .onRef('aliases.stream', '=', 'products.stream')
-          .onRef('aliases.os', '=', 'products.os')
-          .onRef('aliases.release', '=', 'products.release')
-          .onRef('aliases.variant', '=', 'products.variant'),
-      )
+      .innerJoin('aliases', (join) => join.on(ofSameFamily))
       .select(['products.id', 'aliases.name', 'aliases.description', 'aliases.version_id'])
       .select('aliases.removed_at')
       .where('products.id', 'in', [...new Set(rows.map((row) => row.product_id))])

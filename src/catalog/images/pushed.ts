@@ -5,7 +5,7 @@ import type { Item, ProductDetails } from '../../model/versions.ts';
 import { warningsOf } from '../database/audit-record.ts';
 import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
-import { touchFamily } from '../products/alias-rows.ts';
+import { productsOf, touchFamily } from '../products/alias-rows.ts';
 import { ownTarget, pushOwner } from '../products/ownership.ts';
 import { unnamedFamily } from '../products/product-of-alias.ts';
 import type { AssertStored } from '../products/publish.ts';
@@ -184,10 +184,7 @@ export class Pushed {
         .selectFrom('versions')
         .innerJoin('products', 'products.id', 'versions.product_id')
         .select('versions.id')
-        .where('products.stream', '=', version.stream)
-        .where('products.os', '=', version.os)
-        .where('products.release', '=', version.release)
-        .where('products.variant', '=', version.variant)
+        .where(({ and }) => and(productsOf(version)))
         .where('products.architecture', '!=', version.architecture)
         .where('versions.removed_at', 'is', null)
         .executeTakeFirst();

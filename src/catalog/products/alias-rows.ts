@@ -1,9 +1,23 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, type SqlBool, sql } from 'kysely';
 import { familyOf, inStream, type StreamFamily } from '../../model/names.ts';
 import type { Change } from '../database/change.ts';
 import type { Tables } from '../database/tables.ts';
 
 // Reads and writes aliases, and the families to which they point, within a change.
+
+/** The condition under which a row of `aliases` points to a row of `products`, or to one version of it. */
+export const ofSameFamily = sql<SqlBool>`(aliases.stream = products.stream and aliases.os = products.os
+  and aliases.release = products.release and aliases.variant = products.variant)`;
+
+/** The columns of the products of a family, for a query that has other tables, too. */
+export function productsOf({ stream, os, release, variant }: StreamFamily) {
+  return {
+    'products.stream': stream,
+    'products.os': os,
+    'products.release': release,
+    'products.variant': variant,
+  };
+}
 
 /**
  * Gives an alias to a family, unless another family of the stream has it, or {@link findRival} finds one elsewhere.
@@ -43,10 +57,7 @@ export async function removeEmptyAliases(change: Change, family: StreamFamily): 
     .selectFrom('versions')
     .innerJoin('products', 'products.id', 'versions.product_id')
     .select('versions.id')
-    .where('products.stream', '=', family.stream)
-    .where('products.os', '=', family.os)
-    .where('products.release', '=', family.release)
-    .where('products.variant', '=', family.variant)
+    .where(({ and }) => and(productsOf(family)))
     .where('versions.removed_at', 'is', null)
     .limit(1)
     .executeTakeFirst();

@@ -12,6 +12,7 @@ import {
   findAliases,
   findRival,
   giveAlias,
+  ofSameFamily,
   removeAlias,
   sameFamily,
 } from './alias-rows.ts';
@@ -54,13 +55,7 @@ export class Aliases {
   async #read({ name, shown = false }: { name?: string; shown?: boolean }): Promise<Alias[]> {
     const rows = await this.#database.reads
       .selectFrom('aliases')
-      .leftJoin('products', (join) =>
-        join
-          .onRef('aliases.stream', '=', 'products.stream')
-          .onRef('aliases.os', '=', 'products.os')
-          .onRef('aliases.release', '=', 'products.release')
-          .onRef('aliases.variant', '=', 'products.variant'),
-      )
+      .leftJoin('products', (join) => join.on(ofSameFamily))
       .leftJoin('versions', 'versions.id', 'aliases.version_id')
       .select(['aliases.stream', 'aliases.name', 'aliases.os', 'aliases.release', 'aliases.variant'])
       .select(['aliases.description', 'products.name as product', 'products.id as product_id'])

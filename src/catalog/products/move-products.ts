@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Change } from '../database/change.ts';
 import { valuesOf } from '../database/json-rows.ts';
+import { ofSameFamily } from './alias-rows.ts';
 
 /**
  * Moves the products of an owner into a stream, with their aliases, except products and aliases that the stream already
@@ -32,8 +33,7 @@ export async function moveProducts(change: Change, owner: string, stream: string
     insert into aliases (stream, name, os, release, variant, description, version_id, removed_at)
     select distinct ${stream}, aliases.name, aliases.os, aliases.release, aliases.variant, aliases.description,
       aliases.version_id, aliases.removed_at
-    from aliases join products on products.stream = aliases.stream and products.os = aliases.os
-      and products.release = aliases.release and products.variant = aliases.variant
+    from aliases join products on ${ofSameFamily}
     where products.id in ${ids} and (aliases.version_id is null
       or aliases.version_id in (select versions.id from versions where versions.product_id = products.id))
     on conflict do nothing
@@ -45,9 +45,7 @@ export async function moveProducts(change: Change, owner: string, stream: string
   // Aliases that point to nothing that is left in the old stream.
   await sql`
     delete from aliases where stream in ${left} and not exists (
-      select 1 from products where products.stream = aliases.stream and products.os = aliases.os
-      and products.release = aliases.release and products.variant = aliases.variant
-      and (aliases.version_id is null
+      select 1 from products where ${ofSameFamily} and (aliases.version_id is null
         or aliases.version_id in (select versions.id from versions where versions.product_id = products.id))
     )
   `.execute(db);

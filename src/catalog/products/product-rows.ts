@@ -4,6 +4,7 @@ import { itemTypeNames } from '../../model/item-types.ts';
 import type { Item, Product, ProductWithVersions, Version } from '../../model/versions.ts';
 import { jsonColumn, textRecord, wordColumn } from '../database/checked-column.ts';
 import type { Tables } from '../database/tables.ts';
+import { ofSameFamily } from './alias-rows.ts';
 
 const readRequirements = jsonColumn('products.requirements', textRecord);
 
@@ -39,13 +40,7 @@ export async function completeProducts(
     .execute();
   const aliasRows = await reads
     .selectFrom('aliases')
-    .innerJoin('products', (join) =>
-      join
-        .onRef('aliases.stream', '=', 'products.stream')
-        .onRef('aliases.os', '=', 'products.os')
-        .onRef('aliases.release', '=', 'products.release')
-        .onRef('aliases.variant', '=', 'products.variant'),
-    )
+    .innerJoin('products', (join) => join.on(ofSameFamily))
     .leftJoin('versions', 'versions.id', 'aliases.version_id')
     .select(['products.id', 'aliases.name', 'versions.product_id as pinned', 'versions.serial'])
     .where('products.id', 'in', ids)

@@ -4,6 +4,7 @@ import { type ProductKey, type ProductRef, productName } from '../../model/names
 import type { Item, ProductWithVersions } from '../../model/versions.ts';
 import type { Database } from '../database/database.ts';
 import type { Tables } from '../database/tables.ts';
+import { ofSameFamily } from './alias-rows.ts';
 import { moveProducts } from './move-products.ts';
 import { completeProducts, toItem } from './product-rows.ts';
 
@@ -87,13 +88,7 @@ export class Products {
   async byAlias(alias: string): Promise<ProductWithVersions[]> {
     const rows = await this.#database.reads
       .selectFrom('products')
-      .innerJoin('aliases', (join) =>
-        join
-          .onRef('aliases.stream', '=', 'products.stream')
-          .onRef('aliases.os', '=', 'products.os')
-          .onRef('aliases.release', '=', 'products.release')
-          .onRef('aliases.variant', '=', 'products.variant'),
-      )
+      .innerJoin('aliases', (join) => join.on(ofSameFamily))
       .selectAll('products')
       .where('aliases.name', '=', alias)
       .where('aliases.removed_at', 'is', null)

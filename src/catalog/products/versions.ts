@@ -4,7 +4,7 @@ import type { ProductDetails, VersionDraft } from '../../model/versions.ts';
 import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
 import type { Quotas } from '../quotas.ts';
-import { removeEmptyAliases } from './alias-rows.ts';
+import { ofSameFamily, removeEmptyAliases } from './alias-rows.ts';
 import { forgetSources } from './blob-sources.ts';
 import { ownTarget } from './ownership.ts';
 import { type AssertStored, type PublishOutcome, PublishQueue } from './publish.ts';
@@ -168,16 +168,7 @@ export class Versions {
       await change.db
         .deleteFrom('aliases')
         .where(({ not, exists, selectFrom }) =>
-          not(
-            exists(
-              selectFrom('products')
-                .select('products.id')
-                .whereRef('products.stream', '=', 'aliases.stream')
-                .whereRef('products.os', '=', 'aliases.os')
-                .whereRef('products.release', '=', 'aliases.release')
-                .whereRef('products.variant', '=', 'aliases.variant'),
-            ),
-          ),
+          not(exists(selectFrom('products').select('products.id').where(ofSameFamily))),
         )
         .execute();
       return Number(numDeletedRows);

@@ -14,7 +14,7 @@ import { acceptedDocuments } from './0080-accepted-documents.ts';
 import { computedFingerprints } from './0090-computed-fingerprints.ts';
 import { bundles } from './0100-bundles.ts';
 
-/** Every change of the schema, in order. One that was released is never edited: a new one follows it. */
+/** Every change of the schema, in order. A released one is never edited: a new one follows it. */
 export const migrations: Record<string, Migration> = {
   '0001_initial': { up: initial },
   '0002_mirrors': { up: mirrors },
