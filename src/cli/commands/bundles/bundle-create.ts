@@ -19,7 +19,7 @@ export function addCreate(bundle: Command, output: Output): void {
     .command('create')
     .summary('write what a site lacks')
     .description(
-      'Write the versions that a site shall have as a signed bundle: a new directory below OUTPUT. Files that earlier bundles carried to the site are left out. If the command is interrupted, the same command continues at the volume where it stopped. At the end it reads back what it wrote. It needs a signing key: see "headwater key create".',
+      'Write the versions that a site needs as a signed bundle: a new directory below OUTPUT. Files in earlier bundles for the site are left out. If the command is interrupted, the same command continues at the volume where it stopped. At the end it reads back what it wrote. It needs a signing key: see "headwater key create".',
     )
     .argument('[output]', 'the directory on the medium; not needed with --dry-run')
     .requiredOption('--to <site>', 'the name of the site that receives the bundle')

@@ -38,7 +38,7 @@ export function addVerify(bundle: Command, output: Output): void {
       .command('verify')
       .summary('check every byte of a bundle')
       .description(
-        'Check the signature, the volumes and every image of a bundle; "-" reads a stream from standard input. It needs no data directory, and goes on after damage to report all of it. The exit code is 3 if anything is damaged or missing.',
+        'Check the signature, the volumes and every image of a bundle; "-" reads a stream from standard input. It needs no data directory, and continues after damage to report all of it. The exit code is 3 if anything is damaged or missing.',
       )
       .argument('<directory>', 'the directory of the bundle, or - for standard input'),
   ).action(async (directory: string, options: KeyOptions) => {

@@ -18,7 +18,7 @@ export function addVerifyCommand(program: Command, output: Output): void {
     .command('verify')
     .summary('check the stored blobs and the fingerprints of images')
     .description(
-      'Check that every blob that the catalog needs is in the store with its size. With --read, also read every blob, compare it with its SHA-256, and compute the fingerprint of every image. It is safe while a server runs. The exit code is 3 if a blob is missing or damaged, or if an image is listed under a wrong fingerprint, also if --repair has set that right.',
+      'Check that every blob that the catalog needs is in the store with its size. With --read, also read every blob, compare it with its SHA-256, and compute the fingerprint of every image. It is safe while a server runs. The exit code is 3 if a blob is missing or damaged, or if an image is listed under a wrong fingerprint, even if --repair has corrected it.',
     )
     .option('--read', 'read all bytes')
     .option(
