@@ -1,6 +1,8 @@
 import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { createKey } from '../../../src/keys/create-key.ts';
 import { readKeyFile, writeKeyFile } from '../../../src/keys/key-file.ts';
 import { runMirror } from '../../../src/mirror/run/run.ts';
@@ -67,4 +69,58 @@ test('a mirror follows a key that rotates, if it has both', async () => {
   const both = definition(mirror.url, { keyring: file });
   expect(await runMirror(both, parts, manual)).toMatchObject({ outcome: 'success' });
   expect(await held(parts)).toHaveLength(2);
+});
+
+/** Passes requests on to a server; once it replays, it answers documents as they were when it was told to remember them. */
+class Replaying {
+  readonly #server: TestServer;
+  readonly #remembered = new Map<string, Buffer>();
+  replays = false;
+
+  constructor(server: TestServer) {
+    this.#server = server;
+  }
+
+  async remember(): Promise<void> {
+    for (const path of ['/streams/v1/index.sjson', '/streams/v1/images.sjson']) {
+      this.#remembered.set(path, (await this.#server.request(path, { scheme: 'http' })).body);
+    }
+  }
+
+  /** @returns its address */
+  async listen(): Promise<string> {
+    const proxy = createServer((request, response) => {
+      void (async () => {
+        const path = request.url ?? '';
+        const old = this.replays ? this.#remembered.get(path) : undefined;
+        const { status, body } = await this.#server.request(path, { scheme: 'http' });
+        response.writeHead(old === undefined ? status : 200).end(old ?? body);
+      })();
+    });
+    onTestFinished(() => void proxy.close());
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    return `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  }
+}
+
+test('older signed documents of a Headwater are refused', async () => {
+  const { key, keyring } = await scratchKey();
+  const server = await TestServer.start({ tls: 'off', signing: { key } });
+  await publishImage(server, 'debian');
+  const replaying = new Replaying(server);
+  const mirror = definition(await replaying.listen(), { keyring });
+  await replaying.remember();
+  const remembered = Date.now();
+  const parts = await mirrorServices();
+  // Signatures tell seconds.
+  await expect.poll(() => Math.floor(Date.now() / 1000)).toBeGreaterThan(Math.floor(remembered / 1000));
+  await publishImage(server, 'alpine');
+  expect(await runMirror(mirror, parts, manual)).toMatchObject({ outcome: 'success' });
+  replaying.replays = true;
+  const refused = await runMirror(mirror, parts, manual);
+  expect(refused.outcome).toBe('failed');
+  expect(String(refused.error)).toMatch(/older than the one that was accepted: signed/);
+  expect(await held(parts)).toHaveLength(2);
+  replaying.replays = false;
+  expect((await runMirror(mirror, parts, manual)).outcome).not.toBe('failed');
 });
