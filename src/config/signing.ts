@@ -46,7 +46,7 @@ export function readPassphrase(environment: NodeJS.ProcessEnv): string | undefin
   const { CREDENTIALS_DIRECTORY: directory, HEADWATER_SIGNING_PASSPHRASE: variable } = environment;
   if (directory !== undefined && directory !== '') {
     try {
-      // A file that an editor or `echo` wrote ends with a line break.
+      // Editors and `echo` end a file with a line break.
       return readFileSync(join(directory, credential), 'utf8').replace(/\r?\n$/, '');
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') {
@@ -61,7 +61,7 @@ export function readPassphrase(environment: NodeJS.ProcessEnv): string | undefin
   return variable === '' ? undefined : variable;
 }
 
-/** The part of a configuration that matters here. */
+/** The settings that signing depends on. */
 interface WithSigning {
   dataDir: string;
   signing: z.output<typeof signing> & { passphrase: string | undefined };
@@ -72,7 +72,7 @@ export function signingKeyFile({ signing: { key }, dataDir }: WithSigning): stri
   return key ?? join(dataDir, 'keys', 'signing.key');
 }
 
-/** What signs; undefined for a server that does not sign: neither is configured, and the default file does not exist. */
+/** The settings of signing; undefined if none are set and the default key file does not exist. */
 export function signingSettings(config: WithSigning) {
   const { command, publicKey, overlap, key: configured } = config.signing;
   const key = command === undefined ? signingKeyFile(config) : undefined;

@@ -1,4 +1,4 @@
-/** The hashes whose names a header may have (RFC 9580, section 9.5), by their numbers. */
+/** Names of hashes in the header `Hash:` by their number (RFC 9580, section 9.5). */
 export const hashNames: ReadonlyMap<number, string> = new Map([
   [8, 'SHA256'],
   [9, 'SHA384'],
@@ -21,7 +21,7 @@ export function clearSigned(text: string, signature: { armored: string; hash: st
 
 /**
  * Takes a clear-signed text apart.
- * @returns undefined when it is none, or has other headers than one `Hash:`
+ * @returns undefined if the message is not clear-signed, or has other headers than one `Hash:`
  */
 export function splitClearSigned(message: string): { text: string; armored: string } | undefined {
   const lines = message.replaceAll('\r\n', '\n');
@@ -32,7 +32,7 @@ export function splitClearSigned(message: string): { text: string; armored: stri
   return { text, armored: lines.slice(end + 1) };
 }
 
-/** What is signed of a text: its lines with CRLF between them, and none at the end. */
+/** The bytes that a signature of a text covers: its lines with CRLF between them, and none at the end. */
 export function signedPart(text: string): string {
   return text.replace(/\n$/, '').replaceAll('\n', '\r\n');
 }

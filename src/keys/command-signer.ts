@@ -4,23 +4,23 @@ import { HeadwaterError, messageOf, quotable } from '../errors.ts';
 import { hashNames, signedPart, splitClearSigned } from './clear-text.ts';
 import { checkSignature, type Signer } from './signer.ts';
 
-/** What a word of the command is replaced by: the option of gpg for the kind of signature. */
+/** The argument that is replaced by the option of gpg for the kind of signature. */
 const placeholder = '{mode}';
-/** How long the command may take, in milliseconds. */
+/** The time limit of the command, in milliseconds. */
 const commandTimeout = 30_000;
-/** Bytes of its messages that are kept. */
+/** The largest part of the messages of the command that an error quotes, in characters. */
 const maxMessageLength = 2000;
 
 /**
- * Signs with a program, for keys on a card or in an HSM. It gets the bytes on its standard input, and `--detach-sign` or
- * `--clear-sign` in the place of `{mode}` (behind its arguments, where there is none). It prints the detached signature,
- * binary or armored, or the clear-signed text. What it prints is checked.
+ * Signs with a program, for keys on a card or in an HSM. The program reads the bytes from standard input. Its argument
+ * `{mode}` is replaced by `--detach-sign` or `--clear-sign`; without `{mode}`, that option is the last argument. The program
+ * prints the detached signature, binary or armored, or the clear-signed text. The output is verified.
  */
 export class CommandSigner implements Signer {
   readonly #command: readonly string[];
   readonly #keys: readonly PublicKey[];
 
-  /** @param keys one of which must have signed */
+  /** @param keys the public keys; a signature must be by one of them */
   constructor(command: readonly string[], keys: readonly PublicKey[]) {
     this.#command = command;
     this.#keys = keys;
@@ -79,7 +79,7 @@ export class CommandSigner implements Signer {
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
       said = (said + chunk).slice(0, maxMessageLength);
     });
-    // A program that ends without reading says why by its exit code.
+    // The exit code explains why a program ends without reading its input.
     child.stdin.on('error', () => undefined);
     child.stdin.end(input);
     const end = await new Promise<string | undefined>((resolve) => {

@@ -1,8 +1,8 @@
 import type { PrivateKey, SignaturePacket } from 'openpgp';
 
-/** What a new key is like. */
+/** The properties of a new key. */
 export interface KeyRequest {
-  /** Of its owner, which `gpg` shows. */
+  /** The user id of the key. */
   name: string;
   /** RSA-4096 instead of Ed25519. */
   rsa: boolean;
@@ -16,8 +16,8 @@ export interface KeyRequest {
 const rsaBits = 4096;
 
 /**
- * Makes an OpenPGP key of version 4: a primary key that certifies and a subkey that signs, so that the primary key can be
- * kept elsewhere. gpgv 2.2 of Debian 12 verifies neither version 6 nor the newer number of Ed25519, so the key has the
+ * Creates an OpenPGP key of version 4: a primary key that certifies and a subkey that signs, so that the primary key can be
+ * stored offline. gpgv 2.2 of Debian 12 verifies neither version 6 nor the newer number of Ed25519, so the key has the
  * older one (RFC 9580, section 9.1: EdDSALegacy).
  * @param now the time of creation
  * @returns the key, and the certificate that revokes it, armored
@@ -28,7 +28,7 @@ export async function createKey(
 ): Promise<{ key: PrivateKey; revocationCertificate: string }> {
   const { encryptKey, enums, generateKey } = await import('openpgp');
   const kind = rsa ? ({ type: 'rsa', rsaBits } as const) : ({ type: 'ecc', curve: 'ed25519Legacy' } as const);
-  // A clock that is a moment behind must not take the key for one of the future.
+  // A key stores whole seconds. Rounding up would date the key in the future.
   const date = new Date(Math.floor(now.getTime() / 1000) * 1000);
   const seconds = lifetime === undefined ? undefined : Math.max(1, Math.round(lifetime / 1000));
   const expiry = seconds === undefined ? {} : { keyExpirationTime: seconds };
@@ -48,7 +48,7 @@ export async function createKey(
 /** The part of a signature that the declarations of the library leave out. */
 type Signing = (key: unknown, data: object, date: Date, detached: boolean, config: object) => Promise<void>;
 
-/** Signs the certification of the primary key again, with the flag to certify alone: the library adds the one to sign. */
+/** Repeats the certification of the primary key without the flag for signing, which the library always sets. */
 async function certifyOnly(key: PrivateKey, flag: number, date: Date): Promise<void> {
   const { config } = await import('openpgp');
   const [user] = key.users;

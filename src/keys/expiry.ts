@@ -1,11 +1,11 @@
 const day = 86_400_000;
 
-/** Days before its expiry from which a key is warned of, each in the log. */
+/** Days before the expiry of a key at which the log has a warning. */
 const warnedBefore = [90, 30, 7];
 
 /**
- * The warning that a key expires soon, or has expired.
- * @returns the text, and a level that rises with each threshold; undefined when there is nothing to say
+ * The warning that a key expires soon or has expired.
+ * @returns the text, and a level that rises with each threshold; undefined for a key that is valid for longer
  */
 export function expiryWarning(
   expiresAt: Date | undefined,

@@ -7,10 +7,10 @@ import { removeFile, statOf, syncDirectory } from '../files/file-system.ts';
 
 export type { PrivateKey } from 'openpgp';
 
-// The library takes a while to load: it is loaded when a key is needed.
+// The library is slow to load: each function loads it when it is called.
 
 /**
- * Reads the private keys of a signing key file, in the order in which they are stored. Passphrases are not needed for that.
+ * Reads the private keys of a signing key file, in their order in the file. Reading requires no passphrase.
  * @throws HeadwaterError `not-found` or `invalid`, naming the file
  */
 export async function readKeyFile(path: string): Promise<PrivateKey[]> {
@@ -52,9 +52,9 @@ export async function readPublicKeys(path: string): Promise<Key[]> {
 
 /**
  * Writes a signing key file with mode 0600. After a power failure the file is the old one or the new one.
- * @param keys encrypted or not: they are written as they are
- * @param options.replace whether a file may exist
- * @throws HeadwaterError `conflict` when the file exists and may not, and the failures of the disk
+ * @param keys the keys, encrypted or not, which are written unchanged
+ * @param options.replace whether an existing file is replaced
+ * @throws HeadwaterError `conflict` if the file exists and must not be replaced, and failures of the disk
  */
 export async function writeKeyFile(
   path: string,
@@ -66,7 +66,7 @@ export async function writeKeyFile(
   await writeSecret(path, text, options);
 }
 
-/** Keys as text. gpg 2.2 reads no armor without the checksum, which newer rules leave out. */
+/** Keys as armored text. gpg 2.2 requires the checksum, which RFC 9580 leaves out. */
 export async function armored(type: number, bytes: Uint8Array): Promise<string> {
   const { armor } = await import('openpgp');
   return armor(type, bytes, undefined, undefined, undefined, true);
@@ -78,7 +78,7 @@ export async function armoredSignature(signature: Uint8Array): Promise<string> {
   return await armored(enums.armor.signature, signature);
 }
 
-/** Writes a text that only the owner may read, durably and whole. The directory is created with mode 0700. */
+/** Writes a file with mode 0600, durably and atomically. A missing directory is created with mode 0700. */
 export async function writeSecret(path: string, text: string, options: { replace: boolean }): Promise<void> {
   const directory = dirname(path);
   const staged = `${path}.${process.pid}.new`;
@@ -89,14 +89,14 @@ export async function writeSecret(path: string, text: string, options: { replace
     try {
       await file.writeFile(text);
       await file.chmod(0o600);
-      // A key that root rotates must stay readable for the user that runs the server.
+      // The user that runs the server must be able to read a key that root rotates.
       const old = options.replace ? await statOf(path) : undefined;
       if (old !== undefined && process.getuid?.() === 0) await file.chown(old.uid, old.gid);
       await file.sync();
     } finally {
       await file.close();
     }
-    // A link fails where the name is taken; a rename would replace the key of another process.
+    // link fails if the file exists; rename would replace the key that another process creates.
     if (options.replace) await rename(staged, path);
     else await link(staged, path);
     await syncDirectory(directory);

@@ -2,16 +2,16 @@ import type { Key } from 'openpgp';
 import { defined } from '../model/defined.ts';
 import { armored } from './key-file.ts';
 
-/** What a key of a signing key file is used for. */
+/** The use of a key in a signing key file. */
 export type KeyRole =
-  /** It signs. */
+  /** The key signs. */
   | 'signing'
-  /** It is published, and signs after the overlap or after `key rotate --switch`. */
+  /** The key is published, and signs after the overlap or after `key rotate --switch`. */
   | 'next'
-  /** It signed before, and is still published. */
+  /** The key signed before, and is still published. */
   | 'previous';
 
-/** What people see of a key. */
+/** The properties of a key that are shown to people. */
 export interface KeyFacts {
   /** Of the primary key: 40 hexadecimal digits, in capitals as gpg prints them. */
   fingerprint: string;
@@ -20,9 +20,9 @@ export interface KeyFacts {
   algorithm: string;
   role: KeyRole;
   createdAt: Date;
-  /** The earlier one of the primary key and the key that signs. */
+  /** The earliest expiry of the primary key and its subkeys. */
   expiresAt?: Date;
-  /** Of the next key: from when it signs by itself. */
+  /** Of the next key: the end of the overlap, when it starts to sign. */
   signsFrom?: Date;
 }
 
@@ -52,7 +52,7 @@ function byCreation(one: Key, other: Key): number {
   return one.getCreationTime().getTime() - other.getCreationTime().getTime();
 }
 
-/** What people see of the keys of a file ({@link rolesOf}), the one that signs first. */
+/** The properties of the keys of a file ({@link rolesOf}). The key that signs comes first. */
 export async function factsOf(keys: readonly Key[], overlap: number, now = new Date()): Promise<KeyFacts[]> {
   const order: KeyRole[] = ['signing', 'next', 'previous'];
   const facts = await Promise.all(
@@ -101,12 +101,12 @@ async function expiryOf(key: Key): Promise<Date | undefined> {
 
 /** The public parts of keys, as clients pin them. */
 export interface PublishedKeys {
-  /** gpgv reads no other form. */
+  /** The only form that gpgv reads. */
   binary: Buffer;
   armored: string;
 }
 
-/** The public parts of all keys of a file, the one that signs first. */
+/** The public parts of keys, in the given order. */
 export async function publish(keys: readonly Key[]): Promise<PublishedKeys> {
   const { enums } = await import('openpgp');
   const binary = Buffer.concat(keys.map((key) => key.toPublic().write()));

@@ -1,12 +1,26 @@
 import { CommandSigner } from './command-signer.ts';
 import { KeySigner, type Signer } from './signer.ts';
 
-/** What signs, in a form that can be sent to a thread. */
-export type SignerSource =
-  | { type: 'key' /** The private key, binary. */; key: Uint8Array; passphrase?: string | undefined }
-  | { type: 'command'; command: readonly string[] /** Binary. */; publicKeys: Uint8Array };
+/** A private key. */
+interface KeySource {
+  type: 'key';
+  /** Binary. */
+  key: Uint8Array;
+  passphrase?: string | undefined;
+}
 
-/** @throws HeadwaterError `invalid` when the key cannot be used without another passphrase */
+/** A program that signs. */
+interface CommandSource {
+  type: 'command';
+  command: readonly string[];
+  /** Its public keys, binary. */
+  publicKeys: Uint8Array;
+}
+
+/** A key or a program that signs, in a form that can be sent to a thread. */
+export type SignerSource = KeySource | CommandSource;
+
+/** Opens a signer. @throws HeadwaterError `invalid` if the key or its passphrase is unusable */
 export async function openSigner(source: SignerSource): Promise<Signer> {
   const { readKeys, readPrivateKey } = await import('openpgp');
   if (source.type === 'key') {

@@ -4,12 +4,12 @@ import { clearSigned, hashNames, signedPart } from './clear-text.ts';
 
 /** Signs documents. */
 export interface Signer {
-  /** A detached signature of bytes, in binary form. @throws HeadwaterError when it cannot be made */
+  /** A detached signature of bytes, in binary form. @throws HeadwaterError if signing fails */
   detached(bytes: Uint8Array): Promise<Uint8Array>;
   /**
    * A clear-signed text.
-   * @param text ASCII lines that end with LF and have no blanks before it
-   * @throws HeadwaterError when it cannot be made
+   * @param text ASCII lines that end with LF, without trailing spaces
+   * @throws HeadwaterError if signing fails
    */
   clear(text: string): Promise<string>;
 }
@@ -42,7 +42,7 @@ export class KeySigner implements Signer {
 
   async clear(text: string): Promise<string> {
     const { createMessage } = await import('openpgp');
-    // The library has a class for such messages, which needs seconds for some MB.
+    // The library's class for clear-signed messages needs seconds for some MB.
     const signature = await this.#sign(await createMessage({ text: signedPart(text) }));
     const hash = hashNames.get(signature.packets[0]?.hashAlgorithm ?? 0);
     if (hash === undefined) throw new Error('a signature with an unexpected hash');
@@ -63,7 +63,7 @@ export class KeySigner implements Signer {
 }
 
 /**
- * A key whose private parts can be used.
+ * Decrypts the private parts of a key.
  * @throws HeadwaterError `invalid` when the passphrase is missing or wrong
  */
 export async function unlock(key: PrivateKey, passphrase: string | undefined): Promise<PrivateKey> {
@@ -92,7 +92,7 @@ export async function checkSignature(
   keys: readonly PublicKey[],
 ): Promise<void> {
   const { verify } = await import('openpgp');
-  // gpgv refuses a document with two signatures when it has only one of the keys.
+  // gpgv rejects a document with two signatures if its keyring has only one of the keys.
   if (signature.packets.length !== 1) {
     throw new HeadwaterError('invalid', `it made ${signature.packets.length} signatures: expected one`);
   }

@@ -5,7 +5,7 @@ import { isReadableByAll, readKeyFile, readPublicKeys } from './key-file.ts';
 import { factsOf, type KeyFacts, type PublishedKeys, publish, rolesOf } from './key-ring.ts';
 import type { SignerSource } from './open-signer.ts';
 
-/** What signs: a key file, or a command with its public keys. */
+/** The settings of signing: a key file, or a command with its public keys. */
 export interface SigningSettings {
   key?: string | undefined;
   command?: readonly string[] | undefined;
@@ -15,18 +15,18 @@ export interface SigningSettings {
   passphrase?: string | undefined;
 }
 
-/** How often the file is checked for changes, and the roles of its keys for their time, in milliseconds. */
+/** Intervals in milliseconds: checks of the file for changes, and of the roles of its keys. */
 const fileInterval = 2000;
 const roleInterval = 60_000;
 
-/** The keys of one moment. */
+/** The content of the key file. */
 interface Content {
   facts: KeyFacts[];
   published: PublishedKeys;
   source: SignerSource;
 }
 
-/** The signing key of a server with its successor and predecessors. It follows its file. */
+/** The signing key of a server with its successor and predecessors, as the key file has them now. */
 export class SigningKeys {
   /** The file with the keys. */
   readonly path: string;
@@ -40,7 +40,7 @@ export class SigningKeys {
   }
 
   /**
-   * Reads the keys. Whether the passphrase is right is known only when something is signed.
+   * Reads the keys. The passphrase is not checked.
    * @throws HeadwaterError `not-found` or `invalid`, naming the file
    */
   static async open(settings: SigningSettings): Promise<SigningKeys> {
@@ -49,7 +49,7 @@ export class SigningKeys {
     return new SigningKeys(path, settings, await read(path, settings));
   }
 
-  /** All keys that are published, the one that signs first. */
+  /** All published keys. The key that signs comes first. */
   get facts(): readonly KeyFacts[] {
     return this.#content.facts;
   }
@@ -69,16 +69,16 @@ export class SigningKeys {
     return this.#content.source;
   }
 
-  /** A warning when everybody on this machine may read the private key; undefined otherwise. */
+  /** A warning if every user of this machine can read the private key; undefined otherwise. */
   async exposure(): Promise<string | undefined> {
     if (this.#settings.command !== undefined || !(await isReadableByAll(this.path))) return undefined;
     return `every user of this machine can read the signing key ${this.path}: run chmod 600`;
   }
 
   /**
-   * Follows the file, and the time after which the successor signs.
-   * @param listeners.onChanged told when other keys are published, and whether another one signs
-   * @param listeners.onProblem told why a changed file is not used; undefined when it is used again
+   * Follows changes of the file, and the end of the overlap.
+   * @param listeners.onChanged called when other keys are published; `signs` is true if another key signs
+   * @param listeners.onProblem called with the reason why a changed file is not used, and with undefined when the file is usable
    * @returns stops following
    */
   follow(listeners: {
@@ -110,7 +110,7 @@ async function read(path: string, settings: SigningSettings): Promise<Content> {
   const { command, overlap, passphrase } = settings;
   if (command !== undefined) {
     const keys = await readPublicKeys(path);
-    // The command decides which key signs: the first one of the file is shown as that.
+    // The command decides which key signs. The first key in the file is shown as the signing key.
     const published = await publish(keys);
     return {
       facts: await factsOf(keys, Number.POSITIVE_INFINITY),
@@ -128,7 +128,7 @@ async function read(path: string, settings: SigningSettings): Promise<Content> {
   };
 }
 
-/** The keys of a file, the one that signs first. */
+/** The keys of a file. The key that signs comes first. */
 function ordered(keys: readonly PrivateKey[], overlap: number): PrivateKey[] {
   const roles = rolesOf(keys, overlap);
   const signing = roles.filter(({ role }) => role === 'signing');

@@ -27,8 +27,9 @@ interface Gauges {
 export class Signing implements SignedForms {
   readonly keys: SigningKeys;
   readonly #log: Logger;
-  /** One for what documents wait for, and one for clear-signed documents, which takes longer. */
+  /** Makes detached signatures, for which documents wait. */
   readonly #prompt: SigningThread;
+  /** Makes clear-signed documents, which takes longer. */
   readonly #patient: SigningThread;
   readonly #detached: DetachedSignatures;
   readonly #failing: Condition;
@@ -75,7 +76,7 @@ export class Signing implements SignedForms {
     return signing;
   }
 
-  /** Signs new documents before they are served, so that both can be had at once. Documents do not wait for ever. */
+  /** Signs new documents before they are served. The wait is limited. */
   readonly beforeSwap = async (documents: Document[]): Promise<void> => {
     if (documents.length === 0) return;
     const signed = Promise.all(documents.map((document) => this.#detached.of(document)));
@@ -86,7 +87,7 @@ export class Signing implements SignedForms {
     await Promise.race([noted, sleep(signingPatience, undefined, { ref: false })]);
   };
 
-  /** Makes the clear-signed forms of these documents, and follows them. */
+  /** Clear-signs the documents, and follows their changes. */
   async start(documents: Documents, opened: Resources): Promise<void> {
     this.#documents = documents;
     const signed = new SignedDocuments({
@@ -105,7 +106,7 @@ export class Signing implements SignedForms {
     await Promise.race([signed.settled(), sleep(signingPatience, undefined, { ref: false })]);
   }
 
-  /** To be called when the documents have changed. */
+  /** Clear-signs the documents that have changed. */
   follow(): void {
     this.#signed?.follow();
   }
@@ -123,7 +124,7 @@ export class Signing implements SignedForms {
     return await this.#signed.index(visible).catch(hideReason);
   }
 
-  /** A warning for the operator. */
+  /** A warning for the operator, if signing fails or the key expires soon. */
   get notice(): string | undefined {
     const { reason } = this.#failing;
     return (
@@ -173,14 +174,14 @@ export class Signing implements SignedForms {
   }
 }
 
-/** Clients are not told why: the reason may quote a program of the operator, who finds it in the log. */
+/** Hides the reason from clients: it may quote the program that signs. The log contains it. */
 function hideReason(cause: unknown): never {
   throw new HeadwaterError('unavailable', 'the document cannot be signed now: try again later', { cause });
 }
 
 /**
- * Opens what signs the documents of a server.
- * @returns it, unless the server does not sign, and why not, where that is not by its configuration
+ * Opens the signing key of a server.
+ * @returns `signing`, unless the server does not sign; `notice` gives a warning for the operator
  * @throws HeadwaterError when the key or its passphrase is missing, unless `signing.optional` allows that
  */
 export async function openSigning(
@@ -210,7 +211,7 @@ export async function openSigning(
   }
 }
 
-/** Whether the key has expired: a site must not stand still for that. */
+/** Whether the key has expired. An expired key must not stop a server: images are served without signatures. */
 async function hasExpired(settings: SigningSettings): Promise<boolean> {
   try {
     const { expiresAt } = (await SigningKeys.open(settings)).signing;

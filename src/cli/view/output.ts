@@ -8,7 +8,7 @@ export interface Output {
   line(text: string): void;
   /** A result for scripts, on one line or, when it is the only one, indented. */
   json(value: unknown, layout?: 'line' | 'indented'): void;
-  /** A result that is no text. */
+  /** A binary result. */
   bytes(bytes: Uint8Array): void;
   /** Information for people that is not a result. */
   note(text: string): void;

@@ -5,17 +5,17 @@ import { assemble, type Document, gzipSegment } from '../../simplestreams/write/
 import type { SignedForms } from './documents-handler.ts';
 import { versionFileAt } from './image-files.ts';
 
-/** The names that systemd-pull and others expect beside a file. */
+/** The names that systemd-pull expects in the directory of a file. */
 const file = 'SHA256SUMS';
 const signatureFile = 'SHA256SUMS.gpg';
 
-/** How long checksums and their signatures are kept after they were made, and of how many versions. */
+/** The lifetime of cached checksums and signatures in milliseconds, and their number. */
 const keptFor = 3_600_000;
 const keptVersions = 1000;
 
 /** The checksums of a version's files, whose rights are those of the files. */
 export interface FoundChecksums extends Pick<VersionFiles, 'stream' | 'hidden'> {
-  /** Makes the document; undefined where the server does not sign. @throws HeadwaterError when it cannot be signed */
+  /** Makes the document; undefined for a signature that the server does not make. @throws HeadwaterError if signing fails */
   document(): Promise<Document | undefined>;
 }
 
@@ -54,7 +54,7 @@ export class Checksums {
     };
   }
 
-  /** One object for the same text: its signature belongs to the object. */
+  /** The same text always gives the same object, because signatures are looked up by object. */
   #document(text: string): Promise<Document> {
     const known = this.#documents.get(text);
     if (known !== undefined) return known;
@@ -64,7 +64,7 @@ export class Checksums {
   }
 }
 
-/** Two blanks between checksum and name, as systemd 252 wants them; names as they are served in the directory. */
+/** Lines with two spaces between checksum and name, which systemd 252 requires. The names are those in the URLs. */
 function linesOf({ items }: VersionFiles): string {
   const lines = items.flatMap((item) => {
     const names = publishedNames(item).map((name) => name.file);

@@ -12,11 +12,11 @@ const index = 'index';
 
 /** The signed forms of the documents. */
 export interface SignedForms {
-  /** The detached signature of a document. @throws HeadwaterError when it cannot be made */
+  /** The detached signature of a document. @throws HeadwaterError if signing fails */
   detached(document: Document): Promise<Document>;
   /** The clear-signed products document of a stream, or undefined. */
   stream(name: string): Document | undefined;
-  /** The clear-signed index of the streams that a client may see. @throws HeadwaterError when it cannot be made */
+  /** The clear-signed index of the streams that a client may see. @throws HeadwaterError if signing fails */
   index(visible: (stream: string) => boolean): Promise<Document>;
 }
 
@@ -37,7 +37,7 @@ export class DocumentsHandler {
    * The document at a path, as far as the client may see it; undefined where there is none. A document is always served
    * completely, so those whose rights are for some names only read none that is not public. The signed forms follow the
    * same rights.
-   * @throws HeadwaterError when a document cannot be signed
+   * @throws HeadwaterError if signing fails
    */
   async find(path: string, identity: Identity): Promise<Document | undefined> {
     const [, name, form] = target.exec(path) ?? [];

@@ -87,7 +87,7 @@ export function addKeyRetire(key: Command, output: Output): void {
   addExamples(command, ['headwater key retire', 'headwater key retire 0123456789ABCDEF']);
 }
 
-/** A key that is newer than all others: that tells which one follows which. */
+/** A key with a later time of creation than all others: these times give the order of keys. */
 async function createSuccessor(
   keys: readonly PrivateKey[],
   options: NewKeyOptions & { lifetime: number | undefined; passphrase: string | undefined },
@@ -97,15 +97,15 @@ async function createSuccessor(
     import('../../../keys/signer.ts'),
   ]);
   const { lifetime, passphrase } = options;
-  // One passphrase is for all keys of the file.
+  // All keys in a file have the same passphrase.
   for (const key of keys) await unlock(key, passphrase);
   const newest = Math.max(...keys.map((key) => key.getCreationTime().getTime()));
-  // The time of a key has seconds.
+  // The time of creation has a precision of one second.
   if (newest + 1000 > Date.now()) await sleep(newest + 1000 - Date.now());
   return (await createKey({ name: nameOf(options), rsa: options.rsa === true, lifetime, passphrase })).key;
 }
 
-/** Those of some keys that have a role among `all`. */
+/** The keys in `some` that have the role among `all` keys. */
 function withRole(
   some: readonly PrivateKey[],
   role: KeyRole,

@@ -29,7 +29,7 @@ export async function openKeys(command: Command): Promise<{ config: Config; keys
 }
 
 /**
- * The file that the commands which change keys work on.
+ * The key file that a command changes.
  * @throws HeadwaterError `conflict` when a program signs, whose keys are kept elsewhere
  */
 export async function keyFileOf(command: Command): Promise<{ config: Config; path: string }> {
@@ -44,7 +44,7 @@ export async function keyFileOf(command: Command): Promise<{ config: Config; pat
   return { config, path: signingKeyFile(config) };
 }
 
-/** Does something, and notes it in the audit log, which is opened before. */
+/** Opens the audit log, runs `work`, and records it. */
 export async function audited<Result extends { subject: string }>(
   config: Config,
   action: string,
@@ -65,7 +65,7 @@ export async function audited<Result extends { subject: string }>(
 }
 
 /**
- * The lifetime that `--expires` says, in milliseconds.
+ * Parses `--expires`. @returns milliseconds
  * @throws HeadwaterError `usage`
  */
 export function parseLifetime(text: string | undefined): number | undefined {

@@ -1,14 +1,14 @@
 import { assemble, type Document, gzipSegment } from '../gzip-segment.ts';
 
-/** How long a failure stands before the next request tries again, in milliseconds. */
+/** The time after a failure before a request tries again, in milliseconds. */
 const failureStands = 5000;
 
-/** Makes a detached signature of bytes that are handed over. */
+/** Makes a detached signature of bytes, whose memory it takes over. */
 type Sign = (bytes: Uint8Array<ArrayBuffer>) => Promise<Uint8Array>;
 
 /**
- * The detached signatures of documents (`*.json.gpg`). A signature belongs to the bytes of its document and is made once,
- * so that whoever finds the document finds the signature of exactly these bytes.
+ * The detached signatures of documents (`*.json.gpg`). A signature is made once for each rendered document and looked up by
+ * it, so that a document and a signature that are served at the same time always match.
  */
 export class DetachedSignatures {
   readonly #sign: Sign;
@@ -18,12 +18,12 @@ export class DetachedSignatures {
     this.#sign = sign;
   }
 
-  /** The signature of a document. @throws HeadwaterError when it cannot be made */
+  /** The signature of a document. @throws HeadwaterError if signing fails */
   async of(document: Document): Promise<Document> {
     return await this.#of(document, this.#made);
   }
 
-  /** Replaces all signatures, because the key has changed: those of these documents at once. */
+  /** Replaces all signatures after a change of the key. The signatures of `documents` change at the same moment. */
   async renew(documents: Iterable<Document>): Promise<void> {
     const made = new WeakMap<Document, Promise<Document>>();
     await Promise.all([...documents].map((document) => this.#of(document, made)));

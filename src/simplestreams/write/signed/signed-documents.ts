@@ -14,22 +14,22 @@ interface SignedStream {
   products: readonly string[];
 }
 
-/** Every clear-signed document of one moment. */
+/** Clear-signed documents that belong together. */
 interface Snapshot {
   streams: ReadonlyMap<string, SignedStream>;
-  /** Indexes made so far, by the streams in them. */
+  /** Signed indexes by the names of their streams. */
   indexes: Map<string, Promise<Document>>;
 }
 
-/** What the documents are made of, and who is told. */
+/** The source of the documents, the signer, and hooks. */
 export interface SignedDocumentsParts {
   /** The documents that are served as JSON now. */
   streams: () => ReadonlyMap<string, StreamDocument>;
-  /** Clear-signs a document that is handed over. */
+  /** Clear-signs a document, whose memory it takes over. */
   clear: (json: Uint8Array<ArrayBuffer>) => Promise<ClearSigned>;
-  /** Told why the documents could not be signed, and undefined when they could again. */
+  /** Called after each round, with the error if the documents could not be signed. */
   onState: (error: unknown) => void;
-  /** Told of products that the signed document of a stream lacks in part or as a whole. */
+  /** Called with the products that a signed document does not contain, or not with all aliases. */
   onIncomplete: (stream: string, incomplete: { shortened: string[]; omitted: string[] }) => void;
 }
 
@@ -41,7 +41,7 @@ const maxPause = 5000;
 
 /**
  * The clear-signed documents (`*.sjson`). They follow the JSON documents at their own pace, because signing a large one takes
- * longer than rendering it, and are swapped all at once: the index names what was signed with it.
+ * longer than rendering it. All change at the same moment, so that the index and the products documents match.
  */
 export class SignedDocuments {
   readonly #parts: SignedDocumentsParts;
@@ -55,25 +55,25 @@ export class SignedDocuments {
     this.#parts = parts;
   }
 
-  /** Signs what has changed since the last round. Rounds that are asked for meanwhile become one. */
+  /** Starts a round, which signs the changed documents. Calls during a round start one more round. */
   follow(): void {
     if (this.#stopping.signal.aborted) return;
     this.#isStale = true;
     this.#running ??= this.#run();
   }
 
-  /** Signs everything, because the key has changed. */
+  /** Starts a round that signs all documents, after a change of the key. */
   renew(): void {
     this.#signsAnew = true;
     this.follow();
   }
 
-  /** Resolves at the end of the rounds that were asked for. */
+  /** Resolves when no round is running. */
   async settled(): Promise<void> {
     await this.#running;
   }
 
-  /** A document that is being signed is not waited for: it ends with the thread that signs it. */
+  /** Starts no more rounds. A running round ends with the thread that signs. */
   stop(): void {
     this.#stopping.abort();
   }
@@ -83,7 +83,7 @@ export class SignedDocuments {
     return this.#snapshot.streams.get(name)?.document;
   }
 
-  /** The clear-signed index of the streams that a client may see. @throws HeadwaterError when it cannot be signed */
+  /** The clear-signed index of the streams that a client may see. @throws HeadwaterError if signing fails */
   async index(visible: (stream: string) => boolean): Promise<Document> {
     const { streams, indexes } = this.#snapshot;
     const names = [...streams.keys()].filter(visible).sort();
@@ -108,7 +108,7 @@ export class SignedDocuments {
       try {
         await this.#round();
         this.#parts.onState(undefined);
-        // Signing takes at most half of a processor, however often the catalog changes.
+        // The pause limits signing to half of a processor, even if the catalog changes all the time.
         pause = Math.min(maxPause, performance.now() - started);
       } catch (error) {
         if (this.#stopping.signal.aborted) break;

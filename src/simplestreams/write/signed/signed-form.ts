@@ -1,23 +1,23 @@
-/** The most bytes of a line: gpgv refuses to verify lines of some 20,000 bytes. */
+/** The largest length of a line, in bytes: gpgv cannot verify lines of about 20,000 bytes. */
 export const longestLine = 10_000;
 
 /** A document in the form that is clear-signed. */
 export interface SignedForm {
   text: string;
-  /** Products of which not all aliases fit in a line. */
+  /** Products whose aliases do not all fit in a line. */
   shortened: string[];
   /** Products that are left out, because another field does not fit in a line. */
   omitted: string[];
 }
 
-/** The part of a products document that matters here. */
+/** The fields of a products document that this module changes. */
 interface ProductsDocument {
   products?: Record<string, { aliases?: unknown }>;
 }
 
 /**
- * The form of a document that is clear-signed: the same JSON, indented, in ASCII, without long lines. Readers of
- * simplestreams split the text at every character that Unicode has for the end of a line, so none of these is in it.
+ * The form of a document that is clear-signed: the same JSON, indented, in ASCII, without long lines. The simplestreams tools
+ * split text at every line separator of Unicode; ASCII has none but the end of the line.
  * @param json the document as it is served
  */
 export function signedForm(json: Uint8Array): SignedForm {
@@ -43,7 +43,7 @@ export function signedForm(json: Uint8Array): SignedForm {
   return form;
 }
 
-/** Those names at the beginning of a list that fit in a line. */
+/** The first names of a list, as many as fit in a line. */
 function fittingNames(list: string): string {
   const maxLength = longestLine - 100;
   if (list.length <= maxLength) return list;
@@ -54,12 +54,12 @@ function write(value: unknown): string {
   return `${JSON.stringify(value, undefined, 1)}\n`.replaceAll(/[\u007f-\uffff]/g, unicodeEscape);
 }
 
-/** The halves of a character beyond U+FFFF are escaped one by one, as JSON wants it (RFC 8259, section 7). */
+/** Characters beyond U+FFFF become two escapes, one for each surrogate (RFC 8259, section 7). */
 function unicodeEscape(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
-/** Whether a line of an ASCII text is too long; some blanks may still be put before it. */
+/** Whether a line of an ASCII text is too long. The limit leaves room for indentation. */
 function hasLongLine(text: string): boolean {
   for (let start = 0; start < text.length; ) {
     const end = text.indexOf('\n', start);

@@ -3,9 +3,9 @@ import type { SignerSource } from '../../../keys/open-signer.ts';
 import type { GzipSegment } from '../gzip-segment.ts';
 import type { SignedForm } from './signed-form.ts';
 
-/** What a thread that signs is asked for. */
+/** A request to a signing thread. */
 export type Question =
-  /** Sign with this from now on. */
+  /** Sign with this source from now on. */
   | { type: 'open'; source: SignerSource }
   /** A detached signature of these bytes. */
   | { type: 'detached'; bytes: Uint8Array }
@@ -17,7 +17,7 @@ export interface ClearSigned extends Omit<SignedForm, 'text'> {
   segment: GzipSegment;
 }
 
-/** What it answers to each. */
+/** The answer to each type of request. */
 export interface Answers {
   open: true;
   detached: Uint8Array;
@@ -26,7 +26,7 @@ export interface Answers {
 
 export type ToSigningThread = { id: number; question: Question };
 
-/** Why there is no answer; without a kind, by a defect. */
+/** The reason why a request failed. A defect has no kind. */
 interface Failure {
   kind: ErrorKind | undefined;
   message: string;

@@ -14,7 +14,7 @@ interface Waiting {
   reject: (error: unknown) => void;
 }
 
-/** A thread that signs. One that ends unexpectedly is started again for the next document. */
+/** A thread that signs. If it ends unexpectedly, the next request starts another one. */
 export class SigningThread {
   #source: SignerSource;
   #worker: Worker | undefined;
@@ -30,9 +30,9 @@ export class SigningThread {
   }
 
   /**
-   * Starts one.
-   * @param program what it runs, when that is not `signing-worker.ts`
-   * @throws HeadwaterError `invalid` when the key cannot be used as it is
+   * Starts a thread and opens the key.
+   * @param program the program of the thread, if not `signing-worker.ts`
+   * @throws HeadwaterError `invalid` if the key or its passphrase is unusable
    */
   static async start(source: SignerSource, program = workerFile()): Promise<SigningThread> {
     const thread = new SigningThread(source, program);
@@ -45,20 +45,20 @@ export class SigningThread {
     }
   }
 
-  /** Signs with another key from now on. @throws HeadwaterError `invalid`: then it goes on with the one before */
+  /** Changes the key. @throws HeadwaterError `invalid` if the key is unusable; the previous key remains in use */
   async use(source: SignerSource): Promise<void> {
     await this.#ready();
     await this.#ask({ type: 'open', source }, []);
     this.#source = source;
   }
 
-  /** A detached signature. @param bytes handed over: they cannot be used afterwards */
+  /** A detached signature. @param bytes transferred to the thread: the caller cannot use them afterwards */
   async detached(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
     await this.#ready();
     return (await this.#ask({ type: 'detached', bytes }, [bytes.buffer])) as Answers['detached'];
   }
 
-  /** A document, clear-signed. @param json handed over: it cannot be used afterwards */
+  /** A clear-signed document. @param json transferred to the thread: the caller cannot use it afterwards */
   async clear(json: Uint8Array<ArrayBuffer>): Promise<ClearSigned> {
     await this.#ready();
     const { segment, ...rest } = (await this.#ask({ type: 'clear', json }, [
@@ -76,7 +76,7 @@ export class SigningThread {
     await this.#worker?.terminate();
   }
 
-  /** Starts the thread where there is none, and waits until it can sign. */
+  /** Starts the thread if it is not running, and waits until the key is open. */
   async #ready(): Promise<void> {
     if (this.#isClosed) throw new HeadwaterError('unavailable', 'the server is stopping');
     if (this.#worker === undefined) {
@@ -105,7 +105,7 @@ export class SigningThread {
   #hear(message: FromSigningThread): void {
     const waiting = this.#waiting.get(message.id);
     this.#waiting.delete(message.id);
-    // Nothing that is waited for keeps a process running that has nothing else to do.
+    // An idle thread must not keep the process running.
     if (this.#waiting.size === 0) this.#worker?.unref();
     if ('answer' in message) waiting?.resolve(message.answer);
     else {

@@ -6,7 +6,7 @@ import { gzipSegment } from '../gzip-segment.ts';
 import { signedForm } from './signed-form.ts';
 import type { Answers, FromSigningThread, Question, ToSigningThread } from './signing-messages.ts';
 
-// Signs documents, one after the other, beside the thread that serves them.
+// Signs documents in a thread of its own, one after the other.
 
 const port = parentPort;
 if (port === null) throw new Error('signing-worker.ts runs only as a worker thread');
@@ -43,7 +43,7 @@ async function answerTo(question: Question): Promise<Answers[keyof Answers]> {
   };
 }
 
-/** Bytes in memory of their own, which can be handed over. */
+/** A copy in separate memory, which can be transferred. */
 function copy(bytes: Uint8Array): Buffer {
   const own = Buffer.from(new ArrayBuffer(bytes.length));
   own.set(bytes);
