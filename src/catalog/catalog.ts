@@ -4,6 +4,7 @@ import type { Actor } from './database/audit-record.ts';
 import { type ChangeFeed, Changes, PolledFeed } from './database/change-feed.ts';
 import { Database, type OnCommitted } from './database/database.ts';
 import type { Reserve } from './database/reserve.ts';
+import { DocumentTimes } from './document-times.ts';
 import { Clients } from './identities/clients.ts';
 import { Tokens } from './identities/tokens.ts';
 import { Fingerprints } from './images/fingerprints.ts';
@@ -38,6 +39,7 @@ export class Catalog {
   readonly mirrors: Mirrors;
   readonly sources: Sources;
   readonly storage: Storage;
+  readonly documentTimes: DocumentTimes;
   readonly streams: Streams;
   readonly bundles: Bundles;
   readonly #database: Database;
@@ -60,6 +62,7 @@ export class Catalog {
     this.mirrors = new Mirrors(database);
     this.sources = new Sources(database);
     this.storage = new Storage(database);
+    this.documentTimes = new DocumentTimes(database);
     this.streams = new Streams(database);
     this.bundles = new Bundles(database);
   }

@@ -93,6 +93,7 @@ export class Signing implements SignedForms {
     const signed = new SignedDocuments({
       streams: () => documents.served,
       clear: (json) => this.#patient.clear(json),
+      indexTime: (form, names, content) => documents.indexTime(form, names, content),
       onState: (error) => this.#failing.set(error === undefined ? undefined : messageOf(error)),
       onIncomplete: (stream, incomplete) =>
         this.#log.warn(

@@ -111,7 +111,7 @@ const product = fc
 const catalogs = fc.uniqueArray(product, { maxLength: 4, selector: ({ name }) => name });
 
 function documentOf(products: ProductWithVersions[]): string {
-  const { before, between, after } = productsFrame('images');
+  const { before, between, after } = productsFrame('images', new Date(0));
   return `${before}${products.map(renderProduct).join(between)}${after}`;
 }
 
@@ -187,7 +187,7 @@ test('the documents of a tree are read as they were written', async () => {
       const names = products.map(({ name }) => name);
       await writeFile(
         join(root, 'streams/v1/index.json'),
-        renderIndex([{ name: 'images', products: names }]),
+        renderIndex([{ name: 'images', products: names }], { updated: new Date(0) }),
       );
       await writeFile(join(root, streamPath('images')), documentOf(products));
       const { versions, failures } = await readTreeDocuments(root);

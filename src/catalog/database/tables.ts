@@ -148,6 +148,15 @@ export interface Tables {
     /** The last sweep that stopped because it found too much, as JSON. */
     stopped_sweep: string | null;
   };
+  /** When documents last changed, so that every server says the same, also after a restart. */
+  document_times: {
+    document: string;
+    /** What tells one state of it from another. */
+    content: string;
+    /** The revision in which a server rendered it first. */
+    revision: number;
+    updated_at: number;
+  };
   mirrors: {
     name: string;
     /** The state that the last complete run left for the next one, as JSON: the catalog does not read it. */

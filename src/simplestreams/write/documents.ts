@@ -1,7 +1,9 @@
+import { hash } from 'node:crypto';
 import type { Catalog } from '../../catalog/catalog.ts';
+import { HeadwaterError } from '../../errors.ts';
 import { assemble, type Document, gzipSegment } from './gzip-segment.ts';
 import { renderIndex } from './render.ts';
-import { StreamDocument } from './stream-document.ts';
+import { StreamDocument, type TimeOf } from './stream-document.ts';
 
 /** Every document, as of one revision of the catalog. */
 interface Snapshot {
@@ -114,10 +116,41 @@ export class Documents {
     let index = indexes.get(key);
     if (index === undefined) {
       const entries = names.map((name) => ({ name, products: streams.get(name)?.products ?? [] }));
-      index = gzipSegment(renderIndex(entries)).then((segment) => assemble([segment]));
+      index = this.#makeIndex(entries);
       indexes.set(key, index);
     }
     return await index;
+  }
+
+  /**
+   * The time of the last change of an index.
+   * @param form tells the forms of an index from each other
+   * @param names the streams that it may name
+   * @param content the index but for its time
+   */
+  async indexTime(form: string, names: readonly string[], content: string): Promise<Date> {
+    const document = `${form} ${hash('sha256', names.join())}`;
+    return await this.#timeOf(document, this.revision, undefined)(hash('sha256', content));
+  }
+
+  async #makeIndex(entries: { name: string; products: readonly string[] }[]): Promise<Document> {
+    const render = (updated: Date) => renderIndex(entries, { updated });
+    const names = entries.map(({ name }) => name);
+    const updated = await this.indexTime('index.json', names, render(new Date(0)));
+    return assemble([await gzipSegment(render(updated))]);
+  }
+
+  /** @param before the time of the document before: where the catalog cannot record another one, it goes on from there */
+  #timeOf(document: string, revision: number, before: Date | undefined): TimeOf {
+    return async (content) => {
+      try {
+        return await this.#catalog.documentTimes.of(document, { content, revision });
+      } catch (error) {
+        if (!(error instanceof HeadwaterError)) throw error;
+        // Images matter more than the time of a change: what is published is listed.
+        return new Date(Math.max(Date.now(), before?.getTime() ?? 0));
+      }
+    };
   }
 
   async #renderAll(): Promise<void> {
@@ -141,9 +174,11 @@ export class Documents {
     const { revision, products: changed } = await changes.since(old.revision);
     if (revision === old.revision) return;
     const streams = new Map(old.streams);
+    const timeOf = (stream: string) =>
+      this.#timeOf(`stream ${stream}`, revision, streams.get(stream)?.updated);
     if (old.revision < 0) {
       for (const stream of await products.streams()) {
-        streams.set(stream, await StreamDocument.render(stream, products));
+        streams.set(stream, await StreamDocument.render(stream, products, timeOf(stream)));
       }
     } else {
       for (const [stream, names] of groupByStream(changed, streams.values())) {
@@ -151,8 +186,8 @@ export class Documents {
         streams.set(
           stream,
           document === undefined
-            ? await StreamDocument.render(stream, products)
-            : await document.update(names, products),
+            ? await StreamDocument.render(stream, products, timeOf(stream))
+            : await document.update(names, products, timeOf(stream)),
         );
       }
     }

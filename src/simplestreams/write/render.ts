@@ -83,19 +83,31 @@ function renderVersion(product: ProductWithVersions, version: Version) {
   return { label: version.label, items: Object.fromEntries(items) };
 }
 
-/** What stands before and after the products in a products document. */
-export function productsFrame(stream: string): { before: string; between: string; after: string } {
-  const head = JSON.stringify({ content_id: stream, datatype: 'image-downloads', format: 'products:1.0' });
+/**
+ * What stands before and after the products in a products document.
+ * @param updated the time of the last change of the document
+ */
+export function productsFrame(
+  stream: string,
+  updated: Date,
+): { before: string; between: string; after: string } {
+  const head = JSON.stringify({
+    content_id: stream,
+    datatype: 'image-downloads',
+    format: 'products:1.0',
+    updated: writeUpdated(updated),
+  });
   return { before: `${head.slice(0, -1)},"products":{`, between: ',', after: '}}' };
 }
 
 /**
  * The index of some streams, each with the names of its products. Streams without products are left out.
- * @param pathOf the paths of the products documents
+ * @param options.pathOf the paths of the products documents
+ * @param options.updated the time of the last change of the index
  */
 export function renderIndex(
   streams: { name: string; products: readonly string[] }[],
-  pathOf: (stream: string) => string = streamPath,
+  { updated, pathOf = streamPath }: { updated: Date; pathOf?: (stream: string) => string },
 ): string {
   const entries = streams
     .filter(({ products }) => products.length > 0)
@@ -103,5 +115,11 @@ export function renderIndex(
       name,
       { datatype: 'image-downloads', format: 'products:1.0', path: pathOf(name), products },
     ]);
-  return JSON.stringify({ format: 'index:1.0', index: Object.fromEntries(entries) });
+  const index = Object.fromEntries(entries);
+  return JSON.stringify({ format: 'index:1.0', updated: writeUpdated(updated), index });
+}
+
+/** A time as other upstreams write it: `Tue, 24 Nov 2026 08:11:02 +0000` (RFC 2822, section 3.3). */
+function writeUpdated(time: Date): string {
+  return time.toUTCString().replace('GMT', '+0000');
 }

@@ -1,3 +1,4 @@
+import { createHash, hash } from 'node:crypto';
 import type { Products } from '../../catalog/products/products.ts';
 import { assemble, type Document, type GzipSegment, gzipSegment } from './gzip-segment.ts';
 import { productsFrame, renderProduct } from './render.ts';
@@ -12,7 +13,12 @@ interface Section {
   /** Their names, in order. */
   names: string[];
   segment: GzipSegment;
+  /** The digests of its products, combined with exclusive or: the same however products are divided into sections. */
+  digest: Buffer;
 }
+
+/** The time of the last change of a document, given what tells its present state from others. */
+export type TimeOf = (content: string) => Promise<Date>;
 
 /** What stands around the sections. */
 interface Frame {
@@ -28,13 +34,21 @@ interface Frame {
 export class StreamDocument {
   readonly stream: string;
   readonly document: Document;
+  /** The time of its last change. */
+  readonly updated: Date;
+  /** What tells this state from others, whichever process rendered it. */
+  readonly #content: string;
   readonly #sections: Section[];
-  readonly #frame: Frame;
 
-  private constructor(stream: string, sections: Section[], frame: Frame) {
+  private constructor(
+    stream: string,
+    sections: Section[],
+    { frame, content, updated }: { frame: Frame; content: string; updated: Date },
+  ) {
     this.stream = stream;
+    this.updated = updated;
+    this.#content = content;
     this.#sections = sections;
-    this.#frame = frame;
     const segments = sections.flatMap(({ segment }, index) =>
       index === 0 ? [segment] : [frame.between, segment],
     );
@@ -42,18 +56,25 @@ export class StreamDocument {
   }
 
   /** Renders a stream from nothing. */
-  static async render(stream: string, products: Products): Promise<StreamDocument> {
-    const { before, between, after } = productsFrame(stream);
+  static async render(stream: string, products: Products, timeOf: TimeOf): Promise<StreamDocument> {
+    const sections = await renderSections(products.each({ stream, forDocuments: true }));
+    return await StreamDocument.#of(stream, sections, contentOf(stream, sections), timeOf);
+  }
+
+  static async #of(
+    stream: string,
+    sections: Section[],
+    content: string,
+    timeOf: TimeOf,
+  ): Promise<StreamDocument> {
+    const updated = await timeOf(content);
+    const { before, between, after } = productsFrame(stream, updated);
     const frame = {
       before: await gzipSegment(before),
       between: await gzipSegment(between),
       after: await gzipSegment(after),
     };
-    return new StreamDocument(
-      stream,
-      await renderSections(products.each({ stream, forDocuments: true })),
-      frame,
-    );
+    return new StreamDocument(stream, sections, { frame, content, updated });
   }
 
   /** The names of its products, in order. */
@@ -65,8 +86,11 @@ export class StreamDocument {
     return this.#sections[findLast(this.#sections, product)]?.names.includes(product) === true;
   }
 
-  /** The document after a change of some of its products: made, altered or gone. */
-  async update(changed: string[], products: Products): Promise<StreamDocument> {
+  /**
+   * The document after a change of some of its products: made, altered or gone.
+   * @returns this document where the change does not show
+   */
+  async update(changed: string[], products: Products, timeOf: TimeOf): Promise<StreamDocument> {
     const affected = new Map<number, Set<string>>();
     for (const name of changed) {
       const index = Math.max(0, findLast(this.#sections, name));
@@ -86,8 +110,23 @@ export class StreamDocument {
         sections.push(section);
       }
     }
-    return new StreamDocument(this.stream, sections, this.#frame);
+    const content = contentOf(this.stream, sections);
+    if (content === this.#content) return this;
+    return await StreamDocument.#of(this.stream, sections, content, timeOf);
   }
+}
+
+/** What tells the state of a document from others: everything in it but the time. */
+function contentOf(stream: string, sections: readonly Section[]): string {
+  const digest = Buffer.alloc(32);
+  for (const section of sections) combine(digest, section.digest);
+  const { before, after } = productsFrame(stream, new Date(0));
+  return createHash('sha256').update(before).update(digest).update(after).digest('hex');
+}
+
+/** Combines a digest with another one, in any order. */
+function combine(digest: Buffer, other: Buffer): void {
+  for (const [index, byte] of other.entries()) digest[index] = (digest[index] ?? 0) ^ byte;
 }
 
 /** The last section that begins at or before `name`, or -1. */
@@ -107,16 +146,18 @@ async function renderSections(products: ReturnType<Products['each']>): Promise<S
   let names: string[] = [];
   let texts: string[] = [];
   let length = 0;
+  let digest = Buffer.alloc(32);
   const finish = () => {
     if (names.length === 0) return;
-    const section = { names };
+    const section = { names, digest };
     sections.push(gzipSegment(texts.join(',')).then((segment) => ({ ...section, segment })));
-    [names, texts, length] = [[], [], 0];
+    [names, texts, length, digest] = [[], [], 0, Buffer.alloc(32)];
   };
   for await (const product of products) {
     const text = renderProduct(product);
     names.push(product.name);
     texts.push(text);
+    combine(digest, hash('sha256', text, 'buffer'));
     length += text.length;
     if (length >= pieceLength) finish();
   }

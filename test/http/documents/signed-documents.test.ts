@@ -194,7 +194,10 @@ test('a server without a key serves the same JSON, and nothing signed', async ()
   const { server: signing } = await signingServer();
   await addProduct(signing, 'debian');
   const path = '/streams/v1/images.json';
-  expect(await fetched(server, path)).toEqual(await fetched(signing, path));
+  // They were changed at different moments.
+  const content = async (one: TestServer) =>
+    String(await fetched(one, path)).replace(/"updated":"[^"]*"/, '"updated":""');
+  expect(await content(server)).toEqual(await content(signing));
   for (const other of ['images.sjson', 'images.json.gpg', 'index.sjson', 'index.json.gpg']) {
     expect((await server.request(`/streams/v1/${other}`)).status, other).toBe(404);
   }

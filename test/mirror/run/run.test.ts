@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { processName } from '../../../src/files/process-name.ts';
+import { acceptedDocuments } from '../../../src/mirror/guard/accepted-documents.ts';
 import { planMirror, runMirror } from '../../../src/mirror/run/run.ts';
 import { mirrorStatus } from '../../../src/mirror/status.ts';
 import { publish } from '../../../src/publish/publisher.ts';
@@ -617,4 +618,12 @@ test('another Headwater is an upstream like any other', async () => {
   expect(here?.items).toEqual(there?.items);
   expect((await parts.catalog.aliases.named('mine'))[0]?.products).toEqual([bookworm]);
   expect((await runMirror(definition(url), parts, manual)).outcome).toBe('unchanged');
+  // Its documents have dates: a mirror of it never goes back either.
+  const status = await mirrorStatus(definition(url), parts.catalog.mirrors);
+  expect(status.upstreamAge).toBeLessThan(3600);
+  const known = await parts.catalog.mirrors.accepted('test', acceptedDocuments);
+  expect([known?.index?.updated, known?.documents['images']?.updated]).toEqual([
+    expect.any(String),
+    expect.any(String),
+  ]);
 });

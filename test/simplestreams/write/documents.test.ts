@@ -49,6 +49,7 @@ test('a product is rendered in the types and under the names that both families 
     content_id: 'images',
     datatype: 'image-downloads',
     format: 'products:1.0',
+    updated: expect.stringMatching(/^\w{3}, \d{2} \w{3} \d{4} \d{2}:\d{2}:\d{2} \+0000$/) as string,
     products: {
       'debian:bookworm:amd64:default': {
         aliases: 'debian/bookworm,stable',
@@ -81,6 +82,7 @@ test('a product is rendered in the types and under the names that both families 
   const index = await documents.index(() => true);
   expect(JSON.parse(Buffer.concat(index.plain).toString())).toEqual({
     format: 'index:1.0',
+    updated: expect.stringMatching(/ \+0000$/) as string,
     index: {
       images: {
         datatype: 'image-downloads',

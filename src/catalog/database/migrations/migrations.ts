@@ -13,6 +13,7 @@ import { productsOfStreams } from './0070-products-of-streams.ts';
 import { acceptedDocuments } from './0080-accepted-documents.ts';
 import { computedFingerprints } from './0090-computed-fingerprints.ts';
 import { bundles } from './0100-bundles.ts';
+import { documentTimes } from './0101-document-times.ts';
 
 /** Every change of the schema, in order. A released one is never edited: a new one follows it. */
 export const migrations: Record<string, Migration> = {
@@ -30,4 +31,5 @@ export const migrations: Record<string, Migration> = {
   '0080_accepted_documents': { up: acceptedDocuments },
   '0090_computed_fingerprints': { up: computedFingerprints },
   '0100_bundles': { up: bundles },
+  '0101_document_times': { up: documentTimes },
 };

@@ -27,6 +27,8 @@ export interface SignedDocumentsParts {
   streams: () => ReadonlyMap<string, StreamDocument>;
   /** Clear-signs a document, whose memory it takes over. */
   clear: (json: Uint8Array<ArrayBuffer>) => Promise<ClearSigned>;
+  /** The time of the last change of an index, as `Documents.indexTime`. */
+  indexTime: (form: string, names: readonly string[], content: string) => Promise<Date>;
   /** Called after each round, with the error if the documents could not be signed. */
   onState: (error: unknown) => void;
   /** Called with the products that a signed document does not contain, or not with all aliases. */
@@ -91,13 +93,20 @@ export class SignedDocuments {
     const known = indexes.get(key);
     if (known !== undefined) return await known;
     const entries = names.map((name) => ({ name, products: streams.get(name)?.products ?? [] }));
-    const making = this.#sign(new TextEncoder().encode(renderIndex(entries, signedStreamPath)));
-    const index = making.then(({ segment }) => assemble([segment], type));
+    const index = this.#signIndex(entries);
     indexes.set(key, index);
     index.catch(() => {
       setTimeout(() => indexes.delete(key), retryAfter).unref();
     });
     return await index;
+  }
+
+  async #signIndex(entries: { name: string; products: readonly string[] }[]): Promise<Document> {
+    const render = (updated: Date) => renderIndex(entries, { updated, pathOf: signedStreamPath });
+    const names = entries.map(({ name }) => name);
+    const updated = await this.#parts.indexTime('index.sjson', names, render(new Date(0)));
+    const { segment } = await this.#sign(new TextEncoder().encode(render(updated)));
+    return assemble([segment], type);
   }
 
   async #run(): Promise<void> {
