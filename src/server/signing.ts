@@ -32,6 +32,7 @@ export class Signing implements SignedForms {
   /** Makes clear-signed documents, which takes longer. */
   readonly #patient: SigningThread;
   readonly #detached: DetachedSignatures;
+  readonly #checksums: DetachedSignatures;
   readonly #failing: Condition;
   readonly #unusable: Condition;
   #documents: Documents | undefined;
@@ -43,6 +44,7 @@ export class Signing implements SignedForms {
     this.#log = log;
     [this.#prompt, this.#patient] = threads;
     this.#detached = new DetachedSignatures((bytes) => this.#prompt.detached(bytes));
+    this.#checksums = new DetachedSignatures((bytes) => this.#patient.detached(bytes));
     this.#failing = new Condition(log, {
       level: 'error',
       begins: 'the documents cannot be signed',
@@ -116,6 +118,10 @@ export class Signing implements SignedForms {
     return await this.#detached.of(document).catch(hideReason);
   }
 
+  async detachedChecksums(document: Document): Promise<Document> {
+    return await this.#checksums.of(document).catch(hideReason);
+  }
+
   stream(name: string): Document | undefined {
     return this.#signed?.stream(name);
   }
@@ -158,6 +164,7 @@ export class Signing implements SignedForms {
       await this.#patient.use(this.keys.source);
       const documents = [...(this.#documents?.served.values() ?? [])].map(({ document }) => document);
       await this.#detached.renew(documents);
+      await this.#checksums.renew([]);
       this.#signed?.renew();
       this.#log.info({ fingerprint, published }, 'another key signs the documents');
       this.#warned = 0;

@@ -49,7 +49,7 @@ export class Checksums {
       hidden,
       document: async () => {
         const document = await this.#document(linesOf(version));
-        return at.file === file ? document : await this.#signed?.detached(document);
+        return at.file === file ? document : await this.#signed?.detachedChecksums(document);
       },
     };
   }

@@ -14,6 +14,8 @@ const index = 'index';
 export interface SignedForms {
   /** The detached signature of a document. @throws HeadwaterError if signing fails */
   detached(document: Document): Promise<Document>;
+  /** The same for checksums, of which there are many: products documents do not wait for them. */
+  detachedChecksums(document: Document): Promise<Document>;
   /** The clear-signed products document of a stream, or undefined. */
   stream(name: string): Document | undefined;
   /** The clear-signed index of the streams that a client may see. @throws HeadwaterError if signing fails */

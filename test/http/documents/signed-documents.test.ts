@@ -163,6 +163,10 @@ describe.skipIf(lacks('gpgv'))('signed documents', () => {
       })
       .toBe((await publicKeysOf([old, made.key])).binary.length);
     expect([await accepts(keyring), await accepts(both)]).toEqual([true, true]);
+    const sums = '/images/debian/bookworm/amd64/default/20260101_0000/SHA256SUMS';
+    const acceptsSums = async (pinned: string) =>
+      (await gpgvBytes(pinned, await fetched(server, sums), await fetched(server, `${sums}.gpg`))).code === 0;
+    expect(await acceptsSums(keyring)).toBe(true);
 
     await expect.poll(() => Date.now()).toBeGreaterThan(made.key.getCreationTime().getTime());
     await writeKeyFile(key, [made.key, old], { replace: true });
@@ -170,6 +174,7 @@ describe.skipIf(lacks('gpgv'))('signed documents', () => {
     await writeFile(next, (await publicKeysOf([made.key])).binary);
     await expect.poll(() => accepts(next)).toBe(true);
     expect([await accepts(both), await accepts(keyring)]).toEqual([true, false]);
+    expect([await acceptsSums(next), await acceptsSums(keyring)]).toEqual([true, false]);
     const [document, signature] = [
       await fetched(server, '/streams/v1/images.json'),
       await fetched(server, '/streams/v1/images.json.gpg'),
