@@ -12,7 +12,7 @@ export function isDigest(text: string): text is Digest {
 
 /**
  * Reads a digest: 64 hexadecimal digits, with or without the prefix `sha256:`.
- * @throws HeadwaterError `invalid`, naming what was given
+ * @throws HeadwaterError `invalid`, naming the given text
  */
 export function parseDigest(text: string): Digest {
   const digits = text.toLowerCase().replace(/^sha256:/, '');

@@ -1,20 +1,20 @@
-/** What an image is run as. */
+/** The kind of instance of an image. */
 export type ImageType = 'container' | 'virtual-machine';
 
 /** A name under which documents list an item. */
 interface ListedName {
   readonly ftype: string;
-  /** The file that clients download; the item's own when left out. */
+  /** The file that clients download; the item's own if omitted. */
   readonly file?: string;
   /**
-   * On a root: fields of the metadata entry that hold the image's fingerprint. The first is written, all are read, in this
-   * order.
+   * For a root: fields of the metadata entry that contain the image's fingerprint. The first is written, all are read,
+   * in this order.
    */
   readonly fingerprintFields?: readonly string[];
 }
 
 interface ItemTypeFacts {
-  /** What an image with this root is run as. Absent on files that are no root. */
+  /** The kind of instance of an image with this root. Absent for files that are not roots. */
   readonly image?: ImageType;
   /** Metadata and root are in this one file: its digest is the image's fingerprint. */
   readonly unified?: true;
@@ -38,8 +38,8 @@ export const tarballFiles: readonly RegExp[] = [new RegExp(tar), /\.t[gx]z$/];
 export const lxcMetadataFile = new RegExp(`^meta${tar}`);
 
 /**
- * All that is known of the types of files in a version, the roots in the order that clients prefer. The names of types are
- * kept in catalogs and answered by the API: they stay.
+ * The types of files in a version, the roots in the order that clients prefer. The names of types are kept in catalogs
+ * and answered by the API: they stay.
  */
 const itemTypes = {
   metadata: {
@@ -131,12 +131,12 @@ export function factsOf(type: ItemType): ItemTypeFacts {
   return itemTypes[type];
 }
 
-/** What an image with this root is run as; undefined for what is no root. */
+/** The kind of instance of an image with this root; undefined for other items. */
 export function imageTypeOf(type: ItemType): ImageType | undefined {
   return factsOf(type).image;
 }
 
-/** Whether an item of this type holds metadata and root in one file. */
+/** Whether an item of this type contains metadata and root in one file. */
 export function isUnified(type: ItemType): boolean {
   return factsOf(type).unified === true;
 }

@@ -1,11 +1,11 @@
 import { HeadwaterError } from '../errors.ts';
 
-// Names end up in paths, in comma-separated alias lists and in colon-separated product names, so what they may
-// hold is narrow (clients split at commas and colons without trimming).
+// Names are used in paths, in comma-separated alias lists and in colon-separated product names, so their characters are
+//  restricted (clients split at commas and colons without trimming).
 const part = /^[a-z0-9][a-z0-9._+~-]{0,63}$/;
 const aliasSegment = /^[A-Za-z0-9][A-Za-z0-9._+~:-]{0,127}$/;
 
-/** What tells one product from another. */
+/** The key of a product. */
 export interface ProductKey {
   os: string;
   release: string;
@@ -54,7 +54,7 @@ export function impliedAliases({ os, release, variant }: ProductKey): string[] {
 
 /**
  * Checks one part of a product's name and gives it in lower case.
- * @param field what it is (`os`, `release`, `variant`, `stream`), for the message
+ * @param field its kind (`os`, `release`, `variant`, `stream`), for the message
  * @throws HeadwaterError `invalid`
  */
 export function parseNamePart(field: string, text: string): string {
@@ -156,7 +156,7 @@ export function serialOf(date: Date): string {
   return `${iso.slice(0, 4)}${iso.slice(5, 7)}${iso.slice(8, 10)}_${iso.slice(11, 13)}${iso.slice(14, 16)}`;
 }
 
-/** The moment that a serial `YYYYMMDD_HHMM` names. */
+/** The time of a serial `YYYYMMDD_HHMM`. */
 export function timeOfSerial(serial: string): Date {
   const [, year, month, day, hour, minute] = /^(\d{4})(\d{2})(\d{2})_(\d{2})(\d{2})$/.exec(serial) ?? [];
   return new Date(`${year}-${month}-${day}T${hour}:${minute}:00Z`);

@@ -3,11 +3,11 @@ import { defined } from './defined.ts';
 import { parseStream } from './names.ts';
 import type { ProductWithVersions } from './versions.ts';
 
-/** What a token or a client may be allowed. `admin` allows everything, tokens and clients included. */
+/** The actions that a right allows. `admin` allows everything, including tokens and clients. */
 export const actions = ['read', 'publish', 'remove', 'admin'] as const;
 export type Action = (typeof actions)[number];
 
-/** Actions that go together, by the name that people give. */
+/** Sets of actions, by name. */
 export const roles = {
   read: ['read'],
   publish: ['read', 'publish', 'remove'],
@@ -18,7 +18,7 @@ export type Role = keyof typeof roles;
 /** The rights of an identity: actions, and where they apply. */
 export interface Rights {
   actions: Action[];
-  /** The streams it is for; all when absent. */
+  /** The streams to which the rights are limited; all if absent. */
   streams?: string[];
   /** Patterns of aliases and products it is for ({@link matchesPattern}); all when absent. */
   names?: string[];
@@ -32,9 +32,9 @@ export function rightsOf({ actions: allowed, streams, names }: Rights): Rights {
   };
 }
 
-/** What is asked for; what is left out is decided by {@link grant}. */
+/** The requested rights; {@link grant} decides about omitted fields. */
 export interface RightsRequest {
-  /** One of both at most. */
+  /** At most one of the two. */
   role?: Role;
   actions?: Action[];
   streams?: string[];
@@ -100,7 +100,7 @@ export interface Target {
    * say nothing.
    */
   names?: readonly string[];
-  /** Who pushed it, where it has no name yet: it is theirs until then. */
+  /** The pusher of an image without a name: it belongs to the pusher until it has one. */
   pushedBy?: string;
   /** Its name in messages, if its names must not be shown to everyone. */
   shownAs?: string;
@@ -108,10 +108,10 @@ export interface Target {
   isNamedByCaller?: boolean;
 }
 
-/** What decides who may use the bytes of a blob. */
+/** The facts that decide who may use the bytes of a blob. */
 export interface BlobUse {
   digest: string;
-  /** Who uploaded it, as {@link Permit.uploader} has it. */
+  /** Its uploaders, as in {@link Permit.uploader}. */
   uploaders: ReadonlySet<string>;
   /** The products with a version that contains it. */
   products(): Promise<ProductWithVersions[]>;
@@ -177,7 +177,7 @@ export const noRights: Permit = {
   mayUse: () => Promise.resolve(false),
 };
 
-/** Whether a pattern is of a name: `*` stands for any characters, slashes and colons too, `?` for one. */
+/** Whether a pattern matches a name: `*` matches any characters, including slashes and colons, `?` one. */
 export function matchesPattern(pattern: string, name: string): boolean {
   // Only the last star is ever gone back to, so that no pattern takes longer than their lengths multiplied.
   let [at, star, resume] = [0, -1, 0];

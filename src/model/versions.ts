@@ -24,7 +24,7 @@ export interface Item {
 
 /** The details of a product beside its name; those of the newest publish apply. */
 export interface ProductDetails {
-  /** The distribution's name as people write it; the product name holds it in lower case. */
+  /** The distribution's name as people write it; the product name contains it in lower case. */
   osTitle: string;
   releaseTitle: string;
   /** The release that documents name, where it is not the one in the product's name: of pushed images. */
@@ -38,7 +38,7 @@ export interface ProductDetails {
 /** An alias that a version should have. */
 export interface AliasClaim {
   name: string;
-  /** What happens when it points to another product: the publish is refused, or goes on without the alias. */
+  /** The action when it points to another product: the publish is refused, or continues without the alias. */
   ifTaken: 'refuse' | 'withhold';
 }
 
@@ -58,7 +58,7 @@ export interface VersionDraft {
    * with the same files already, that is the one.
    */
   serialIsDerived?: boolean;
-  /** What the upstream of a mirror calls the version. */
+  /** The name of the version at the upstream of a mirror. */
   upstreamName?: string;
   label: string;
   items: Item[];
@@ -73,9 +73,9 @@ export interface Product extends ProductKey, ProductDetails {
   /** The directory below `images/` that holds its files, where another stream had a product of this name before. */
   place?: string;
   owner: string;
-  /** The ones that follow its newest version. */
+  /** The aliases that follow its newest version. */
   aliases: string[];
-  /** The ones that stay with one of its versions. */
+  /** The aliases that are pinned to one of its versions. */
   pins: Pin[];
 }
 

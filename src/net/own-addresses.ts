@@ -4,7 +4,7 @@ import { networkInterfaces } from 'node:os';
 import type { ConfiguredAddresses } from './addresses.ts';
 import { familyOf } from './networks.ts';
 
-/** Where this server itself is reached: by its listener, and by `publicUrl`, which may be a proxy on another machine. */
+/** The addresses of this server: of its listener, and of `publicUrl`, which may be a proxy on another machine. */
 export class OwnAddresses {
   readonly #listen: string;
   readonly #listener: { readonly port: number | undefined };
@@ -21,14 +21,16 @@ export class OwnAddresses {
     this.#public = { host, port: Number(url.port || (url.protocol === 'https:' ? 443 : 80)) };
   }
 
-  /** Looks up what the name in `publicUrl` means now. One that cannot be looked up leads nowhere. */
+  /** Looks up the present addresses of the name in `publicUrl`. A name that cannot be looked up has none. */
   async refresh(): Promise<void> {
     if (this.#public === undefined) return;
     const addresses = await lookup(this.#public.host, { all: true }).catch(() => []);
     this.#publicAddresses = addresses.map(({ address }) => address);
   }
 
-  /** Whether an address leads here, however it is written; the addresses of this machine are looked up each time. */
+  /**
+   * Whether an address belongs to this server, in any notation; the addresses of this machine are looked up each time.
+   */
   includes(address: string, port: number): boolean {
     const ours = new BlockList();
     if (port === this.#listener.port) this.#addLocal(ours);

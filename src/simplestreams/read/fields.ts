@@ -1,7 +1,7 @@
 import { HeadwaterError } from '../../errors.ts';
 
-// Reading documents that others wrote: JSON, or YAML read without types. Every reader throws `invalid` with the
-// place of what is wrong; what is absent or null is undefined.
+// Reads documents of other programs: JSON, or YAML without types. Every reader throws `invalid` with the place of what
+// is wrong; what is absent or null is undefined.
 
 export type Untyped = Record<string, unknown>;
 
@@ -9,14 +9,14 @@ export function isMapping(value: unknown): value is Untyped {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A mapping; what is absent is an empty one. */
+/** A mapping; an absent one is empty. */
 export function mapping(value: unknown, where: string): Untyped {
   if (value === undefined || isNull(value)) return {};
   if (!isMapping(value)) throw wrong(where, 'a mapping', value);
   return value;
 }
 
-/** A list; what is absent is an empty one. */
+/** A list; an absent one is empty. */
 export function list(value: unknown, where: string): unknown[] {
   if (value === undefined || isNull(value)) return [];
   if (!Array.isArray(value)) throw wrong(where, 'a list', value);
@@ -39,7 +39,7 @@ export function texts(fields: Untyped, key: string, where: string): string[] {
   });
 }
 
-/** A mapping to plain values, each given as text: what clients want of `requirements`. */
+/** A mapping to plain values, as texts: clients expect this of `requirements`. */
 export function textMapping(value: unknown, where: string): Map<string, string> {
   const result = new Map<string, string>();
   for (const [key, field] of Object.entries(mapping(value, where))) {

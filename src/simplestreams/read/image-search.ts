@@ -5,11 +5,11 @@ import type { ImageType } from '../../model/item-types.ts';
 import { impliedAliases } from '../../model/names.ts';
 import type { OfferedProduct, OfferedRoot, OfferedVersion } from './offered.ts';
 
-/** Which image of an upstream is meant, as clients name it. */
+/** A reference to an image of an upstream, as clients name it. */
 export interface WantedImage {
   /** An alias, also with `/ARCHITECTURE` behind it, or the first six digits of a fingerprint or more. */
   reference: string;
-  /** A container, if there is one, when left out. */
+  /** If omitted, a container, if there is one. */
   type?: ImageType;
   architecture: Architecture;
 }
@@ -30,13 +30,13 @@ export class ImageSearch {
   readonly #namedShorter: OfferedProduct[] = [];
   readonly #byFingerprint: FoundImage[] = [];
 
-  /** @param upstream what messages call it */
+  /** @param upstream its name in messages */
   constructor(wanted: WantedImage, upstream: string) {
     this.#wanted = wanted;
     this.#upstream = upstream;
   }
 
-  /** Takes what a document offers into account. */
+  /** Adds the offers of a document. */
   look(offered: OfferedProduct[]): void {
     const { reference } = this.#wanted;
     const shorter = withoutArchitecture(reference);
@@ -59,7 +59,7 @@ export class ImageSearch {
     }
   }
 
-  /** @throws HeadwaterError `not-found`, in words that say what is there instead; `invalid` for an ambiguous fingerprint */
+  /** @throws HeadwaterError `not-found`, with the available alternatives; `invalid` for an ambiguous fingerprint */
   result(): FoundImage {
     const { reference, architecture } = this.#wanted;
     if (this.#named.length > 0) {

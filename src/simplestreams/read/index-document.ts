@@ -10,24 +10,23 @@ export interface IndexEntry {
   /** Its key, which is the `content_id` of the document. */
   contentId: string;
   path: string;
-  /** The products it should have, by what the upstream calls them. */
+  /** The products that it should have, by their names upstream. */
   products: string[];
-  /** When it was last changed, as the index says. */
+  /** The time of its last change, according to the index. */
   updated?: Date;
 }
 
-/** What an index names. */
+/** The documents in an index. */
 export interface Index {
   entries: IndexEntry[];
-  /** Entries that cannot be used, and why. */
+  /** Unusable entries, with the reasons. */
   unusable: HeadwaterError[];
   /** The field `updated`, as it stands there. */
   updated?: unknown;
 }
 
 /**
- * Reads an index: which products documents of images there are. Documents of other things (image ids of clouds) are
- * passed over, as clients do.
+ * Reads an index: the products documents of images. Other documents (image ids of clouds) are skipped, as by clients.
  * @param document what the JSON of the index holds
  * @throws HeadwaterError `invalid` when it is no index
  */

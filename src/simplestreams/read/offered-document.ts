@@ -8,7 +8,7 @@ import { readDetails } from './product.ts';
 import { type ListedProduct, readProducts } from './products-document.ts';
 import { assignSerials, type HeldName, isVersionName, knownSerials, serialFromUpstream } from './serial.ts';
 
-/** What a document says around a version. */
+/** The context of a version in a document. */
 export interface Surroundings {
   /** The document's own fields. */
   top: Untyped;
@@ -16,14 +16,14 @@ export interface Surroundings {
   key: ProductKey;
 }
 
-/** Decides what of a version is taken: the version with fewer files perhaps, or undefined for none of it. */
+/** Selects the files of a version: returns the version, perhaps with fewer files, or undefined. */
 export type VersionFilter = (
   around: Surroundings,
   versionFields: Untyped,
   version: OfferedVersion,
 ) => OfferedVersion | undefined;
 
-/** How the products document of an upstream is read. */
+/** Options for reading the products document of an upstream. */
 interface ReadingOptions {
   select: VersionFilter;
   /** Given to products that have none. */
@@ -34,16 +34,16 @@ interface ReadingOptions {
   held?: (product: string) => readonly HeldName[];
 }
 
-/** What a products document has, selected or not. */
+/** The content of a products document, selected or not. */
 export interface Totals {
   products: number;
   /** Those that can be used. */
   versions: number;
 }
 
-/** What an upstream's products document offers. */
+/** The offers of an upstream's products document. */
 export interface Offer {
-  /** The products of which something is selected. */
+  /** The products with selected files. */
   offered: OfferedProduct[];
   totals: Totals;
   /** Products of which something is selected and nothing can be taken, for what its versions are called. */
@@ -55,8 +55,8 @@ export interface Offer {
 }
 
 /**
- * Reads a products document of an upstream, as tolerantly as clients do: what cannot be used is skipped and counted,
- * and everything else is taken.
+ * Reads a products document of an upstream, as tolerantly as clients do: unusable entries are skipped and counted, and
+ * all others are used.
  * @param bytes the document, as JSON
  * @param where what messages call it
  * @throws HeadwaterError `invalid` when it is no products document at all

@@ -20,7 +20,7 @@ interface Entry {
 }
 
 /**
- * Reads what an upstream offers of a version: of one thing under several ftypes, the one that clients prefer.
+ * Reads the files of a version that an upstream offers: of one file under several ftypes, the one that clients prefer.
  * @param serial what the version is called here
  * @returns undefined, and it is counted, when there is no image in it
  * @throws HeadwaterError `invalid` when it is no version

@@ -4,7 +4,7 @@ import type { ProductKey } from '../../model/names.ts';
 import type { DocumentDetails } from './product.ts';
 import type { ListedFile } from './version.ts';
 
-// What an upstream offers, as far as it can be used here: the result of reading its documents.
+// The usable offers of an upstream: the result of reading its documents.
 
 /** A file of the upstream, below its base (`path.ts`). One of the digests is there, at least. */
 export interface OfferedFile extends ListedFile {
@@ -44,10 +44,10 @@ export interface OfferedProduct {
   versions: OfferedVersion[];
 }
 
-/** How much of an example is remembered, in characters: documents may hold anything. */
+/** The length of a remembered example, in characters: documents may contain anything. */
 const maxExampleLength = 300;
 
-/** Counts what cannot be used, by the reason. */
+/** Counts unusable entries by reason. */
 export class Skips {
   readonly #reasons = new Map<string, { count: number; example: string }>();
 

@@ -16,16 +16,16 @@ interface ProductDetails {
   requirements?: Record<string, string>;
 }
 
-/** What was read of a product, and what was left out. */
+/** The details of a product, and warnings about omitted fields. */
 export interface DocumentDetails {
   said: ProductDetails;
   warnings: string[];
 }
 
 /**
- * Reads what a simplestreams document says of a product beside its name.
+ * Reads the details of a product in a simplestreams document.
  * @param where the product in messages
- * @param options.lenient leave out what is wrong, and warn of it, instead of throwing
+ * @param options.lenient omit malformed fields with a warning, instead of throwing
  * @throws HeadwaterError `invalid` for a field of another type than clients parse
  */
 export function readDetails(
@@ -67,7 +67,7 @@ export function readDetails(
   };
 }
 
-/** How the key of a product is read. */
+/** Options for reading the key of a product. */
 export interface KeyOptions {
   /** Given to products that have none; `default` when left out. */
   variant?: string;
@@ -108,7 +108,7 @@ export function readProductKey(
   }
 }
 
-/** Whether people read it: no name has blanks. */
+/** Whether it is a text for people: names have no blanks. */
 function isText(os: string): boolean {
   return os.includes(' ');
 }

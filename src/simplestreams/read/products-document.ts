@@ -20,9 +20,9 @@ export interface ProductsDocument {
 
 /** A product as a document lists it. */
 export interface ListedProduct {
-  /** What the document calls it. */
+  /** Its name in the document. */
   name: string;
-  /** What messages call it. */
+  /** Its name in messages. */
   where: string;
   key: ProductKey;
   fields: Untyped;

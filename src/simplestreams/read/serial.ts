@@ -12,12 +12,12 @@ export function serialFromUpstream(name: string): string | undefined {
   return parts === undefined ? undefined : serialAt(parts.day, parts.minute);
 }
 
-/** Whether clients take a version of this name: they read a date from its first eight characters, and no more. */
+/** Whether clients accept a version of this name: they read only a date from its first eight characters. */
 export function isVersionName(name: string): boolean {
   return isDay(name.slice(0, 8)) && /^[\x21-\x7e]{8,100}$/.test(name);
 }
 
-/** Where a name is in the order of an upstream's versions. */
+/** The place of a name in the order of an upstream's versions. */
 interface Place {
   name: string;
   day: string;
@@ -120,7 +120,7 @@ export interface HeldName {
   name: string | undefined;
 }
 
-/** The serials that a product's versions have here already, for {@link assignSerials}. */
+/** The existing serials of a product's versions, for {@link assignSerials}. */
 export function knownSerials(held: readonly HeldName[], names: readonly string[]): Map<string, string> {
   const known = new Map<string, string>();
   const bySerial = new Map<string, string>();

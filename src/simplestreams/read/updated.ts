@@ -9,7 +9,7 @@ const isoDate =
   /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?) ?(?:([+-]\d{2}):?(\d{2})|GMT|UTC|Z)?)?$/;
 
 /**
- * The moment of a field `updated`. A date without a time zone is in UTC.
+ * The time of a field `updated`. A date without a time zone is in UTC.
  * @returns undefined when it is absent, or in no form that upstreams use
  */
 export function readUpdated(value: unknown): Date | undefined {

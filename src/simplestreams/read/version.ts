@@ -5,7 +5,7 @@ import { type ItemType, typeOfFtype } from '../../model/item-types.ts';
 import { mapping, text, type Untyped } from './fields.ts';
 import { type ListedVersion, shown } from './products-document.ts';
 
-/** What a document says of a version. */
+/** A version in a document. */
 export interface VersionContent {
   fields: Untyped;
   label?: string;
@@ -15,14 +15,14 @@ export interface VersionContent {
 /** An item as a document lists it, not read yet ({@link readFile}). */
 export interface ListedItem {
   ftype: string;
-  /** Absent for what clients pass over. */
+  /** Absent for items that clients ignore. */
   type?: ItemType;
   fields: Untyped;
-  /** What messages call it. */
+  /** Its name in messages. */
   where: string;
 }
 
-/** A file as a document lists it, with the strongest digest that is there. */
+/** A file in a document, with its strongest digest. */
 export interface ListedFile {
   ftype: string;
   path: string;
@@ -69,7 +69,7 @@ function readItem(value: unknown, where: string): ListedItem {
 }
 
 /**
- * Reads which file an item is.
+ * Reads the file of an item.
  * @param readPath checks a path, and gives it without what changes nothing
  * @throws HeadwaterError `invalid`
  */

@@ -26,7 +26,7 @@ export class Documents {
   /** The revision of the last change of this process. */
   #committed = -1;
   #rendering: Promise<void> | undefined;
-  /** Those who wait for a rendering that has not begun. */
+  /** The callers that wait for a rendering that has not begun. */
   #waiting: (() => void)[] = [];
   #isStale = false;
   #stop: (() => void) | undefined;
@@ -87,13 +87,13 @@ export class Documents {
     });
   }
 
-  /** Brings the documents up to date with the catalog. */
+  /** Updates the documents from the catalog. */
   #follow(): void {
     this.#isStale = true;
     this.#rendering ??= this.#renderAll();
   }
 
-  /** The names of the streams that there are. */
+  /** The names of the existing streams. */
   get streams(): string[] {
     return [...this.#snapshot.streams.keys()];
   }

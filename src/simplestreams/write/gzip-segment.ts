@@ -5,7 +5,7 @@ import { combineCrc32 } from './crc32-combine.ts';
 
 const compress = promisify(deflateRaw);
 
-/** A stretch of a document, compressed so that it can stand anywhere in a gzip stream. */
+/** A part of a document, compressed so that it can be anywhere in a gzip stream. */
 export interface GzipSegment {
   plain: Buffer;
   /** Deflate blocks, none of them final, ending on a byte boundary and referring to nothing before them. */
@@ -28,7 +28,7 @@ export interface Document {
   type?: string;
 }
 
-/** Compresses a stretch of text, off the main thread. */
+/** Compresses a part of a text, off the main thread. */
 export async function gzipSegment(text: string | Uint8Array): Promise<GzipSegment> {
   const plain =
     typeof text === 'string' ? Buffer.from(text) : Buffer.from(text.buffer, text.byteOffset, text.length);
@@ -42,7 +42,7 @@ const gzipHeader = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
 const finalBlock = Buffer.from([3, 0]);
 
 /**
- * Puts segments together: one gzip member (RFC 1952) and the plain bytes, without compressing anything again.
+ * Combines segments: one gzip member (RFC 1952) and the plain bytes, without compressing anything again.
  * @param type {@link Document.type}
  */
 export function assemble(segments: GzipSegment[], type?: string): Document {

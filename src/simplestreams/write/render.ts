@@ -61,7 +61,7 @@ function renderVersion(product: ProductWithVersions, version: Version) {
       if (field !== undefined) fingerprints[field] = fingerprint;
     }
   }
-  // A delta from a version that clients do not see is of no use to them.
+  // Clients cannot use a delta from a version that they do not see.
   const isListed = ({ deltaBase }: Item) =>
     deltaBase === undefined ||
     (deltaBase !== version.serial && product.versions.some(({ serial }) => serial === deltaBase));
@@ -84,7 +84,7 @@ function renderVersion(product: ProductWithVersions, version: Version) {
 }
 
 /**
- * What stands before and after the products in a products document.
+ * The text before and after the products in a products document.
  * @param updated the time of the last change of the document
  */
 export function productsFrame(

@@ -20,7 +20,7 @@ interface Section {
 /** The time of the last change of a document, given what tells its present state from others. */
 export type TimeOf = (content: string) => Promise<Date>;
 
-/** What stands around the sections. */
+/** The text around the sections. */
 interface Frame {
   before: GzipSegment;
   between: GzipSegment;
