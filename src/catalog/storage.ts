@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
 import * as z from 'zod';
 import type { AuditEvent } from './database/audit-record.ts';
 import { jsonColumn } from './database/checked-column.ts';
 import type { Database } from './database/database.ts';
+import { forgetBlob } from './products/blob-rows.ts';
 
 /** How many marks are remembered: processes that share a catalog may issue some at the same moment. */
 const most = 16;
@@ -86,6 +88,59 @@ export class Storage {
         .updateTable('storage')
         .set({ stopped_sweep: stopped === undefined ? null : JSON.stringify(stopped) })
         .execute();
+    });
+  }
+
+  /**
+   * The blobs that must be in the store, by digest: those of the catalog, and those of versions that no mirror can fetch on
+   * demand.
+   * @param which the blobs after a digest, or one blob
+   */
+  async held(
+    which: { after: string } | { digest: string },
+    limit: number,
+  ): Promise<{ digest: string; size: number }[]> {
+    const matches = 'after' in which ? sql`digest > ${which.after}` : sql`digest = ${which.digest}`;
+    const { rows } = await sql<{ digest: string; size: number }>`
+      select digest, max(size) as size from (
+        select * from (select digest, size from blobs where ${matches} order by digest limit ${limit})
+        union all
+        select * from (
+          select digest, max(size) as size from items where ${matches}
+          and not exists (select 1 from sources where sources.digest = items.digest)
+          group by digest order by digest limit ${limit}
+        )
+      ) group by digest order by digest limit ${limit}
+    `.execute(this.#database.reads);
+    return rows;
+  }
+
+  /** The versions with a blob, including removed versions that are still fetchable. */
+  async versionsWith(
+    digest: string,
+  ): Promise<{ stream: string; product: string; serial: string; owner: string }[]> {
+    return await this.#database.reads
+      .selectFrom('items')
+      .innerJoin('versions', 'versions.id', 'items.version_id')
+      .innerJoin('products', 'products.id', 'versions.product_id')
+      .select(['products.stream', 'products.name as product', 'versions.serial', 'products.owner'])
+      .where('items.digest', '=', digest)
+      .orderBy('products.name')
+      .orderBy('versions.serial')
+      .execute();
+  }
+
+  /**
+   * Forgets a damaged or missing blob and takes its bytes away, in one transaction. Versions still name the blob; a publish
+   * or a mirror can store it again.
+   * @param reason for the audit log
+   * @param takeAway sets the bytes aside
+   */
+  async loseBlob(digest: string, reason: string, takeAway: () => Promise<void>): Promise<void> {
+    await this.#database.change(async (change) => {
+      await forgetBlob(change, digest);
+      await change.audit({ action: 'blob.lose', subject: `sha256:${digest}`, details: { reason } });
+      await takeAway();
     });
   }
 }

@@ -11,9 +11,9 @@ import type { MirrorServices } from './mirror-services.ts';
 /** The most bytes of a metadata item that is kept in memory. Most have a few KiB. */
 const maxMetadataSize = 64 * 1024 * 1024;
 
-/** An upstream's document lists an image under a fingerprint that its bytes do not have. */
+/** The document of an upstream gives an image a wrong fingerprint. */
 export class FalseClaim extends HeadwaterError {
-  /** Whether other versions have the file, too. */
+  /** Whether other versions have the file. */
   readonly isNamed: boolean;
 
   constructor(message: string, { isNamed }: { isNamed: boolean }) {
@@ -23,15 +23,15 @@ export class FalseClaim extends HeadwaterError {
   }
 }
 
-/** A file that was fetched and is not stored yet. */
+/** A fetched file before it is stored. */
 interface FetchedFile {
   digest: Digest;
   path: string;
 }
 
 /**
- * Checks the fingerprints under which images are listed whose bytes were not here when they were listed. A version that
- * turns out to be listed under a wrong one is removed.
+ * Checks the fingerprints of images that were listed before their bytes were stored. Removes versions with a wrong
+ * fingerprint.
  */
 export class ClaimedFingerprints {
   readonly #services: MirrorServices;
@@ -41,8 +41,8 @@ export class ClaimedFingerprints {
   }
 
   /**
-   * The stored metadata with which the fingerprint of a root is computed while it arrives; undefined when none is needed,
-   * or it must be fetched first.
+   * The metadata with which to compute the fingerprint of an arriving root; undefined if there is nothing to check, or if
+   * the metadata is not stored.
    */
   async metadataFor(root: Digest): Promise<MetadataFile | undefined> {
     for (const claim of await this.#claims(root, { sourced: true })) {
@@ -54,9 +54,9 @@ export class ClaimedFingerprints {
   }
 
   /**
-   * Checks the images of a file that has just been fetched.
-   * @param fetchMetadata brings the bytes of a metadata item that is not stored; undefined when it is stored by then
-   * @throws FalseClaim; what `fetchMetadata`, the store and the catalog fail with
+   * Checks the images of a file that was just fetched.
+   * @param fetchMetadata fetches a metadata item that is not stored; undefined when the store has it by then
+   * @throws FalseClaim; the errors of `fetchMetadata`, the store and the catalog
    */
   async checkFetched(
     file: FetchedFile,
@@ -72,9 +72,9 @@ export class ClaimedFingerprints {
   }
 
   /**
-   * Checks the images of a stored file whose other file is stored, too.
-   * @param options.sourced only those that are listed on demand
-   * @throws FalseClaim; what the store and the catalog fail with
+   * Checks the images of a stored file whose other file is stored too.
+   * @param options.sourced only images that are listed on demand
+   * @throws FalseClaim; the errors of the store and the catalog
    */
   async checkStored(digest: Digest, options: { sourced: boolean }): Promise<void> {
     await this.#check(digest, options, async (claim) => {
@@ -84,7 +84,7 @@ export class ClaimedFingerprints {
     });
   }
 
-  /** @param bytesOf of an image; undefined when they are not all here yet, so that a later check is to come */
+  /** @param bytesOf the bytes of an image; undefined if one of its files is missing: the fetch of that file checks it */
   async #check(
     digest: Digest,
     options: { sourced: boolean },
@@ -180,7 +180,7 @@ function assertFitting({ product, serial, metadata: { size } }: Claim): void {
   );
 }
 
-/** As an error for those who ask for a file: what it is called is not their mistake. */
+/** The error for a client that asked for a file: a false claim is not the client's mistake. */
 export function asUnavailable(error: unknown): unknown {
   return error instanceof FalseClaim || isKind(error, 'too-large')
     ? new HeadwaterError('unavailable', error.message, { cause: error })

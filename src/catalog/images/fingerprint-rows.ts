@@ -2,8 +2,8 @@ import { sql } from 'kysely';
 import type { Change } from '../database/change.ts';
 import { insertRows, rowsOf } from '../database/json-rows.ts';
 
-// What changes do with fingerprints. Only what was computed from bytes is in the table `fingerprints`; that of an item may be
-// what an upstream's document claims, as long as its files are only listed.
+// Fingerprints within a change. The table `fingerprints` contains computed fingerprints only. The fingerprint of an item may be
+// the claim of an upstream's document, while its files are only listed.
 
 /** The fingerprint that the bytes of two files have together. */
 export interface ComputedFingerprint {
@@ -14,17 +14,17 @@ export interface ComputedFingerprint {
   fingerprint: string;
 }
 
-/** A version whose image had another fingerprint in the catalog than its bytes have. */
+/** A version with an image whose fingerprint in the catalog is wrong. */
 export interface WrongImage {
   stream: string;
   product: string;
   serial: string;
   owner: string;
-  /** What the catalog had. */
+  /** The fingerprint in the catalog. */
   claimed: string;
 }
 
-/** For how long the fingerprint of files that no version names is remembered, in milliseconds: they may be listed again. */
+/** How long fingerprints of files without a version are remembered, in milliseconds: a mirror may list them again. */
 const rememberedFor = 90 * 24 * 3_600_000;
 
 export async function insertFingerprints(
@@ -42,7 +42,7 @@ export async function insertFingerprints(
   `.execute(change.db);
 }
 
-/** Forgets fingerprints of roots that are neither stored nor named by a version, and have not been for long. */
+/** Forgets old fingerprints of roots that are neither stored nor part of a version. */
 export async function forgetFingerprints(change: Change, now = new Date()): Promise<void> {
   await sql`
     delete from fingerprints where computed_at < ${now.getTime() - rememberedFor}
@@ -50,7 +50,7 @@ export async function forgetFingerprints(change: Change, now = new Date()): Prom
   `.execute(change.db);
 }
 
-/** An item of a version, as far as its fingerprint needs it. */
+/** The fields of an item that identify its image. */
 export interface NamedFile {
   type: string;
   digest: string;
@@ -58,9 +58,9 @@ export interface NamedFile {
 }
 
 /**
- * Removes listings on demand that claim the fingerprint of an image whose bytes were read, and name other files: their
- * claim is false, and clients would find two images of one fingerprint.
- * @param versions the items of each version that is published, or made public
+ * Removes versions listed on demand that claim the computed fingerprint of an image and have other files. Such a claim is
+ * false, and clients would find two images with one fingerprint.
+ * @param versions the items of each published version
  */
 export async function removeFalseClaims(
   change: Change,
@@ -102,8 +102,8 @@ export interface WrongVersion extends WrongImage {
 }
 
 /**
- * Forgets versions with an image that has not the fingerprint under which it is listed. No client takes such an image, so
- * they do not stay fetchable as others do that are removed.
+ * Deletes versions with a wrong fingerprint. Clients refuse such an image, so unlike other removed versions these do not stay
+ * fetchable.
  */
 export async function removeWrong(
   change: Change,
@@ -121,7 +121,7 @@ export async function removeWrong(
   }
 }
 
-/** Documents show a product anew. */
+/** Makes the documents show a product again. */
 export async function touchProduct(change: Change, productId: number): Promise<void> {
   await change.db
     .updateTable('products')
@@ -130,7 +130,7 @@ export async function touchProduct(change: Change, productId: number): Promise<v
     .execute();
 }
 
-/** Whether a file can be fetched on demand. @param item the name of its table in the statement */
+/** Whether a file can be fetched on demand. @param item the alias of its table in the statement */
 export function isSourced(item: string) {
   return sql<boolean>`exists (select 1 from sources where sources.digest = ${sql.ref(`${item}.digest`)})`;
 }

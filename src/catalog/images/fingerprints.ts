@@ -12,21 +12,21 @@ import {
   type WrongVersion,
 } from './fingerprint-rows.ts';
 
-/** An image whose fingerprint nobody has computed from its bytes, or that has another one. */
+/** An image whose listed fingerprint was not computed from its bytes, or differs from the computed one. */
 export interface Claim extends WrongImage {
   metadata: { digest: string; size: number };
   root: { digest: string; size: number };
-  /** The fingerprint that its bytes are known to have, another one. */
+  /** The computed fingerprint, if there is one. */
   computed?: string;
 }
 
-/** The fingerprint of an image in a version, as the catalog has it. */
+/** An image of a version, with its fingerprint in the catalog. */
 export interface ListedImage extends WrongImage {
   /** Absent on a unified image. */
   metadata?: { digest: string; size: number };
 }
 
-/** What is known of the fingerprints of images: those that were computed, and those that documents claim. */
+/** Computed fingerprints of images, and those that documents claim. */
 export class Fingerprints {
   readonly #database: Database;
 
@@ -34,7 +34,7 @@ export class Fingerprints {
     this.#database = database;
   }
 
-  /** sha256(metadata bytes, then root bytes), when it was computed before. */
+  /** sha256(metadata bytes, then root bytes), if it was computed before. */
   async find(metadata: string, root: string): Promise<string | undefined> {
     const row = await this.#database.reads
       .selectFrom('fingerprints')
@@ -45,15 +45,15 @@ export class Fingerprints {
     return row?.fingerprint;
   }
 
-  /** Remembers fingerprints that were computed. */
+  /** Records computed fingerprints. */
   async record(computed: readonly ComputedFingerprint[]): Promise<void> {
     await this.#database.grow((change) => insertFingerprints(change, computed));
   }
 
   /**
-   * The images that contain a file, as metadata or as root, and whose fingerprint was not computed yet or is another one.
-   * Unified images are none of them: their fingerprint is their digest.
-   * @param options.sourced only those whose root can be fetched on demand
+   * The split images with a file whose fingerprint was not computed yet, or is wrong. The fingerprint of a unified image is
+   * its digest.
+   * @param options.sourced only images whose root can be fetched on demand
    */
   async claims(digest: string, options: { sourced: boolean }): Promise<Claim[]> {
     const { rows } = await sql<{
@@ -89,7 +89,7 @@ export class Fingerprints {
     }));
   }
 
-  /** Whether a version has a file, also one that was removed and is still fetchable. */
+  /** Whether a version has a file, including removed versions that are still fetchable. */
   async isNamed(digest: string): Promise<boolean> {
     const row = await this.#database.reads
       .selectFrom('items')
@@ -101,10 +101,9 @@ export class Fingerprints {
   }
 
   /**
-   * Remembers the fingerprint of an image and forgets the versions of mirrors that list it under another one: what their
-   * upstream says is false.
-   * @param options.sourced only those whose root can be fetched on demand
-   * @returns the versions that are gone
+   * Records the computed fingerprint of an image, and deletes versions of mirrors that list the image under another one.
+   * @param options.sourced only versions whose root can be fetched on demand
+   * @returns the deleted versions
    */
   async refuse(computed: ComputedFingerprint, options: { sourced: boolean }): Promise<WrongImage[]> {
     return await this.#database.change(async (change) => {
@@ -127,8 +126,8 @@ export class Fingerprints {
   }
 
   /**
-   * The images of other files that have a fingerprint, and whose files are here: a listing must not claim it.
-   * Those that are only listed may be the ones that claim falsely: they are not among them.
+   * The images with a fingerprint and other files, as far as the fingerprint was computed or the files are not just listed on
+   * demand. No listing may claim the fingerprint of such an image.
    */
   async holders({ metadata, root, fingerprint }: ComputedFingerprint): Promise<WrongImage[]> {
     const { rows } = await sql<WrongImage>`
@@ -146,7 +145,7 @@ export class Fingerprints {
     return rows;
   }
 
-  /** The images of which a file is the root, one for each version, also of removed ones that are still fetchable. */
+  /** The images with a root, one for each version, including removed versions that are still fetchable. */
   async ofRoot(digest: string): Promise<ListedImage[]> {
     const rows = await this.#database.reads
       .selectFrom('items as root')
@@ -168,9 +167,9 @@ export class Fingerprints {
   }
 
   /**
-   * Lists images under the fingerprint that their bytes have, and notes each change in the audit log.
+   * Lists images under their computed fingerprint, with an audit entry for each change.
    * @param computed without metadata for a unified image
-   * @returns the images that were listed under another one
+   * @returns the images that were listed under another fingerprint
    */
   async correct(
     computed: Omit<ComputedFingerprint, 'metadata'> & { metadata?: string },

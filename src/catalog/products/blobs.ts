@@ -28,42 +28,6 @@ export class Blobs {
     return new Map(rows.map((row) => [row.digest, row]));
   }
 
-  /**
-   * The blobs that are to be in the store, in the order of their digests: those that are known, and those that versions
-   * name and that no mirror could fetch on demand.
-   * @param which those behind a digest, or one
-   */
-  async held(
-    which: { after: string } | { digest: string },
-    limit: number,
-  ): Promise<{ digest: string; size: number }[]> {
-    const matches = 'after' in which ? sql`digest > ${which.after}` : sql`digest = ${which.digest}`;
-    const { rows } = await sql<{ digest: string; size: number }>`
-      select digest, max(size) as size from (
-        select digest, size from blobs where ${matches}
-        union all
-        select digest, size from items where ${matches}
-        and not exists (select 1 from sources where sources.digest = items.digest)
-      ) group by digest order by digest limit ${limit}
-    `.execute(this.#database.reads);
-    return rows;
-  }
-
-  /** The versions that have a blob, also those that were removed and are still fetchable. */
-  async namedIn(
-    digest: string,
-  ): Promise<{ stream: string; product: string; serial: string; owner: string }[]> {
-    return await this.#database.reads
-      .selectFrom('items')
-      .innerJoin('versions', 'versions.id', 'items.version_id')
-      .innerJoin('products', 'products.id', 'versions.product_id')
-      .select(['products.stream', 'products.name as product', 'versions.serial', 'products.owner'])
-      .where('items.digest', '=', digest)
-      .orderBy('products.name')
-      .orderBy('versions.serial')
-      .execute();
-  }
-
   /** The digests of all of them. */
   async digests(): Promise<Set<string>> {
     const rows = await this.#database.reads.selectFrom('blobs').select('digest').execute();
@@ -133,20 +97,6 @@ export class Blobs {
         .where('digest', '=', digest)
         .executeTakeFirst();
       return numUpdatedRows > 0n;
-    });
-  }
-
-  /**
-   * Forgets a blob that is damaged or missing and takes its bytes away, in one transaction. Versions go on naming it: it
-   * is stored again when somebody publishes it or a mirror fetches it.
-   * @param reason for the audit log
-   * @param takeAway sets the bytes aside
-   */
-  async lose(digest: string, reason: string, takeAway: () => Promise<void>): Promise<void> {
-    await this.#database.change(async (change) => {
-      await forgetBlob(change, digest);
-      await change.audit({ action: 'blob.lose', subject: `sha256:${digest}`, details: { reason } });
-      await takeAway();
     });
   }
 

@@ -119,7 +119,7 @@ export class BlobDownloads {
     );
   }
 
-  /** Finds bytes that a killed process stored and did not record in the catalog. Damaged ones are downloaded anew. */
+  /** Finds bytes that a killed process stored and did not record in the catalog. Damaged bytes are downloaded again. */
   async #stored({ path, size, sha256 }: ExpectedFile, options: FileOptions): Promise<StoredFile | undefined> {
     if (sha256 === undefined || (await this.#store.stat(sha256))?.size !== size) return undefined;
     const bytes = await this.#store.read(sha256);

@@ -143,7 +143,7 @@ export class SmallBlobDownloads {
     const { size, sha256 } = file;
     if (!mayBeStored || sha256 === undefined || (await store.stat(sha256))?.size !== size) return undefined;
     const bytes = await buffer(await store.read(sha256));
-    // Damaged bytes are downloaded anew.
+    // Damaged bytes are downloaded again.
     return hash('sha256', bytes) === sha256 ? bytes : undefined;
   }
 

@@ -110,7 +110,7 @@ export class OnDemandFetch {
       return { kind: 'kept' };
     } catch (thrown) {
       const error = thrown instanceof Error ? thrown : new Error(messageOf(thrown));
-      // Of a file that other versions have, too, the bytes are kept for those who ask for it as a file of them.
+      // If other versions have the file, its bytes are kept for their clients.
       const isFalse = error instanceof FalseClaim;
       if (isFalse ? !error.isNamed : isKind(error, 'too-large')) this.#refused = true;
       const wrong = error instanceof WrongBytes || (isKind(error, 'invalid') && !this.#broken && !isFalse);

@@ -7,7 +7,7 @@ import type { Source } from '../../catalog/products/blob-sources.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { HeadwaterError, isKind } from '../../errors.ts';
 import type { Digest } from '../../model/digest.ts';
-import { asUnavailable, ClaimedFingerprints } from '../claimed-fingerprints.ts';
+import { asUnavailable, ClaimedFingerprints, FalseClaim } from '../claimed-fingerprints.ts';
 import type { MirrorServices } from '../mirror-services.ts';
 import { evictExpired } from './eviction.ts';
 import { type FetchFailure, OnDemandFetch } from './fetch.ts';
@@ -177,17 +177,23 @@ export class OnDemandStore {
   }
 
   /**
-   * Checks the fingerprints of listed images whose two files are stored, and were not fetched one for the other: before
-   * the first of them is served.
-   * @throws HeadwaterError `unavailable` when one is listed under a wrong fingerprint; it is not listed any more
+   * Checks the fingerprints of listed images whose two files came into the store with other images, before one of the files
+   * is served.
+   * @throws HeadwaterError `unavailable` when an image has a wrong fingerprint; its version was removed
    */
   async #checkClaims(digest: Digest): Promise<void> {
     if (this.#definitions.length === 0) return;
-    try {
-      await this.#checks.do(digest, () => this.#claims.checkStored(digest, { sourced: true }));
-    } catch (error) {
-      throw asUnavailable(error);
-    }
+    await this.#checks.do(digest, async () => {
+      try {
+        await this.#claims.checkStored(digest, { sourced: true });
+      } catch (error) {
+        const source = error instanceof FalseClaim ? await this.#source(digest) : undefined;
+        if (source !== undefined && error instanceof Error) {
+          this.#hooks.onFailed(source, { kind: 'refused', error });
+        }
+        throw asUnavailable(error);
+      }
+    });
   }
 
   async #isHeld(digest: Digest): Promise<boolean> {

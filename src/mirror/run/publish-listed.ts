@@ -57,8 +57,8 @@ export async function publishListed(
 }
 
 /**
- * The bytes are not here, so a fingerprint is what the document claims. One that is known to be false is refused, and one
- * that an image has whose bytes are here.
+ * Refuses a claimed fingerprint that is known to be false, or that another stored image has.
+ * @throws HeadwaterError `invalid`, `conflict`
  */
 async function assertMayClaim(
   { file, digest: root, fingerprint }: Item,

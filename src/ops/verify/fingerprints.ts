@@ -8,16 +8,16 @@ import { isKind } from '../../errors.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
 import type { VerifyServices } from './verify-services.ts';
 
-/** An image that was listed under another fingerprint than its bytes have. */
+/** An image with a wrong fingerprint in the catalog. */
 export interface WrongFingerprint extends WrongImage {
   computed: Digest;
 }
 
-/** What reading a blob told of the images of which it is the root. */
+/** The hashes of a blob, alone and as the root of images. */
 export interface ReadImages {
   /** The SHA-256 of the bytes in the store. */
   digest: Digest;
-  /** Those whose metadata is stored, too, with the fingerprint that they have. */
+  /** The images whose metadata is stored, with their computed fingerprints. */
   images: { image: ListedImage; computed: Digest }[];
 }
 
@@ -28,9 +28,9 @@ const maxPrefixes = 8;
 const maxMetadataSize = 64 * 1024 * 1024;
 
 /**
- * Reads a blob, once unless very many versions use it with metadata of their own.
- * @param onBytes told how many bytes were read
- * @throws HeadwaterError what the store failed with
+ * Reads a blob and hashes it: once, unless more than a few metadata items are used with it.
+ * @param onBytes receives the number of bytes read so far
+ * @throws HeadwaterError the errors of the store
  */
 export async function readImages(
   services: VerifyServices,
@@ -65,8 +65,8 @@ export async function readImages(
 }
 
 /**
- * Compares the fingerprints that images have with those under which they are listed.
- * @param options.repair list them under the right ones
+ * Compares computed fingerprints with those in the catalog.
+ * @param options.repair correct the catalog
  */
 export async function checkFingerprints(
   catalog: Catalog,
@@ -100,7 +100,7 @@ function distinctMetadata(images: readonly ListedImage[]): string[] {
   return [...new Set(digests)];
 }
 
-/** Metadata, as far as it is stored and right: what is wrong with it is told when it is checked itself. */
+/** The bytes of metadata items that are stored and right. The check of each blob reports the others. */
 async function readMetadata(
   { store }: VerifyServices,
   digests: readonly string[],

@@ -2,7 +2,7 @@ import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Intake } from '../../publish/intake/intake.ts';
 
-/** What a check of everything that is held works with. */
+/** The services that a check of stored blobs needs. */
 export interface VerifyServices {
   catalog: Catalog;
   store: BlobStore;

@@ -6,7 +6,7 @@ import { confirmOwnership } from '../store-owner.ts';
 import { checkFingerprints, readImages, type WrongFingerprint } from './fingerprints.ts';
 import type { VerifyServices } from './verify-services.ts';
 
-/** A version that has a file. */
+/** A version with a blob. */
 export interface NamedIn {
   stream: string;
   product: string;
@@ -14,19 +14,19 @@ export interface NamedIn {
   owner: string;
 }
 
-/** A blob that is not what it should be. */
+/** A missing or damaged blob. */
 export interface LostBlob {
   digest: Digest;
-  /** Bytes that it should have. */
+  /** Its right size in bytes. */
   size: number;
   state: 'missing' | 'damaged';
-  /** What is wrong, in words. */
+  /** The reason, in words. */
   problem: string;
-  /** The versions that have it, also those that were removed and are still fetchable. */
+  /** The versions with the blob, including removed versions that are still fetchable. */
   versions: NamedIn[];
 }
 
-/** What a check found. */
+/** The result of a check. */
 export interface VerifyReport {
   /** Blobs that should be in the store, and their bytes. */
   blobs: number;
@@ -39,13 +39,13 @@ export interface VerifyOptions {
   /** Read all bytes, and compute the fingerprints of images; otherwise only look whether blobs are there, with their sizes. */
   read: boolean;
   /**
-   * Set damaged blobs aside, so that nobody gets wrong bytes, and list images under the fingerprint that their bytes have.
-   * Also remembers the fingerprints that are right.
+   * Set damaged blobs aside, so that no client gets wrong bytes, and list images under their computed fingerprints. Also
+   * records the fingerprints that are right.
    */
   repair: boolean;
   /** Called as bytes are read, and after each blob. May throw to stop. */
   onProgress?: (progress: { done: number; total: number }) => void;
-  /** Told of each finding at once. */
+  /** Receives each finding at once. */
   onLost?: (blob: LostBlob) => void;
   onWrongFingerprint?: (image: WrongFingerprint) => void;
 }
@@ -57,9 +57,9 @@ const batchSize = 500;
 const maxAttempts = 3;
 
 /**
- * Checks everything that is held: every blob that the catalog knows or a version names, unless it is only listed on
- * demand. Safe beside running servers.
- * @throws HeadwaterError `conflict` when a store shall be repaired that the catalog does not own; what the store fails with
+ * Checks all stored blobs and the fingerprints of their images. Files that are only listed on demand are left out. Running
+ * servers may use the store and the catalog meanwhile.
+ * @throws HeadwaterError `conflict` for a repair of a store that the catalog does not own; the errors of the store
  */
 export async function verifyHeld(services: VerifyServices, options: VerifyOptions): Promise<VerifyReport> {
   const { catalog, store } = services;
@@ -72,7 +72,7 @@ export async function verifyHeld(services: VerifyServices, options: VerifyOption
   const onBytes = (done: number) => options.onProgress?.({ done: report.bytes + done, total });
   let after = '';
   for (;;) {
-    const batch = await catalog.blobs.held({ after }, batchSize);
+    const batch = await catalog.storage.held({ after }, batchSize);
     for (const { digest, size } of batch) {
       const found = await checkBlob(services, { digest: parseDigest(digest), size }, options, onBytes);
       report.blobs += 1;
@@ -115,13 +115,18 @@ async function checkBlob(
     const { problem, fingerprints } = await problemOf(services, blob, stat, options, onBytes);
     if (problem === undefined) return { fingerprints };
     // It may have been collected or written again meanwhile.
-    if ((await catalog.blobs.held({ digest: blob.digest }, 1)).length === 0) return { fingerprints: [] };
+    if ((await catalog.storage.held({ digest: blob.digest }, 1)).length === 0) return { fingerprints: [] };
     const now = await store.stat(blob.digest);
     if (attempt < maxAttempts && now?.modified.getTime() !== stat?.modified.getTime()) continue;
     const state = stat === undefined ? 'missing' : 'damaged';
-    const lost = { ...blob, state, problem, versions: await catalog.blobs.namedIn(blob.digest) } as const;
+    const lost = {
+      ...blob,
+      state,
+      problem,
+      versions: await catalog.storage.versionsWith(blob.digest),
+    } as const;
     if (options.repair) {
-      await catalog.blobs.lose(blob.digest, problem, async () => {
+      await catalog.storage.loseBlob(blob.digest, problem, async () => {
         if (now !== undefined) await store.setAside(blob.digest, 'damaged');
       });
     }
@@ -129,14 +134,14 @@ async function checkBlob(
   }
 }
 
-/** A blob that was set aside though the catalog names it comes back, as it does when it is asked for. */
+/** Restores a blob that was set aside although the catalog needs it, as a request for it does. */
 async function statOf(store: BlobStore, digest: Digest): Promise<BlobStat | undefined> {
   const found = await store.stat(digest);
   if (found !== undefined || !(await store.bringBack(digest))) return found;
   return await store.stat(digest);
 }
 
-/** @returns what is wrong with a blob; else which images are listed under a wrong fingerprint of which it is the root */
+/** @returns why a blob is lost; otherwise the images with a wrong fingerprint whose root it is */
 async function problemOf(
   services: VerifyServices,
   { digest, size }: Held,

@@ -6,10 +6,10 @@ import { isKind } from '../../errors.ts';
 import type { Digest } from '../../model/digest.ts';
 import type { Intake } from '../intake/intake.ts';
 
-/** For how long a blob whose bytes were right is not read again, in milliseconds. */
+/** How long a blob counts as right after it was read, in milliseconds. */
 const rightFor = 10 * 60_000;
 
-/** Reads stored blobs again before somebody is told that they need not be sent: a disk may have changed their bytes. */
+/** Reads stored blobs again before a client is told not to send them: a disk may have changed their bytes. */
 export class RereadBlobs {
   readonly #store: BlobStore;
   readonly #intake: Intake;
@@ -21,7 +21,7 @@ export class RereadBlobs {
     this.#intake = intake;
   }
 
-  /** Whether a blob has the bytes of its digest. @throws HeadwaterError what the store failed with */
+  /** Whether a blob has the bytes of its digest. @throws HeadwaterError the errors of the store */
   async isRight(digest: Digest): Promise<boolean> {
     return this.#right.get(digest) ?? (await this.#reading.do(digest, () => this.#read(digest)));
   }

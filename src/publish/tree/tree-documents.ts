@@ -167,8 +167,8 @@ function readCandidates(items: readonly ListedItem[]): DocumentFile[] {
     if (type !== 'metadata') return file;
     const fingerprints = new Map<string, Digest>();
     for (const { file: root } of files) {
-      const said = announcedFingerprint(fields, knownFtypes[root.rank]?.fingerprintFields ?? []);
-      if (said !== undefined) fingerprints.set(root.name, said);
+      const fingerprint = announcedFingerprint(fields, knownFtypes[root.rank]?.fingerprintFields ?? []);
+      if (fingerprint !== undefined) fingerprints.set(root.name, fingerprint);
     }
     return { ...file, fingerprints };
   });

@@ -95,8 +95,8 @@ export function readFile(
  * @param names of the fields that hold it, for the root's ftype
  */
 export function announcedFingerprint(metadata: Untyped, names: readonly string[]): Digest | undefined {
-  const said = names.map((name) => metadata[name]).find(isDigest);
-  return said === undefined ? undefined : parseDigest(said);
+  const announced = names.map((name) => metadata[name]).find(isDigest);
+  return announced === undefined ? undefined : parseDigest(announced);
 }
 
 function isDigest(value: unknown): value is Digest {

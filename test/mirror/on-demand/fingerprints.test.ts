@@ -169,6 +169,7 @@ test('files that are here already, of other images, are checked before they make
     message: expect.stringContaining(claimed),
   });
   expect(await refusals(world.parts)).toEqual([`mirror:test ${lying}@${serial}`]);
+  expect(world.errors.join()).toContain(claimed);
   expect((await world.read(world.root(honest))).length).toBe(Number(world.root(honest)['size']));
 });
 

@@ -128,6 +128,20 @@ describe('words for what cannot be had, and nothing is left of it', () => {
     return operation['err'];
   }
 
+  test.each([2000, 400_000])('a document with another fingerprint: %i bytes', async (size) => {
+    upstream = await TestUpstream.start();
+    await upstream.offer('debian:bookworm:amd64:default', '20260101_0000', { size });
+    const fields =
+      upstream.products['debian:bookworm:amd64:default']?.versions['20260101_0000']?.items['lxd.tar.xz'] ??
+      {};
+    const computed = fields['combined_squashfs_sha256'];
+    fields['combined_squashfs_sha256'] = 'ab'.repeat(32);
+    upstream.announce();
+    const said = String(await refusal('debian/bookworm'));
+    expect(said).toContain(String(computed));
+    expect(said).toContain('ab'.repeat(32));
+  });
+
   test('another name, another type, another architecture', async () => {
     upstream = await TestUpstream.start();
     await upstream.offer('debian:bookworm:amd64:default', '20260101_0000');
