@@ -161,6 +161,8 @@ async function send(
     origin,
     path,
     method: method as Dispatcher.HttpMethod,
+    // Otherwise the library ends a connection after HEAD, and there are thousands.
+    reset: false,
     headers: {
       'accept-encoding': 'gzip',
       ...(isJson ? { 'content-type': 'application/json' } : {}),
