@@ -182,6 +182,17 @@ describe('requests under way', () => {
     expect(await via('192.0.2.2')).toBe(200);
     expect((await server.request('/1.0', { headers: { 'x-forwarded-for': '192.0.2.1' } })).status).toBe(200);
   });
+
+  test('of one IPv6 network are bounded together, by its first 64 bits', async () => {
+    const server = await prepared.start(settings);
+    const from = '127.0.0.8';
+    await occupy(server, 2, from, 'X-Forwarded-For: 2001:db8:1:2::1\r\n');
+    await occupy(server, 1, from, 'X-Forwarded-For: 2001:db8:1:2:ffff::2\r\n');
+    const via = async (client: string) =>
+      (await server.request('/1.0', { from, headers: { 'x-forwarded-for': client } })).status;
+    expect(await via('2001:db8:1:2:3:4:5:6')).toBe(429);
+    expect(await via('2001:db8:1:3::1')).toBe(200);
+  });
 });
 
 test('an upgrade in the midst of a response closes the connection', async () => {
