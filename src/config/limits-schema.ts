@@ -26,8 +26,8 @@ export const limits = z.strictObject({
     .prefault('2m'),
   /** Files that are examined at the same time. */
   examinations: integer(2, 1024).prefault(8),
-  /** Bytes of memory for examinations; one file may use half. */
-  examinationMemory: size(64 * mebibyte, tebibyte, 'of at least 64MiB').prefault('512MiB'),
+  /** Bytes of memory for examinations; one file may use half: enough for what xz packs by default. */
+  examinationMemory: size(256 * mebibyte, tebibyte, 'of at least 256MiB').prefault('512MiB'),
   /** Milliseconds without progress after which an examination is aborted. */
   examinationTimeout: duration
     .refine((value) => value >= 1000, { error: 'expected a duration of at least 1s' })

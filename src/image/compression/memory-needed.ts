@@ -9,6 +9,11 @@ const mebibyte = 1024 * kibibyte;
 
 /** The memory of an examination in addition to the needs of its file, in bytes: its buffers and its output. */
 const baseMemory = 16 * mebibyte;
+/**
+ * Unpacked bytes that nothing refers to any more. V8 frees them only when they take as much as two young generations of
+ * 16 MiB (`Heap::AllocateExternalBackingStore`), and each examination has a V8 of its own in its thread.
+ */
+const unpackedGarbage = 32 * mebibyte;
 const bzip2Blocks = 5 * mebibyte;
 /** A process of Node.js that does nothing but unpack. */
 const liblzmaProcess = 48 * mebibyte;
@@ -27,7 +32,7 @@ export function memoryNeeded(head: Uint8Array): number {
 
 /** The memory for unpacking, in bytes, if nothing more is known. */
 export function memoryOf(compression: Compression): number {
-  return baseMemory + maxMemoryAsked[compression];
+  return baseMemory + unpackedGarbage + maxMemoryAsked[compression];
 }
 
 const maxMemoryAsked: Record<Compression, number> = {
@@ -42,6 +47,10 @@ const maxMemoryAsked: Record<Compression, number> = {
 function asked(head: Buffer): number {
   if (isSquashfs(head)) return head.length < 72 ? 0 : tablesOf(head);
   if (isQcow2(head)) return head.length < 40 ? 0 : head.readUInt32BE(36) * 8 + 2 * mebibyte;
+  return unpackedGarbage + askedToUnpack(head);
+}
+
+function askedToUnpack(head: Buffer): number {
   const compression = detectCompression(head.subarray(0, compressionMagicLength));
   switch (compression) {
     case 'zstd':
