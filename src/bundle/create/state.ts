@@ -6,7 +6,7 @@ import type { ProductWithVersions, Version } from '../../model/versions.ts';
 import type { BlobToCarry } from '../format/layout.ts';
 import type { ManifestProduct, ManifestVersion } from '../format/manifest-schema.ts';
 
-/** What a site shall have, as manifests say it. */
+/** The content that a site should have, in the form of manifests. */
 export interface SelectedState {
   products: ManifestProduct[];
   versions: ManifestVersion[];
@@ -14,7 +14,7 @@ export interface SelectedState {
   blobs: BlobToCarry[];
 }
 
-/** Which versions a site shall have. */
+/** Selects the versions that a site should have. */
 export interface StateQuery {
   streams: readonly string[];
   /** @returns the serials of a product that are selected; all are when left out */

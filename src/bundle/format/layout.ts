@@ -12,7 +12,7 @@ export interface Layout {
   volumeCount: number;
 }
 
-/** A blob that a bundle shall carry. */
+/** A blob for a bundle. */
 export interface BlobToCarry {
   /** `sha256:` and 64 hexadecimal digits. */
   digest: string;

@@ -4,7 +4,7 @@ import type { ForcedDocument } from './document-guard.ts';
 
 /**
  * Records the documents that a mirror follows from now on. The audit log has those that an administrator accepted.
- * @param catalog changed by whoever asked for the run
+ * @param catalog with the requester of the run as the author of changes
  */
 export async function recordAccepted(
   catalog: Catalog,
