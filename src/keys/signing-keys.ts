@@ -77,28 +77,38 @@ export class SigningKeys {
 
   /**
    * Follows changes of the file, and the end of the overlap.
+   * @param listeners.use starts to sign with another key; if it fails, the previous keys remain in use
    * @param listeners.onChanged called when other keys are published; `signs` is true if another key signs
    * @param listeners.onProblem called with the reason why a changed file is not used, and with undefined when the file is usable
    * @returns stops following
    */
   follow(listeners: {
+    use: (source: SignerSource) => Promise<void>;
     onChanged: (change: { signs: boolean }) => void;
     onProblem: (error: unknown) => void;
   }): () => void {
+    let hasFailed = false;
     const look = async () => {
       try {
         const content = await read(this.path, this.#settings);
-        listeners.onProblem(undefined);
         const old = this.#content;
-        this.#content = content;
         const signs = content.facts[0]?.fingerprint !== old.facts[0]?.fingerprint;
+        if (signs) await listeners.use(content.source);
+        this.#content = content;
+        hasFailed = false;
+        listeners.onProblem(undefined);
         if (signs || !content.published.binary.equals(old.published.binary)) listeners.onChanged({ signs });
       } catch (error) {
+        hasFailed = true;
         listeners.onProblem(error);
       }
     };
     watchFile(this.path, { interval: fileInterval, persistent: false }, () => void look());
-    const timer = setInterval(() => void look(), roleInterval).unref();
+    const timer = setInterval(() => {
+      const now = new Date();
+      const isDue = this.facts.some(({ signsFrom }) => signsFrom !== undefined && signsFrom <= now);
+      if (isDue || hasFailed) void look();
+    }, roleInterval).unref();
     return () => {
       unwatchFile(this.path);
       clearInterval(timer);

@@ -68,6 +68,10 @@ export class Signing implements SignedForms {
     opened.onClose('the thread that signs documents', () => patient.close());
     const signing = new Signing(keys, log, [prompt, patient]);
     const stop = keys.follow({
+      use: async (source) => {
+        await prompt.use(source);
+        await patient.use(source);
+      },
       onChanged: (change) => void signing.#follow(change),
       onProblem: (error) => signing.#unusable.set(error === undefined ? undefined : messageOf(error)),
     });
@@ -160,8 +164,6 @@ export class Signing implements SignedForms {
       return;
     }
     try {
-      await this.#prompt.use(this.keys.source);
-      await this.#patient.use(this.keys.source);
       const documents = [...(this.#documents?.served.values() ?? [])].map(({ document }) => document);
       await this.#detached.renew(documents);
       await this.#checksums.renew([]);
@@ -170,7 +172,7 @@ export class Signing implements SignedForms {
       this.#warned = 0;
       this.#warnOfExpiry();
     } catch (error) {
-      this.#unusable.set(messageOf(error));
+      this.#failing.set(messageOf(error));
     }
   }
 

@@ -284,6 +284,26 @@ test('a command that fails for a while stops no image, and is tried again', asyn
   expect((await server.request('/readyz')).json()).toEqual({ status: 'ready' });
 });
 
+test('a changed key file that cannot be used leaves the keys before, until it can', async ({ skip }) => {
+  skip(lacks('gpgv'), 'gpgv is missing');
+  const { server, key, keyring } = await signingServer();
+  const locked = await scratchKey({ passphrase: 'correct horse' });
+  const [next] = await readKeyFile((await scratchKey()).key);
+  if (next === undefined) throw new Error('no key');
+  const published = () => fetched(server, '/keys/headwater.gpg');
+  const warning = async () =>
+    ((await server.request('/readyz')).json() as { warning?: string }).warning ?? 'none';
+  await writeKeyFile(key, await readKeyFile(locked.key), { replace: true });
+  await expect.poll(warning).toContain('has a passphrase');
+  await addProduct(server, 'debian');
+  await untilSigned(server, '"debian:');
+  expect(await readSigned(await fetched(server, '/streams/v1/images.sjson'), keyring)).toContain('debian');
+  expect((await published()).equals(await readFile(keyring))).toBe(true);
+  await writeKeyFile(key, [next], { replace: true });
+  await expect.poll(warning).toBe('none');
+  expect((await published()).equals((await publicKeysOf([next])).binary)).toBe(true);
+});
+
 test('a key that expires soon is told by /readyz and the metrics', async () => {
   const { key } = await scratchKey({ lifetime: 20 * 86_400_000 });
   const server = await TestServer.start({ signing: { key } });
