@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Catalog } from '../../../src/catalog/catalog.ts';
+import type { PublishOutcome } from '../../../src/catalog/products/publish.ts';
 import { HeadwaterError, messageOf } from '../../../src/errors.ts';
 import type { VersionDraft } from '../../../src/model/versions.ts';
 import { draft, scratchCatalog, sha256 } from '../../support/catalog.ts';
+import { PublishModel } from './publish-model.ts';
 
 /** One publish of few products, so that they meet. */
 const publication = fc.record({
@@ -14,18 +16,21 @@ const publication = fc.record({
   title: fc.constantFrom('Bookworm', 'Trixie', 'Forky'),
   aliases: fc.uniqueArray(fc.constantFrom('stable', 'testing'), { maxLength: 1 }),
   implied: fc.uniqueArray(fc.constantFrom('stable', 'newest'), { maxLength: 2 }),
-  isOther: fc.oneof({ weight: 6, arbitrary: fc.constant(false) }, fc.constant(true)),
-  isDerived: fc.oneof({ weight: 6, arbitrary: fc.constant(false) }, fc.constant(true)),
+  /** Which files it has: those of its serial, others, or the same ones under each serial. */
+  files: fc.constantFrom('own', 'own', 'own', 'other', 'shared', 'shared'),
+  isDerived: fc.oneof({ weight: 3, arbitrary: fc.constant(false) }, fc.constant(true)),
   isStored: fc.oneof({ weight: 8, arbitrary: fc.constant(true) }, fc.constant(false)),
 });
 type Publication = typeof publication extends fc.Arbitrary<infer Value> ? Value : never;
 
 function draftOf(publication: Publication): VersionDraft {
-  const { os, serial, owner, stream, title, aliases, implied, isOther, isDerived } = publication;
+  const { os, serial, owner, stream, title, aliases, implied, files, isDerived } = publication;
   const made = draft({ os, serial, owner, stream, aliases, implied });
-  const items = isOther
-    ? made.items.map((item) => ({ ...item, digest: sha256(`other ${item.digest}`) }))
-    : made.items;
+  const mark = files === 'shared' ? '' : serial;
+  const items = made.items.map((item) => ({
+    ...item,
+    digest: sha256(`${os} ${mark} ${files} ${item.type}`),
+  }));
   return {
     ...made,
     items,
@@ -34,13 +39,20 @@ function draftOf(publication: Publication): VersionDraft {
   };
 }
 
-async function publish(catalog: Catalog, one: Publication): Promise<unknown> {
+async function publish(catalog: Catalog, one: Publication): Promise<PublishOutcome | string> {
   const assertStored = () =>
     one.isStored ? Promise.resolve() : Promise.reject(new HeadwaterError('unavailable', 'not there'));
   const now = new Date('2026-02-01T00:00:00Z');
   return await catalog.versions
     .publish(draftOf(one), assertStored, { now })
     .catch((error: unknown) => messageOf(error));
+}
+
+/** An outcome as the model has it: without the reasons of a refusal. */
+function summary(outcome: PublishOutcome | string): unknown {
+  if (typeof outcome === 'string') return 'refused';
+  const { withheldAliases, ...rest } = outcome;
+  return { ...rest, withheld: withheldAliases.map(({ alias }) => alias) };
 }
 
 /** What is in a catalog, but for what only says when it came in. */
@@ -70,12 +82,17 @@ test('versions that are published at the same moment are what they are when they
       }),
       async ({ removed, present, meeting }) => {
         const [together, single] = [await scratchCatalog(), await scratchCatalog()];
+        const model = new PublishModel();
         for (const catalog of [together, single]) {
           for (const one of removed) await publish(catalog, one);
           await removeAll(catalog);
           for (const one of present) await publish(catalog, one);
         }
+        for (const one of removed) model.publish(one);
+        model.removeAll();
+        for (const one of present) model.publish(one);
         const outcomes = await Promise.all(meeting.map((one) => publish(together, one)));
+        expect(outcomes.map(summary)).toEqual(meeting.map((one) => model.publish(one)));
         const expected = [];
         for (const one of meeting) expected.push(await publish(single, one));
         expect(outcomes).toEqual(expected);

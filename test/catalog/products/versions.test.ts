@@ -35,6 +35,22 @@ test('the same serial with the same files changes nothing', async () => {
   expect(await catalog.products.find({ stream: 'images', name })).toEqual(before);
 });
 
+test('a serial that nobody gave is that of a version with the same files, or else the next free minute', async () => {
+  const catalog = await scratchCatalog();
+  await catalog.versions.publish(draft(), stored);
+  const again = { ...draft({ serial: '20260105_0000' }), items: draft().items, serialIsDerived: true };
+  expect(await catalog.versions.publish(again, stored)).toMatchObject({
+    outcome: 'unchanged',
+    serial: '20260101_0000',
+  });
+  const items = draft().items.map((item) => ({ ...item, digest: sha256(item.digest) }));
+  const other = { ...draft(), items, serialIsDerived: true };
+  expect(await catalog.versions.publish(other, stored)).toMatchObject({
+    outcome: 'created',
+    serial: '20260101_0001',
+  });
+});
+
 test('the same serial with other files is a conflict and changes nothing', async () => {
   const catalog = await scratchCatalog();
   await catalog.versions.publish(draft(), stored);
