@@ -103,14 +103,14 @@ export class Storage {
     const matches = 'after' in which ? sql`digest > ${which.after}` : sql`digest = ${which.digest}`;
     const { rows } = await sql<{ digest: string; size: number }>`
       select digest, max(size) as size from (
-        select * from (select digest, size from blobs where ${matches} order by digest limit ${limit})
+        select * from (select digest, size from blobs where ${matches} order by digest limit ${limit}) as known
         union all
         select * from (
           select digest, max(size) as size from items where ${matches}
           and not exists (select 1 from sources where sources.digest = items.digest)
           group by digest order by digest limit ${limit}
-        )
-      ) group by digest order by digest limit ${limit}
+        ) as named
+      ) as held group by digest order by digest limit ${limit}
     `.execute(this.#database.reads);
     return rows;
   }
