@@ -112,14 +112,14 @@ test('older signed documents of a Headwater are refused', async () => {
   await replaying.remember();
   const remembered = Date.now();
   const parts = await mirrorServices();
-  // Signatures tell seconds.
+  // Dates and signatures tell seconds.
   await expect.poll(() => Math.floor(Date.now() / 1000)).toBeGreaterThan(Math.floor(remembered / 1000));
   await publishImage(server, 'alpine');
   expect(await runMirror(mirror, parts, manual)).toMatchObject({ outcome: 'success' });
   replaying.replays = true;
   const refused = await runMirror(mirror, parts, manual);
   expect(refused.outcome).toBe('failed');
-  expect(String(refused.error)).toMatch(/older than the one that was accepted: signed/);
+  expect(String(refused.error)).toMatch(/older than the one that was accepted: updated/);
   expect(await held(parts)).toHaveLength(2);
   replaying.replays = false;
   expect((await runMirror(mirror, parts, manual)).outcome).not.toBe('failed');
