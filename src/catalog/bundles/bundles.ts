@@ -1,6 +1,7 @@
-import type { Selectable } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import { HeadwaterError } from '../../errors.ts';
 import type { Database } from '../database/database.ts';
+import { insertRows } from '../database/json-rows.ts';
 import type { Tables } from '../database/tables.ts';
 
 /** A bundle that was written, or is being written. */
@@ -31,9 +32,6 @@ export type NewBundle = Omit<WrittenBundle, 'finishedAt'> & {
   /** The digests of the blobs that it carries, in hexadecimal. */
   carried: readonly string[];
 };
-
-/** Rows that one statement takes: SQLite allows 32766 values. */
-const batchSize = 5000;
 
 /** The ledger of bundles: what was written for which site. */
 export class Bundles {
@@ -81,12 +79,8 @@ export class Bundles {
         })
         .execute();
       const rows = bundle.carried.map((digest) => ({ site: to, sequence, digest }));
-      for (let at = 0; at < rows.length; at += batchSize) {
-        await change.db
-          .insertInto('bundle_blobs')
-          .values(rows.slice(at, at + batchSize))
-          .execute();
-      }
+      const columns = { site: 'text', sequence: 'bigint', digest: 'text' } as const;
+      await sql`${insertRows('bundle_blobs', columns, rows)}`.execute(change.db);
       await change.audit({
         action: 'bundle.create',
         subject: to,

@@ -88,6 +88,7 @@ export class ApiClient {
   async json<Body>(options: ApiRequest): Promise<Body> {
     const response = await this.send(options);
     if (response.status >= 300) throw responseError(this.server, response);
+    // What a Headwater server sends to its own client is not checked: a later version may add fields.
     if (response.text === '') return undefined as Body;
     try {
       return JSON.parse(response.text) as Body;

@@ -226,11 +226,7 @@ export class Downloader {
   }
 
   /** Waits before the next attempt. @throws the failure when it is permanent, or no attempt is left */
-  async #waitOrGiveUp(
-    tries: number,
-    failure: HeadwaterError,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
+  async #waitOrGiveUp(tries: number, failure: HeadwaterError, signal?: AbortSignal): Promise<void> {
     if (failure.kind !== 'unavailable' || tries >= this.#backoff.attempts) throw failure;
     this.#options.onRetry?.(failure.message);
     const wanted = failure instanceof TransientRefusal ? failure.after : undefined;

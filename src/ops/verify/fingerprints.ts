@@ -118,11 +118,11 @@ async function readMetadata(
 }
 
 async function* counted(
-  bytes: AsyncIterable<unknown>,
+  bytes: AsyncIterable<Uint8Array>,
   onBytes: (done: number) => void,
 ): AsyncGenerator<Uint8Array> {
   let done = 0;
-  for await (const chunk of bytes as AsyncIterable<Uint8Array>) {
+  for await (const chunk of bytes) {
     yield chunk;
     done += chunk.length;
     onBytes(done);
