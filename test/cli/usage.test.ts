@@ -90,7 +90,7 @@ describe('config check', () => {
       HEADWATER_LISTEN_PORT: '2',
     });
     expect(code).toBe(0);
-    expect(stderr).toBe('headwater.yaml is valid.\n');
+    expect(stderr).toBe('headwater.yaml is valid.\nThe documents are not signed.\n');
     expect(stdout).toContain('\n  port: 2\n');
     expect(stdout).toContain('\n  level: debug\n');
     const json = await run('config check --json');

@@ -31,17 +31,21 @@ test('two servers over one catalog each fetch for their own clients, and the fil
     const bytes = Buffer.from(await response.arrayBuffer());
     return { status: response.status, digest: hash('sha256', bytes) };
   };
+  const metadata = path.replace('rootfs.squashfs', 'lxd.tar.xz');
   upstream.takeRequests();
   // Slow enough for both to fetch at the same time.
   upstream.pace = 1500;
   const whole = { status: 200, digest: upstream.digestOf(path) };
   expect(await Promise.all(servers.map(get))).toEqual([whole, whole]);
-  expect(upstream.takeRequests()).toEqual([`GET ${path} 200`, `GET ${path} 200`]);
+  // Each server also fetches the metadata, to check the fingerprint of the image.
+  const fetched = [metadata, metadata, path, path].map((name) => `GET ${name} 200`);
+  expect(upstream.takeRequests().sort()).toEqual(fetched);
 
   // Later requests are answered from the store, by either server.
   expect(await Promise.all(servers.map(get))).toEqual([whole, whole]);
   expect(upstream.takeRequests()).toEqual([]);
-  expect([...(await parts.catalog.blobs.digests())]).toEqual([upstream.digestOf(path)]);
+  const stored = [metadata, path].map((name) => upstream.digestOf(name));
+  expect([...(await parts.catalog.blobs.digests())].sort()).toEqual(stored.sort());
   expect(await held(parts)).toEqual([`${product}@20260101_0000`]);
   await expect.poll(() => readdir(join(dataDir, 'downloads/on-demand'))).toEqual([]);
 });
