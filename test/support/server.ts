@@ -30,10 +30,21 @@ export class TestServer {
     mirrors: MirrorDefinition[] = [],
     env: Record<string, string> = {},
   ): Promise<TestServer> {
+    const dataDir = overrides.dataDir ?? (await scratchDirectory());
+    const self = await TestServer.open({ ...overrides, dataDir }, mirrors, env);
+    onTestFinished(() => self.close());
+    return self;
+  }
+
+  /** Starts one in a directory, which ends when it is told to: for the tests of a file that share it. */
+  static async open(
+    overrides: Overrides & { dataDir: string },
+    mirrors: MirrorDefinition[] = [],
+    env: Record<string, string> = {},
+  ): Promise<TestServer> {
     const config = loadConfig({
       env,
       overrides: {
-        dataDir: await scratchDirectory(),
         listen: { address: '127.0.0.1', port: 0 },
         log: { level: 'silent' },
         shutdownTimeout: '1s',
@@ -43,13 +54,13 @@ export class TestServer {
     const server = await startServer(config, { mirrors });
     const workspace = asTestActor(await openWorkspace(config));
     const agent = new Agent({ connect: { rejectUnauthorized: false } });
-    const self = new TestServer(config, server, workspace, agent);
-    onTestFinished(async () => {
-      await agent.destroy();
-      await server.close();
-      await workspace.close();
-    });
-    return self;
+    return new TestServer(config, server, workspace, agent);
+  }
+
+  async close(): Promise<void> {
+    await this.agent.destroy();
+    await this.server.close();
+    await this.workspace.close();
   }
 
   url(path: string, scheme: 'http' | 'https' = 'https'): string {
