@@ -4,7 +4,7 @@ import { cp, mkdir, mkdtemp, open, readdir, readFile, rm, stat, truncate, writeF
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import type { Manifest } from '../../../../src/bundle/format/manifest-schema.ts';
 import { attempt, run } from '../../../support/command.ts';
 import { mountMemory } from '../../../support/mount.ts';
@@ -57,15 +57,24 @@ async function damage(path: string, position: number): Promise<void> {
   await file.close();
 }
 
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'headwater-bundle-'));
+/** A data directory with a key and a small image, which each test gets a copy of. */
+let prepared: string;
+
+beforeAll(async () => {
+  prepared = await mkdtemp(join(tmpdir(), 'headwater-bundle-'));
+  directory = prepared;
   await mkdir(at('out'));
   await writeFile(at('headwater.yaml'), 'site: hq\n');
   await run(process.execPath, [program, 'key', 'create'], { cwd: directory });
   await run('sh', ['-c', '"$0" "$1" key export > hq.gpg', process.execPath, program], { cwd: directory });
   await publish('small', 100_000);
 });
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'headwater-bundle-'));
+  await cp(prepared, directory, { recursive: true });
+});
 afterEach(() => rm(directory, { recursive: true }));
+afterAll(() => rm(prepared, { recursive: true }));
 
 test('the size is known to the byte before anything is written', async () => {
   await publish('large', 7 * mebibyte);
