@@ -28,7 +28,8 @@ export class SigningKey {
     demand('gpg');
     // gpg's agent has its socket in there, whose path must be short.
     const key = new SigningKey(await mkdtemp(join(tmpdir(), 'hw-gpg-')), name);
-    const time = options.made === undefined ? [] : ['--faked-system-time', `${options.made}T000000`];
+    // The exclamation mark stops the clock: gpg may take more than a second.
+    const time = options.made === undefined ? [] : ['--faked-system-time', `${options.made}T000000!`];
     await key.#gpg(
       ...time,
       '--quick-generate-key',
@@ -48,7 +49,7 @@ export class SigningKey {
    * @param options.expires when the signature expires, as gpg takes it
    */
   async clearSign(text: string, options: { at?: string; expires?: string } = {}): Promise<string> {
-    const time = options.at === undefined ? [] : ['--faked-system-time', `${options.at}T000000`];
+    const time = options.at === undefined ? [] : ['--faked-system-time', `${options.at}T000000!`];
     const expiry = options.expires === undefined ? [] : ['--default-sig-expire', options.expires];
     return (await this.#sign(text, ...time, ...expiry, '--clearsign')).toString();
   }
