@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdir, rename, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BlobStore } from '../../blobs/blob-store.ts';
@@ -14,7 +15,6 @@ import { bundleName, identityOf, parseManifest, renderManifest, volumeName } fro
 import type { Manifest } from '../format/manifest-schema.ts';
 import type { BlobMember } from '../format/members.ts';
 import { PassingBlobs } from '../format/passing-blobs.ts';
-import { readVolume } from '../format/read-volume.ts';
 import { renderSums } from '../format/sums.ts';
 import { packManifest, volumeBytes, volumeSize } from '../format/volume-bytes.ts';
 import { signatureRoom } from './plan.ts';
@@ -95,15 +95,15 @@ export async function writeBundle(
   let reused = 0;
   for (let volume = 1; volume <= manifest.volumes.count; volume++) {
     const content = contentOf(manifest, head, volume);
-    if (!isWanted(volume)) {
+    const file = volumeName(name, volume);
+    const path = join(directory, file);
+    const source = () => volumeBytes(content, blobs, (member) => readPart(services.store, member));
+    const finished = await sumOfFinished(path, volumeSize(content), source);
+    if (finished !== undefined && isWanted(volume)) reused += 1;
+    if (finished === undefined && !isWanted(volume)) {
       await passCutBlobs(content.members, blobs, services.store);
       continue;
     }
-    const file = volumeName(name, volume);
-    const path = join(directory, file);
-    const finished = await sumOfFinished(path, { ...content, manifest: bytes, signature }, blobs);
-    if (finished !== undefined) reused += 1;
-    const source = () => volumeBytes(content, blobs, (member) => readPart(services.store, member));
     sums.set(file, finished ?? (await writeVolume(path, source(), options.onBytes)));
   }
   await writeSmallFiles(directory, { bytes, signature, sums }, services);
@@ -143,16 +143,17 @@ async function openDirectory(directory: string, manifest: Buffer): Promise<void>
     await mkdir(directory, { recursive: true });
     const path = join(directory, bundleFiles.manifest);
     const entries = await entriesOf(directory);
-    if (entries.length === 0) await writeWhole(path, manifest);
-    else if (!(await isSame(path, manifest))) {
+    const partial = entries.filter(({ name }) => name.endsWith('.partial'));
+    // A process that was killed at once may have left nothing else.
+    const isNew = partial.length === entries.length;
+    if (!isNew && !(await isSame(path, manifest))) {
       throw new HeadwaterError(
         'conflict',
         `${directory}: contains another bundle or other files: choose another directory, or remove it`,
       );
     }
-    for (const { name } of entries) {
-      if (name.endsWith('.partial')) await removeFile(join(directory, name));
-    }
+    for (const { name } of partial) await removeFile(join(directory, name));
+    if (isNew) await writeWhole(path, manifest);
   } catch (error) {
     throw fileError(error, { path: directory, doing: 'create', isInput: true });
   }
@@ -166,16 +167,25 @@ async function isSame(path: string, bytes: Buffer): Promise<boolean> {
   return Buffer.concat(parts).equals(bytes);
 }
 
-/** @returns the SHA-256 of a volume that is whole; undefined when it must be written */
+/**
+ * Compares a volume on the medium with what it must have. Its own bytes do not tell: a piece of a blob has no digest.
+ * @returns its SHA-256; undefined when it must be written
+ */
 async function sumOfFinished(
   path: string,
-  expected: Parameters<typeof readVolume>[1],
-  blobs: PassingBlobs,
+  size: number,
+  source: () => AsyncIterable<Uint8Array>,
 ): Promise<string | undefined> {
   const found = await statOf(path);
-  if (found?.isFile() !== true || found.size !== volumeSize(expected)) return undefined;
-  const { problems, sha256 } = await readVolume((await openFile(path)).bytes, expected, blobs);
-  return problems.length === 0 ? sha256 : undefined;
+  if (found?.isFile() !== true || found.size !== size) return undefined;
+  const [expected, actual] = [await sha256Of(source()), await sha256Of((await openFile(path)).bytes)];
+  return actual === expected ? actual : undefined;
+}
+
+async function sha256Of(source: AsyncIterable<Uint8Array>): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of source) hash.update(chunk);
+  return hash.digest('hex');
 }
 
 async function readPart(

@@ -41,7 +41,9 @@ export class PassingBlobs {
   #begin({ blob, offset }: BlobMember): Hash | undefined {
     if (offset === 0) return createHash('sha256');
     const cut = this.#cut.get(blob.digest);
+    // A piece that passes once more leaves the hash to the piece behind it.
+    if (cut?.end !== offset) return undefined;
     this.#cut.delete(blob.digest);
-    return cut?.end === offset ? cut.hash : undefined;
+    return cut.hash;
   }
 }

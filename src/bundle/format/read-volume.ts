@@ -113,7 +113,7 @@ async function compareHead(
     tell(error.message);
     if (reader.position === blockSize) await reader.take(size);
   }
-  await reader.take(paddingOf(size));
+  await comparePadding(reader, { name: manifestMember, size }, tell);
   await compareSmall(reader, { name: signatureMember, bytes: signature, mtime }, tell);
 }
 

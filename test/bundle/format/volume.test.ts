@@ -112,6 +112,8 @@ test('a changed byte is found, and costs one blob at most', async () => {
       const damaged = volumes.map((bytes) => Buffer.from(bytes));
       const bytes = damaged[volume % damaged.length] ?? Buffer.alloc(0);
       const place = at % bytes.length;
+      // The time and the system in the header of gzip (RFC 1952, section 2.3.1) change nothing that is read.
+      fc.pre(place < 512 + 4 || place >= 512 + 10);
       bytes.writeUInt8((bytes.readUInt8(place) + change) % 256, place);
       const { problems, lost } = await read(damaged);
       expect(problems.flat()).not.toEqual([]);

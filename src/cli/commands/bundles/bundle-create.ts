@@ -107,7 +107,8 @@ async function write(
       );
     }
   }
-  await services.catalog.bundles.finish(bundle.to, bundle.sequence);
+  // Some volumes of a bundle that was never finished do not make it whole.
+  if (volumes === undefined) await services.catalog.bundles.finish(bundle.to, bundle.sequence);
   return created;
 }
 

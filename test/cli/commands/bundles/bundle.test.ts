@@ -144,6 +144,13 @@ test('a bundle is written once more with the same bytes, whole or one volume', a
   await create('--again', '1', '--volume', '2', 'part');
   const [, second] = [...volumes];
   expect([...(await volumesOf(at('part/vault-7-0001')))]).toEqual([second]);
+  // A volume that is replaced on the medium stands in SHA256SUMS with the others.
+  await damage(at('out/vault-7-0001/vault-7-0001.0002.tar'), mebibyte);
+  await create('--again', '1', '--volume', '2', 'out');
+  expect(await volumesOf(at('out/vault-7-0001'))).toEqual(volumes);
+  await run('sha256sum', ['--check', '--strict', 'SHA256SUMS'], { cwd: at('out/vault-7-0001') });
+  const sums = await readFile(at('out/vault-7-0001/SHA256SUMS'), 'utf8');
+  for (const name of volumes.keys()) expect(sums).toContain(name);
   const missing = await bundle('create', '--to', 'vault-7', '--again', '9', 'part');
   expect(missing).toMatchObject({ code: 4, stderr: expect.stringContaining('no bundle 9 was written') });
 });
@@ -172,6 +179,20 @@ test('a command that was killed continues, and writes the same bytes', async () 
   await create('--again', '1', 'again');
   expect(await volumesOf(at('again/vault-7-0001'))).toEqual(await volumesOf(at('out/vault-7-0001')));
   expect((await bundle('verify', 'out/vault-7-0001', '--keyring', 'hq.gpg')).code).toBe(0);
+});
+
+test('some volumes of a bundle that was interrupted do not count as the bundle', async () => {
+  await publish('large', 7 * mebibyte);
+  const blocked = at('blocked');
+  await mkdir(join(blocked, 'vault-7-0001'), { recursive: true });
+  await writeFile(join(blocked, 'vault-7-0001/notes.txt'), 'mine');
+  const failed = await bundle('create', '--to', 'vault-7', '--volume-size', '3MiB', blocked);
+  expect(failed.code).toBe(5);
+  await create('--again', '1', '--volume', '1', 'out');
+  const { stdout } = await bundle('list');
+  expect(stdout).toContain('unfinished');
+  await create('--again', '1', 'out');
+  expect((await bundle('list')).stdout).not.toContain('unfinished');
 });
 
 test('a damaged and a missing volume are named, with the command that brings them', async () => {
@@ -222,6 +243,13 @@ test('a flipped byte in the store is not exported, and the blob is named', async
   expect(code).toBe(3);
   expect(stderr).toContain(`blob sha256:${digest}: the store has other bytes`);
   expect((await readdir(at('out/vault-8-0001'))).filter((name) => name.endsWith('.tar'))).toEqual([]);
+});
+
+test('a process that was killed before it wrote the manifest is no obstacle', async () => {
+  await mkdir(at('out/vault-7-0001'));
+  await writeFile(at('out/vault-7-0001/bundle.json.partial'), '{');
+  await create('out');
+  expect((await bundle('verify', 'out/vault-7-0001', '--keyring', 'hq.gpg')).code).toBe(0);
 });
 
 test('a truncated volume is written again, and a directory with other files is refused', async () => {
