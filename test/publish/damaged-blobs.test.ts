@@ -100,7 +100,7 @@ test('the API reads what it has before it says so, and takes the right bytes', a
   expect(await put()).toBe(201);
   expect(await isRight()).toBe(true);
   expect(await head()).toBe(200);
-  // Found right some moments ago, it is not read again; whoever sends it again mends it all the same.
+  // A blob that was right a moment ago is not read again. An upload of its bytes still repairs it.
   await damage(server.config.dataDir, digestOf(body));
   expect(await put()).toBe(200);
   expect(await isRight()).toBe(true);

@@ -140,7 +140,7 @@ export class Documents {
     return assemble([await gzipSegment(render(updated))]);
   }
 
-  /** @param before the time of the document before: where the catalog cannot record another one, it goes on from there */
+  /** @param before the time of the previous document, which is kept if the catalog cannot record another one */
   #timeOf(document: string, revision: number, before: Date | undefined): TimeOf {
     return async (content) => {
       try {

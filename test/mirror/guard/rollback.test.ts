@@ -200,7 +200,7 @@ test('what was followed is still compared with after a change of the definition,
   const renamed = definition(upstream.url, { name: 'other' });
   expect((await runOnce(renamed, parts)).report.errorKind).toBe('conflict');
   expect(await shown(parts)).toEqual(newest);
-  // Its versions are gone by an administrator's word: it begins anew.
+  // An administrator dropped the versions of the mirror, so any document is accepted.
   await dropMirror('other', parts, testActor);
   expect((await runOnce(renamed, parts)).outcome).toBe('success');
 });

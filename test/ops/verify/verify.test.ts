@@ -131,7 +131,7 @@ describe('blobs', () => {
     expect(await verify({ read: true })).toMatchObject({ lost: [] });
   });
 
-  test('of a mirror are fetched again: a run with --force, or when somebody asks on demand', async () => {
+  test('of a mirror are fetched again by a run with --force, or on the next request if the mirror is on demand', async () => {
     const upstream = await TestUpstream.start();
     await upstream.offer('debian:bookworm:amd64:default', '20260101_0000', { size: 400_000 });
     for (const mode of ['scheduled', 'on-demand'] as const) {

@@ -5,7 +5,7 @@ import { onTestFinished } from 'vitest';
 import { type ImageBytes, multipart } from '../../support/push-images.ts';
 import type { RegistryAnswer, RegistryClient } from '../../support/registry-client.ts';
 
-/** What a daemon answers with, as far as it gives an image to whoever knows the secret. */
+/** The answer of a daemon to a request for an image with the right secret. */
 export class FakeDaemon {
   readonly requests: string[] = [];
   readonly certificate: string;
