@@ -13,9 +13,14 @@ const nobody = 65_534;
 
 /** Tries every operation on a blob whose directory may not be entered, and prints the errors. */
 const program = `
-const [path, root, digest, directory, bytes] = process.argv.slice(1);
+const [path, root, digest, directory, bytes, user] = process.argv.slice(1);
 const { chmod } = await import('node:fs/promises');
 const { DirectoryStore } = await import(path);
+if (process.getuid() === 0) {
+  process.setgroups([]);
+  process.setgid(Number(user));
+  process.setuid(Number(user));
+}
 const store = new DirectoryStore(root);
 await store.open();
 const source = async function* () {
@@ -41,13 +46,15 @@ errors.after = (await store.stat(digest)).size;
 console.log(JSON.stringify(errors));
 `;
 
-/** Runs the program as an unprivileged user: root may enter every directory. */
+/**
+ * Runs the program, which goes on as an unprivileged user: root may enter every directory. It
+ * changes the user itself once its modules are loaded, since Node.js and the modules may lie where
+ * that user cannot read them.
+ */
 async function runUnprivileged(args: string[]): Promise<unknown> {
-  const isRoot = process.getuid?.() === 0;
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', program, ...args], {
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program, ...args, String(nobody)], {
     stdio: ['ignore', 'pipe', 'inherit'],
     cwd: '/',
-    ...(isRoot ? { uid: nobody, gid: nobody } : {}),
   });
   return JSON.parse(await text(child.stdout));
 }
