@@ -1,21 +1,23 @@
 import type { Migration } from 'kysely';
-import { initial } from './0001-initial.ts';
-import { mirrors } from './0002-mirrors.ts';
-import { sources } from './0003-sources.ts';
-import { clients } from './0010-clients.ts';
-import { pushed } from './0011-pushed.ts';
-import { updateSources } from './0012-update-sources.ts';
-import { storage } from './0020-storage.ts';
-import { blobUploads } from './0030-blob-uploads.ts';
-import { upstreamNames } from './0050-upstream-names.ts';
-import { publishedBy } from './0060-published-by.ts';
-import { productsOfStreams } from './0070-products-of-streams.ts';
-import { acceptedDocuments } from './0080-accepted-documents.ts';
-import { computedFingerprints } from './0090-computed-fingerprints.ts';
-import { bundles } from './0100-bundles.ts';
-import { documentTimes } from './0101-document-times.ts';
+import { initial } from './v0.1/0001-initial.ts';
+import { mirrors } from './v0.1/0002-mirrors.ts';
+import { sources } from './v0.1/0003-sources.ts';
+import { clients } from './v0.1/0010-clients.ts';
+import { pushed } from './v0.1/0011-pushed.ts';
+import { updateSources } from './v0.1/0012-update-sources.ts';
+import { storage } from './v0.2/0020-storage.ts';
+import { blobUploads } from './v0.2/0030-blob-uploads.ts';
+import { upstreamNames } from './v0.2/0050-upstream-names.ts';
+import { publishedBy } from './v0.2/0060-published-by.ts';
+import { productsOfStreams } from './v0.2/0070-products-of-streams.ts';
+import { acceptedDocuments } from './v0.2/0080-accepted-documents.ts';
+import { computedFingerprints } from './v0.2/0090-computed-fingerprints.ts';
+import { bundles } from './v0.2/0100-bundles.ts';
+import { documentTimes } from './v0.2/0101-document-times.ts';
 
-/** Every change of the schema, in order. A released one is never edited: a new one follows it. */
+/**
+ * Every change of the schema, in order, in a folder for each release. A released one is never edited: a new one follows it.
+ */
 export const migrations: Record<string, Migration> = {
   '0001_initial': { up: initial },
   '0002_mirrors': { up: mirrors },

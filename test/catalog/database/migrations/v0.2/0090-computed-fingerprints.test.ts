@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { Kysely, Migrator, SqliteDialect } from 'kysely';
 import { expect, test } from 'vitest';
-import { migrations } from '../../../../src/catalog/database/migrations/migrations.ts';
-import { openCatalog, scratchDirectory } from '../../../support/catalog.ts';
+import { migrations } from '../../../../../src/catalog/database/migrations/migrations.ts';
+import { openCatalog, scratchDirectory } from '../../../../support/catalog.ts';
 
 test('a catalog of which fingerprints may come from documents believes none of them', async () => {
   const file = join(await scratchDirectory(), 'catalog.db');

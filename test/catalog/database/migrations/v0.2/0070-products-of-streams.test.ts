@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { Kysely, Migrator, SqliteDialect } from 'kysely';
 import { expect, test } from 'vitest';
-import { migrations } from '../../../../src/catalog/database/migrations/migrations.ts';
-import { draft, openCatalog, scratchDirectory, stored } from '../../../support/catalog.ts';
+import { migrations } from '../../../../../src/catalog/database/migrations/migrations.ts';
+import { draft, openCatalog, scratchDirectory, stored } from '../../../../support/catalog.ts';
 
 /** A catalog file as it was before the same product could be in several streams, filled by `statements`. */
 async function oldCatalog(statements: string): Promise<string> {
