@@ -101,6 +101,7 @@ module.exports = {
     owner(
       'zod',
       'bundle/format/',
+      'bundle/receipt/',
       'catalog/',
       'config/',
       'http/',

@@ -1,5 +1,6 @@
 import { Audit } from './audit.ts';
 import { Bundles } from './bundles/bundles.ts';
+import { Receipts } from './bundles/receipts.ts';
 import type { Actor } from './database/audit-record.ts';
 import { type ChangeFeed, Changes, PolledFeed } from './database/change-feed.ts';
 import { Database, type OnCommitted } from './database/database.ts';
@@ -42,6 +43,7 @@ export class Catalog {
   readonly documentTimes: DocumentTimes;
   readonly streams: Streams;
   readonly bundles: Bundles;
+  readonly receipts: Receipts;
   readonly #database: Database;
 
   private constructor(database: Database) {
@@ -65,6 +67,7 @@ export class Catalog {
     this.documentTimes = new DocumentTimes(database);
     this.streams = new Streams(database);
     this.bundles = new Bundles(database);
+    this.receipts = new Receipts(database);
   }
 
   /**

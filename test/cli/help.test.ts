@@ -45,6 +45,7 @@ describe('help', () => {
       'bundle create',
       'bundle inspect',
       'bundle verify',
+      'bundle acknowledge',
       'bundle list',
       'list',
       'show',

@@ -5,6 +5,7 @@ import { onTestFinished } from 'vitest';
 import { createKey, type KeyRequest } from '../../src/keys/create-key.ts';
 import { writeKeyFile } from '../../src/keys/key-file.ts';
 import { fingerprintOf, publish } from '../../src/keys/key-ring.ts';
+import { KeySigner } from '../../src/keys/signer.ts';
 import { scratchDirectory } from './catalog.ts';
 import { attempt, type CommandResult } from './command.ts';
 
@@ -62,4 +63,16 @@ export async function gpgHome(): Promise<string> {
     await rm(home, { recursive: true, force: true });
   });
   return home;
+}
+
+/** A key of another site: signs texts as that site would. */
+export async function scratchSite(): Promise<{
+  keyring: string;
+  clearSign: (text: string) => Promise<string>;
+}> {
+  const { key } = await createKey({ name: 'Headwater test', rsa: false }, new Date());
+  const keyring = join(await scratchDirectory(), 'site.gpg');
+  await writeFile(keyring, (await publish([key])).binary);
+  const signer = await KeySigner.open(key, undefined);
+  return { keyring, clearSign: async (text) => await signer.clear(text) };
 }

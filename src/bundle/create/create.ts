@@ -56,7 +56,7 @@ export async function beginBundle(
   };
   const carried = manifest.carried.map(({ digest }) => parseDigest(digest));
   await catalog.bundles.begin({ ...bundle, carried });
-  return { ...bundle, finishedAt: undefined };
+  return { ...bundle, finishedAt: undefined, acknowledgedAt: undefined };
 }
 
 /**

@@ -17,6 +17,8 @@ export interface LedgerEntry {
   volumeCount: number;
   /** Undefined while it is being written. */
   finishedAt: Date | undefined;
+  /** When a receipt of the site was taken that names it or a later one. */
+  acknowledgedAt: Date | undefined;
 }
 
 /** A bundle with what is needed to write it once more. */
@@ -28,7 +30,7 @@ export interface WrittenBundle extends LedgerEntry {
 }
 
 /** A bundle that begins to be written. */
-export type NewBundle = Omit<WrittenBundle, 'finishedAt'> & {
+export type NewBundle = Omit<WrittenBundle, 'finishedAt' | 'acknowledgedAt'> & {
   /** The digests of the blobs that it carries, in hexadecimal. */
   carried: readonly string[];
 };
@@ -75,7 +77,7 @@ export class Bundles {
           ...{ site: to, sequence, identity: bundle.identity, label: bundle.label, bytes: bundle.bytes },
           ...{ manifest: bundle.manifest, signature: bundle.signature, volume_count: bundle.volumeCount },
           created_at: bundle.createdAt.getTime(),
-          finished_at: null,
+          ...{ finished_at: null, acknowledged_at: null },
         })
         .execute();
       const rows = bundle.carried.map((digest) => ({ site: to, sequence, digest }));
@@ -106,7 +108,8 @@ export class Bundles {
   async list(to?: string): Promise<LedgerEntry[]> {
     const rows = await this.#database.reads
       .selectFrom('bundles')
-      .select(['site', 'sequence', 'identity', 'created_at', 'label', 'bytes', 'volume_count', 'finished_at'])
+      .select(['site', 'sequence', 'identity', 'label', 'bytes', 'volume_count'])
+      .select(['created_at', 'finished_at', 'acknowledged_at'])
       .$if(to !== undefined, (select) => select.where('site', '=', to ?? ''))
       .orderBy('site')
       .orderBy('sequence')
@@ -129,10 +132,14 @@ export class Bundles {
 
   /**
    * The blobs that finished bundles carried to a site, with the newest bundle that did.
-   * @param upTo only bundles up to this sequence
+   * @param options.upTo only bundles up to this sequence
+   * @param options.after only bundles after this sequence
    * @returns sequences by digest
    */
-  async carried(to: string, upTo = Number.MAX_SAFE_INTEGER): Promise<Map<string, number>> {
+  async carried(
+    to: string,
+    { upTo = Number.MAX_SAFE_INTEGER, after = 0 }: { upTo?: number; after?: number } = {},
+  ): Promise<Map<string, number>> {
     const rows = await this.#database.reads
       .selectFrom('bundle_blobs')
       .innerJoin('bundles', (join) =>
@@ -143,6 +150,7 @@ export class Bundles {
       .select(['bundle_blobs.digest', 'bundle_blobs.sequence'])
       .where('bundle_blobs.site', '=', to)
       .where('bundle_blobs.sequence', '<=', upTo)
+      .where('bundle_blobs.sequence', '>', after)
       .where('bundles.finished_at', 'is not', null)
       .orderBy('bundle_blobs.sequence')
       .execute();
@@ -155,6 +163,11 @@ function toEntry(row: Omit<Selectable<Tables['bundles']>, 'manifest' | 'signatur
     ...{ to: row.site, sequence: row.sequence, identity: row.identity, label: row.label },
     ...{ bytes: row.bytes, volumeCount: row.volume_count },
     createdAt: new Date(row.created_at),
-    finishedAt: row.finished_at === null ? undefined : new Date(row.finished_at),
+    finishedAt: dateOf(row.finished_at),
+    acknowledgedAt: dateOf(row.acknowledged_at),
   };
+}
+
+function dateOf(time: number | null): Date | undefined {
+  return time === null ? undefined : new Date(time);
 }

@@ -206,7 +206,21 @@ export interface Tables {
     created_at: number;
     /** Null while it is being written. */
     finished_at: number | null;
+    /** Null until a receipt of the site names it or a later one. */
+    acknowledged_at: number | null;
   };
   /** The blobs that bundles carry. */
   bundle_blobs: { site: string; sequence: number; digest: string };
+  /** The newest receipt of each site. */
+  receipts: {
+    site: string;
+    /** 0 if the site had no bundle. */
+    sequence: number;
+    created_at: number;
+    /** Null for a short code. */
+    signed_by: string | null;
+    missing: number;
+  };
+  /** The blobs that a site had according to its newest receipt. */
+  receipt_blobs: { site: string; digest: string };
 }

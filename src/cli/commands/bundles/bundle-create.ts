@@ -31,8 +31,10 @@ export function addCreate(bundle: Command, output: Output): void {
     )
     .option(
       '--since <base>',
-      'what the site has: "sent", "nothing", or the number of a bundle (default: sent)',
+      'what the site has: "acknowledged", "sent", "nothing", or the number of a bundle (default: acknowledged if a receipt was taken, else sent)',
     )
+    .option('--receipt <file>', 'take this receipt of the site first, see "headwater bundle acknowledge"')
+    .option('--keyring <file>', 'with --receipt: public keys of the site, binary or armored')
     .option('--again <number>', 'write this bundle once more, byte by byte')
     .option('--volume <number>', 'with --again: only this volume (repeatable)', collect)
     .option('--volume-size <size>', 'the size of a volume: fat32, dvd, bd, or a size such as 2GiB', 'fat32')

@@ -12,17 +12,24 @@ const columns: Column<LedgerEntry>[] = [
   { title: 'TO', value: ({ to }) => to },
   { title: 'NUMBER', value: ({ sequence }) => String(sequence), align: 'right' },
   { title: 'CREATED', value: ({ createdAt }) => humanTime(createdAt) },
-  { title: 'STATE', value: ({ finishedAt }) => (finishedAt === undefined ? 'unfinished' : 'sent') },
+  { title: 'STATE', value: stateOf },
   { title: 'VOLUMES', value: ({ volumeCount }) => String(volumeCount), align: 'right' },
   { title: 'SIZE', value: ({ bytes }) => humanSize(bytes), align: 'right' },
   { title: 'LABEL', value: ({ label }) => label ?? '-' },
 ];
 
+function stateOf({ finishedAt, acknowledgedAt }: LedgerEntry): string {
+  if (acknowledgedAt !== undefined) return 'acknowledged';
+  return finishedAt === undefined ? 'unfinished' : 'sent';
+}
+
 export function addList(bundle: Command, output: Output): void {
   const command = bundle
     .command('list')
     .summary('list the bundles that were written')
-    .description('List the bundles that were written, with the size of the images that they carry.')
+    .description(
+      'List the bundles that were written, with the size of the images that they carry. A bundle is acknowledged if a receipt of the site names it or a later one.',
+    )
     .option('--to <site>', 'only bundles for this site')
     .action(async (options: { to?: string }) => {
       const { config } = await localConfig(command, []);

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Output } from '../../view/output.ts';
+import { addAcknowledge } from './bundle-acknowledge.ts';
 import { addCreate } from './bundle-create.ts';
 import { addList } from './bundle-list.ts';
 import { addInspect, addVerify } from './bundle-verify.ts';
@@ -14,5 +15,6 @@ export function addBundleCommand(program: Command, output: Output): void {
   addCreate(bundle, output);
   addInspect(bundle, output);
   addVerify(bundle, output);
+  addAcknowledge(bundle, output);
   addList(bundle, output);
 }

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import type { Since } from '../../../bundle/create/base.ts';
 import type { BundleServices } from '../../../bundle/create/create.ts';
 import type { Manifest } from '../../../bundle/format/manifest-schema.ts';
 import type { WrittenBundle } from '../../../catalog/bundles/bundles.ts';
@@ -9,6 +10,7 @@ import { HeadwaterError } from '../../../errors.ts';
 import { defined } from '../../../model/defined.ts';
 import { parseFilters } from '../../filters.ts';
 import { viewsOf } from '../../view/version-view.ts';
+import { openReceipt } from './open-receipt.ts';
 
 /** The options of `bundle create`. */
 export interface CreateOptions {
@@ -16,6 +18,8 @@ export interface CreateOptions {
   stream?: string[];
   select?: string[];
   since?: string;
+  receipt?: string;
+  keyring?: string;
   again?: string;
   volume?: string[];
   volumeSize: string;
@@ -47,6 +51,10 @@ export async function toWrite(
     );
   }
   if (options.volume !== undefined) throw new HeadwaterError('usage', '--volume needs --again');
+  if (options.receipt !== undefined) {
+    const { receipt, held } = await openReceipt(options.receipt, receiptOf(options), catalog);
+    await catalog.receipts.take(receipt, held);
+  }
   const { beginBundle } = await import('../../../bundle/create/create.ts');
   const manifest = await planned(catalog, config, options);
   return (await unfinished(catalog, manifest)) ?? (await beginBundle(manifest, services));
@@ -100,11 +108,28 @@ async function unfinished(catalog: Catalog, manifest: Manifest): Promise<Written
 }
 
 /** The blobs that a site has, with the numbers of the bundles that carried them. */
-async function base(catalog: Catalog, { to, since = 'sent' }: CreateOptions): Promise<Map<string, number>> {
-  if (since === 'nothing') return new Map();
-  const upTo = since === 'sent' ? undefined : numberOf('--since', since);
-  const carried = await catalog.bundles.carried(to, upTo);
-  return new Map([...carried].map(([digest, sequence]) => [`sha256:${digest}`, sequence]));
+async function base(catalog: Catalog, options: CreateOptions): Promise<Map<string, number>> {
+  const { to, receipt } = options;
+  const { blobsAtSite } = await import('../../../bundle/create/base.ts');
+  const unrecorded =
+    receipt === undefined ? undefined : await openReceipt(receipt, receiptOf(options), catalog);
+  return await blobsAtSite(catalog, to, sinceOf(options), unrecorded);
+}
+
+function sinceOf({ since }: CreateOptions): Since | undefined {
+  switch (since) {
+    case undefined:
+    case 'acknowledged':
+    case 'sent':
+    case 'nothing':
+      return since;
+    default:
+      return { upTo: numberOf('--since', since) };
+  }
+}
+
+function receiptOf({ to, keyring }: CreateOptions): { keyring: string | undefined; site: string } {
+  return { keyring, site: to };
 }
 
 async function publicStreams(catalog: Catalog, { streams }: Config): Promise<string[]> {
