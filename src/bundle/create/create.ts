@@ -16,7 +16,8 @@ import type { Manifest } from '../format/manifest-schema.ts';
 import type { BlobMember } from '../format/members.ts';
 import { PassingBlobs } from '../format/passing-blobs.ts';
 import { renderSums } from '../format/sums.ts';
-import { packManifest, volumeBytes, volumeSize } from '../format/volume-bytes.ts';
+import { volumeBytes, volumeSize } from '../format/volume-bytes.ts';
+import { partsOf, readPart } from './parts.ts';
 import { signatureRoom } from './plan.ts';
 import { readmeOf } from './readme.ts';
 import { writeVolume } from './write-volume.ts';
@@ -78,10 +79,7 @@ export async function writeBundle(
     onSize?: (bytes: number) => void;
   } = {},
 ): Promise<CreatedBundle> {
-  const bytes = Buffer.from(bundle.manifest);
-  const signature = Buffer.from(bundle.signature);
-  const manifest = parseManifest(bytes, `bundle ${bundle.sequence} for ${bundle.to}`);
-  const head = { manifest: packManifest(bytes), signature };
+  const { bytes, manifest, head } = partsOf(bundle);
   const name = bundleName(manifest);
   const directory = join(output, name);
   const isWanted = (volume: number) => options.volumes?.includes(volume) ?? true;
@@ -106,7 +104,7 @@ export async function writeBundle(
     }
     sums.set(file, finished ?? (await writeVolume(path, source(), options.onBytes)));
   }
-  await writeSmallFiles(directory, { bytes, signature, sums }, services);
+  await writeSmallFiles(directory, { bytes, signature: head.signature, sums }, services);
   return { directory, manifest, reused };
 }
 
@@ -188,23 +186,12 @@ async function sha256Of(source: AsyncIterable<Uint8Array>): Promise<string> {
   return hash.digest('hex');
 }
 
-async function readPart(
-  store: BlobStore,
-  { blob, offset, size }: BlobMember,
-): Promise<AsyncIterable<Uint8Array>> {
-  const digest = parseDigest(blob.digest);
-  if (size === 0) return emptyStream();
-  return await store.read(digest, { start: offset, end: offset + size - 1, of: blob.size });
-}
-
-async function* emptyStream(): AsyncGenerator<Uint8Array> {}
-
 async function writeSmallFiles(
   directory: string,
-  { bytes, signature, sums }: { bytes: Buffer; signature: Buffer; sums: Map<string, string> },
+  { bytes, signature, sums }: { bytes: Buffer; signature: Uint8Array; sums: Map<string, string> },
   { sign }: BundleServices,
 ): Promise<void> {
-  const small = new Map<string, Buffer>([
+  const small = new Map<string, Uint8Array>([
     [bundleFiles.manifest, bytes],
     [bundleFiles.signature, signature],
     [bundleFiles.readme, Buffer.from(readmeOf(parseManifest(bytes, directory)))],

@@ -3,9 +3,7 @@ import { type FileHandle, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileError } from '../../files/file-error.ts';
 import { removeFile, syncDirectory } from '../../files/file-system.ts';
-
-/** Bytes gathered for one write: small members and padding come in small pieces. */
-const writeSize = 1024 * 1024;
+import { gathered } from './gathered.ts';
 
 /**
  * Writes a volume, which has its final name only when all of it is on the disk.
@@ -39,25 +37,6 @@ export async function writeVolume(
     throw fileError(error, { path, doing: 'write', isInput: true });
   }
   return hash.digest('hex');
-}
-
-/** The same bytes in blocks of at least {@link writeSize}, but for the last. A block is valid until the next is asked for. */
-async function* gathered(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const block = Buffer.allocUnsafeSlow(writeSize);
-  let filled = 0;
-  for await (const chunk of source) {
-    for (let at = 0; at < chunk.length; ) {
-      const part = chunk.subarray(at, at + writeSize - filled);
-      block.set(part, filled);
-      filled += part.length;
-      at += part.length;
-      if (filled === writeSize) {
-        yield block;
-        filled = 0;
-      }
-    }
-  }
-  if (filled > 0) yield block.subarray(0, filled);
 }
 
 async function writeAll(handle: FileHandle, block: Uint8Array): Promise<void> {

@@ -9,13 +9,17 @@ export function contentOf(manifest: Manifest, head: VolumeHead, volume: number):
 }
 
 /**
- * What a stream has: everything in one archive. Its last member tells that it was not cut.
+ * What a stream has: everything in one archive, also of a bundle that was planned in volumes. Its last member tells that it
+ * was not cut.
  * @param bytes the manifest as it is signed
  */
 export function streamContent(manifest: Manifest, head: VolumeHead, bytes: Uint8Array): VolumeContent {
   const end = { bundle: identityOf(bytes), blobs: manifest.carried.length };
   const tail = [{ name: endMember, bytes: Buffer.from(`${JSON.stringify(end)}\n`) }];
-  return { head, members: blobMembers(manifest.carried, 1), tail, mtime: mtimeOf(manifest) };
+  const members = Array.from({ length: manifest.volumes.count }, (_, index) =>
+    blobMembers(manifest.carried, index + 1),
+  ).flat();
+  return { head, members, tail, mtime: mtimeOf(manifest) };
 }
 
 /** The bytes that the volumes of a bundle take, to the byte. */

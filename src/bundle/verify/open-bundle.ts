@@ -1,11 +1,12 @@
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HeadwaterError } from '../../errors.ts';
+import { HeadwaterError, isKind } from '../../errors.ts';
 import { fileError } from '../../files/file-error.ts';
 import { bundleFiles } from '../files.ts';
 import { identityOf, maxManifestSize, parseManifest } from '../format/manifest.ts';
 import type { Manifest } from '../format/manifest-schema.ts';
-import type { SignedManifest } from '../format/read-volume.ts';
+import { BlockReader } from '../format/read-blocks.ts';
+import { readHead, type SignedManifest } from '../format/read-volume.ts';
 
 /**
  * Checks a detached signature.
@@ -40,6 +41,33 @@ export async function openBundle(directory: string, check: CheckSignature): Prom
   const manifest = await readSmall(path, maxManifestSize);
   const signature = await readSmall(join(directory, bundleFiles.signature), maxSmallSize);
   return await checkHead({ manifest, signature }, path, check);
+}
+
+/**
+ * Opens a bundle that comes as a stream: reads and checks its manifest, and nothing behind it.
+ * @throws HeadwaterError as {@link openBundle}
+ */
+export async function openStream(
+  source: AsyncIterable<Uint8Array>,
+  where: string,
+  check: CheckSignature,
+): Promise<OpenBundle> {
+  const reader = new BlockReader(source);
+  try {
+    return await checkHead(await headOf(reader, where), where, check);
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Reads the head of a stream. @throws HeadwaterError `invalid`, naming the stream, when it is no bundle */
+export async function headOf(reader: BlockReader, where: string): Promise<SignedManifest> {
+  try {
+    return await readHead(reader);
+  } catch (error) {
+    if (!isKind(error, 'invalid')) throw error;
+    throw new HeadwaterError('invalid', `${where}: ${error.message}`, { cause: error });
+  }
 }
 
 /** Checks the signature of a manifest and reads it. */

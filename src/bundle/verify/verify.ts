@@ -7,10 +7,17 @@ import { bundleName, volumeName } from '../format/manifest.ts';
 import type { CarriedBlob, Manifest } from '../format/manifest-schema.ts';
 import { PassingBlobs } from '../format/passing-blobs.ts';
 import { BlockReader } from '../format/read-blocks.ts';
-import { readHead, readStream, readVolume } from '../format/read-volume.ts';
+import { readStream, readVolume } from '../format/read-volume.ts';
 import { parseSums } from '../format/sums.ts';
 import { packManifest } from '../format/volume-bytes.ts';
-import { type CheckSignature, checkHead, type OpenBundle, openBundle, readSmall } from './open-bundle.ts';
+import {
+  type CheckSignature,
+  checkHead,
+  headOf,
+  type OpenBundle,
+  openBundle,
+  readSmall,
+} from './open-bundle.ts';
 
 /** What a bundle was found to be. */
 export interface BundleReport {
@@ -87,7 +94,7 @@ export async function verifyStream(
 ): Promise<BundleReport> {
   const reader = new BlockReader(source);
   try {
-    const bundle = await checkHead(await readHead(reader), where, check);
+    const bundle = await checkHead(await headOf(reader, where), where, check);
     const { content, manifest, signature } = bundle;
     const blobs = new PassingBlobs();
     const expected = streamContent(content, { manifest, signature }, manifest);

@@ -19,12 +19,16 @@ export function addInspect(bundle: Command, output: Output): void {
       .command('inspect')
       .summary('show what a bundle contains')
       .description(
-        'Show the sites, the number, the volumes and the versions of a bundle. Reads the manifest and checks its signature, and reads no images.',
+        'Show the sites, the number, the volumes and the versions of a bundle; "-" reads a stream from standard input. Reads the manifest and checks its signature, and reads no images.',
       )
-      .argument('<directory>', 'the directory of the bundle'),
+      .argument('<directory>', 'the directory of the bundle, or - for standard input'),
   ).action(async (directory: string, options: KeyOptions) => {
-    const { openBundle } = await import('../../../bundle/verify/open-bundle.ts');
-    const opened = await openBundle(directory, await signatureCheck(options));
+    const { openBundle, openStream } = await import('../../../bundle/verify/open-bundle.ts');
+    const check = await signatureCheck(options);
+    const opened =
+      directory === '-'
+        ? await openStream(process.stdin, 'standard input', check)
+        : await openBundle(directory, check);
     if (wantsJson(command))
       output.json({ ...opened.content, identity: opened.identity, signedBy: opened.signedBy ?? null });
     else output.line(contentText(opened));

@@ -10,23 +10,8 @@ import { HeadwaterError } from '../../../errors.ts';
 import { defined } from '../../../model/defined.ts';
 import { parseFilters } from '../../filters.ts';
 import { viewsOf } from '../../view/version-view.ts';
+import { type CreateOptions, standardStream } from './create-options.ts';
 import { openReceipt } from './open-receipt.ts';
-
-/** The options of `bundle create`. */
-export interface CreateOptions {
-  to: string;
-  stream?: string[];
-  select?: string[];
-  since?: string;
-  receipt?: string;
-  keyring?: string;
-  again?: string;
-  volume?: string[];
-  volumeSize: string;
-  label?: string;
-  dryRun?: boolean;
-  readBack: boolean;
-}
 
 /** Sizes by the media that limit them, in bytes. Files on FAT32 have less than 4 GiB. */
 const mediaSizes = new Map([
@@ -40,6 +25,7 @@ export async function toWrite(
   services: BundleServices,
   config: Config,
   options: CreateOptions,
+  target: string,
 ): Promise<WrittenBundle> {
   const { catalog } = services;
   if (options.again !== undefined) {
@@ -56,12 +42,17 @@ export async function toWrite(
     await catalog.receipts.take(receipt, held);
   }
   const { beginBundle } = await import('../../../bundle/create/create.ts');
-  const manifest = await planned(catalog, config, options);
+  const manifest = await planned(catalog, config, options, target);
   return (await unfinished(catalog, manifest)) ?? (await beginBundle(manifest, services));
 }
 
 /** The manifest of a new bundle. */
-export async function planned(catalog: Catalog, config: Config, options: CreateOptions): Promise<Manifest> {
+export async function planned(
+  catalog: Catalog,
+  config: Config,
+  options: CreateOptions,
+  target: string | undefined,
+): Promise<Manifest> {
   const { planBundle } = await import('../../../bundle/create/plan.ts');
   const { selectState } = await import('../../../bundle/create/state.ts');
   const { siteName } = await import('../../../config/fields.ts');
@@ -93,7 +84,7 @@ export async function planned(catalog: Catalog, config: Config, options: CreateO
     previous: last?.identity ?? null,
     created: new Date(),
     ...defined({ label: options.label }),
-    limit: volumeLimit(options.volumeSize),
+    limit: target === standardStream ? Number.POSITIVE_INFINITY : volumeLimit(options.volumeSize),
     sent: await base(catalog, options),
   });
 }
@@ -148,7 +139,7 @@ function defaultSite(): string {
   );
 }
 
-function volumeLimit(text: string): number {
+function volumeLimit(text = 'fat32'): number {
   const limit = mediaSizes.get(text) ?? parseSize(text);
   if (limit !== undefined) return limit;
   throw new HeadwaterError(

@@ -1,80 +1,16 @@
 import { spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
-import { cp, mkdir, mkdtemp, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { createHash } from 'node:crypto';
+import { cp, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
-import type { Manifest } from '../../../../src/bundle/format/manifest-schema.ts';
+import { expect, onTestFinished, test } from 'vitest';
 import { attempt, run } from '../../../support/command.ts';
 import { mountMemory } from '../../../support/mount.ts';
 import { lacks, rootIsMissing } from '../../../support/needs.ts';
-import { headwater, program } from '../../command-line.ts';
+import { program } from '../../command-line.ts';
+import { damage, mebibyte, useBundleSite, volumesOf } from './bundle-site.ts';
 
-const mebibyte = 1024 * 1024;
-
-let directory: string;
-const at = (...names: string[]) => join(directory, ...names);
-const bundle = async (...args: string[]) => await headwater(['bundle', ...args], { cwd: directory });
-
-/** Publishes a root filesystem with so many random bytes. */
-async function publish(release: string, size: number, serial = '20260101_0000'): Promise<void> {
-  await mkdir(at('root/sbin'), { recursive: true });
-  await mkdir(at('root/etc'), { recursive: true });
-  await writeFile(at('root/etc/os-release'), 'ID=debian\nVERSION_CODENAME=x\n');
-  await writeFile(at('root/sbin/init'), '#!/bin/sh\n', { mode: 0o755 });
-  await writeFile(at('root/data'), randomBytes(size));
-  await run('tar', ['-C', at('root'), '--owner=0', '--group=0', '-cf', at('root.tar'), '.']);
-  const flags = ['--os', 'debian', '--release', release, '--arch', 'amd64', '--serial', serial];
-  await run(process.execPath, [program, 'publish', at('root.tar'), ...flags], { cwd: directory });
-}
-
-async function create(...args: string[]): Promise<string> {
-  const { code, stderr, stdout } = await bundle('create', '--to', 'vault-7', ...args);
-  if (code !== 0) throw new Error(stderr);
-  return stdout;
-}
-
-async function manifestOf(name: string): Promise<Manifest> {
-  return JSON.parse(await readFile(at('out', name, 'bundle.json'), 'utf8')) as Manifest;
-}
-
-/** The volumes of a bundle, with their digests. */
-async function volumesOf(path: string): Promise<Map<string, string>> {
-  const names = (await readdir(path)).filter((name) => name.endsWith('.tar')).sort();
-  const sums = names.map(async (name) => {
-    const bytes = await readFile(join(path, name));
-    return [name, createHash('sha256').update(bytes).digest('hex')] as const;
-  });
-  return new Map(await Promise.all(sums));
-}
-
-/** Changes a byte of a file. */
-async function damage(path: string, position: number): Promise<void> {
-  const file = await open(path, 'r+');
-  const { buffer } = await file.read(Buffer.alloc(1), 0, 1, position);
-  await file.write(Buffer.from([(buffer[0] ?? 0) ^ 1]), 0, 1, position);
-  await file.close();
-}
-
-/** A data directory with a key and a small image, which each test gets a copy of. */
-let prepared: string;
-
-beforeAll(async () => {
-  prepared = await mkdtemp(join(tmpdir(), 'headwater-bundle-'));
-  directory = prepared;
-  await mkdir(at('out'));
-  await writeFile(at('headwater.yaml'), 'site: hq\n');
-  await run(process.execPath, [program, 'key', 'create'], { cwd: directory });
-  await run('sh', ['-c', '"$0" "$1" key export > hq.gpg', process.execPath, program], { cwd: directory });
-  await publish('small', 100_000);
-});
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'headwater-bundle-'));
-  await cp(prepared, directory, { recursive: true });
-});
-afterEach(() => rm(directory, { recursive: true }));
-afterAll(() => rm(prepared, { recursive: true }));
+const { at, bundle, create, directory, manifestOf, publish } = useBundleSite();
 
 test('the size is known to the byte before anything is written', async () => {
   await publish('large', 7 * mebibyte);
@@ -159,7 +95,7 @@ test('a command that was killed continues, and writes the same bytes', async () 
   await publish('large', 20 * mebibyte);
   const args = ['bundle', 'create', '--to', 'vault-7', '--volume-size', '3MiB'];
   for (const delay of [350, 450, 550, 700]) {
-    const child = spawn(process.execPath, [program, ...args, 'out'], { cwd: directory, stdio: 'ignore' });
+    const child = spawn(process.execPath, [program, ...args, 'out'], { cwd: directory(), stdio: 'ignore' });
     const ended = new Promise((resolve) => child.once('close', resolve));
     await Promise.race([sleep(delay), ended]);
     child.kill('SIGKILL');
@@ -220,9 +156,9 @@ test('a bundle that was not finished, changed, or signed by another key is refus
   const changed = await bundle('inspect', path, '--keyring', 'hq.gpg');
   expect(changed).toMatchObject({ code: 3, stderr: expect.stringContaining('changed after it was signed') });
   await damage(join(path, 'bundle.json'), 5);
-  await run(process.execPath, [program, 'key', 'create', '--data-dir', 'other'], { cwd: directory });
+  await run(process.execPath, [program, 'key', 'create', '--data-dir', 'other'], { cwd: directory() });
   await run('sh', ['-c', '"$0" "$1" key export --data-dir other > other.gpg', process.execPath, program], {
-    cwd: directory,
+    cwd: directory(),
   });
   const stranger = await bundle('verify', path, '--keyring', 'other.gpg');
   expect(stranger).toMatchObject({ code: 3, stderr: expect.stringContaining('signed by another key') });
@@ -284,7 +220,7 @@ test('only selected versions and public streams travel', async () => {
       '--os',
       'debian',
     ],
-    { cwd: directory },
+    { cwd: directory() },
   );
   await publish('other', 50_000);
   await create('--select', 'release=oth*', 'out');
