@@ -2,7 +2,7 @@ import type { RequestListener } from 'node:http';
 import Koa, { type Context, type Middleware } from 'koa';
 import type { Access } from '../access/access.ts';
 import type { Products } from '../catalog/products/products.ts';
-import { HeadwaterError } from '../errors.ts';
+import { HeadwaterError, isKind } from '../errors.ts';
 import { defined } from '../model/defined.ts';
 import type { Metrics } from '../ops/metrics.ts';
 import type { Document } from '../simplestreams/write/gzip-segment.ts';
@@ -112,8 +112,13 @@ export const operatorPaths = {
         ? { status: 'ready', ...defined({ warning: readiness.warning }) }
         : { status: 'unavailable', problem };
   },
-  '/metrics': async (context, { metrics }) => {
-    const { type, body } = await metrics.text();
+  '/metrics': async (context, { access, metrics }) => {
+    // The other metrics are needed most when the catalog cannot be read.
+    const identity = await identify(access, context.req).catch((error: unknown) => {
+      if (isKind(error, 'unauthorized')) throw error;
+      return undefined;
+    });
+    const { type, body } = await metrics.text((stream) => access.mayRead(identity, { stream, names: [] }));
     context.body = body;
     context.type = type;
   },

@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { messageOf } from '../errors.ts';
-import { type MirrorSample, mirrorGauges } from './mirror-metrics.ts';
+import { type MirrorSample, mirrorMetrics } from './mirror-metrics.ts';
 
 /** The facts about a request, for metrics. */
 export interface RequestSample {
@@ -32,7 +32,7 @@ export class Metrics {
   readonly #storeErrors: Counter;
   readonly #rendering: Histogram;
   readonly #refused: Counter;
-  #refreshGauges = (): Promise<void> => Promise.resolve();
+  #readCatalog = (): Promise<MirrorSample[] | undefined> => Promise.resolve(undefined);
 
   constructor() {
     const registers = [this.#registry];
@@ -95,10 +95,9 @@ export class Metrics {
       }),
     }));
     for (const { gauge } of gauges) this.#registry.registerMetric(gauge);
-    const showMirrors = mirrorGauges(this.#registry);
-    this.#refreshGauges = async () => {
+    this.#readCatalog = async () => {
       let size: Record<(typeof gauges)[number]['what'], number> | undefined;
-      let mirrors: MirrorSample[] = [];
+      let mirrors: MirrorSample[] | undefined;
       try {
         size = await sources.catalogSize();
         mirrors = await sources.mirrors();
@@ -108,7 +107,7 @@ export class Metrics {
         sources.onRead(messageOf(error));
       }
       for (const { what, gauge } of gauges) gauge.set(size?.[what] ?? Number.NaN);
-      showMirrors(mirrors);
+      return mirrors;
     };
   }
 
@@ -159,9 +158,13 @@ export class Metrics {
     this.#rendering.observe(seconds);
   }
 
-  /** All of them, as text (https://prometheus.io/docs/instrumenting/exposition_formats/). */
-  async text(): Promise<{ type: string; body: string }> {
-    await this.#refreshGauges();
-    return { type: this.#registry.contentType, body: await this.#registry.metrics() };
+  /**
+   * All of them, as text (https://prometheus.io/docs/instrumenting/exposition_formats/).
+   * @param mayName whether the reader may learn the names of mirrors of a stream
+   */
+  async text(mayName: (stream: string) => boolean): Promise<{ type: string; body: string }> {
+    const mirrors = await this.#readCatalog();
+    const body = (await this.#registry.metrics()) + (await mirrorMetrics(mirrors, mayName));
+    return { type: this.#registry.contentType, body };
   }
 }

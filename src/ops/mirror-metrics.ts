@@ -1,8 +1,9 @@
-import { Gauge, type Registry } from 'prom-client';
+import { Gauge, Registry } from 'prom-client';
 
 /** The state of a mirror, for its metrics. */
 export interface MirrorSample {
   name: string;
+  stream: string;
   enabled: boolean;
   running: boolean;
   stale: boolean;
@@ -76,19 +77,43 @@ const mirrorGaugeDefinitions: {
   },
 ];
 
-/** Adds the metrics of mirrors. @returns a function that updates them; mirrors that are not enabled are omitted */
-export function mirrorGauges(registry: Registry): (mirrors: MirrorSample[]) => void {
-  const gauges = mirrorGaugeDefinitions.map(({ name, help, value }) => ({
-    value,
-    gauge: new Gauge({ name, help, labelNames: ['mirror'], registers: [registry] }),
-  }));
-  return (mirrors) => {
-    for (const { gauge, value } of gauges) {
-      gauge.reset();
-      for (const mirror of mirrors.filter(({ enabled }) => enabled)) {
-        const number = value(mirror);
-        if (number !== undefined) gauge.set({ mirror: mirror.name }, number);
-      }
+/** The metrics of all mirrors together, which name none of them. */
+const countDefinitions: { name: string; help: string; counts: (mirror: MirrorSample) => boolean }[] = [
+  { name: 'headwater_mirrors', help: 'The mirrors that are enabled.', counts: () => true },
+  {
+    name: 'headwater_mirrors_stale',
+    help: 'The mirrors that are older than their maxAge.',
+    counts: ({ stale }) => stale,
+  },
+  {
+    name: 'headwater_mirrors_upstream_stale',
+    help: "The mirrors whose upstream's documents are older than upstreamMaxAge.",
+    counts: ({ upstreamStale }) => upstreamStale,
+  },
+];
+
+/**
+ * The metrics of the enabled mirrors, as text.
+ * @param mirrors undefined when their states could not be read: the numbers of mirrors are `NaN` then
+ * @param mayName whether the reader may learn the names of mirrors of a stream; the others are only counted
+ */
+export async function mirrorMetrics(
+  mirrors: readonly MirrorSample[] | undefined,
+  mayName: (stream: string) => boolean,
+): Promise<string> {
+  // Readers with different rights may read at the same time.
+  const registry = new Registry();
+  const registers = [registry];
+  const enabled = mirrors?.filter((mirror) => mirror.enabled);
+  for (const { name, help, counts } of countDefinitions) {
+    new Gauge({ name, help, registers }).set(enabled?.filter(counts).length ?? Number.NaN);
+  }
+  for (const { name, help, value } of mirrorGaugeDefinitions) {
+    const gauge = new Gauge({ name, help, labelNames: ['mirror'], registers });
+    for (const mirror of enabled ?? []) {
+      const number = value(mirror);
+      if (number !== undefined && mayName(mirror.stream)) gauge.set({ mirror: mirror.name }, number);
     }
-  };
+  }
+  return await registry.metrics();
 }

@@ -95,9 +95,12 @@ test('the check of a running server finds damage in the file: metrics, readiness
 
 test('metrics answer when the catalog cannot be read, and the use that finds the damage reports it', async () => {
   const server = await started();
-  await damage(server, 'products', 'versions', 'blobs');
+  const token = await server.token(['read']);
+  await damage(server, 'products', 'versions', 'blobs', 'tokens');
   // A change by another process: what this one has in memory counts no more.
-  await server.workspace.catalog.tokens.create({ name: 'another', actions: ['read'] });
+  await server.workspace.catalog.mirrors.setNextRun('another', new Date());
+  // Whose token it is cannot be read either.
+  expect((await server.request('/metrics', { scheme: 'http', token })).status).toBe(200);
   expect(await metric(server, 'headwater_catalog_versions')).toMatch(/nan/i);
   expect(await metric(server, 'headwater_catalog_damaged')).toBe('1');
   expect(await metric(server, 'headwater_store_owned')).toBe('0');

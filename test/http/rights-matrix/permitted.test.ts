@@ -181,7 +181,7 @@ const changing = [
 ] as const;
 
 test('what an identity may change it does change, on every route', async () => {
-  const world = await createWorld({ mirrors: true });
+  const world = await createWorld();
   const identities = await createIdentities(world);
   const unsafe = Object.keys(routes).filter((route) => !/^(GET|HEAD) /.test(route));
   for (const [index, [name, stream, pushedTo]] of changing.entries()) {

@@ -55,9 +55,9 @@ export function absent(names: Names): Names {
   };
 }
 
-/** A server with something of everybody's. @param options.mirrors whether its mirror may run: metrics name it then */
-export async function createWorld({ mirrors = false } = {}): Promise<World> {
-  const mirror = { ...definition('http://127.0.0.1:1/zqupstream'), name: 'zqmirror', enabled: mirrors };
+/** A server with something of everybody's. */
+export async function createWorld(): Promise<World> {
+  const mirror = definition('http://127.0.0.1:1/zqupstream', { name: 'zqmirror', stream: 'tenantb' });
   const { key } = await scratchKey();
   const server = await TestServer.start(
     {
@@ -130,16 +130,9 @@ export async function createWorld({ mirrors = false } = {}): Promise<World> {
     ...[alias, alias.replace('/', '-'), alias.replace('/x', '-description'), fingerprint, digest],
   ];
   const byThing = Object.fromEntries(things.map((thing) => [thing, marked(names[thing])]));
+  byThing['privateStream']?.push('zqmirror');
   await catalog.tokens.create({ name: 'zqtokenb', actions: ['publish'], streams: ['tenantb'] });
-  const administration = [
-    'zqtokenb',
-    'zqclienta',
-    'zqclientb',
-    'zqmirror',
-    'zqupstream',
-    'zqopsecretb',
-    otherOperation,
-  ];
+  const administration = ['zqtokenb', 'zqclienta', 'zqclientb', 'zqupstream', 'zqopsecretb', otherOperation];
   const state = async () => {
     const [last] = await catalog.audit.list({ limit: 1 });
     const uploads = await readdir(join(server.config.dataDir, 'uploads')).catch(() => []);
