@@ -12,17 +12,19 @@
  * - `unavailable`: the store or the server cannot be reached now; the same call may work later.
  * - `aborted`: the sender went away before the end.
  */
-export type ErrorKind =
-  | 'usage'
-  | 'invalid'
-  | 'not-found'
-  | 'conflict'
-  | 'unauthorized'
-  | 'forbidden'
-  | 'too-large'
-  | 'no-space'
-  | 'unavailable'
-  | 'aborted';
+export const errorKinds = [
+  'usage',
+  'invalid',
+  'not-found',
+  'conflict',
+  'unauthorized',
+  'forbidden',
+  'too-large',
+  'no-space',
+  'unavailable',
+  'aborted',
+] as const;
+export type ErrorKind = (typeof errorKinds)[number];
 
 interface ErrorDetails {
   cause?: unknown;

@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { rootCertificates } from 'node:tls';
 import { Agent, type Dispatcher } from 'undici';
-import { HeadwaterError } from '../../errors.ts';
+import type * as z from 'zod';
+import { HeadwaterError, within } from '../../errors.ts';
 import { fileError } from '../../files/file-error.ts';
 import { version } from '../../version.ts';
+import { readAnswer } from './api-answer.ts';
 import { type ApiResponse, connectionError, responseError } from './api-errors.ts';
 
 /** The address of the server, and the credentials. */
@@ -82,23 +84,35 @@ export class ApiClient {
   }
 
   /**
-   * Sends a request and parses the response as JSON.
+   * Sends a request and reads the answer in the response.
+   * @param answer what the API describes for it
+   * @throws HeadwaterError of the kind in the response, or `unavailable` if the server cannot be reached or answers
+   * something else
+   */
+  async json<Answer>(options: ApiRequest, answer: z.ZodType<Answer>): Promise<Answer> {
+    const body = await this.succeed(options);
+    try {
+      return readAnswer(answer, body);
+    } catch (error) {
+      throw within(this.server, error);
+    }
+  }
+
+  /**
+   * Sends a request of which only the success counts.
+   * @returns the JSON in the response; undefined if it is empty
    * @throws HeadwaterError of the kind in the response, or `unavailable` if the server cannot be reached
    */
-  async json<Body>(options: ApiRequest): Promise<Body> {
+  async succeed(options: ApiRequest): Promise<unknown> {
     const response = await this.send(options);
     if (response.status >= 300) throw responseError(this.server, response);
-    // What a Headwater server sends to its own client is not checked: a later version may add fields.
-    if (response.text === '') return undefined as Body;
     try {
-      return JSON.parse(response.text) as Body;
+      return response.text === '' ? undefined : JSON.parse(response.text);
     } catch (error) {
       throw new HeadwaterError(
         'unavailable',
         `${this.server}: the response is not JSON; is this a Headwater server?`,
-        {
-          cause: error,
-        },
+        { cause: error },
       );
     }
   }

@@ -1,4 +1,4 @@
-import { codeOf, type ErrorKind, HeadwaterError, messageOf, quotable } from '../../errors.ts';
+import { codeOf, type ErrorKind, errorKinds, HeadwaterError, messageOf, quotable } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 
 /** A response with its complete body. */
@@ -27,19 +27,7 @@ const kindOfStatus: Record<number, ErrorKind> = {
 };
 
 /** The kinds that a response may contain. */
-const reportableKinds = [
-  'usage',
-  'invalid',
-  'not-found',
-  'conflict',
-  'unauthorized',
-  'forbidden',
-  'too-large',
-  'no-space',
-  'unavailable',
-  'aborted',
-  'internal',
-] as const satisfies (ErrorKind | 'internal')[];
+const reportableKinds = [...errorKinds, 'internal'] as const;
 
 /** The longest part of a server's message that is shown, in characters. */
 const maxMessageLength = 8000;

@@ -1,11 +1,26 @@
+import type * as z from 'zod';
 import type { AuditEntry } from '../../catalog/audit.ts';
 import type { Client } from '../../catalog/identities/clients.ts';
 import type { Token } from '../../catalog/identities/tokens.ts';
 import type { Alias, FamilyReference } from '../../catalog/products/aliases.ts';
+import {
+  auditAnswer,
+  clientsAnswer,
+  newTokenAnswer,
+  tokensAnswer,
+} from '../../http/api/openapi/admin-answers.ts';
+import type { Json } from '../../http/api/openapi/answer-fields.ts';
+import {
+  aliasesAnswer,
+  imagesAnswer,
+  type productAnswer,
+  productsAnswer,
+  publishedAnswer,
+} from '../../http/api/openapi/image-answers.ts';
 import { defined } from '../../model/defined.ts';
-import type { Digest } from '../../model/digest.ts';
+import { type Digest, parseDigest } from '../../model/digest.ts';
 import type { ProductRef } from '../../model/names.ts';
-import type { ProductWithVersions, Version } from '../../model/versions.ts';
+import type { ProductWithVersions } from '../../model/versions.ts';
 import { checkRequest } from '../../publish/checked-request.ts';
 import type { Progress, Published, PublishRequest, SourceFile } from '../../publish/request.ts';
 import { ApiClient, type ApiTarget } from './api-client.ts';
@@ -17,10 +32,6 @@ const metadataLimit = 1024 * 1024;
 
 /** Entries of the audit log in one request: the maximum of the server. */
 const auditPage = 500;
-
-/** Values as in JSON: dates are text. */
-type Plain<Value> = { [Key in keyof Value]: Value[Key] extends Date | undefined ? string : Value[Key] };
-type PlainProduct = Omit<ProductWithVersions, 'versions'> & { versions: Plain<Version>[] };
 
 /** Works on a server through its HTTP API. */
 export class RemoteBackend implements Backend {
@@ -57,63 +68,60 @@ export class RemoteBackend implements Backend {
         ...defined({ fingerprint }),
       })),
     };
-    return await this.#client.json<Published>({ method: 'POST', path: 'versions', body });
+    return await this.#client.json({ method: 'POST', path: 'versions', body }, publishedAnswer);
   }
 
   async *products(): AsyncGenerator<ProductWithVersions> {
     let after: string | undefined;
     do {
-      const page: { products: PlainProduct[]; next?: string } = await this.#client.json({
-        method: 'GET',
-        path: 'products',
-        ...(after === undefined ? {} : { query: { after } }),
-      });
+      const query = defined({ after });
+      const page: z.output<typeof productsAnswer> = await this.#client.json(
+        { method: 'GET', path: 'products', query },
+        productsAnswer,
+      );
       for (const product of page.products) yield toProduct(product);
       after = page.next;
     } while (after !== undefined);
   }
 
   async productsByAlias(alias: string): Promise<ProductWithVersions[]> {
-    const { products } = await this.#client.json<{ products: PlainProduct[] }>({
-      method: 'GET',
-      path: 'products',
-      query: { alias },
-    });
+    const request = { method: 'GET', path: 'products', query: { alias } } as const;
+    const { products } = await this.#client.json(request, productsAnswer);
     return products.map(toProduct);
   }
 
   async productsNamed(name: string): Promise<ProductWithVersions[]> {
-    const { products } = await this.#client.json<{ products: PlainProduct[] }>({
-      method: 'GET',
-      path: 'products',
-      query: { name },
-    });
+    const request = { method: 'GET', path: 'products', query: { name } } as const;
+    const { products } = await this.#client.json(request, productsAnswer);
     return products.map(toProduct).filter(({ versions }) => versions.length > 0);
   }
 
   async imagesByFingerprint(prefix: string): Promise<FoundImage[]> {
     const path = `images/${encodeURIComponent(prefix)}`;
-    const { images } = await this.#client.json<{ images: FoundImage[] }>({ method: 'GET', path });
-    return images;
+    return (await this.#client.json({ method: 'GET', path }, imagesAnswer)).images;
   }
 
   async remove({ stream, name }: ProductRef, serial: string): Promise<void> {
     const path = `products/${encodeURIComponent(name)}/versions/${encodeURIComponent(serial)}`;
-    await this.#client.json({ method: 'DELETE', path, query: { stream } });
+    await this.#client.succeed({ method: 'DELETE', path, query: { stream } });
   }
 
   async aliases(): Promise<Alias[]> {
-    return (await this.#client.json<{ aliases: Alias[] }>({ method: 'GET', path: 'aliases' })).aliases;
+    return (await this.#client.json({ method: 'GET', path: 'aliases' }, aliasesAnswer)).aliases;
   }
 
   async setAlias(name: string, { os, release, variant, stream }: FamilyReference): Promise<void> {
     const path = `aliases/${encodeURIComponent(name)}`;
-    await this.#client.json({ method: 'PUT', path, body: { os, release, variant, ...defined({ stream }) } });
+    await this.#client.succeed({
+      method: 'PUT',
+      path,
+      body: { os, release, variant, ...defined({ stream }) },
+    });
   }
 
   async unsetAlias(name: string, stream: string | undefined): Promise<void> {
     const path = `aliases/${encodeURIComponent(name)}`;
-    await this.#client.json({
+    await this.#client.succeed({
       method: 'DELETE',
       path,
       ...(stream === undefined ? {} : { query: { stream } }),
@@ -121,52 +129,44 @@ export class RemoteBackend implements Backend {
   }
 
   async tokens({ all }: { all: boolean }): Promise<Token[]> {
-    const { tokens } = await this.#client.json<{ tokens: Plain<Token>[] }>({
-      method: 'GET',
-      path: 'tokens',
-      ...(all ? { query: { all: 'true' } } : {}),
-    });
+    const query = all ? { all: 'true' } : {};
+    const { tokens } = await this.#client.json({ method: 'GET', path: 'tokens', query }, tokensAnswer);
     return tokens.map(toToken);
   }
 
   async createToken(request: TokenRequest): Promise<CreatedToken> {
-    const { token, secret } = await this.#client.json<{ token: Plain<Token>; secret: string }>({
-      method: 'POST',
-      path: 'tokens',
-      body: request,
-    });
+    const { token, secret } = await this.#client.json(
+      { method: 'POST', path: 'tokens', body: request },
+      newTokenAnswer,
+    );
     return { token: toToken(token), secret, warnings: [] };
   }
 
   async revokeToken(idOrName: string): Promise<void> {
-    await this.#client.json({ method: 'DELETE', path: `tokens/${encodeURIComponent(idOrName)}` });
+    await this.#client.succeed({ method: 'DELETE', path: `tokens/${encodeURIComponent(idOrName)}` });
   }
 
   async clients(): Promise<Client[]> {
-    const { clients } = await this.#client.json<{ clients: Plain<Client>[] }>({
-      method: 'GET',
-      path: 'clients',
-    });
+    const { clients } = await this.#client.json({ method: 'GET', path: 'clients' }, clientsAnswer);
     return clients.map(toClient);
   }
 
   async revokeClient(reference: string): Promise<void> {
-    await this.#client.json({ method: 'DELETE', path: `clients/${encodeURIComponent(reference)}` });
+    await this.#client.succeed({ method: 'DELETE', path: `clients/${encodeURIComponent(reference)}` });
   }
 
   async audit({ since, who, limit }: AuditRequest): Promise<AuditEntry[]> {
     const entries: AuditEntry[] = [];
     let before: number | undefined;
     do {
-      const page: { entries: Plain<AuditEntry>[]; next?: number } = await this.#client.json({
-        method: 'GET',
-        path: 'audit',
-        query: {
-          limit: String(Math.min(limit - entries.length, auditPage)),
-          ...defined({ since: since?.toISOString(), who }),
-          ...(before === undefined ? {} : { before: String(before) }),
-        },
-      });
+      const query = {
+        limit: String(Math.min(limit - entries.length, auditPage)),
+        ...defined({ since: since?.toISOString(), who, before: before?.toString() }),
+      };
+      const page: z.output<typeof auditAnswer> = await this.#client.json(
+        { method: 'GET', path: 'audit', query },
+        auditAnswer,
+      );
       entries.push(...page.entries.map((entry) => ({ ...entry, at: new Date(entry.at) })));
       before = page.next;
     } while (before !== undefined && entries.length < limit);
@@ -182,29 +182,31 @@ function isLocal(file: SourceFile): file is Extract<SourceFile, { from: 'disk' }
   return file.from === 'disk';
 }
 
-function toProduct(product: PlainProduct): ProductWithVersions {
+function toProduct(product: z.output<typeof productAnswer>): ProductWithVersions {
   const versions = product.versions.map((version) => ({
     ...version,
     publishedAt: new Date(version.publishedAt),
+    items: version.items.map((item) => ({ ...item, digest: parseDigest(item.digest) })),
   }));
   return { ...product, versions };
 }
 
-function toClient({ createdAt, lastUsedAt, revokedAt, ...rest }: Plain<Client>): Client {
+function toClient({ createdAt, lastUsedAt, revokedAt, ...rest }: Json<Client>): Client {
   return {
     ...rest,
     createdAt: new Date(createdAt),
-    ...(lastUsedAt === undefined ? {} : { lastUsedAt: new Date(lastUsedAt) }),
-    ...(revokedAt === undefined ? {} : { revokedAt: new Date(revokedAt) }),
+    ...defined({ lastUsedAt: date(lastUsedAt), revokedAt: date(revokedAt) }),
   };
 }
 
-function toToken({ createdAt, expiresAt, lastUsedAt, revokedAt, ...rest }: Plain<Token>): Token {
+function toToken({ createdAt, expiresAt, lastUsedAt, revokedAt, ...rest }: Json<Token>): Token {
   return {
     ...rest,
     createdAt: new Date(createdAt),
-    ...(expiresAt === undefined ? {} : { expiresAt: new Date(expiresAt) }),
-    ...(lastUsedAt === undefined ? {} : { lastUsedAt: new Date(lastUsedAt) }),
-    ...(revokedAt === undefined ? {} : { revokedAt: new Date(revokedAt) }),
+    ...defined({ expiresAt: date(expiresAt), lastUsedAt: date(lastUsedAt), revokedAt: date(revokedAt) }),
   };
+}
+
+function date(text: string | undefined): Date | undefined {
+  return text === undefined ? undefined : new Date(text);
 }

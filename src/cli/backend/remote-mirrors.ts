@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RunRecord } from '../../catalog/mirrors/mirror-run-rows.ts';
+import type * as z from 'zod';
 import { HeadwaterError } from '../../errors.ts';
-import { emptyReport, type RunReport, type RunResult } from '../../mirror/run/report.ts';
+import { mirrorAnswer, mirrorsAnswer, type runAnswer } from '../../http/api/openapi/admin-answers.ts';
+import { emptyReport, type RunResult } from '../../mirror/run/report.ts';
 import type { MirrorStatus } from '../../mirror/status.ts';
 import { defined } from '../../model/defined.ts';
 import { ApiClient, type ApiTarget } from './api-client.ts';
@@ -16,18 +17,7 @@ const maxIdlePolls = 5;
 /** How long a server may be unreachable during a run, in milliseconds: the run may continue meanwhile. */
 const defaultReconnectTimeout = 15_000;
 
-/** As JSON has it: dates are text. */
-type PlainRun = Omit<RunRecord, 'startedAt' | 'finishedAt' | 'report'> & {
-  startedAt: string;
-  finishedAt?: string;
-  report?: RunReport;
-};
-type PlainStatus = Omit<MirrorStatus, 'nextRun' | 'lastSuccess' | 'upstreamUpdated' | 'lastRun'> & {
-  nextRun?: string;
-  lastSuccess?: string;
-  upstreamUpdated?: string;
-  lastRun?: PlainRun;
-};
+type Run = z.output<typeof runAnswer>;
 
 /** The mirrors of a server, through its HTTP API. */
 export class RemoteMirrors {
@@ -52,10 +42,7 @@ export class RemoteMirrors {
   }
 
   async statuses(): Promise<MirrorStatus[]> {
-    const { mirrors } = await this.#client.json<{ mirrors: PlainStatus[] }>({
-      method: 'GET',
-      path: 'mirrors',
-    });
+    const { mirrors } = await this.#client.json({ method: 'GET', path: 'mirrors' }, mirrorsAnswer);
     return mirrors.map(toStatus);
   }
 
@@ -87,7 +74,7 @@ export class RemoteMirrors {
   ): Promise<RunResult & { error?: unknown }> {
     const { force, signal } = options;
     const [newest] = (await this.#look(name)).runs;
-    await this.#client.json({
+    await this.#client.succeed({
       method: 'POST',
       path: `mirrors/${encodeURIComponent(name)}/runs`,
       body: { force },
@@ -105,7 +92,7 @@ export class RemoteMirrors {
   }
 
   /** Waits for the first run after `before` to end. */
-  async #ended(name: string, before: number, signal: AbortSignal): Promise<PlainRun> {
+  async #ended(name: string, before: number, signal: AbortSignal): Promise<Run> {
     let idle = 0;
     let reached = performance.now();
     const { first, longest } = pollInterval;
@@ -125,7 +112,7 @@ export class RemoteMirrors {
     }
   }
 
-  #lost(name: string, run: PlainRun | undefined): HeadwaterError {
+  #lost(name: string, run: Run | undefined): HeadwaterError {
     const what = run === undefined ? 'its run did not begin' : 'its run was cut off';
     return new HeadwaterError(
       'unavailable',
@@ -133,12 +120,13 @@ export class RemoteMirrors {
     );
   }
 
-  async #look(name: string): Promise<PlainStatus & { runs: PlainRun[] }> {
-    return await this.#client.json({ method: 'GET', path: `mirrors/${encodeURIComponent(name)}` });
+  async #look(name: string): Promise<z.output<typeof mirrorAnswer>> {
+    const path = `mirrors/${encodeURIComponent(name)}`;
+    return await this.#client.json({ method: 'GET', path }, mirrorAnswer);
   }
 }
 
-function toStatus(status: PlainStatus): MirrorStatus {
+function toStatus(status: z.output<typeof mirrorsAnswer>['mirrors'][number]): MirrorStatus {
   const { nextRun, lastSuccess, upstreamUpdated, lastRun, ...rest } = status;
   const date = (text: string | undefined) => (text === undefined ? undefined : new Date(text));
   return {
@@ -152,7 +140,7 @@ function toStatus(status: PlainStatus): MirrorStatus {
   };
 }
 
-function toRun({ startedAt, finishedAt, ...rest }: PlainRun): NonNullable<MirrorStatus['lastRun']> {
+function toRun({ startedAt, finishedAt, ...rest }: Run): NonNullable<MirrorStatus['lastRun']> {
   return {
     ...rest,
     startedAt: new Date(startedAt),
@@ -161,8 +149,9 @@ function toRun({ startedAt, finishedAt, ...rest }: PlainRun): NonNullable<Mirror
 }
 
 /** The result as a run on this machine would have returned it. */
-function toResult({ mirror, startedAt, finishedAt, ...run }: PlainRun): RunResult & { error?: unknown } {
-  const { outcome = 'interrupted', report = emptyReport(), error } = run;
+function toResult({ mirror, startedAt, finishedAt, ...run }: Run): RunResult & { error?: unknown } {
+  const { outcome = 'interrupted', error } = run;
+  const report = { ...emptyReport(), ...run.report };
   const kind = report.errorKind ?? (outcome === 'interrupted' ? 'aborted' : 'unavailable');
   return {
     mirror,

@@ -53,9 +53,10 @@ async function reportOf(command: Command): Promise<StoreReport> {
   const target = targetOf(command);
   if (target.kind === 'remote') {
     const { ApiClient } = await import('../../backend/api-client.ts');
+    const { storageAnswer } = await import('../../../http/api/openapi/admin-answers.ts');
     return await ApiClient.with(
       target,
-      async (client) => await client.json<StoreReport>({ method: 'GET', path: 'storage' }),
+      async (client) => await client.json({ method: 'GET', path: 'storage' }, storageAnswer),
     );
   }
   return await localReport(command);

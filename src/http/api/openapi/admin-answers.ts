@@ -3,12 +3,13 @@ import type { AuditEntry } from '../../../catalog/audit.ts';
 import type { Client } from '../../../catalog/identities/clients.ts';
 import type { Token } from '../../../catalog/identities/tokens.ts';
 import type { RunRecord } from '../../../catalog/mirrors/mirror-run-rows.ts';
+import { errorKinds } from '../../../errors.ts';
 import type { MirrorStatus } from '../../../mirror/status.ts';
 import { actions } from '../../../model/rights.ts';
 import type { StoreReport } from '../../../ops/store-report.ts';
 import { bytes, type Json, names, sha256, time } from './answer-fields.ts';
 
-const run = z.strictObject({
+export const runAnswer = z.strictObject({
   id: z.int(),
   mirror: z.string(),
   cause: z.string(),
@@ -16,7 +17,28 @@ const run = z.strictObject({
   finishedAt: time.exactOptional(),
   outcome: z.enum(['success', 'unchanged', 'partial', 'failed', 'interrupted']).exactOptional(),
   report: z
-    .looseObject({ added: z.int(), kept: z.int(), retired: z.int(), failures: z.int(), fetched: bytes })
+    .looseObject({
+      added: z.int(),
+      kept: z.int(),
+      retired: z.int(),
+      failures: z.int(),
+      fetched: bytes,
+      stored: bytes.exactOptional(),
+      failed: z
+        .array(z.strictObject({ product: z.string(), version: z.string(), error: z.string() }))
+        .exactOptional(),
+      skipped: z
+        .array(z.strictObject({ reason: z.string(), count: z.int(), example: z.string() }))
+        .exactOptional(),
+      aliases: z
+        .strictObject({
+          changed: z.int(),
+          withheld: z.array(z.strictObject({ alias: z.string(), owner: z.string() })),
+        })
+        .exactOptional(),
+      warnings: names.exactOptional(),
+      errorKind: z.enum(errorKinds).exactOptional(),
+    })
     .exactOptional()
     .meta({ description: 'The result of the run, with the numbers of versions.' }),
   error: z.string().exactOptional(),
@@ -27,13 +49,13 @@ const mirror = z.strictObject({
   url: z.string(),
   enabled: z.boolean(),
   signed: z.boolean().meta({ description: 'Whether its documents must be signed.' }),
-  mode: z.string(),
+  mode: z.enum(['scheduled', 'on-demand']),
   stream: z.string(),
   schedule: z.string().exactOptional(),
   timezone: z.string().exactOptional(),
   nextRun: time.exactOptional(),
   running: z.boolean(),
-  lastRun: run.exactOptional(),
+  lastRun: runAnswer.exactOptional(),
   lastSuccess: time.exactOptional(),
   age: z.int().exactOptional().meta({ description: 'Seconds since the last success.' }),
   maxAge: z.int().exactOptional().meta({ description: 'Seconds after which it is stale.' }),
@@ -44,10 +66,12 @@ const mirror = z.strictObject({
   upstreamAge: z.int().exactOptional().meta({ description: 'Seconds since then.' }),
   upstreamMaxAge: z.int().exactOptional().meta({ description: 'Seconds after which the upstream is stale.' }),
   upstreamStale: z.boolean(),
-}) satisfies z.ZodType<Omit<Json<MirrorStatus>, 'mode' | 'lastRun'>>;
+}) satisfies z.ZodType<Json<MirrorStatus>>;
 
 export const mirrorsAnswer = z.strictObject({ mirrors: z.array(mirror) });
-export const mirrorAnswer = mirror.extend({ runs: z.array(run).meta({ description: 'The newest first.' }) });
+export const mirrorAnswer = mirror.extend({
+  runs: z.array(runAnswer).meta({ description: 'The newest first.' }),
+});
 
 const rights = {
   actions: z.array(z.enum(actions)),
