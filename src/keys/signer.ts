@@ -37,7 +37,7 @@ export class KeySigner implements Signer {
   async detached(bytes: Uint8Array): Promise<Uint8Array> {
     const { createMessage } = await import('openpgp');
     const signature = await this.#sign(await createMessage({ binary: bytes }));
-    return toBytes(signature);
+    return assertBytes(signature.write());
   }
 
   async clear(text: string): Promise<string> {
@@ -52,8 +52,8 @@ export class KeySigner implements Signer {
   async #sign(message: Awaited<ReturnType<typeof import('openpgp').createMessage>>): Promise<Signature> {
     const { readSignature, sign } = await import('openpgp');
     try {
-      const made = await sign({ message, signingKeys: this.#key, detached: true, format: 'binary' });
-      return await readSignature({ binarySignature: made as Uint8Array });
+      const signature = await sign({ message, signingKeys: this.#key, detached: true, format: 'binary' });
+      return await readSignature({ binarySignature: assertBytes(signature) });
     } catch (error) {
       throw new HeadwaterError('invalid', `the signing key cannot sign: ${reasonOf(error)}`, {
         cause: error,
@@ -112,8 +112,8 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function toBytes(signature: Signature): Uint8Array {
-  const bytes = signature.write();
-  if (!(bytes instanceof Uint8Array)) throw new Error('a signature that is a stream');
-  return bytes;
+/** The library returns streams only for messages that are streams. */
+function assertBytes(value: unknown): Uint8Array {
+  if (!(value instanceof Uint8Array)) throw new Error('a signature that is a stream');
+  return value;
 }

@@ -13,26 +13,26 @@ const createStream = z
 export const versionBody = z
   .strictObject({
     files: z
-      .array(z.strictObject({ digest: text, name: text.optional(), fingerprint: text.optional() }))
+      .array(z.strictObject({ digest: text, name: text.exactOptional(), fingerprint: text.exactOptional() }))
       .min(1)
       .max(16)
       .meta({
         description:
           'Uploaded blobs. Messages name a file by its `name`. The `fingerprint` of a root is that of its image: an image with another fingerprint is refused.',
       }),
-    os: text.optional(),
-    release: text.optional(),
-    architecture: text.optional(),
-    variant: text.optional(),
-    serial: text.optional().meta({ description: 'YYYYMMDD_HHMM, in UTC' }),
-    stream: text.optional(),
+    os: text.exactOptional(),
+    release: text.exactOptional(),
+    architecture: text.exactOptional(),
+    variant: text.exactOptional(),
+    serial: text.exactOptional().meta({ description: 'YYYYMMDD_HHMM, in UTC' }),
+    stream: text.exactOptional(),
     createStream,
-    title: text.optional(),
-    label: text.optional(),
-    eol: text.optional().meta({ description: 'YYYY-MM-DD' }),
-    aliases: z.array(text).max(100).optional(),
-    requirements: z.record(z.string(), z.string()).optional(),
-    osTitle: text.optional(),
+    title: text.exactOptional(),
+    label: text.exactOptional(),
+    eol: text.exactOptional().meta({ description: 'YYYY-MM-DD' }),
+    aliases: z.array(text).max(100).exactOptional(),
+    requirements: z.record(z.string(), z.string()).exactOptional(),
+    osTitle: text.exactOptional(),
   })
   .meta({ description: 'A version. Missing fields come from metadata.yaml or from the root filesystem.' });
 

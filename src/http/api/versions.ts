@@ -33,10 +33,10 @@ async function publishVersion(context: Context, services: ApiServices): Promise<
   const { stream = 'images' } = details;
   services.access.demand(identity, 'publish', { stream, isNamedByCaller: true });
   if (createStream !== true) await demandStream(stream, identity, services);
-  const request = {
-    ...(details as Omit<PublishRequest, 'files'>),
+  const request: PublishRequest = {
+    ...details,
     files: files.map(({ digest, name, fingerprint }) => ({
-      from: 'blob' as const,
+      from: 'blob',
       name: name ?? digest,
       digest: parseDigest(digest),
       ...(fingerprint === undefined ? {} : { expectedFingerprint: parseDigest(fingerprint) }),

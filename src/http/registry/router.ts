@@ -49,7 +49,8 @@ export function createRegistry(services: RegistryServices, sinks: ErrorSinks): M
         );
       }
       context.state.identity = await identify(services.access, context.req);
-      await routes(context as Parameters<typeof routes>[0], () => Promise.resolve());
+      // The router expects the members that it sets itself.
+      await routes(Object.assign(context, { params: {}, router }), () => Promise.resolve());
     });
   };
 }

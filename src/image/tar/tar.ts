@@ -138,8 +138,11 @@ async function* chunks(
   refuse: (error: unknown) => never,
 ): AsyncGenerator<Uint8Array> {
   try {
-    // tar-stream does not type what it gives.
-    for await (const bytes of body) yield bytes as Uint8Array;
+    for await (const bytes of body) {
+      // tar-stream does not type what it gives.
+      if (!(bytes instanceof Uint8Array)) throw new Error('tar-stream gave something else than bytes');
+      yield bytes;
+    }
   } catch (error) {
     refuse(error);
   }

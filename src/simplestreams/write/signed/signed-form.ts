@@ -10,30 +10,23 @@ export interface SignedForm {
   omitted: string[];
 }
 
-/** The fields of a products document that this module changes. */
-interface ProductsDocument {
-  products?: Record<string, { aliases?: unknown }>;
-}
-
 /**
  * The form of a document that is clear-signed: the same JSON, indented, in ASCII, without long lines. The simplestreams tools
  * split text at every line separator of Unicode; ASCII has none but the end of the line.
  * @param json the document as it is served
  */
 export function signedForm(json: Uint8Array): SignedForm {
-  const document = JSON.parse(
-    Buffer.from(json.buffer, json.byteOffset, json.length).toString(),
-  ) as ProductsDocument;
+  const document: unknown = JSON.parse(Buffer.from(json.buffer, json.byteOffset, json.length).toString());
   const text = write(document);
   const form: SignedForm = { text, shortened: [], omitted: [] };
   if (!hasLongLine(text)) return form;
-  const { products = {} } = document;
+  const products = isRecord(document) && isRecord(document['products']) ? document['products'] : {};
   for (const [name, product] of Object.entries(products)) {
     if (!hasLongLine(write(product))) continue;
-    if (typeof product.aliases === 'string') {
-      const fitting = fittingNames(product.aliases);
-      if (fitting !== product.aliases) form.shortened.push(name);
-      product.aliases = fitting;
+    if (isRecord(product) && typeof product['aliases'] === 'string') {
+      const fitting = fittingNames(product['aliases']);
+      if (fitting !== product['aliases']) form.shortened.push(name);
+      product['aliases'] = fitting;
     }
     if (!hasLongLine(write(product))) continue;
     delete products[name];
@@ -41,6 +34,10 @@ export function signedForm(json: Uint8Array): SignedForm {
   }
   form.text = write(document);
   return form;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }
 
 /** The first names of a list, as many as fit in a line. */

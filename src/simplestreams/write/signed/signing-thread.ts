@@ -55,15 +55,19 @@ export class SigningThread {
   /** A detached signature. @param bytes transferred to the thread: the caller cannot use them afterwards */
   async detached(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
     await this.#ready();
-    return (await this.#ask({ type: 'detached', bytes }, [bytes.buffer])) as Answers['detached'];
+    const answer = await this.#ask({ type: 'detached', bytes }, [bytes.buffer]);
+    if (!(answer instanceof Uint8Array)) throw new Error('the thread that signs answered with no signature');
+    return answer;
   }
 
   /** A clear-signed document. @param json transferred to the thread: the caller cannot use it afterwards */
   async clear(json: Uint8Array<ArrayBuffer>): Promise<ClearSigned> {
     await this.#ready();
-    const { segment, ...rest } = (await this.#ask({ type: 'clear', json }, [
-      json.buffer,
-    ])) as Answers['clear'];
+    const answer = await this.#ask({ type: 'clear', json }, [json.buffer]);
+    if (answer === true || answer instanceof Uint8Array) {
+      throw new Error('the thread that signs answered with no document');
+    }
+    const { segment, ...rest } = answer;
     const { plain, deflated, crc, hash } = segment;
     return {
       ...rest,

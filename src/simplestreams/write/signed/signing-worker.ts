@@ -17,8 +17,8 @@ let queue = Promise.resolve();
 port.on('message', ({ id, question }: ToSigningThread) => {
   queue = queue.then(async () => {
     try {
-      const answer = await answerTo(question);
-      port.postMessage({ id, answer } satisfies FromSigningThread, transferable(answer));
+      const { answer, transferred } = await answerTo(question);
+      port.postMessage({ id, answer } satisfies FromSigningThread, transferred);
     } catch (error) {
       const kind = error instanceof HeadwaterError ? error.kind : undefined;
       const failure = { kind, message: messageOf(error) };
@@ -27,31 +27,34 @@ port.on('message', ({ id, question }: ToSigningThread) => {
   });
 });
 
-async function answerTo(question: Question): Promise<Answers[keyof Answers]> {
+/** An answer, and the parts of it whose memory the other thread takes over. */
+interface Reply {
+  answer: Answers[keyof Answers];
+  transferred: ArrayBuffer[];
+}
+
+async function answerTo(question: Question): Promise<Reply> {
   if (question.type === 'open') {
     signer = await openSigner(question.source);
-    return true;
+    return { answer: true, transferred: [] };
   }
   if (signer === undefined) throw new Error('nothing to sign with');
-  if (question.type === 'detached') return copy(await signer.detached(question.bytes));
+  if (question.type === 'detached') {
+    const signature = copy(await signer.detached(question.bytes));
+    return { answer: signature, transferred: [signature.buffer] };
+  }
   const { text, shortened, omitted } = signedForm(question.json);
   const { plain, deflated, crc, hash } = await gzipSegment(await signer.clear(text));
+  const own = { plain: copy(plain), deflated: copy(deflated) };
   return {
-    segment: { plain: copy(plain), deflated: copy(deflated), crc, hash: copy(hash) },
-    shortened,
-    omitted,
+    answer: { segment: { ...own, crc, hash: copy(hash) }, shortened, omitted },
+    transferred: [own.plain.buffer, own.deflated.buffer],
   };
 }
 
 /** A copy in separate memory, which can be transferred. */
-function copy(bytes: Uint8Array): Buffer {
+function copy(bytes: Uint8Array): Buffer<ArrayBuffer> {
   const own = Buffer.from(new ArrayBuffer(bytes.length));
   own.set(bytes);
   return own;
-}
-
-function transferable(answer: Answers[keyof Answers]): ArrayBuffer[] {
-  if (answer === true) return [];
-  const parts = answer instanceof Uint8Array ? [answer] : [answer.segment.plain, answer.segment.deflated];
-  return parts.map(({ buffer }) => buffer as ArrayBuffer);
 }
