@@ -1,29 +1,28 @@
-import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
-import { isIP, type LookupFunction } from 'node:net';
+import { isIP } from 'node:net';
 import { buildConnector } from 'undici';
 import { asError, HeadwaterError } from '../../errors.ts';
+import {
+  bareHost,
+  type CheckAddresses,
+  checkAddressHost,
+  checkedLookup,
+  type LookupAll,
+  systemLookup,
+} from '../../net/checked-lookup.ts';
 import { isPublicAddress } from '../../net/public-address.ts';
 
 /** How addresses are found and judged; tests have only their own machine. */
 export interface AddressRules {
-  /** Finds all addresses of a host. */
-  lookup: (
-    host: string,
-    options: LookupOptions,
-    callback: (error: Error | null, found: LookupAddress[]) => void,
-  ) => void;
+  lookup: LookupAll;
   isPublic: (address: string) => boolean;
 }
 
 const systemRules: AddressRules = {
-  lookup: (host, options, callback) => lookup(host, { ...options, all: true }, callback),
+  lookup: systemLookup,
   isPublic: isPublicAddress,
 };
 
-/**
- * Connects to hosts after it has checked their addresses. A name is resolved once for each connection, and only an
- * address that was checked is connected to, so that a name server cannot give another one to the connection.
- */
+/** Connects to hosts after it has checked their addresses. */
 export class GuardedConnect {
   readonly #rules: AddressRules;
   /** By host; `public` once it had a public address. */
@@ -59,7 +58,7 @@ export class GuardedConnect {
    * addresses.
    */
   isInternal(hostname: string): boolean {
-    const host = bare(hostname);
+    const host = bareHost(hostname);
     if (isIP(host) !== 0) return !this.#rules.isPublic(host);
     return /(^|\.)localhost\.?$/i.test(host) || this.#seen.get(host) === 'internal';
   }
@@ -69,50 +68,22 @@ export class GuardedConnect {
     options: buildConnector.BuildOptions,
     allowed: (host: string, addresses: readonly string[]) => readonly string[],
   ): buildConnector.connector {
-    const check = (host: string, addresses: readonly string[]): ReadonlySet<string> => {
+    const check: CheckAddresses = (host, addresses) => {
       const checked = new Set(allowed(host, addresses));
       if (checked.size > 0 || addresses.length === 0) return checked;
       throw notPublic(host, addresses[0] ?? '');
     };
-    const connect = buildConnector({
-      ...options,
-      lookup: (host: string, lookupOptions: LookupOptions, callback: Parameters<LookupFunction>[2]) =>
-        this.#rules.lookup(host, lookupOptions, (error, addresses) => {
-          if (error !== null) return callback(error, []);
-          let checked: ReadonlySet<string>;
-          try {
-            checked = check(
-              host,
-              addresses.map(({ address }) => address),
-            );
-          } catch (refusal) {
-            return callback(asError(refusal), []);
-          }
-          const usable = addresses.filter(({ address }) => checked.has(address));
-          const [first] = usable;
-          if (lookupOptions.all === true) callback(null, usable);
-          else callback(null, first?.address ?? '', first?.family);
-        }),
-    });
+    const connect = buildConnector({ ...options, lookup: checkedLookup(this.#rules.lookup, check) });
     return (target, callback) => {
-      const host = bare(target.hostname);
-      // An address is not looked up.
-      if (isIP(host) !== 0) {
-        try {
-          check(host, [host]);
-        } catch (refusal) {
-          callback(asError(refusal), null);
-          return;
-        }
+      try {
+        checkAddressHost(target.hostname, check);
+      } catch (refusal) {
+        callback(asError(refusal), null);
+        return;
       }
       connect(target, callback);
     };
   }
-}
-
-/** A host without the brackets of a URL. */
-function bare(hostname: string): string {
-  return hostname.replace(/^\[|\]$/g, '');
 }
 
 /** A host has no address that may be connected to. */

@@ -1,9 +1,13 @@
 import { X509Certificate } from 'node:crypto';
-import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
-import { isIP } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { Agent, buildConnector } from 'undici';
 import { asError, HeadwaterError, messageOf } from '../../errors.ts';
+import {
+  type CheckAddresses,
+  checkAddressHost,
+  checkedLookup,
+  systemLookup,
+} from '../../net/checked-lookup.ts';
 import type { PullPolicy } from './pull-policy.ts';
 
 /** The longest time for connecting, in milliseconds: clients then try the next address of their server. */
@@ -11,11 +15,8 @@ const connectTimeout = 10_000;
 /** The longest wait for a response, in milliseconds: a daemon may have to pack the image first. */
 const answerTimeout = 10 * 60_000;
 
-type LookupCallback = (error: Error | null, address: string | LookupAddress[], family?: number) => void;
-
 /**
- * Connections over TLS to a server that a client named. Names are looked up once, and their addresses are checked
- * before connecting.
+ * Connections over TLS to a server that a client named. All addresses of the server are checked before connecting.
  * @param options.certificate the certificate that the server must present, as PEM, whatever its name; without it, the
  * server must have a certificate that the system trusts
  * @throws HeadwaterError `invalid` for a malformed address or certificate
@@ -24,29 +25,21 @@ export function pullAgent(server: URL, options: { certificate: string; policy: P
   const { policy } = options;
   const port = Number(server.port || 443);
   const pinned = options.certificate === '' ? undefined : parseCertificate(options.certificate);
+  const check: CheckAddresses = (_, addresses) => {
+    for (const address of addresses) policy.assertAllowed(address, port);
+    return new Set(addresses);
+  };
   const connect = buildConnector({
     rejectUnauthorized: pinned === undefined,
     timeout: connectTimeout,
     // A resumed session presents no certificate.
     maxCachedSessions: 0,
-    lookup: (host: string, lookupOptions: LookupOptions, callback: LookupCallback) =>
-      lookup(host, { ...lookupOptions, all: true }, (error, addresses) => {
-        if (error !== null) return callback(error, []);
-        try {
-          for (const { address } of addresses) policy.assertAllowed(address, port);
-        } catch (refusal) {
-          return callback(asError(refusal), []);
-        }
-        const [first] = addresses;
-        if (lookupOptions.all === true) callback(null, addresses);
-        else callback(null, first?.address ?? '', first?.family);
-      }),
+    lookup: checkedLookup(systemLookup, check),
   });
   return new Agent({
     headersTimeout: answerTimeout,
     bodyTimeout: answerTimeout,
     connect: (target, callback) => {
-      const host = target.hostname.replace(/^\[|\]$/g, '');
       const connected: typeof callback = (...outcome) => {
         const [error, socket] = outcome;
         const shown = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
@@ -58,13 +51,13 @@ export function pullAgent(server: URL, options: { certificate: string; policy: P
         const other = 'it shows another certificate than the client said';
         callback(new HeadwaterError('unavailable', other), null);
       };
-      // An address is not looked up.
-      const check = () => (isIP(host) === 0 ? undefined : policy.assertAllowed(host, port));
-      const go = () => connect(target, connected);
       void policy
         .refresh()
-        .then(check)
-        .then(go, (refusal: Error) => callback(refusal, null));
+        .then(() => checkAddressHost(target.hostname, check))
+        .then(
+          () => connect(target, connected),
+          (refusal: unknown) => callback(asError(refusal), null),
+        );
     },
   });
 }
