@@ -15,7 +15,7 @@ import { SigningThread } from '../simplestreams/write/signed/signing-thread.ts';
 import type { Resources } from './resources.ts';
 
 /** The longest time for which new documents wait for their signatures, in milliseconds. */
-const signingPatience = 10_000;
+const signingTimeout = 10_000;
 const expiryInterval = 3_600_000;
 
 /** The part of the metrics that is needed. */
@@ -90,7 +90,7 @@ export class Signing implements SignedForms {
       () => this.#failing.set(undefined),
       (error: unknown) => this.#failing.set(messageOf(error)),
     );
-    await Promise.race([noted, sleep(signingPatience, undefined, { ref: false })]);
+    await Promise.race([noted, sleep(signingTimeout, undefined, { ref: false })]);
   };
 
   /** Clear-signs the documents, and follows their changes. */
@@ -110,7 +110,7 @@ export class Signing implements SignedForms {
     this.#signed = signed;
     opened.onClose('the signed documents', () => signed.stop());
     signed.follow();
-    await Promise.race([signed.settled(), sleep(signingPatience, undefined, { ref: false })]);
+    await Promise.race([signed.settled(), sleep(signingTimeout, undefined, { ref: false })]);
   }
 
   /** Clear-signs the documents that have changed. */

@@ -11,7 +11,7 @@ import type { Digest } from '../../model/digest.ts';
 import { unlimited } from '../../model/rights.ts';
 import type { MetadataFile } from '../../publish/destination/destination.ts';
 import type { LocalDestination } from '../../publish/destination/local-destination.ts';
-import type { Examined } from '../../publish/intake/intake-types.ts';
+import type { ExaminedFile } from '../../publish/intake/intake-types.ts';
 import { assertPrograms } from '../../publish/judge.ts';
 import { type ClaimedFingerprints, FalseClaim } from '../claimed-fingerprints.ts';
 import { PartialDownload } from '../download/partial-download.ts';
@@ -135,7 +135,7 @@ export class OnDemandFetch {
    * @param metadata with which the fingerprint was computed while the bytes passed
    */
   async #check(
-    { content, fingerprint }: Examined,
+    { content, fingerprint }: ExaminedFile,
     metadata: Pick<MetadataFile, 'digest'> | undefined,
   ): Promise<void> {
     const { mirror, path, digest } = this.source;

@@ -1,20 +1,20 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { fileError } from '../../files/file-error.ts';
 import { completeSquashfs, type ReadRange } from '../../image/squashfs/squashfs-look.ts';
-import type { Examined } from '../intake/intake-types.ts';
+import type { ExaminedFile } from '../intake/intake-types.ts';
 
 /**
  * The content of a file whose bytes can all be read: parts of a squashfs can be examined only then.
  * @throws HeadwaterError `invalid`
  */
-export async function complete(examined: Examined, read: ReadRange): Promise<Examined> {
+export async function complete(examined: ExaminedFile, read: ReadRange): Promise<ExaminedFile> {
   const { content } = examined;
   if (content.kind !== 'squashfs' || content.look === undefined) return examined;
   return { ...examined, content: await completeSquashfs(content.look, read) };
 }
 
 /** As {@link complete}, with the bytes of a local file. */
-export async function completeFromFile(examined: Examined, path: string): Promise<Examined> {
+export async function completeFromFile(examined: ExaminedFile, path: string): Promise<ExaminedFile> {
   let handle: FileHandle | undefined;
   const read = async (start: number, length: number) => {
     try {

@@ -3,7 +3,7 @@ import type { Compression, Content } from '../../image/content.ts';
 import type { TakeDisk } from '../../image/tar/unified.ts';
 import type { Digest } from '../../model/digest.ts';
 import type { VersionDraft } from '../../model/versions.ts';
-import type { Examined } from '../intake/intake-types.ts';
+import type { ExaminedFile } from '../intake/intake-types.ts';
 import type { Progress, SourceFile } from '../request.ts';
 
 /**
@@ -28,7 +28,7 @@ type MadeFile =
          * Called with the content of the file when all bytes have passed and are the expected ones, before they are
          * stored. When it throws, the file is not stored.
          */
-        onChecked?: (examined: Examined) => Promise<void>;
+        onChecked?: (examined: ExaminedFile) => Promise<void>;
       };
       expectedDigest?: Digest;
     };

@@ -3,7 +3,7 @@ import { HeadwaterError } from '../../errors.ts';
 import { openFile } from '../../files/open-file.ts';
 import { defined } from '../../model/defined.ts';
 import type { Digest } from '../../model/digest.ts';
-import type { Examined } from '../intake/intake-types.ts';
+import type { ExaminedFile } from '../intake/intake-types.ts';
 import type { WriteDown } from '../intake/tee-file.ts';
 import type { Progress } from '../request.ts';
 import type { InputFile } from './destination.ts';
@@ -32,7 +32,7 @@ export function writtenDown(file: InputFile): { into?: WriteDown } {
 }
 
 /** @throws HeadwaterError `invalid` when it is not the announced file */
-export function asExpected(file: InputFile, findings: Examined): Digest {
+export function asExpected(file: InputFile, findings: ExaminedFile): Digest {
   const expected = 'expectedDigest' in file ? file.expectedDigest : undefined;
   if (expected !== undefined && expected !== findings.digest) {
     throw new HeadwaterError(

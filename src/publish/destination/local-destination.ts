@@ -15,7 +15,7 @@ import { defined } from '../../model/defined.ts';
 import type { Digest } from '../../model/digest.ts';
 import type { VersionDraft } from '../../model/versions.ts';
 import { type Intake, maxFileInMemory } from '../intake/intake.ts';
-import type { Examined, Passage, Sender } from '../intake/intake-types.ts';
+import type { ExaminedFile, Passage, Sender } from '../intake/intake-types.ts';
 import { type ImageRules, judgeMembers } from '../judge.ts';
 import type { PushDestination, PushLimits } from '../push.ts';
 import type { SourceFile } from '../request.ts';
@@ -201,7 +201,7 @@ export class LocalDestination implements PushDestination {
     return { client: this.#client, ...defined({ address: this.#address }) };
   }
 
-  async #take(file: InputFile, passage: Passage, size: number | undefined): Promise<Examined> {
+  async #take(file: InputFile, passage: Passage, size: number | undefined): Promise<ExaminedFile> {
     const { examined, bytes } = passage;
     const digest = examined.then((found) => asExpected(file, found));
     // The store also waits for it; if the store fails first, nothing else would.
@@ -224,7 +224,7 @@ export class LocalDestination implements PushDestination {
    * The content of a squashfs that was just stored: parts of it can be examined only when all bytes have passed.
    * @throws HeadwaterError `invalid`; it is then removed from the store
    */
-  async #completed(name: string, examined: Examined): Promise<Examined> {
+  async #completed(name: string, examined: ExaminedFile): Promise<ExaminedFile> {
     const { digest } = examined;
     const read = async (start: number, length: number) => {
       const parts: Uint8Array[] = [];

@@ -5,7 +5,7 @@ import { within } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import type { Digest } from '../../model/digest.ts';
 import type { Intake } from '../intake/intake.ts';
-import type { Examined, Sender } from '../intake/intake-types.ts';
+import type { ExaminedFile, Sender } from '../intake/intake-types.ts';
 import type { InputFile } from './destination.ts';
 import { asExpected } from './input-file.ts';
 
@@ -27,7 +27,7 @@ interface Storing {
 export async function storeSmall(
   inputs: readonly Storing[],
   { store, intake, client, address }: { store: BlobStore; intake: Intake } & Sender,
-): Promise<Outcome<Examined>[]> {
+): Promise<Outcome<ExaminedFile>[]> {
   const staged = await store.stage?.(inputs.length);
   try {
     const places = inputs.map((input, index) => ({ ...input, into: staged?.paths[index] }));
@@ -58,7 +58,7 @@ export async function storeSmall(
   }
 }
 
-function expected(file: FileInMemory, outcome: Outcome<Examined>): Examined {
+function expected(file: FileInMemory, outcome: Outcome<ExaminedFile>): ExaminedFile {
   try {
     const found = resultOf(outcome);
     asExpected(file, found);

@@ -8,7 +8,7 @@ import type { BlobRecord } from '../../catalog/products/blobs.ts';
 import { HeadwaterError, LimitError } from '../../errors.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
 import { contentOf } from '../blob-content.ts';
-import type { Examined } from '../intake/intake-types.ts';
+import type { ExaminedFile } from '../intake/intake-types.ts';
 import type { MetadataFile, StoredFile } from './destination.ts';
 
 /** The largest metadata tarball that is read into memory for fingerprints, in bytes. Most tarballs have a few KiB. */
@@ -23,7 +23,7 @@ const recentBlobLifetime = 5000;
 /** A blob in the store, and its content. */
 export interface Recording {
   name: string;
-  examined: Examined;
+  examined: ExaminedFile;
   metadata: MetadataFile | undefined;
 }
 

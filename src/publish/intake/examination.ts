@@ -2,11 +2,11 @@ import { createHash, type Hash } from 'node:crypto';
 import type { Content } from '../../image/content.ts';
 import type { Inspector } from '../../image/inspect.ts';
 import { defined } from '../../model/defined.ts';
-import { LandingFile, type WriteDown } from './tee-file.ts';
+import { TeeFile, type WriteDown } from './tee-file.ts';
 import type { ThreadSigns } from './thread-signs.ts';
 
 /** What to compute from bytes as they pass. */
-export interface Examine {
+export interface ExaminationRequest {
   /** Their own SHA-256 and their content. */
   identify: boolean;
   /** sha256(these bytes, then the ones that pass): the fingerprint of an image whose metadata these are. */
@@ -30,24 +30,24 @@ export class Examination {
   readonly #digest: Hash | undefined;
   readonly #fingerprint: Hash | undefined;
   readonly #inspector: Inspector | undefined;
-  readonly #file: LandingFile | undefined;
+  readonly #file: TeeFile | undefined;
   readonly #signs: ThreadSigns;
 
-  private constructor(examine: Examine, signs: ThreadSigns, inspector?: Inspector) {
+  private constructor(request: ExaminationRequest, signs: ThreadSigns, inspector?: Inspector) {
     this.#signs = signs;
-    if (examine.identify) this.#digest = createHash('sha256');
-    if (examine.after !== undefined) this.#fingerprint = createHash('sha256').update(examine.after);
-    if (examine.into !== undefined) this.#file = new LandingFile(examine.into);
+    if (request.identify) this.#digest = createHash('sha256');
+    if (request.after !== undefined) this.#fingerprint = createHash('sha256').update(request.after);
+    if (request.into !== undefined) this.#file = new TeeFile(request.into);
     this.#inspector = inspector;
   }
 
   /** @param signs where it reports its progress */
-  static async start(examine: Examine, signs: ThreadSigns): Promise<Examination> {
-    if (!examine.identify) return new Examination(examine, signs);
+  static async start(request: ExaminationRequest, signs: ThreadSigns): Promise<Examination> {
+    if (!request.identify) return new Examination(request, signs);
     // A thread that only hashes has no use for everything that can look inside files.
     const { createInspector } = await import('../../image/inspect.ts');
     return new Examination(
-      examine,
+      request,
       signs,
       createInspector(() => signs.moveOn()),
     );

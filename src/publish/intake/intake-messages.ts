@@ -1,6 +1,6 @@
 import type { LiblzmaOptions } from '../../image/compression/xz/liblzma.ts';
 import type { Compression } from '../../image/content.ts';
-import type { Examine, Findings } from './examination.ts';
+import type { ExaminationRequest, Findings } from './examination.ts';
 import type { Failure } from './thread-error.ts';
 
 // The messages between the main thread and the threads that examine files (`intake-thread.ts`, `intake-worker.ts`).
@@ -15,8 +15,8 @@ export interface PackedFile {
 
 /** The message that starts a job. */
 export type Beginning =
-  | { type: 'start'; examine: Examine; ring: SharedArrayBuffer; slotSize: number }
-  | { type: 'file'; examine: Examine; path: string }
+  | { type: 'start'; request: ExaminationRequest; ring: SharedArrayBuffer; slotSize: number }
+  | { type: 'file'; request: ExaminationRequest; path: string }
   | { type: 'small'; bytes: ArrayBuffer; files: PackedFile[] }
   | { type: 'split'; compression: Compression };
 

@@ -64,7 +64,7 @@ export class IntakeThread {
   readonly #worker: Worker;
   readonly #jobs = new Map<number, JobState>();
   readonly #processes = new UnpackingProcesses();
-  readonly #patience: number;
+  readonly #idleTimeout: number;
   readonly #onGone: () => void;
   #last = 0;
   #isGone = false;
@@ -72,11 +72,11 @@ export class IntakeThread {
   #seen = { progress: 0, at: 0 };
 
   /**
-   * @param options.patience milliseconds without progress after which it is ended
+   * @param options.idleTimeout milliseconds without progress after which it is ended
    * @param options.program what it runs, when that is not `intake-worker.ts`
    */
-  constructor(options: { patience: number; program: URL | undefined; onGone: () => void }) {
-    this.#patience = options.patience;
+  constructor(options: { idleTimeout: number; program: URL | undefined; onGone: () => void }) {
+    this.#idleTimeout = options.idleTimeout;
     this.#onGone = options.onGone;
     this.#worker = new Worker(options.program ?? workerFile(), {
       name: 'intake',
@@ -163,7 +163,7 @@ export class IntakeThread {
       this.#watch = undefined;
     } else if (this.#watch === undefined) {
       this.#seen = { progress: this.#signs.progress, at: performance.now() };
-      this.#watch = setInterval(() => this.#check(), this.#patience / 4).unref();
+      this.#watch = setInterval(() => this.#check(), this.#idleTimeout / 4).unref();
     }
   }
 
@@ -174,8 +174,8 @@ export class IntakeThread {
       this.#seen = { progress, at: now };
       return;
     }
-    if (now - this.#seen.at < this.#patience) return;
-    const seconds = this.#patience / 1000;
+    if (now - this.#seen.at < this.#idleTimeout) return;
+    const seconds = this.#idleTimeout / 1000;
     const disk = this.#signs.waitsForDisk;
     const error = this.#lost(
       disk

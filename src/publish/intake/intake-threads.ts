@@ -14,17 +14,17 @@ export class IntakeThreads {
   readonly #shared = new Set<IntakeThread>();
   readonly #idle: IntakeThread[] = [];
   readonly #idleMost: number;
-  readonly #patience: number;
+  readonly #idleTimeout: number;
   readonly #program: URL | undefined;
 
   /**
    * @param options.idleMost how many idle threads to keep, beside those that are shared
-   * @param options.patience milliseconds without progress after which a thread is ended
+   * @param options.idleTimeout milliseconds without progress after which a thread is ended
    * @param options.program what they run, when that is not `intake-worker.ts`
    */
-  constructor(options: { idleMost: number; patience: number; program?: URL | undefined }) {
+  constructor(options: { idleMost: number; idleTimeout: number; program?: URL | undefined }) {
     this.#idleMost = options.idleMost;
-    this.#patience = options.patience;
+    this.#idleTimeout = options.idleTimeout;
     this.#program = options.program;
   }
 
@@ -65,7 +65,7 @@ export class IntakeThreads {
       if (index >= 0) this.#idle.splice(index, 1);
     };
     const thread: IntakeThread = new IntakeThread({
-      patience: this.#patience,
+      idleTimeout: this.#idleTimeout,
       program: this.#program,
       onGone,
     });

@@ -7,7 +7,7 @@ import type { WriteDown } from './tee-file.ts';
 // The inputs and results of `Intake`.
 
 /** The content of the bytes that have passed. */
-export interface Examined {
+export interface ExaminedFile {
   digest: Digest;
   /** Bytes. */
   size: number;
@@ -21,7 +21,7 @@ export interface Passage {
   /** The bytes, to be read once and to the end. They fail when the source fails or when they are not an image file. */
   bytes: AsyncIterable<Uint8Array>;
   /** Settles after the last byte. A failure is also the failure of `bytes`, so callers need not wait for both. */
-  examined: Promise<Examined>;
+  examined: Promise<ExaminedFile>;
 }
 
 /** Who sends a file. */

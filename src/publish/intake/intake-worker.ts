@@ -38,11 +38,11 @@ class ExaminationJob implements Job {
   #queue = Promise.resolve();
   #over = false;
 
-  constructor({ job, examine, ring, slotSize }: Extract<ToWorker, { type: 'start' }>) {
+  constructor({ job, request, ring, slotSize }: Extract<ToWorker, { type: 'start' }>) {
     this.#id = job;
     this.#ring = ring;
     this.#slotSize = slotSize;
-    this.#examination = Examination.start(examine, signs);
+    this.#examination = Examination.start(request, signs);
     // The receiver of the first message gets the error.
     this.#examination.catch(() => undefined);
   }
@@ -121,9 +121,9 @@ function write(path: string, bytes: Uint8Array): void {
 const readSize = 1024 * 1024;
 
 /** A complete file. */
-async function takeFile({ job, examine, path }: Extract<ToWorker, { type: 'file' }>): Promise<void> {
+async function takeFile({ job, request, path }: Extract<ToWorker, { type: 'file' }>): Promise<void> {
   try {
-    const examination = await Examination.start(examine, signs);
+    const examination = await Examination.start(request, signs);
     for (const chunk of chunksOf(path)) await examination.update(chunk);
     reply({ type: 'found', job, found: await examination.end() });
   } catch (error) {

@@ -6,14 +6,14 @@ import type { TakeDisk } from '../../image/tar/unified.ts';
 import { defined } from '../../model/defined.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
 import { splitInThread } from '../split/split-thread.ts';
-import type { Examine } from './examination.ts';
+import type { ExaminationRequest } from './examination.ts';
 import { ExaminationPlaces, type Place, TooMuchMemory } from './examination-places.ts';
 import type { FileToExamine } from './examine-small.ts';
 import { IntakeBatches } from './intake-batches.ts';
 import { LostThread } from './intake-thread.ts';
 import { IntakeThreads } from './intake-threads.ts';
-import type { Examined, IntakeOptions, Passage, PassOptions, Sender } from './intake-types.ts';
-import { passOn, type Sink, toExamined } from './pass-on.ts';
+import type { ExaminedFile, IntakeOptions, Passage, PassOptions, Sender } from './intake-types.ts';
+import { passOn, type Sink, toExaminedFile } from './pass-on.ts';
 import { SharedRingBuffer } from './shared-ring.ts';
 import { SpooledExamination } from './spooled-examination.ts';
 
@@ -42,7 +42,7 @@ export class Intake {
     this.#options = options;
     this.#threads = new IntakeThreads({
       idleMost: Math.max(2, availableParallelism()),
-      patience: options.timeout,
+      idleTimeout: options.timeout,
       program: options.program,
     });
     this.#places = new ExaminationPlaces(options);
@@ -56,9 +56,9 @@ export class Intake {
 
   /** Passes bytes of `source` on and examines them. */
   pass(source: AsyncIterable<Uint8Array>, options: PassOptions): Passage {
-    let resolve: (examined: Examined) => void = () => undefined;
+    let resolve: (examined: ExaminedFile) => void = () => undefined;
     let reject: (error: unknown) => void = () => undefined;
-    const examined = new Promise<Examined>((onDone, onError) => {
+    const examined = new Promise<ExaminedFile>((onDone, onError) => {
       resolve = onDone;
       reject = (error) => {
         this.#noteRefusal(error, options);
@@ -80,14 +80,14 @@ export class Intake {
     files: readonly FileToExamine[],
     client: string,
     address?: string,
-  ): Promise<Outcome<Examined>[]> {
+  ): Promise<Outcome<ExaminedFile>[]> {
     return withOutcomes(files, await this.#batches.take(files, client)).map(
       ({ request: { bytes }, outcome }) => {
         if ('error' in outcome) {
           this.#noteRefusal(outcome.error, { client, ...defined({ address }) });
           return outcome;
         }
-        return { result: toExamined([outcome.result], bytes.length) };
+        return { result: toExaminedFile([outcome.result], bytes.length) };
       },
     );
   }
@@ -101,7 +101,7 @@ export class Intake {
   async hash(bytes: AsyncIterable<Uint8Array>, prefixes: readonly Uint8Array[]): Promise<Digest[]> {
     const ring = new SharedRingBuffer(
       this.#threads,
-      prefixes.map((after) => ({ examine: { identify: false, after }, shared: true })),
+      prefixes.map((after) => ({ request: { identify: false, after }, shared: true })),
     );
     try {
       for await (const chunk of bytes) await ring.put(chunk);
@@ -169,7 +169,7 @@ export class Intake {
     // The two hashes of a root are two passes over its bytes: a thread each, unless other files keep threads busy.
     const busy = this.#rings > 0;
     const alone = metadata === undefined || busy ? undefined : metadata;
-    const examine: Examine = {
+    const request: ExaminationRequest = {
       identify: true,
       ...defined({ into }),
       ...(metadata === undefined || !busy ? {} : { after: metadata }),
@@ -177,8 +177,8 @@ export class Intake {
     const ring = new SharedRingBuffer(
       this.#threads,
       [
-        { examine, shared: false, keep },
-        ...(alone === undefined ? [] : [{ examine: { identify: false, after: alone }, shared: true }]),
+        { request, shared: false, keep },
+        ...(alone === undefined ? [] : [{ request: { identify: false, after: alone }, shared: true }]),
       ],
       busy ? { slotSize: sharedSlotSize } : {},
     );
@@ -202,14 +202,14 @@ export class Intake {
     const { directory } = this.#options;
     const lies = into !== undefined ? { into } : path !== undefined ? { path } : { directory };
     const spooled = new SpooledExamination(lies);
-    const examine = { identify: true, ...defined({ after: metadata }) };
+    const request = { identify: true, ...defined({ after: metadata }) };
     return {
       put: (chunk) => spooled.put(chunk),
       end: async () => {
         await spooled.close();
         const place = await this.#places.take({ kind: 'whole', client, memory });
         try {
-          return [await spooled.examine(this.#threads, examine, { keep })];
+          return [await spooled.examine(this.#threads, request, { keep })];
         } finally {
           place.release();
           await spooled.discard();

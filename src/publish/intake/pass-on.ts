@@ -2,7 +2,7 @@ import { HeadwaterError } from '../../errors.ts';
 import { memoryHeadLength } from '../../image/compression/memory-needed.ts';
 import { parseDigest } from '../../model/digest.ts';
 import type { Findings } from './examination.ts';
-import type { Examined } from './intake-types.ts';
+import type { ExaminedFile } from './intake-types.ts';
 
 /** Reads bytes and returns their content. */
 export interface Sink {
@@ -18,7 +18,7 @@ export interface Sink {
 export async function* passOn(
   source: AsyncIterable<Uint8Array>,
   open: (head: Uint8Array, isWhole: boolean) => Promise<Sink>,
-  resolve: (examined: Examined) => void,
+  resolve: (examined: ExaminedFile) => void,
   reject: (error: unknown) => void,
 ): AsyncGenerator<Uint8Array> {
   let size = 0;
@@ -55,7 +55,7 @@ export async function* passOn(
     }
     const found = await sink.end();
     ended = true;
-    resolve(toExamined(found, size));
+    resolve(toExaminedFile(found, size));
   } catch (error) {
     failure = error;
     throw error;
@@ -66,7 +66,7 @@ export async function* passOn(
   }
 }
 
-export function toExamined(found: Findings[], size: number): Examined {
+export function toExaminedFile(found: Findings[], size: number): ExaminedFile {
   const all: Findings = Object.assign({}, ...found);
   const { digest, content, fingerprint } = all;
   if (digest === undefined || content === undefined) throw new Error('an examination found nothing');

@@ -1,4 +1,4 @@
-import type { Examine, Findings } from './examination.ts';
+import type { ExaminationRequest, Findings } from './examination.ts';
 import type { FromWorker } from './intake-messages.ts';
 import type { Job } from './intake-thread.ts';
 import type { IntakeThreads } from './intake-threads.ts';
@@ -12,7 +12,7 @@ const slotCount = 4;
 
 /** What a thread does with the bytes of a ring. */
 interface ThreadWork {
-  examine: Examine;
+  request: ExaminationRequest;
   /** In a thread that has work of other rings, too: for bytes that are only hashed. */
   shared: boolean;
   /** Whether its own thread can be reused for other files. */
@@ -51,11 +51,11 @@ export class SharedRingBuffer {
     this.#memory = takeRingMemory(slotCount * slotSize);
     for (let slot = 0; slot < slotCount; slot++) this.#free.push(slot);
     this.#jobs = [];
-    this.#writesDown = works[0]?.examine.into !== undefined;
+    this.#writesDown = works[0]?.request.into !== undefined;
     const found = works.map(
-      ({ examine, shared, keep = true }) =>
+      ({ request, shared, keep = true }) =>
         new Promise<Findings>((resolve, reject) => {
-          const start = { type: 'start' as const, examine, ring: this.#memory, slotSize };
+          const start = { type: 'start' as const, request, ring: this.#memory, slotSize };
           const listener = (message: FromWorker | Error) => this.#hear(message, resolve, reject);
           this.#jobs.push(
             shared ? threads.beginShared(start, listener) : threads.beginOwn(start, listener, { keep }),

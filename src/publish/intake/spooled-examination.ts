@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileError } from '../../files/file-error.ts';
 import { isAbandoned, processName } from '../../files/process-name.ts';
 import { Spool } from '../../files/spool.ts';
-import type { Examine, Findings } from './examination.ts';
+import type { ExaminationRequest, Findings } from './examination.ts';
 import type { IntakeThreads } from './intake-threads.ts';
 import type { WriteDown } from './tee-file.ts';
 import { unpackFailure } from './thread-error.ts';
@@ -51,11 +51,15 @@ export class SpooledExamination {
   }
 
   /** Examines the file, whose bytes have all come. @throws what the examination failed with */
-  async examine(threads: IntakeThreads, examine: Examine, options: { keep: boolean }): Promise<Findings> {
+  async examine(
+    threads: IntakeThreads,
+    request: ExaminationRequest,
+    options: { keep: boolean },
+  ): Promise<Findings> {
     const path = this.#path ?? (await this.#place()).path;
     return await new Promise<Findings>((resolve, reject) => {
       const job = threads.beginOwn(
-        { type: 'file', examine, path },
+        { type: 'file', request, path },
         (message) => {
           if (message instanceof Error) reject(message);
           else if (message.type === 'found') resolve(message.found);

@@ -18,7 +18,7 @@ const syncSize = 32 * 1024 * 1024;
  * A file that a thread writes while it looks at the bytes, which costs less than to have them go through another. For
  * threads only: it waits for the disk.
  */
-export class LandingFile {
+export class TeeFile {
   readonly #path: string;
   readonly #descriptor: number;
   readonly #from: number;
