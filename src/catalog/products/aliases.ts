@@ -177,8 +177,8 @@ export class Aliases {
     for (const [alias, { os, release, variant }] of wanted) {
       const family = { stream, os, release, variant };
       if (owners.get(describeStreamFamily(family)) !== owner) continue;
-      const leads = current.get(alias);
-      if (leads !== undefined && sameFamily(leads, family)) continue;
+      const existing = current.get(alias);
+      if (existing !== undefined && sameFamily(existing, family)) continue;
       const other = rows
         .filter((row) => row.name === alias)
         .map((row) => owners.get(describeStreamFamily(row)))
@@ -187,8 +187,8 @@ export class Aliases {
       else moves.push([alias, family]);
     }
     const gone = dropped.filter((alias) => {
-      const leads = current.get(alias);
-      return leads !== undefined && owners.get(describeStreamFamily(leads)) === owner;
+      const existing = current.get(alias);
+      return existing !== undefined && owners.get(describeStreamFamily(existing)) === owner;
     });
     if (moves.length + gone.length === 0) return { changed: 0, withheld };
     await this.#database.change(async (change) => {
@@ -198,11 +198,11 @@ export class Aliases {
       }
       for (const [alias, family] of moves) {
         // Another change may have taken it since.
-        const leads = await findAlias(change.db, stream, alias);
-        const holder = leads === undefined ? owner : ((await familyOwner(change.db, leads)) ?? owner);
+        const existing = await findAlias(change.db, stream, alias);
+        const holder = existing === undefined ? owner : ((await familyOwner(change.db, existing)) ?? owner);
         const rival =
           holder === owner ? await findRival(change, alias, { stream, owner }) : { owner: holder };
-        if (leads === undefined ? rival !== undefined : holder !== owner) {
+        if (existing === undefined ? rival !== undefined : holder !== owner) {
           withheld.push({ alias, owner: rival?.owner ?? holder });
           continue;
         }

@@ -216,7 +216,8 @@ function assertSameFiles(draft: VersionDraft, existing: Item[]): void {
   throw new HeadwaterError(
     'conflict',
     `product ${productName(draft.product)} already has a version ${draft.serial} with other files: ` +
-      'a published version never changes, publish under a newer serial (--serial)',
+      'a published version never changes: publish it with a newer serial',
+    { fields: ['serial'] },
   );
 }
 

@@ -55,11 +55,12 @@ export class Streams {
     const missing = names.find((name, index) => !all.has(name) || !isVisible[index]);
     if (missing === undefined) return;
     const near = options.mayName ? suggest(missing, all) : undefined;
-    const advice = near === undefined ? 'check the name' : `did you mean ${near}?`;
+    const advice = near === undefined ? 'check the name, or' : `did you mean ${near}? If not,`;
     const known = options.mayName ? `; the streams are ${[...all].sort().join(', ')}` : '';
     throw new HeadwaterError(
       'usage',
-      `stream ${JSON.stringify(missing)} does not exist${options.mayName ? '' : ' or is not visible to you'}: ${advice}${near === undefined ? ', or' : ' To'} create it with --create-stream (createStream in the API)${known}`,
+      `stream ${JSON.stringify(missing)} does not exist${options.mayName ? '' : ' or is not visible to you'}: ${advice} create it with createStream${known}`,
+      { fields: ['createStream'] },
     );
   }
 }

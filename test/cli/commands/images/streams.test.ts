@@ -61,6 +61,12 @@ test('a server refuses unknown streams in versions and in tokens', async () => {
   const { secret } = await server.workspace.catalog.tokens.create({ name: 'admin', actions: ['admin'] });
   const remote = ['--server', server.url(''), '--insecure', '--token', secret];
   expect((await publish('--stream', 'nightly', ...remote)).stderr).toContain('--create-stream');
+  const body = JSON.stringify({ name: 'ci', streams: ['nightly'] });
+  const refused = await server.request('/api/v1/tokens', { method: 'POST', token: secret, body });
+  const { error } = refused.json() as { error: { message: string; fields: string[] } };
+  // Programs have fields, not flags.
+  expect(error.message).toMatch(/create it with createStream/);
+  expect([error.message.includes('--'), error.fields]).toEqual([false, ['createStream']]);
   expect((await create('ci', '--stream', 'nightly', ...remote)).code).toBe(2);
   expect((await create('ci', '--stream', 'nightly', '--create-stream', ...remote)).code).toBe(0);
   expect((await publish('--stream', 'nightly', ...remote)).code).toBe(0);
