@@ -9,8 +9,8 @@ export const metadataYamlLimit = mebibyte;
 export const metadataTarballLimit = 64 * mebibyte;
 
 /**
- * The bytes that an archive may unpack to: this many for any archive, and beyond that this many times its size. A root
- * filesystem unpacks to 3 to 6 times its size, and one with a swap file of zeros to some hundred; deflate reaches 1032.
+ * The bytes that an archive may unpack to: the floor, plus its size times the ratio. A root filesystem unpacks to 3 to 6
+ * times its size, and one with a swap file of zeros to some hundred; deflate reaches 1032.
  */
 export const unpackedFloor = 64 * mebibyte;
 export const unpackedRatioLimit = 1000;

@@ -2,14 +2,8 @@ import type { Alias } from '../../catalog/products/aliases.ts';
 import { checkField } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import { inStream, parseAlias, parseNamePart, parseStream } from '../../model/names.ts';
-import {
-  type Context,
-  catalogFor,
-  identityOf,
-  parameter,
-  type RouteContext,
-  type Routes,
-} from '../context.ts';
+import type { Context, RouteContext, Routes } from '../context.ts';
+import { catalogFor, identityOf, parameter } from '../context.ts';
 import { readBody } from './body.ts';
 import { single } from './query.ts';
 import { aliasBody } from './schemas.ts';

@@ -1,11 +1,5 @@
-import {
-  type Context,
-  catalogFor,
-  identityOf,
-  parameter,
-  type RouteContext,
-  type Routes,
-} from '../context.ts';
+import type { Context, RouteContext, Routes } from '../context.ts';
+import { catalogFor, identityOf, parameter } from '../context.ts';
 import type { ApiServices } from './services.ts';
 
 /** Listing and revoking the clients that are trusted by their certificates; for `admin` only. */

@@ -2,14 +2,8 @@ import { checkField } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
 import { parseStream } from '../../model/names.ts';
 import { grant } from '../../model/rights.ts';
-import {
-  type Context,
-  catalogFor,
-  identityOf,
-  parameter,
-  type RouteContext,
-  type Routes,
-} from '../context.ts';
+import type { Context, RouteContext, Routes } from '../context.ts';
+import { catalogFor, identityOf, parameter } from '../context.ts';
 import { readBody } from './body.ts';
 import { single } from './query.ts';
 import { tokenBody } from './schemas.ts';

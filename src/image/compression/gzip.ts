@@ -28,7 +28,7 @@ export function gunzipSmall(packed: Uint8Array): Uint8Array | undefined {
 }
 
 /**
- * Unpacks gzip: any number of members one after the other (RFC 1952, section 2.2), each with its checksum. Zeros after
+ * Unpacks gzip: one member, or several concatenated members (RFC 1952, section 2.2), each with its checksum. Zeros after
  * the last one are padding, as for gzip(1).
  * @throws HeadwaterError `invalid` where the data is truncated, corrupt or followed by something else
  */

@@ -16,8 +16,8 @@ const defaultWindowLog = 23;
 let spare: DCtx | undefined;
 
 /**
- * Unpacks Zstandard: any number of frames one after the other, skippable ones too (RFC 8878, section 3), with their
- * checksums where they have them.
+ * Unpacks Zstandard: one frame, or several concatenated frames, also skippable ones (RFC 8878, section 3). Checks their
+ * checksums if they have them.
  * @throws HeadwaterError `invalid` where the data is truncated, corrupt, followed by something else, or needs a
  *   larger window than {@link zstdWindowLog} allows, or than the first frame and {@link defaultWindowLog} do
  */

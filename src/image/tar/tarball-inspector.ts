@@ -94,7 +94,7 @@ class Meter {
       if (this.unpackedBytes > unpackedFloor + this.#packedBytes * unpackedRatioLimit) {
         throw new HeadwaterError(
           'invalid',
-          `the archive unpacks to more than ${unpackedFloor / 1024 ** 2} MiB and more than ${unpackedRatioLimit} times its size, as only a decompression bomb does`,
+          `the archive unpacks to more than ${unpackedFloor / 1024 ** 2} MiB plus ${unpackedRatioLimit} times its size, as only a decompression bomb does`,
         );
       }
       yield bytes;

@@ -9,7 +9,7 @@ export function addHealthCommand(program: Command, output: Output): void {
     .command('health')
     .summary('check whether the server on this machine is ready')
     .description(
-      'Check whether the server on this machine is ready (/readyz, over https unless TLS is off). If exactly one server runs on the data directory, the command uses the address of that server, whatever settings it was started with. Otherwise, and with --set listen.…, it uses the address and port of the configuration. The exit code is 0 if the server is ready, and 7 if it is not or cannot be reached. --write asks /readyz?write: whether images can also be published. --live asks /healthz: whether the process answers.',
+      'Check whether the server on this machine is ready (/readyz, over https unless TLS is off). If exactly one server runs on the data directory, the command first tries the address of that server, whatever settings it was started with, and then the configured address. Otherwise, it first tries the configured address, and then the addresses of all servers on the data directory. With --set listen.…, it tries only the address that results from these settings. The exit code is 0 if the server is ready, and 7 if it is not or cannot be reached. --write asks /readyz?write: whether images can also be published. --live asks /healthz: whether the process answers.',
     )
     .option('--live', 'check only whether the process answers')
     .addOption(new Option('--write', 'also check whether images can be published').conflicts('live'))

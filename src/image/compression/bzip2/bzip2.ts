@@ -10,7 +10,7 @@ const endMark = [0x177245, 0x385090];
 const outputSize = 256 * 1024;
 
 /**
- * Unpacks bzip2: any number of streams one after the other, with the checksums of every block and stream. Written for
+ * Unpacks bzip2: one stream, or several concatenated streams, with the checksums of every block and stream. Written for
  * Headwater because no library streams: memory is 4 MiB for any input, and output is passed on in pieces of at most 256
  * KiB.
  * @throws HeadwaterError `invalid` where the data is truncated, corrupt or followed by something else

@@ -16,7 +16,7 @@ const reasons: Record<string, string> = {
 };
 
 /**
- * Unpacks xz: any number of streams one after the other. Its memory is that of the dictionary, at most 64 MiB.
+ * Unpacks xz: one stream, or several concatenated streams. Its memory is that of the dictionary, at most 64 MiB.
  * @throws HeadwaterError `invalid` where the data is truncated, corrupt or followed by something else; what `source`
  * throws
  */
