@@ -1,11 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { rootCertificates } from 'node:tls';
 import { Agent, type Dispatcher } from 'undici';
-import type * as z from 'zod';
 import { HeadwaterError, within } from '../../errors.ts';
 import { fileError } from '../../files/file-error.ts';
+import { type AnswerSchema, readAnswer } from '../../http/api/openapi/read-answer.ts';
 import { version } from '../../version.ts';
-import { readAnswer } from './api-answer.ts';
 import { type ApiResponse, connectionError, responseError } from './api-errors.ts';
 
 /** The address of the server, and the credentials. */
@@ -89,7 +88,7 @@ export class ApiClient {
    * @throws HeadwaterError of the kind in the response, or `unavailable` if the server cannot be reached or answers
    * something else
    */
-  async json<Answer>(options: ApiRequest, answer: z.ZodType<Answer>): Promise<Answer> {
+  async json<Answer>(options: ApiRequest, answer: AnswerSchema<Answer>): Promise<Answer> {
     const body = await this.succeed(options);
     try {
       return readAnswer(answer, body);

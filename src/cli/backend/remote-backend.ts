@@ -1,4 +1,3 @@
-import type * as z from 'zod';
 import type { AuditEntry } from '../../catalog/audit.ts';
 import type { Client } from '../../catalog/identities/clients.ts';
 import type { Token } from '../../catalog/identities/tokens.ts';
@@ -17,6 +16,7 @@ import {
   productsAnswer,
   publishedAnswer,
 } from '../../http/api/openapi/image-answers.ts';
+import type { AnswerOf } from '../../http/api/openapi/read-answer.ts';
 import { defined } from '../../model/defined.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
 import type { ProductRef } from '../../model/names.ts';
@@ -75,7 +75,7 @@ export class RemoteBackend implements Backend {
     let after: string | undefined;
     do {
       const query = defined({ after });
-      const page: z.output<typeof productsAnswer> = await this.#client.json(
+      const page: AnswerOf<typeof productsAnswer> = await this.#client.json(
         { method: 'GET', path: 'products', query },
         productsAnswer,
       );
@@ -163,7 +163,7 @@ export class RemoteBackend implements Backend {
         limit: String(Math.min(limit - entries.length, auditPage)),
         ...defined({ since: since?.toISOString(), who, before: before?.toString() }),
       };
-      const page: z.output<typeof auditAnswer> = await this.#client.json(
+      const page: AnswerOf<typeof auditAnswer> = await this.#client.json(
         { method: 'GET', path: 'audit', query },
         auditAnswer,
       );
@@ -182,7 +182,7 @@ function isLocal(file: SourceFile): file is Extract<SourceFile, { from: 'disk' }
   return file.from === 'disk';
 }
 
-function toProduct(product: z.output<typeof productAnswer>): ProductWithVersions {
+function toProduct(product: AnswerOf<typeof productAnswer>): ProductWithVersions {
   const versions = product.versions.map((version) => ({
     ...version,
     publishedAt: new Date(version.publishedAt),

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type * as z from 'zod';
 import { HeadwaterError } from '../../errors.ts';
 import { mirrorAnswer, mirrorsAnswer, type runAnswer } from '../../http/api/openapi/admin-answers.ts';
+import type { AnswerOf } from '../../http/api/openapi/read-answer.ts';
 import { emptyReport, type RunResult } from '../../mirror/run/report.ts';
 import type { MirrorStatus } from '../../mirror/status.ts';
 import { defined } from '../../model/defined.ts';
@@ -17,7 +17,7 @@ const maxIdlePolls = 5;
 /** How long a server may be unreachable during a run, in milliseconds: the run may continue meanwhile. */
 const defaultReconnectTimeout = 15_000;
 
-type Run = z.output<typeof runAnswer>;
+type Run = AnswerOf<typeof runAnswer>;
 
 /** The mirrors of a server, through its HTTP API. */
 export class RemoteMirrors {
@@ -120,13 +120,13 @@ export class RemoteMirrors {
     );
   }
 
-  async #look(name: string): Promise<z.output<typeof mirrorAnswer>> {
+  async #look(name: string): Promise<AnswerOf<typeof mirrorAnswer>> {
     const path = `mirrors/${encodeURIComponent(name)}`;
     return await this.#client.json({ method: 'GET', path }, mirrorAnswer);
   }
 }
 
-function toStatus(status: z.output<typeof mirrorsAnswer>['mirrors'][number]): MirrorStatus {
+function toStatus(status: AnswerOf<typeof mirrorsAnswer>['mirrors'][number]): MirrorStatus {
   const { nextRun, lastSuccess, upstreamUpdated, lastRun, ...rest } = status;
   const date = (text: string | undefined) => (text === undefined ? undefined : new Date(text));
   return {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { readAnswer } from '../../../src/cli/backend/api-answer.ts';
 import { aliasesAnswer } from '../../../src/http/api/openapi/image-answers.ts';
+import { readAnswer } from '../../../src/http/api/openapi/read-answer.ts';
 
 const alias = {
   stream: 'images',

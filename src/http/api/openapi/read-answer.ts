@@ -1,5 +1,11 @@
 import type * as z from 'zod';
-import { HeadwaterError } from '../../errors.ts';
+import { HeadwaterError } from '../../../errors.ts';
+
+/** A description of an answer. */
+export type AnswerSchema<Answer> = z.ZodType<Answer>;
+
+/** The answer that a schema describes. */
+export type AnswerOf<Schema extends z.ZodType> = z.output<Schema>;
 
 /**
  * Reads the JSON of a response as the answer that the API describes. Fields that this version does not know are left out:
@@ -7,7 +13,7 @@ import { HeadwaterError } from '../../errors.ts';
  * @param value freshly parsed; changed
  * @throws HeadwaterError `unavailable` naming the first field that is missing or has another type
  */
-export function readAnswer<Answer>(schema: z.ZodType<Answer>, value: unknown): Answer {
+export function readAnswer<Answer>(schema: AnswerSchema<Answer>, value: unknown): Answer {
   while (!isAnswer(schema, value)) {
     const issues = schema.safeParse(value).error?.issues ?? [];
     const wrong = issues.find(({ code }) => code !== 'unrecognized_keys');
@@ -25,7 +31,7 @@ export function readAnswer<Answer>(schema: z.ZodType<Answer>, value: unknown): A
 }
 
 /** The schemas of answers change no values. */
-function isAnswer<Answer>(schema: z.ZodType<Answer>, value: unknown): value is Answer {
+function isAnswer<Answer>(schema: AnswerSchema<Answer>, value: unknown): value is Answer {
   return schema.safeParse(value).success;
 }
 
