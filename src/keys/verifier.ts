@@ -53,9 +53,12 @@ export class Verifier {
     const text = Buffer.from(bytes).toString('utf8');
     if (!text.startsWith('-----BEGIN PGP SIGNED MESSAGE-----')) throw unsigned(where);
     const message = await readCleartextMessage({ cleartextMessage: text }).catch((error: unknown) => {
-      throw refused(where, `its signature cannot be read`, error);
+      throw unreadable(where, error);
     });
-    const { data, signatures } = await verify({ message, verificationKeys: this.#keys });
+    const verifying = verify({ message, verificationKeys: this.#keys });
+    const { data, signatures } = await verifying.catch((error: unknown) => {
+      throw unreadable(where, error);
+    });
     return { text: data, signedAt: await this.#accept(signatures, where) };
   }
 
@@ -71,10 +74,13 @@ export class Verifier {
       ? readSignature({ armoredSignature: Buffer.from(signatureBytes).toString() })
       : readSignature({ binarySignature: signatureBytes });
     const signature = await reading.catch((error: unknown) => {
-      throw refused(where, `its signature cannot be read`, error);
+      throw unreadable(where, error);
     });
     const message = await createMessage({ binary: bytes });
-    const { signatures } = await verify({ message, signature, verificationKeys: this.#keys });
+    const verifying = verify({ message, signature, verificationKeys: this.#keys });
+    const { signatures } = await verifying.catch((error: unknown) => {
+      throw unreadable(where, error);
+    });
     return await this.#accept(signatures, where);
   }
 
@@ -164,6 +170,11 @@ export function withoutSignature(text: string): string {
   const end = text.indexOf('\n-----BEGIN PGP SIGNATURE-----');
   if (begin === null || end === -1) return text;
   return text.slice(begin[0].length, end).replaceAll(/^- /gm, '');
+}
+
+/** Also for a signature that can be read and not be checked: of a kind, or with a hash, that does not exist. */
+function unreadable(where: string, cause: unknown): HeadwaterError {
+  return refused(where, 'its signature cannot be read', cause);
 }
 
 function unsigned(where: string): HeadwaterError {

@@ -126,6 +126,16 @@ test.skipIf(isUnsigned)('a detached signature is checked, armored or not', async
   );
 });
 
+test.skipIf(isUnsigned)('a signature with a hash that does not exist is refused', async () => {
+  const verifier = await Verifier.open(key.keyring);
+  const signature = await key.detached(text, { armored: false });
+  // The header of two bytes, the version, the type and the number of the algorithm (RFC 9580, section 5.2.3).
+  signature[5] = 0x63;
+  await expect(verifier.detached(bytes(text), signature, 'index.json')).rejects.toMatchObject({
+    ...{ kind: 'invalid', message: expect.stringContaining('index.json: refused: ') },
+  });
+});
+
 test('a keyring that is none says so', async () => {
   const directory = await scratchDirectory();
   const file = join(directory, 'keyring');

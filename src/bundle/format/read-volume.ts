@@ -175,7 +175,9 @@ async function passes(reader: BlockReader, member: BlobMember, blobs: PassingBlo
 async function takeSmall(reader: BlockReader, name: string, most: number): Promise<Buffer> {
   const size = sizeOfSmall(await reader.take(blockSize), name, most);
   const bytes = await reader.take(size);
-  await reader.take(paddingOf(size));
+  await comparePadding(reader, { name, size }, (problem) => {
+    throw new HeadwaterError('invalid', `it has ${problem}`);
+  });
   return bytes;
 }
 
