@@ -12,6 +12,7 @@ import { Fingerprints } from './images/fingerprints.ts';
 import { ImageAliases } from './images/image-aliases.ts';
 import { Images } from './images/images.ts';
 import { Pushed } from './images/pushed.ts';
+import { ImageServerRecords } from './mirrors/image-servers.ts';
 import { Mirrors } from './mirrors/mirrors.ts';
 import { Aliases } from './products/aliases.ts';
 import { Sources } from './products/blob-sources.ts';
@@ -19,7 +20,8 @@ import { Blobs } from './products/blobs.ts';
 import { Products } from './products/products.ts';
 import { Streams } from './products/streams.ts';
 import { Versions } from './products/versions.ts';
-import { Storage } from './storage.ts';
+import { Scrubs } from './storage/scrubs.ts';
+import { Storage } from './storage/storage.ts';
 
 /** What exists: the record of every product, version, alias, blob, token, client and mirror. */
 export class Catalog {
@@ -39,7 +41,9 @@ export class Catalog {
   readonly feed: ChangeFeed;
   readonly mirrors: Mirrors;
   readonly sources: Sources;
+  readonly imageServers: ImageServerRecords;
   readonly storage: Storage;
+  readonly scrubs: Scrubs;
   readonly documentTimes: DocumentTimes;
   readonly streams: Streams;
   readonly bundles: Bundles;
@@ -63,7 +67,9 @@ export class Catalog {
     this.feed = new PolledFeed(database);
     this.mirrors = new Mirrors(database);
     this.sources = new Sources(database);
+    this.imageServers = new ImageServerRecords(database);
     this.storage = new Storage(database);
+    this.scrubs = new Scrubs(database);
     this.documentTimes = new DocumentTimes(database);
     this.streams = new Streams(database);
     this.bundles = new Bundles(database);

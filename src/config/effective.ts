@@ -32,6 +32,7 @@ export function effectiveSettings(config: Config): ConfigInput {
       keepUnknown: writeDuration(config.collection.keepUnknown),
       share: config.collection.share,
     },
+    scrub: { every: writeDuration(config.scrub.every), rate: writeSize(config.scrub.rate) },
     registry: withWrittenQuotas(config.registry),
     shutdownTimeout: writeDuration(config.shutdownTimeout),
     log: config.log,

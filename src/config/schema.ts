@@ -11,6 +11,7 @@ import {
   path,
   period,
   siteName,
+  size,
   streamName,
   text,
 } from './fields.ts';
@@ -106,6 +107,15 @@ export const schema = z.strictObject({
       keepUnknown: period.prefault('7d'),
       /** The percentage of unknown blobs above which a sweep stops. */
       share: integer(0, 100).prefault(10),
+    })
+    .prefault({}),
+  /** How stored blobs are read again. */
+  scrub: z
+    .strictObject({
+      /** Milliseconds between the beginnings of two scrubs; 0 for none. */
+      every: period.prefault('30d'),
+      /** Bytes a second; 0 for no limit. */
+      rate: size(0, Number.MAX_SAFE_INTEGER, 'of bytes a second, or 0 for no limit').prefault('20MiB'),
     })
     .prefault({}),
   /** Images that break a rule are refused, or accepted with a warning if it is set to `warn`. */

@@ -1,6 +1,7 @@
 import type { AsideReason, BlobStore } from '../blobs/blob-store.ts';
 import type { Catalog } from '../catalog/catalog.ts';
-import type { StoppedSweep } from '../catalog/storage.ts';
+import type { StoppedSweep } from '../catalog/storage/storage.ts';
+import { type ScrubReport, scrubReport } from './scrub/scrub-report.ts';
 import { emptinessOf, type OwnerRecord, ownershipOf } from './store-owner.ts';
 
 /** The state of a blob store, for people and scripts. */
@@ -15,6 +16,7 @@ export interface StoreReport {
   owner: OwnerRecord | null;
   setAside: Record<AsideReason, { blobs: number; bytes: number }>;
   stoppedSweep: StoppedSweep | null;
+  scrub: ScrubReport;
 }
 
 /**
@@ -43,5 +45,6 @@ export async function storeReport(
     owner: ownership.record ?? null,
     setAside,
     stoppedSweep: (await catalog.storage.stoppedSweep()) ?? null,
+    scrub: await scrubReport(catalog),
   };
 }

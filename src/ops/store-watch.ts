@@ -1,6 +1,6 @@
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Catalog } from '../catalog/catalog.ts';
-import type { StoppedSweep } from '../catalog/storage.ts';
+import type { StoppedSweep } from '../catalog/storage/storage.ts';
 import { HeadwaterError, messageOf } from '../errors.ts';
 import { Condition } from './condition.ts';
 import type { Logger } from './log.ts';

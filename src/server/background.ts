@@ -9,7 +9,7 @@ import type { Services } from './services.ts';
 /** Starts the periodic work of a server. @param opened closed when no request is under way any more */
 export async function startBackground(
   foundation: Foundation,
-  { uploads, onDemand, mirrors, updates }: Services,
+  { uploads, onDemand, mirrors, updates, scrub }: Services,
   config: Config,
   opened: Resources,
 ): Promise<void> {
@@ -19,6 +19,7 @@ export async function startBackground(
   opened.onClose('the collection of garbage', collectRegularly(workspace, collection, config, log));
   await mirrors.start();
   updates.start();
+  scrub.start();
 }
 
 /**

@@ -2,6 +2,9 @@ import { messageOf } from '../errors.ts';
 import type { OnDemandHooks } from '../mirror/on-demand/on-demand-store.ts';
 import { describeOrphan } from '../mirror/run/orphans.ts';
 import type { MirrorHooks } from '../mirror/service.ts';
+import { Condition } from '../ops/condition.ts';
+import type { Logger } from '../ops/log.ts';
+import type { ScrubHooks } from '../ops/scrub/scrub.ts';
 import type { UpdateHooks } from '../registry/incoming/auto-updates.ts';
 
 /** The part of a logger that is needed. */
@@ -71,5 +74,34 @@ export function updateHooks(log: Log): UpdateHooks {
         'an image could not be updated; the next round tries again',
       );
     },
+  };
+}
+
+/** Logs what scrubs of the blob store find. */
+export function scrubHooks(log: Logger): ScrubHooks {
+  const stopped = new Condition(log, {
+    level: 'warn',
+    begins: 'the scrub of the blob store cannot continue; the server tries again every minute',
+    ends: 'the scrub of the blob store continues',
+  });
+  return {
+    onLost({ digest, size, state, problem, versions }) {
+      const named = versions.slice(0, 5).map(({ product, serial }) => `${product}@${serial}`);
+      const message =
+        state === 'damaged'
+          ? 'a blob is damaged and was set aside: requests for it get 503'
+          : 'a blob is missing in the store';
+      log.error({ digest, size, problem, versions: named, inVersions: versions.length }, message);
+    },
+    onWrongFingerprint({ stream, product, serial, claimed, computed }) {
+      log.warn(
+        { stream, product, serial, claimed, computed },
+        'an image was listed under a wrong fingerprint, which is corrected',
+      );
+    },
+    onFinished({ startedAt, blobs, bytes, damaged, missing, fingerprints }) {
+      log.info({ startedAt, blobs, bytes, damaged, missing, fingerprints }, 'the blob store was scrubbed');
+    },
+    onProblem: (problem) => stopped.set(problem),
   };
 }

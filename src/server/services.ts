@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Access } from '../access/access.ts';
+import { DamagedBlobError } from '../blobs/damaged-blob.ts';
 import { observeListed } from '../blobs/observed-store.ts';
 import type { Actor } from '../catalog/database/audit-record.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
@@ -10,13 +11,15 @@ import { OnDemandStore } from '../mirror/on-demand/on-demand-store.ts';
 import { MirrorService } from '../mirror/service.ts';
 import { defined } from '../model/defined.ts';
 import { Condition } from '../ops/condition.ts';
+import { Activity } from '../ops/scrub/activity.ts';
+import { Scrub } from '../ops/scrub/scrub.ts';
 import { Uploads } from '../publish/resumable-uploads.ts';
 import { AutoUpdates } from '../registry/incoming/auto-updates.ts';
 import { ImageServers } from '../registry/incoming/image-servers.ts';
 import { type PushPolicy, Receiver } from '../registry/incoming/receiver.ts';
 import { Operations } from '../registry/operations/operations.ts';
 import type { Foundation } from './foundation.ts';
-import { mirrorHooks, onDemandHooks, updateHooks } from './log-events.ts';
+import { mirrorHooks, onDemandHooks, scrubHooks, updateHooks } from './log-events.ts';
 import type { Resources } from './resources.ts';
 
 /** The services of a server, for all surfaces. */
@@ -32,6 +35,9 @@ export interface Services {
   receiver: Receiver;
   updates: AutoUpdates;
   operations: Operations;
+  scrub: Scrub;
+  /** Whether requests of clients are being answered. */
+  activity: Activity;
   /** The unique name of the server. */
   serverName: string;
   /** A request failed by a defect. */
@@ -49,7 +55,9 @@ export async function composeServices(
   const { catalog, store, destination } = workspace;
   const onDefect = (error: unknown, id: string) => log.error({ id, err: error }, 'a request failed');
   const access = new Access(catalog, (stream) => config.streams[stream]?.public ?? true);
-  const mirrors = composeMirrors(foundation, config, definitions, opened);
+  const activity = new Activity();
+  const scrub = composeScrub(foundation, config, activity, opened);
+  const mirrors = composeMirrors(foundation, { config, definitions, scrub }, opened);
   const imageServers = new ImageServers(config.registry.mirrorFrom, store);
   const receiver = new Receiver({
     ...{ access, catalog, destination },
@@ -75,15 +83,31 @@ export async function composeServices(
   opened.onClose('the operations', () => operations.close());
   return {
     ...mirrors,
-    ...{ access, imageServers, receiver, updates, operations, serverName, onDefect },
+    ...{ access, imageServers, receiver, updates, operations, scrub, activity, serverName, onDefect },
     uploads: createUploads(foundation, config),
   };
 }
 
+function composeScrub(
+  { log, metrics, workspace, watch }: Foundation,
+  { scrub: settings }: Config,
+  activity: Activity,
+  opened: Resources,
+): Scrub {
+  const obstacle = () => {
+    if (watch.mayRemove) return undefined;
+    return watch.problem ?? 'the catalog does not own the blob store: see "headwater storage status"';
+  };
+  const options = { ...settings, isBusy: () => activity.isBusy, obstacle };
+  const scrub = new Scrub(workspace, options, scrubHooks(log));
+  opened.onClose('the scrub', () => scrub.stop());
+  scrub.showIn(metrics);
+  return scrub;
+}
+
 function composeMirrors(
   { log, metrics, onStoreError, workspace, watch }: Foundation,
-  config: Config,
-  definitions: MirrorDefinition[],
+  { config, definitions, scrub }: { config: Config; definitions: MirrorDefinition[]; scrub: Scrub },
   opened: Resources,
 ): Pick<Services, 'mirrors' | 'onDemand' | 'imageBytes'> {
   const mirrorServices = { ...workspace, dataDir: config.dataDir };
@@ -103,7 +127,19 @@ function composeMirrors(
     mirrors: () => mirrors.statuses(),
     onRead: (problem) => unmeasured.set(problem),
   });
-  const imageBytes = { ...observeListed(onDemand, onStoreError), presign: onDemand.presign };
+  const listed = observeListed(onDemand, onStoreError);
+  const imageBytes: ImageBytes = {
+    read: async (digest, range) => {
+      try {
+        return await listed.read(digest, range);
+      } catch (error) {
+        // Mirrors fetch it again once it is known to be lost.
+        if (error instanceof DamagedBlobError) scrub.suspect(digest);
+        throw error;
+      }
+    },
+    presign: onDemand.presign,
+  };
   return { mirrors, onDemand, imageBytes };
 }
 

@@ -66,11 +66,13 @@ export function composeSurface(composition: Composition, opened: Resources): Sur
     onRefused: refusals.note,
     onAnswered: (request) => {
       metrics.observeRequest(request);
+      services.activity.answered(request.surface);
       logRequest(log, request);
     },
   });
   const turns = new ResponseTurns(front, { sendTimeout: limits.sendTimeout, onRefused: refusals.note });
   opened.onClose('the turns of responses', () => turns.close());
+  services.activity.watch(() => turns.size);
   const { access, operations } = services;
   const events = new Events({ access, operations, onRefused: refusals.note });
   opened.onClose('the events', () => events.close());
@@ -139,10 +141,19 @@ function composeApplication(
     publicKeys: () => foundation.signing?.keys.published,
     readiness: new Readiness(
       { store, documents: foundation.documents, reserve: catalog.reserve },
-      { damage: () => catalog.knownDamage, notice: foundation.signingNotice },
+      {
+        damage: () => catalog.knownDamage,
+        notice: () => foundation.signingNotice() ?? lostNotice(services.scrub),
+      },
     ),
     visible: () => foundation.documents.visible(),
     plainIsLimited: config.tls !== 'off',
     redirectToStore: config.storage.type === 's3' && config.storage.redirect,
   });
+}
+
+function lostNotice({ lost }: Services['scrub']): string | undefined {
+  return lost === 0
+    ? undefined
+    : `${lost} blobs are damaged or missing in the blob store: "headwater verify" names them`;
 }

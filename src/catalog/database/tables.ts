@@ -148,6 +148,21 @@ export interface Tables {
     /** The last sweep that stopped because it found too much, as JSON. */
     stopped_sweep: string | null;
   };
+  /** One row: the scrubs of the blob store. */
+  scrub: {
+    id: number;
+    /** The scrub that is running or was interrupted, as JSON. */
+    round: string | null;
+    /** The last scrub that was completed, as JSON. */
+    last: string | null;
+    /** The process that scrubs now. */
+    lease_holder: string | null;
+    lease_expires_at: number | null;
+  };
+  /** Blobs that were found damaged or missing, also those that were stored again meanwhile. */
+  lost_blobs: { digest: string; size: number; state: string; problem: string; found_at: number };
+  /** The newest documents of image servers that clients copied from, as JSON: the catalog does not read it. */
+  image_servers: { url: string; accepted: string };
   /** When documents last changed, so that every server says the same, also after a restart. */
   document_times: {
     document: string;
@@ -163,6 +178,8 @@ export interface Tables {
     state: string | null;
     /** The newest documents that it followed, as JSON: the catalog does not read it. */
     accepted: Generated<string | null>;
+    /** How many of its blobs were found damaged or missing so far. */
+    losses: Generated<number>;
     next_run_at: number | null;
     /** The process that runs it now. */
     lease_holder: string | null;

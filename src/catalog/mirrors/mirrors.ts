@@ -4,13 +4,8 @@ import type { AuditEvent } from '../database/audit-record.ts';
 import { jsonColumn, timeOf } from '../database/checked-column.ts';
 import type { Database } from '../database/database.ts';
 import type { Tables } from '../database/tables.ts';
+import type { Lease } from '../held-lease.ts';
 import { insertRun, type RunOutcome, type RunRecord, successes, toRecord } from './mirror-run-rows.ts';
-
-/** The process that runs a mirror now. */
-export interface Lease {
-  holder: string;
-  expiresAt: Date;
-}
 
 /** The records of mirrors between their runs. */
 export class Mirrors {
@@ -119,6 +114,11 @@ export class Mirrors {
       await put(change.db, mirror, values);
       if (events.length > 0) await change.audit(...events);
     });
+  }
+
+  /** How many of the mirror's blobs were found damaged or missing so far. */
+  async losses(mirror: string): Promise<number> {
+    return (await this.#row(mirror))?.losses ?? 0;
   }
 
   async nextRun(mirror: string): Promise<Date | undefined> {

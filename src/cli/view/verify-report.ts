@@ -1,13 +1,32 @@
 import { mirrorOf } from '../../catalog/products/ownership.ts';
 import { inStream } from '../../model/names.ts';
-import type { WrongFingerprint } from '../../ops/verify/fingerprints.ts';
-import type { LostBlob, NamedIn, VerifyReport } from '../../ops/verify/verify.ts';
+import type { NamedIn } from '../../ops/verify/verify.ts';
 import { humanSize } from './human.ts';
 
 /** How many versions a line names. */
 const maxNamed = 3;
 
-export function lostLine({ digest, size, state, problem, versions }: LostBlob): string {
+interface Lost {
+  digest: string;
+  size: number;
+  state: 'missing' | 'damaged';
+  problem: string;
+  versions: NamedIn[];
+}
+
+type Wrong = Omit<NamedIn, 'owner'> & { claimed: string; computed: string };
+
+/** What a check found, here or on a server. */
+interface Findings {
+  blobs: number;
+  bytes: number;
+  lost: Lost[];
+  fingerprints: Wrong[];
+  /** How much was found, if the lists name only the first findings. */
+  counts?: { damaged: number; missing: number; fingerprints: number };
+}
+
+export function lostLine({ digest, size, state, problem, versions }: Lost): string {
   const names = [...new Set(versions.map(nameOf))];
   const where =
     names.length === 0
@@ -16,30 +35,31 @@ export function lostLine({ digest, size, state, problem, versions }: LostBlob): 
   return `${state}: blob sha256:${digest} (${humanSize(size)}), ${where}: ${problem}`;
 }
 
-export function fingerprintLine(image: WrongFingerprint): string {
+export function fingerprintLine(image: Wrong): string {
   return `wrong fingerprint: ${nameOf(image)} is listed as ${image.claimed}, but its bytes have ${image.computed}`;
 }
 
 /** What was checked and found, in one sentence. */
 export function summaryOf(
-  { blobs, bytes, lost, fingerprints }: VerifyReport,
+  { blobs, bytes, lost, fingerprints, counts }: Findings,
   { read }: { read: boolean },
 ): string {
   const checked = `${blobs} blobs (${humanSize(bytes)}) ${read ? 'read' : 'looked up'}`;
-  const count = (state: LostBlob['state']) => lost.filter((blob) => blob.state === state).length;
-  return `${checked}: ${count('damaged')} damaged, ${count('missing')} missing, ${fingerprints.length} wrong fingerprints`;
+  const count = (state: Lost['state']) =>
+    counts?.[state] ?? lost.filter((blob) => blob.state === state).length;
+  const wrong = counts?.fingerprints ?? fingerprints.length;
+  return `${checked}: ${count('damaged')} damaged, ${count('missing')} missing, ${wrong} wrong fingerprints`;
 }
 
 /** What to do about it. */
 export function nextSteps(
-  { lost, fingerprints }: VerifyReport,
+  { lost, fingerprints }: Findings,
   { read, repair }: { read: boolean; repair: boolean },
 ): string[] {
-  const isDamaged = lost.some(({ state }) => state === 'damaged');
-  if (!repair && (isDamaged || fingerprints.length > 0)) {
+  if (!repair && lost.length + fingerprints.length > 0) {
     const flags = read ? '--read --repair' : '--repair';
     return [
-      `next: run "headwater verify ${flags}": it sets damaged blobs aside, so that requests for them get 503 and no wrong bytes, and lists images under their right fingerprints`,
+      `next: run "headwater verify ${flags}": it sets damaged blobs aside, so that requests for them get 503 and no wrong bytes, lets mirrors fetch lost files again, and lists images under their right fingerprints`,
     ];
   }
   const versions = lost.flatMap((blob) => blob.versions);
@@ -48,7 +68,8 @@ export function nextSteps(
   const names = [...new Set(others.map(nameOf))];
   return [
     ...mirrors.map(
-      (name) => `next: run "headwater mirror run ${name} --force": it fetches the lost files again`,
+      (name) =>
+        `next: the next run of mirror ${name} fetches the lost files again; "headwater mirror run ${name}" runs it now`,
     ),
     ...(names.length === 0
       ? []

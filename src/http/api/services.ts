@@ -2,6 +2,7 @@ import type { Access } from '../../access/access.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Token } from '../../catalog/identities/tokens.ts';
 import type { MirrorService } from '../../mirror/service.ts';
+import type { Scrub } from '../../ops/scrub/scrub.ts';
 import type { StoreReport } from '../../ops/store-report.ts';
 import type { LocalDestination } from '../../publish/destination/local-destination.ts';
 import type { Uploads } from '../../publish/resumable-uploads.ts';
@@ -15,6 +16,7 @@ export interface ApiServices {
   access: Access;
   /** The state of the blob store. */
   storeReport: () => Promise<StoreReport>;
+  scrub: Scrub;
   /** The stream that images go into that clients push. */
   pushedTo: string;
   /** The streams that the configuration and the mirrors name. */

@@ -4,7 +4,7 @@ import { HeadwaterError } from '../../errors.ts';
 import { acceptedDocuments, mergeAccepted } from '../guard/accepted-documents.ts';
 import type { MirrorServices } from '../mirror-services.ts';
 import { sortVersions } from '../plan/held-versions.ts';
-import { HeldLease } from './lease.ts';
+import { takeMirrorLease } from './lease.ts';
 import { mirrorState } from './state.ts';
 
 // Drops, or hands over, the versions of a mirror that is no longer wanted.
@@ -24,7 +24,7 @@ export async function dropMirror(
   { onlyNotDownloaded = false }: { onlyNotDownloaded?: boolean } = {},
 ): Promise<number> {
   const catalog = services.catalog.by(actor);
-  const lease = await HeldLease.take(catalog.mirrors, mirror);
+  const lease = await takeMirrorLease(catalog.mirrors, mirror);
   try {
     const digests = await catalog.blobs.digests();
     const state = await catalog.mirrors.state(mirror, mirrorState);
@@ -59,9 +59,9 @@ export async function dropMirror(
  */
 export async function handOver(mirror: string, to: string, services: Parts, actor: Actor): Promise<number> {
   const catalog = services.catalog.by(actor);
-  const leases = [await HeldLease.take(catalog.mirrors, mirror)];
+  const leases = [await takeMirrorLease(catalog.mirrors, mirror)];
   try {
-    leases.push(await HeldLease.take(catalog.mirrors, to));
+    leases.push(await takeMirrorLease(catalog.mirrors, to));
     const products = await catalog.products.handOver(ownerOf(mirror), ownerOf(to));
     if (products === 0) throw nothingOf(mirror);
     await catalog.sources.handOver(mirror, to);

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { outcomeOf } from '../../async/outcome.ts';
 import type { Actor } from '../../catalog/database/audit-record.ts';
+import type { HeldLease } from '../../catalog/held-lease.ts';
 import type { RunOutcome } from '../../catalog/mirrors/mirror-run-rows.ts';
 import { ownerOf } from '../../catalog/products/ownership.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
@@ -16,7 +17,7 @@ import type { MirrorServices } from '../mirror-services.ts';
 import type { Plan } from '../plan/plan.ts';
 import { addVersions, inBatches } from './add-versions.ts';
 import { assertNotShrunk } from './assert-not-shrunk.ts';
-import { HeldLease } from './lease.ts';
+import { takeMirrorLease } from './lease.ts';
 import { type OpenUpstream, openUpstream } from './open-upstream.ts';
 import { publishListed } from './publish-listed.ts';
 import { readAndPlan, UpstreamBehind, type UpstreamOffer } from './read-upstream.ts';
@@ -48,7 +49,7 @@ export async function runMirror(
     destination: workspace.destination.by(actor),
   };
   const { mirrors } = services.catalog;
-  const lease = await HeldLease.take(mirrors, definition.name, options.times?.renewInterval);
+  const lease = await takeMirrorLease(mirrors, definition.name, options.times?.renewInterval);
   const startedAt = new Date();
   const report = emptyReport();
   try {
@@ -135,21 +136,23 @@ class Run {
   async go(): Promise<RunOutcome> {
     const definition = this.#definition;
     const mark = await definitionMark(definition);
-    const before = await this.#services.catalog.mirrors.state(definition.name, mirrorState);
+    const { catalog } = this.#services;
+    const before = await catalog.mirrors.state(definition.name, mirrorState);
+    // Read first: a blob that is lost from now on is fetched by the next run.
+    const losses = await catalog.mirrors.losses(definition.name);
     const upstream = await openUpstream(definition, this.#services, {
       ...this.#options,
       ...this.#options.times,
       mayBeStored: this.#options.resumes,
     });
     try {
-      const known = before?.definition === mark && this.#options.force !== true ? before.documents : [];
+      const isSettled = before?.definition === mark && (before.losses ?? 0) === losses;
+      const known = isSettled && this.#options.force !== true ? before.documents : [];
       if (!(await upstream.documents.haveChanged(known))) {
-        const { catalog } = this.#services;
-        const { lease } = this.#options;
-        this.#report.retired = await retireAged(catalog, definition, () => lease.assertHeld());
+        this.#report.retired = await retireAged(catalog, definition, () => this.#options.lease.assertHeld());
         return 'unchanged';
       }
-      return await this.#carryOut(upstream, before, mark);
+      return await this.#carryOut(upstream, { before, mark, losses });
     } catch (error) {
       if (!(error instanceof UpstreamBehind)) throw error;
       this.#report.warnings = [...error.problems];
@@ -164,11 +167,10 @@ class Run {
 
   async #carryOut(
     upstream: OpenUpstream,
-    before: MirrorState | undefined,
-    mark: string,
+    { before, mark, losses }: { before: MirrorState | undefined; mark: string; losses: number },
   ): Promise<RunOutcome> {
     const { catalog } = this.#services;
-    const { name } = this.#definition;
+    const { name, stream } = this.#definition;
     const { force = false, lease } = this.#options;
     const report = this.#report;
     const { offer, plan, terms } = await readAndPlan(this.#definition, this.#services, upstream.documents, {
@@ -184,10 +186,9 @@ class Run {
     await recordAccepted(catalog.by(this.#options.requestedBy ?? this.#options.actor), name, offer);
     if (before !== undefined) await catalog.mirrors.setState(name, { ...before, documents: [] });
 
-    if (plan.move.length > 0) await catalog.products.move(this.#owner, this.#definition.stream);
+    if (plan.move.length > 0) await catalog.products.move(this.#owner, stream);
     await this.#add(plan, upstream);
     const stored = await storedDigests(this.#services, { force });
-    const { stream } = this.#definition;
     const reconciled = await reconcile(catalog, { owner: this.#owner, stream }, offer.offered, {
       terms,
       before,
@@ -201,6 +202,7 @@ class Run {
     const state: MirrorState = {
       definition: mark,
       selection: selectionMark(this.#definition),
+      losses,
       documents: done && offer.complete ? upstream.documents.known : [],
       // The next run is compared with these numbers.
       totals: offer.isComplete ? offer.totals : (before?.totals ?? offer.totals),

@@ -14,6 +14,8 @@ export interface MirrorState {
   definition: string;
   /** The mark of what it selects ({@link selectionMark}). */
   selection?: string;
+  /** How many of its blobs had been found damaged or missing when the run began. */
+  losses?: number;
   /** The documents, if only a change of them can mean work; otherwise empty. */
   documents: KnownDocuments;
   /** How much the upstream offered, and how much of it was selected. */
@@ -29,6 +31,7 @@ const totals = z.looseObject({ products: z.number(), versions: z.number() });
 export const mirrorState: z.ZodType<MirrorState> = z.looseObject({
   definition: z.string(),
   selection: z.string().exactOptional(),
+  losses: z.number().exactOptional(),
   documents: z.array(
     z.looseObject({
       path: z.string(),

@@ -6,7 +6,7 @@ import type { WrongImage } from '../../catalog/images/fingerprint-rows.ts';
 import type { ListedImage } from '../../catalog/images/fingerprints.ts';
 import { isKind } from '../../errors.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
-import type { VerifyServices } from './verify-services.ts';
+import type { Reading, VerifyServices } from './verify-services.ts';
 
 /** An image with a wrong fingerprint in the catalog. */
 export interface WrongFingerprint extends WrongImage {
@@ -29,13 +29,13 @@ const maxMetadataSize = 64 * 1024 * 1024;
 
 /**
  * Reads a blob and hashes it: once, unless more than a few metadata items are used with it.
- * @param onBytes receives the number of bytes read so far
+ * @param reading.onBytes receives the number of bytes read so far
  * @throws HeadwaterError the errors of the store
  */
 export async function readImages(
   services: VerifyServices,
   digest: Digest,
-  onBytes: (done: number) => void,
+  reading: Reading,
 ): Promise<ReadImages> {
   const { catalog, store, intake } = services;
   const images = await catalog.fingerprints.ofRoot(digest);
@@ -47,7 +47,7 @@ export async function readImages(
     left = left.slice(maxPrefixes);
     const prefixes = [Buffer.alloc(0), ...batch.map(({ bytes }) => bytes)];
     const [found = digest, ...fingerprints] = await intake.hash(
-      counted(await store.read(digest), onBytes),
+      paced(await store.read(digest), reading),
       prefixes,
     );
     own = found;
@@ -117,14 +117,15 @@ async function readMetadata(
   return read;
 }
 
-async function* counted(
+async function* paced(
   bytes: AsyncIterable<Uint8Array>,
-  onBytes: (done: number) => void,
+  { onBytes, pace }: Reading,
 ): AsyncGenerator<Uint8Array> {
   let done = 0;
   for await (const chunk of bytes) {
     yield chunk;
     done += chunk.length;
-    onBytes(done);
+    onBytes?.(done);
+    await pace?.(chunk.length);
   }
 }

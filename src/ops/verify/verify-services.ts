@@ -8,3 +8,11 @@ export interface VerifyServices {
   store: BlobStore;
   intake: Pick<Intake, 'hash'>;
 }
+
+/** How blobs are read. */
+export interface Reading {
+  /** Receives the number of bytes of the blob that are read. */
+  onBytes?: (done: number) => void;
+  /** Waits before more bytes are read, after so many. May throw to stop. */
+  pace?: (bytes: number) => Promise<void>;
+}

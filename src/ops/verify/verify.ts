@@ -4,7 +4,7 @@ import { HeadwaterError, isKind, messageOf } from '../../errors.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
 import { confirmOwnership } from '../store-owner.ts';
 import { checkFingerprints, readImages, type WrongFingerprint } from './fingerprints.ts';
-import type { VerifyServices } from './verify-services.ts';
+import type { Reading, VerifyServices } from './verify-services.ts';
 
 /** A version with a blob. */
 export interface NamedIn {
@@ -35,7 +35,7 @@ export interface VerifyReport {
   fingerprints: WrongFingerprint[];
 }
 
-export interface VerifyOptions {
+export interface VerifyOptions extends Pick<Reading, 'pace'> {
   /** Read all bytes, and compute the fingerprints of images; otherwise only look whether blobs are there, with their sizes. */
   read: boolean;
   /**
@@ -43,6 +43,10 @@ export interface VerifyOptions {
    * records the fingerprints that are right.
    */
   repair: boolean;
+  /** Check only the blobs after this digest: they are checked in the order of their digests. */
+  after?: string;
+  /** Called after each blob, with its findings reported. May throw to stop. */
+  onChecked?: (blob: Held) => Promise<void>;
   /** Called as bytes are read, and after each blob. May throw to stop. */
   onProgress?: (progress: { done: number; total: number }) => void;
   /** Receives each finding at once. */
@@ -62,19 +66,17 @@ const maxAttempts = 3;
  * @throws HeadwaterError `conflict` for a repair of a store that the catalog does not own; the errors of the store
  */
 export async function verifyHeld(services: VerifyServices, options: VerifyOptions): Promise<VerifyReport> {
-  const { catalog, store } = services;
-  if (options.repair) {
-    const ownership = await confirmOwnership(catalog, store);
-    if (!ownership.owned) throw new HeadwaterError('conflict', ownership.message);
-  }
+  const { catalog } = services;
+  if (options.repair) await assertOwned(services);
   const report: VerifyReport = { blobs: 0, bytes: 0, lost: [], fingerprints: [] };
   const total = (await catalog.size()).bytes;
   const onBytes = (done: number) => options.onProgress?.({ done: report.bytes + done, total });
-  let after = '';
+  let after = options.after ?? '';
   for (;;) {
     const batch = await catalog.storage.held({ after }, batchSize);
     for (const { digest, size } of batch) {
-      const found = await checkBlob(services, { digest: parseDigest(digest), size }, options, onBytes);
+      const blob = { digest: parseDigest(digest), size };
+      const found = await checkBlob(services, blob, { ...options, onBytes });
       report.blobs += 1;
       report.bytes += size;
       onBytes(0);
@@ -86,6 +88,7 @@ export async function verifyHeld(services: VerifyServices, options: VerifyOption
         report.fingerprints.push(image);
         options.onWrongFingerprint?.(image);
       }
+      await options.onChecked?.(blob);
     }
     const last = batch.at(-1);
     if (last === undefined || batch.length < batchSize) return report;
@@ -93,26 +96,41 @@ export async function verifyHeld(services: VerifyServices, options: VerifyOption
   }
 }
 
+/**
+ * Reads one blob, and sets it aside if it is damaged.
+ * @returns it, if it is lost; undefined also for a blob that need not be in the store
+ * @throws HeadwaterError as {@link verifyHeld}
+ */
+export async function repairBlob(services: VerifyServices, digest: Digest): Promise<LostBlob | undefined> {
+  await assertOwned(services);
+  const [held] = await services.catalog.storage.held({ digest }, 1);
+  if (held === undefined) return undefined;
+  return (await checkBlob(services, { digest, size: held.size }, { read: true, repair: true })).lost;
+}
+
+/** @throws HeadwaterError `conflict` for a store that the catalog does not own: an empty one, if no disk is mounted */
+async function assertOwned({ catalog, store }: VerifyServices): Promise<void> {
+  const ownership = await confirmOwnership(catalog, store);
+  if (!ownership.owned) throw new HeadwaterError('conflict', ownership.message);
+}
+
 interface Held {
   digest: Digest;
   size: number;
 }
+
+type CheckOptions = Pick<VerifyOptions, 'read' | 'repair'> & Reading;
 
 interface Found {
   lost?: LostBlob;
   fingerprints: WrongFingerprint[];
 }
 
-async function checkBlob(
-  services: VerifyServices,
-  blob: Held,
-  options: VerifyOptions,
-  onBytes: (done: number) => void,
-): Promise<Found> {
+async function checkBlob(services: VerifyServices, blob: Held, options: CheckOptions): Promise<Found> {
   const { catalog, store } = services;
   for (let attempt = 1; ; attempt++) {
     const stat = await statOf(store, blob.digest);
-    const { problem, fingerprints } = await problemOf(services, blob, stat, options, onBytes);
+    const { problem, fingerprints } = await problemOf(services, blob, stat, options);
     if (problem === undefined) return { fingerprints };
     // It may have been collected or written again meanwhile.
     if ((await catalog.storage.held({ digest: blob.digest }, 1)).length === 0) return { fingerprints: [] };
@@ -126,7 +144,9 @@ async function checkBlob(
       versions: await catalog.storage.versionsWith(blob.digest),
     } as const;
     if (options.repair) {
-      await catalog.storage.loseBlob(blob.digest, problem, async () => {
+      // The disk may have gone since the check began.
+      await assertOwned(services);
+      await catalog.storage.loseBlob(lost, async () => {
         if (now !== undefined) await store.setAside(blob.digest, 'damaged');
       });
     }
@@ -146,8 +166,7 @@ async function problemOf(
   services: VerifyServices,
   { digest, size }: Held,
   stat: BlobStat | undefined,
-  options: VerifyOptions,
-  onBytes: (done: number) => void,
+  options: CheckOptions,
 ): Promise<{ problem?: string; fingerprints: WrongFingerprint[] }> {
   const fingerprints: WrongFingerprint[] = [];
   if (stat === undefined) return { problem: 'it is missing in the store', fingerprints };
@@ -156,7 +175,7 @@ async function problemOf(
   }
   if (!options.read) return { fingerprints };
   try {
-    const images = await readImages(services, digest, onBytes);
+    const images = await readImages(services, digest, options);
     if (images.digest !== digest) {
       return { problem: `the SHA-256 of its bytes is ${images.digest}`, fingerprints };
     }

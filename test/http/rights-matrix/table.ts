@@ -148,6 +148,8 @@ export const routes: Record<string, Entry> = {
   'DELETE /api/v1/clients/:client': administration('/api/v1/clients/zqclientb'),
   'GET /api/v1/audit': administration(),
   'GET /api/v1/storage': administration(),
+  'GET /api/v1/storage/scrub': administration(),
+  'POST /api/v1/storage/scrub': administration(),
 };
 /** What the application answers without a router. */
 export const fixed: Record<string, Entry> = {

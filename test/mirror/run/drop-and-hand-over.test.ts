@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { dropMirror, handOver } from '../../../src/mirror/run/drop-and-hand-over.ts';
-import { HeldLease } from '../../../src/mirror/run/lease.ts';
+import { takeMirrorLease } from '../../../src/mirror/run/lease.ts';
 import { runMirror } from '../../../src/mirror/run/run.ts';
 import { unlimited } from '../../../src/model/rights.ts';
 import { TestUpstream } from '../test-upstream.ts';
@@ -36,7 +36,7 @@ test('the versions of a mirror are removed, but not while it runs', async () => 
   await upstream.offer(bookworm, '20260101_0000');
   const parts = await mirrorServices();
   await runMirror(definition(upstream.url), parts, manual);
-  const lease = await HeldLease.take(parts.catalog.mirrors, 'test');
+  const lease = await takeMirrorLease(parts.catalog.mirrors, 'test');
   await expect(dropMirror('test', parts, actor)).rejects.toThrow(/is running already/);
   await lease.release();
   expect(await dropMirror('test', parts, actor)).toBe(1);

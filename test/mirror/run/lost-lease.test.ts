@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { HeldLease } from '../../../src/mirror/run/lease.ts';
+import { takeMirrorLease } from '../../../src/mirror/run/lease.ts';
 import { runMirror } from '../../../src/mirror/run/run.ts';
 import { TestUpstream } from '../test-upstream.ts';
 import { definition, held, mirrorServices } from '../workspace.ts';
@@ -52,7 +52,7 @@ test('a run whose lease another process took over stops, changes nothing more, a
 
 test('a process that was suspended asks whether it still has the lease before its next change', async () => {
   const { mirrors } = (await mirrorServices()).catalog;
-  const lease = await HeldLease.take(mirrors, 'test', 100);
+  const lease = await takeMirrorLease(mirrors, 'test', 100);
   onTestFinished(() => lease.release());
   const { holder = '' } = (await mirrors.lease('test')) ?? {};
   await mirrors.acquire('test', other, { deadHolder: holder });

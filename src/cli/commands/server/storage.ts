@@ -26,7 +26,7 @@ function addStatus(storage: Command, output: Output): void {
     .command('status')
     .summary('show the owner of the store and the blobs that are set aside')
     .description(
-      'Show which catalog owns the blob store, why Headwater removes no blobs (if so), and which blobs are set aside. With --server, the server reports it; the token must allow admin. The exit code is 5 if something keeps Headwater from removing blobs, or if a sweep has stopped.',
+      'Show which catalog owns the blob store, why Headwater removes no blobs (if so), and which blobs are set aside. With --server, the server reports it; the token must allow admin. Also show the last scrub of the store, and how many blobs are damaged or missing. The exit code is 5 if something keeps Headwater from removing blobs, or if a sweep has stopped, and 3 if blobs are damaged or missing.',
     )
     .action(async () => {
       const report = await reportOf(command);
@@ -38,6 +38,13 @@ function addStatus(storage: Command, output: Output): void {
         throw new HeadwaterError(
           'conflict',
           `the last sweep stopped: the catalog does not know ${unknown} of ${blobs} blobs. Restore the right catalog, or run "headwater storage sweep" to set them aside`,
+        );
+      }
+      const { blobs } = report.scrub.lost;
+      if (blobs > 0) {
+        throw new HeadwaterError(
+          'invalid',
+          `${blobs} blobs are damaged or missing: "headwater verify" names them and the next step`,
         );
       }
     });

@@ -6,6 +6,7 @@ import type { RunRecord } from '../../../catalog/mirrors/mirror-run-rows.ts';
 import { errorKinds } from '../../../errors.ts';
 import type { MirrorStatus } from '../../../mirror/status.ts';
 import { actions } from '../../../model/rights.ts';
+import type { ScrubReport } from '../../../ops/scrub/scrub-report.ts';
 import type { StoreReport } from '../../../ops/store-report.ts';
 import { bytes, type Json, names, sha256, time } from './answer-fields.ts';
 
@@ -109,6 +110,43 @@ export const clientsAnswer = z.strictObject({
 
 const amount = z.strictObject({ blobs: z.int().nonnegative(), bytes });
 
+const version = { stream: z.string(), product: z.string(), serial: z.string(), owner: z.string() };
+
+const round = z.strictObject({
+  startedAt: time.meta({ description: 'When it began; identifies the scrub.' }),
+  finishedAt: time.exactOptional(),
+  after: z.string().meta({ description: 'The digest of the last blob that was read.' }),
+  blobs: z.int().nonnegative().meta({ description: 'Blobs that were read.' }),
+  bytes,
+  damaged: z.int().nonnegative(),
+  missing: z.int().nonnegative(),
+  fingerprints: z
+    .int()
+    .nonnegative()
+    .meta({ description: 'Images that were listed under a wrong fingerprint.' }),
+  lost: z
+    .array(
+      z.strictObject({
+        digest: sha256,
+        size: bytes,
+        state: z.enum(['missing', 'damaged']),
+        problem: z.string(),
+        versions: z.array(z.strictObject(version)),
+      }),
+    )
+    .meta({ description: 'The first damaged and missing blobs, and the first versions that need them.' }),
+  wrong: z.array(z.strictObject({ ...version, claimed: sha256, computed: sha256 })),
+  problem: z.string().exactOptional().meta({ description: 'Why it does not continue now.' }),
+});
+
+export const scrubAnswer = z.strictObject({
+  running: z.boolean().meta({ description: 'Whether a server scrubs now.' }),
+  round: round.nullable().meta({ description: 'The scrub that is running or was interrupted.' }),
+  last: round.nullable().meta({ description: 'The last scrub that was completed.' }),
+  lost: amount.meta({ description: 'Blobs that are damaged or missing now, as far as is known.' }),
+  total: bytes.meta({ description: 'Bytes of all stored blobs.' }),
+}) satisfies z.ZodType<Json<ScrubReport>>;
+
 export const storageAnswer = z.strictObject({
   owned: z
     .boolean()
@@ -134,6 +172,7 @@ export const storageAnswer = z.strictObject({
     .strictObject({ at: time, unknown: z.int(), blobs: z.int() })
     .nullable()
     .meta({ description: 'A sweep that found too many unknown blobs and waits for a decision.' }),
+  scrub: scrubAnswer,
 }) satisfies z.ZodType<Json<StoreReport>>;
 
 export const auditAnswer = z.strictObject({

@@ -5,6 +5,7 @@ import {
   mirrorAnswer,
   mirrorsAnswer,
   newTokenAnswer,
+  scrubAnswer,
   storageAnswer,
   tokensAnswer,
 } from './admin-answers.ts';
@@ -68,9 +69,23 @@ export const adminOperations: Record<string, Operation> = {
   },
   'GET /storage': {
     summary:
-      'The state of the blob store: its owner, the blobs that are set aside, and the reason if no blobs are removed.',
+      'The state of the blob store: its owner, the blobs that are set aside, the reason if no blobs are removed, and the last scrub.',
     action: 'admin',
     answers: { 200: { description: 'The state.', body: storageAnswer } },
+  },
+  'GET /storage/scrub': {
+    summary: 'The scrub that is running, with its progress, and the last one that was completed.',
+    action: 'admin',
+    answers: { 200: { description: 'The scrubs.', body: scrubAnswer } },
+  },
+  'POST /storage/scrub': {
+    summary:
+      'Begins a scrub without waiting for it: all stored blobs are read, and damaged ones are set aside. If a scrub is not finished yet, it continues, and no other one begins.',
+    action: 'admin',
+    answers: {
+      202: { description: 'The scrub is `round`.', body: scrubAnswer },
+      409: 'The catalog does not own the store, or blobs may not be set aside now for another reason.',
+    },
   },
   'GET /audit': {
     summary:

@@ -1,7 +1,9 @@
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { flip } from '../../../ops/scrub/flip.ts';
 import { scratchDirectory } from '../../../support/catalog.ts';
+import { TestServer } from '../../../support/server.ts';
 import { makeSmallImage } from '../../../support/small-images.ts';
 import { headwater } from '../../command-line.ts';
 
@@ -42,6 +44,50 @@ test('says what is wrong and what to do next, with exit code 3, until it is mend
   expect(await verify()).toMatchObject({ code: 3, stderr: expect.stringContaining('2 missing') });
   expect((await publish()).code).toBe(0);
   expect((await verify('--read')).code).toBe(0);
+});
+
+test('lets a server scrub its store, and waits for what it finds', async () => {
+  const server = await TestServer.start({ tls: 'off' });
+  const image = await makeSmallImage({ size: 300_000 });
+  await server.publish({
+    files: [image.metadata, image.root].map((path) => ({ from: 'disk' as const, name: path, path })),
+  });
+  const verify = async (token: string, ...flags: string[]) =>
+    await headwater(['verify', '--server', server.url('', 'http'), '--token', token, ...flags]);
+  expect(await verify(await server.token(['read', 'publish', 'remove']))).toMatchObject({ code: 6 });
+  const admin = await server.token(['admin']);
+  expect(await verify(admin)).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^2 blobs \(.*\) read: 0 damaged, 0 missing, 0 wrong fingerprints\n$/),
+    stderr: '',
+  });
+  const [path = ''] = (
+    await readdir(join(server.config.dataDir, 'blobs'), { recursive: true, withFileTypes: true })
+  )
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+  await flip(path);
+  const found = await verify(admin);
+  expect(found).toMatchObject({ code: 3, stderr: expect.stringContaining('1 damaged') });
+  expect(found.stdout).toMatch(
+    /^damaged: blob sha256:\w{64} \(.*\), in images\/debian:bookworm:amd64:default@20260101_0000: /,
+  );
+  const again = await verify(admin, '--json');
+  expect(again.code).toBe(3);
+  expect(JSON.parse(again.stdout)).toMatchObject({
+    read: true,
+    repair: true,
+    blobs: 2,
+    lost: [{ state: 'missing' }],
+    counts: { damaged: 0, missing: 1 },
+    next: [expect.stringMatching(/publish or push/)],
+  });
+  const status = await headwater(['storage', 'status', '--server', server.url('', 'http'), '--token', admin]);
+  expect(status).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('1 blobs are damaged or missing'),
+  });
+  expect(status.stdout).toMatch(/^scrub +completed .*: 2 blobs read; 0 damaged, 1 missing/m);
 });
 
 test('without data, shows nothing and creates nothing', async () => {

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import * as z from 'zod';
-import type { AuditEvent } from './database/audit-record.ts';
-import { jsonColumn } from './database/checked-column.ts';
-import type { Database } from './database/database.ts';
-import { forgetBlob } from './products/blob-rows.ts';
+import type { AuditEvent } from '../database/audit-record.ts';
+import { jsonColumn } from '../database/checked-column.ts';
+import type { Database } from '../database/database.ts';
+import { forgetBlob } from '../products/blob-rows.ts';
+import { isKnownLost, type LostRecord, lostNow, recordLost } from './lost-blobs.ts';
 
 /** How many marks are remembered: processes that share a catalog may issue some at the same moment. */
 const most = 16;
@@ -132,15 +133,37 @@ export class Storage {
 
   /**
    * Forgets a damaged or missing blob and takes its bytes away, in one transaction. Versions still name the blob; a publish
-   * or a mirror can store it again.
-   * @param reason for the audit log
+   * or a mirror can store it again. The next run of a mirror that has such a version looks for lost blobs. A blob that is
+   * known to be lost already only loses its bytes.
    * @param takeAway sets the bytes aside
    */
-  async loseBlob(digest: string, reason: string, takeAway: () => Promise<void>): Promise<void> {
+  async loseBlob(blob: LostRecord, takeAway: () => Promise<void>, now = new Date()): Promise<void> {
+    const { digest, problem } = blob;
     await this.#database.change(async (change) => {
-      await forgetBlob(change, digest);
-      await change.audit({ action: 'blob.lose', subject: `sha256:${digest}`, details: { reason } });
+      if (!(await isKnownLost(change.db, digest))) {
+        await forgetBlob(change, digest);
+        await recordLost(change.db, blob, now);
+        await change.audit({
+          action: 'blob.lose',
+          subject: `sha256:${digest}`,
+          details: { reason: problem },
+        });
+      }
       await takeAway();
     });
+  }
+
+  /**
+   * How many blobs were found damaged or missing that versions need and that neither the store nor a mirror on demand has,
+   * and their bytes.
+   */
+  async lostSize(): Promise<{ blobs: number; bytes: number }> {
+    const row = await lostNow(this.#database.reads)
+      .select((expression) => [
+        expression.fn.countAll<number>().as('blobs'),
+        expression.fn.sum<number | null>('size').as('bytes'),
+      ])
+      .executeTakeFirstOrThrow();
+    return { blobs: row.blobs, bytes: row.bytes ?? 0 };
   }
 }
