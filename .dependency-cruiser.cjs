@@ -59,7 +59,7 @@ module.exports = {
     only('mirror/plan', 'model', 'simplestreams/read'),
     only('mirror', ...format, 'publish', 'config'),
     only('bundle/format', 'model'),
-    only('bundle', ...bytes),
+    only('bundle', ...bytes, 'config'),
     only('registry', ...services, 'mirror'),
     only('http', ...services, 'mirror', 'registry'),
     only('server', ...services, 'mirror', 'registry', 'http'),

@@ -14,6 +14,7 @@ export function effectiveSettings(config: Config): ConfigInput {
     dataDir: config.dataDir,
     storage: storage.type === 's3' ? withoutCredentials(storage) : storage,
     mirrorDir: config.mirrorDir,
+    bundleDir: config.bundleDir,
     streams: config.streams,
     signing: withoutPassphrase(config.signing),
     gracePeriod: writeDuration(config.gracePeriod),

@@ -53,6 +53,7 @@ export function loadConfig(sources: ConfigSources): Config {
     ...settings,
     dataDir: resolve(settings.dataDir),
     mirrorDir: resolve(settings.mirrorDir),
+    bundleDir: resolve(settings.bundleDir),
     storage: storage.type === 's3' ? withCredentials(storage, sources.env) : storage,
     signing: withPassphrase(signing, sources.env),
     ...joinSecret(sources.env),

@@ -24,7 +24,7 @@ const patterns = z
   .transform((value) => (typeof value === 'string' ? [value] : value));
 
 /** A rule selects the images that match all its keys. */
-const rule = z.strictObject({
+export const imageRule = z.strictObject({
   os: patterns.exactOptional(),
   release: patterns.exactOptional(),
   architecture: patterns.exactOptional(),
@@ -39,9 +39,13 @@ const rule = z.strictObject({
     )
     .transform((value) => (typeof value === 'string' ? [value] : value))
     .exactOptional(),
+  label: patterns.exactOptional(),
+});
+
+/** A rule for an upstream: it also knows how the files are packed, and the documents. */
+const rule = imageRule.extend({
   /** Of the root: `squashfs`, `root.tar.xz`, `disk-kvm.img`, … */
   ftype: patterns.exactOptional(),
-  label: patterns.exactOptional(),
   /** Any other field of the upstream's documents, of a product, a version or an item, by its name there. */
   fields: z
     .record(z.string(), patterns, { error: 'expected fields of the documents, such as {subarches: generic}' })

@@ -91,6 +91,8 @@ export const schema = z.strictObject({
   storage: storage.prefault({ type: 'directory' }),
   /** The directory with the definitions of mirrors (`mirror-schema.ts`). */
   mirrorDir: path('a directory').prefault('./mirrors'),
+  /** The directory with the definitions of the sites that bundles are written for (`bundles/site-schema.ts`). */
+  bundleDir: path('a directory').prefault('./bundles'),
   streams: streams.prefault({ images: { public: true } }),
   /** The OpenPGP key that signs the documents. */
   signing: signing.prefault({}),

@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { isNode, LineCounter } from 'yaml';
-import { messageOf } from '../errors.ts';
+import type * as z from 'zod';
+import { codeOf, HeadwaterError, messageOf } from '../errors.ts';
 import { fileError } from '../files/file-error.ts';
 import { aliasLimit, parseYaml } from '../yaml.ts';
-import { invalid, type Layer } from './issues.ts';
+import { describeIssue, invalid, type Layer } from './issues.ts';
 import { isTree, withoutNulls } from './tree.ts';
 
 /**
@@ -41,6 +42,65 @@ export function readYamlFile(file: string): Layer {
       return file;
     },
   };
+}
+
+/** The extension of the files of {@link definitionFiles}. */
+export const definitionExtension = '.yaml';
+
+/**
+ * The files `NAME.yaml` of a directory, sorted by name; a missing directory has none.
+ * @param setting the name of the setting with the directory, for messages
+ * @throws HeadwaterError `invalid`
+ */
+export function definitionFiles(directory: string, setting: string): string[] {
+  try {
+    return readdirSync(directory)
+      .filter((name) => name.endsWith(definitionExtension) && !name.startsWith('.'))
+      .map((name) => name.slice(0, -definitionExtension.length))
+      .sort()
+      .map((name) => name + definitionExtension);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return [];
+    const { message } = fileError(error, { path: directory, doing: 'list', isInput: true });
+    throw new HeadwaterError('invalid', `${setting}: ${message}`, { cause: error });
+  }
+}
+
+/**
+ * Reads all definitions, and reports the problems of all of them at once.
+ * @throws HeadwaterError `invalid`, with a line for every error
+ */
+export function readAll<Definition>(
+  files: readonly string[],
+  read: (file: string) => Definition,
+): Definition[] {
+  const problems: string[] = [];
+  const definitions = files.flatMap((file) => {
+    try {
+      return [read(file)];
+    } catch (error) {
+      if (!(error instanceof HeadwaterError)) throw error;
+      problems.push(error.message);
+      return [];
+    }
+  });
+  if (problems.length > 0) throw invalid(problems);
+  return definitions;
+}
+
+/**
+ * Reads and checks a definition.
+ * @throws HeadwaterError `invalid`, with a line for every error: file, line, key, expected value
+ */
+export function readDefinitionFile<Schema extends z.ZodType>(file: string, schema: Schema): z.output<Schema> {
+  const layer = readYamlFile(file);
+  const result = schema.safeParse(layer.values, { jitless: true });
+  if (result.success) return result.data;
+  const errors = result.error.issues.flatMap((issue) =>
+    describeIssue(issue, { merged: layer.values, layers: [layer] }),
+  );
+  // A missing key has no line.
+  throw invalid(errors.map((error) => (error.startsWith(file) ? error : `${file}: ${error}`)));
 }
 
 function readText(file: string): string {

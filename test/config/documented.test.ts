@@ -39,6 +39,7 @@ describe('config/headwater.yaml', () => {
       ...defaults,
       dataDir: resolve('config/data'),
       mirrorDir: resolve('config/mirrors'),
+      bundleDir: resolve('config/bundles'),
     });
   });
 

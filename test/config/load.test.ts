@@ -48,6 +48,7 @@ describe('values', () => {
       tls: 'self-signed',
       dataDir: resolve('data'),
       mirrorDir: resolve('mirrors'),
+      bundleDir: resolve('bundles'),
       storage: { type: 'directory' },
       streams: { images: { public: true } },
       signing: { optional: false, overlap: 90 * 86_400_000, passphrase: undefined },

@@ -8,7 +8,7 @@ import { HeadwaterError } from '../../errors.ts';
 export type Since = 'acknowledged' | 'sent' | 'nothing' | { upTo: number };
 
 /** A receipt that is not recorded. */
-interface UnrecordedReceipt {
+export interface UnrecordedReceipt {
   receipt: { sequence: number };
   held: readonly string[];
 }

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, rename, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { WrittenBundle } from '../../catalog/bundles/bundles.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import { HeadwaterError } from '../../errors.ts';
@@ -17,7 +16,7 @@ import type { BlobMember } from '../format/members.ts';
 import { PassingBlobs } from '../format/passing-blobs.ts';
 import { renderSums } from '../format/sums.ts';
 import { volumeBytes, volumeSize } from '../format/volume-bytes.ts';
-import { partsOf, readPart } from './parts.ts';
+import { type BlobReader, partsOf, readPart } from './parts.ts';
 import { signatureRoom } from './plan.ts';
 import { readmeOf } from './readme.ts';
 import { writeVolume } from './write-volume.ts';
@@ -25,7 +24,7 @@ import { writeVolume } from './write-volume.ts';
 /** What writing a bundle needs. */
 export interface BundleServices {
   catalog: Catalog;
-  store: BlobStore;
+  store: BlobReader;
   /** @returns a detached signature, armored */
   sign: (bytes: Uint8Array) => Promise<string>;
 }
@@ -41,10 +40,12 @@ export interface CreatedBundle {
 /**
  * Begins a bundle: signs its manifest and records it in the ledger.
  * @param manifest as planned
+ * @param repeated the digests (`sha256:…`) that it carries although a previous bundle carried them
  */
 export async function beginBundle(
   manifest: Manifest,
   { catalog, sign }: BundleServices,
+  repeated: ReadonlySet<string> = new Set(),
 ): Promise<WrittenBundle> {
   const bytes = renderManifest(manifest);
   const signature = await sign(bytes);
@@ -56,7 +57,10 @@ export async function beginBundle(
     createdAt: new Date(manifest.created),
   };
   const carried = manifest.carried.map(({ digest }) => parseDigest(digest));
-  await catalog.bundles.begin({ ...bundle, carried });
+  await catalog.bundles.begin({
+    ...{ ...bundle, carried },
+    repeated: new Set([...repeated].map(parseDigest)),
+  });
   return { ...bundle, finishedAt: undefined, acknowledgedAt: undefined };
 }
 
@@ -112,7 +116,7 @@ export async function writeBundle(
 async function passCutBlobs(
   members: readonly BlobMember[],
   blobs: PassingBlobs,
-  store: BlobStore,
+  store: BlobReader,
 ): Promise<void> {
   for (const member of members) {
     if (member.blob.pieces === undefined) continue;

@@ -25,9 +25,12 @@ export function partsOf(bundle: WrittenBundle): BundleParts {
   };
 }
 
+/** Where the bytes of blobs come from. */
+export type BlobReader = Pick<BlobStore, 'read'>;
+
 /** The bytes of a blob, or of a part of it, from the store. */
 export async function readPart(
-  store: BlobStore,
+  store: BlobReader,
   { blob, offset, size }: BlobMember,
 ): Promise<AsyncIterable<Uint8Array>> {
   const digest = parseDigest(blob.digest);

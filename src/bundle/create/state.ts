@@ -1,10 +1,9 @@
 import type { Catalog } from '../../catalog/catalog.ts';
-import { HeadwaterError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
-import { inStream } from '../../model/names.ts';
 import type { ProductWithVersions, Version } from '../../model/versions.ts';
 import type { BlobToCarry } from '../format/layout.ts';
 import type { ManifestProduct, ManifestVersion } from '../format/manifest-schema.ts';
+import { type SiteKeep, type VersionTest, versionsToKeep } from './select.ts';
 
 /** The content that a site should have, in the form of manifests. */
 export interface SelectedState {
@@ -17,37 +16,55 @@ export interface SelectedState {
 /** Selects the versions that a site should have. */
 export interface StateQuery {
   streams: readonly string[];
-  /** @returns the serials of a product that are selected; all are when left out */
-  select?: (product: ProductWithVersions) => ReadonlySet<string>;
+  /** The owners of the products; all if undefined. */
+  owners?: readonly string[];
+  /** All versions are selected if undefined. */
+  select?: VersionTest;
+  keep: SiteKeep;
+  now: Date;
 }
 
 /**
- * Reads what the catalog has of some streams. Hidden versions and those that clients pushed for themselves do not travel.
- * @throws HeadwaterError `conflict` naming versions whose files are not stored
+ * Reads what the catalog has of some streams, whether its files are stored or not. Hidden versions and those that clients pushed
+ * for themselves do not travel.
  */
 export async function selectState(catalog: Catalog, query: StateQuery): Promise<SelectedState> {
+  const { owners, select = () => true, keep, now } = query;
   const products: ManifestProduct[] = [];
-  const found: { version: ManifestVersion; name: string }[] = [];
+  const versions: ManifestVersion[] = [];
   for (const stream of query.streams) {
     for await (const product of catalog.products.each({ stream })) {
-      const selected = query.select?.(product);
-      const versions = product.versions.filter(
-        ({ hidden, pushedBy, serial }) =>
-          !hidden && pushedBy === undefined && (selected?.has(serial) ?? true),
+      if (owners !== undefined && !owners.includes(product.owner)) continue;
+      const selected = versionsToKeep(
+        product.versions.filter(
+          (version) => !version.hidden && version.pushedBy === undefined && select(product, version),
+        ),
+        keep,
+        now,
       );
-      if (versions.length === 0) continue;
+      if (selected.length === 0) continue;
       products.push(productOf(product));
-      const name = inStream(stream, product.name);
-      found.push(...versions.map((version) => ({ version: versionOf(product, version), name })));
+      versions.push(...selected.map((version) => versionOf(product, version)));
     }
   }
-  const blobs = blobsOf(found.map(({ version }) => version));
-  const stored = await catalog.blobs.findAll(blobs.map(({ digest }) => plain(digest)));
-  const missing = found.filter(({ version }) =>
-    version.items.some(({ digest }) => !stored.has(plain(digest))),
-  );
-  if (missing.length > 0) throw notStored(missing);
-  return { products, versions: found.map(({ version }) => version), blobs };
+  return { products, versions, blobs: blobsOf(versions) };
+}
+
+/**
+ * A part of a state.
+ * @param has whether it has a version
+ */
+export function partOfState(
+  { products, versions }: SelectedState,
+  has: (version: ManifestVersion) => boolean,
+): SelectedState {
+  const some = versions.filter(has);
+  const named = new Set(some.map(({ stream, product }) => `${stream}/${product}`));
+  return {
+    products: products.filter(({ stream, name }) => named.has(`${stream}/${name}`)),
+    versions: some,
+    blobs: blobsOf(some),
+  };
 }
 
 function productOf(product: ProductWithVersions): ManifestProduct {
@@ -71,24 +88,15 @@ function versionOf({ stream, name }: ProductWithVersions, version: Version): Man
   };
 }
 
+/** Sorts versions of all products by their serials. */
+export function newestFirst(versions: readonly ManifestVersion[]): ManifestVersion[] {
+  return versions.toSorted((one, other) => (one.serial < other.serial ? 1 : -1));
+}
+
 function blobsOf(versions: readonly ManifestVersion[]): BlobToCarry[] {
-  const newestFirst = versions.toSorted((one, other) => (one.serial < other.serial ? 1 : -1));
   const blobs = new Map<string, BlobToCarry>();
-  for (const { items } of newestFirst) {
+  for (const { items } of newestFirst(versions)) {
     for (const { digest, size } of items) if (!blobs.has(digest)) blobs.set(digest, { digest, size });
   }
   return [...blobs.values()];
-}
-
-function plain(digest: string): string {
-  return digest.replace('sha256:', '');
-}
-
-function notStored(missing: readonly { version: ManifestVersion; name: string }[]): HeadwaterError {
-  const named = missing.slice(0, 5).map(({ version, name }) => `${name} ${version.serial}`);
-  const more = missing.length > named.length ? ` and ${missing.length - named.length} more` : '';
-  return new HeadwaterError(
-    'conflict',
-    `the files of ${named.join(', ')}${more} are not stored, because a mirror lists them on demand: download them first, or select other versions`,
-  );
 }

@@ -1,10 +1,9 @@
-import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { WrittenBundle } from '../../catalog/bundles/bundles.ts';
 import { streamContent } from '../format/content.ts';
 import type { Manifest } from '../format/manifest-schema.ts';
 import { PassingBlobs } from '../format/passing-blobs.ts';
 import { volumeBytes, volumeSize } from '../format/volume-bytes.ts';
-import { partsOf, readPart } from './parts.ts';
+import { type BlobReader, partsOf, readPart } from './parts.ts';
 
 /** A bundle as one archive. */
 export interface BundleStream {
@@ -16,7 +15,7 @@ export interface BundleStream {
 }
 
 /** Reads a bundle as a stream: one tar archive without a limit, whose last member tells that it is whole. */
-export function bundleStream(bundle: WrittenBundle, store: BlobStore): BundleStream {
+export function bundleStream(bundle: WrittenBundle, store: BlobReader): BundleStream {
   const { bytes, manifest, head } = partsOf(bundle);
   const content = streamContent(manifest, head, bytes);
   const chunks = volumeBytes(content, new PassingBlobs(), (member) => readPart(store, member));

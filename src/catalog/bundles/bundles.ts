@@ -21,6 +21,9 @@ export interface LedgerEntry {
   acknowledgedAt: Date | undefined;
 }
 
+/** What tells a bundle from others. */
+type BundleKey = Pick<LedgerEntry, 'to' | 'sequence' | 'identity'>;
+
 /** A bundle with what is needed to write it once more. */
 export interface WrittenBundle extends LedgerEntry {
   /** The bytes that were signed. */
@@ -33,6 +36,8 @@ export interface WrittenBundle extends LedgerEntry {
 export type NewBundle = Omit<WrittenBundle, 'finishedAt' | 'acknowledgedAt'> & {
   /** The digests of the blobs that it carries, in hexadecimal. */
   carried: readonly string[];
+  /** Those of them that a previous bundle carried, too, as `overlap` asks for. */
+  repeated?: ReadonlySet<string>;
 };
 
 /** The ledger of bundles: what was written for which site. */
@@ -80,8 +85,11 @@ export class Bundles {
           ...{ finished_at: null, acknowledged_at: null },
         })
         .execute();
-      const rows = bundle.carried.map((digest) => ({ site: to, sequence, digest }));
-      const columns = { site: 'text', sequence: 'bigint', digest: 'text' } as const;
+      const rows = bundle.carried.map((digest) => {
+        const repeated = bundle.repeated?.has(digest) === true ? 1 : 0;
+        return { site: to, sequence, digest, repeated };
+      });
+      const columns = { site: 'text', sequence: 'bigint', digest: 'text', repeated: 'bigint' } as const;
       await sql`${insertRows('bundle_blobs', columns, rows)}`.execute(change.db);
       await change.audit({
         action: 'bundle.create',
@@ -91,15 +99,30 @@ export class Bundles {
     });
   }
 
-  /** Records that a bundle is whole on its medium. */
-  async finish(to: string, sequence: number, now = new Date()): Promise<void> {
+  /**
+   * Records that a bundle is whole on its medium.
+   * @throws HeadwaterError `conflict` when another process has begun another bundle in its place
+   */
+  async finish({ to, sequence, identity }: BundleKey, now = new Date()): Promise<void> {
     await this.#database.change(async ({ db }) => {
-      await db
-        .updateTable('bundles')
-        .set({ finished_at: now.getTime() })
+      const found = await db
+        .selectFrom('bundles')
+        .select('finished_at')
         .where('site', '=', to)
         .where('sequence', '=', sequence)
-        .where('finished_at', 'is', null)
+        .where('identity', '=', identity)
+        .executeTakeFirst();
+      if (found === undefined) {
+        throw new HeadwaterError(
+          'conflict',
+          `bundle ${sequence} for ${to} does not count as sent, because another process began another one: run the command again`,
+        );
+      }
+      await db
+        .updateTable('bundles')
+        .set({ finished_at: found.finished_at ?? now.getTime() })
+        .where('site', '=', to)
+        .where('sequence', '=', sequence)
         .execute();
     });
   }
@@ -155,6 +178,30 @@ export class Bundles {
       .orderBy('bundle_blobs.sequence')
       .execute();
     return new Map(rows.map(({ digest, sequence }) => [digest, sequence]));
+  }
+
+  /**
+   * The blobs that the last finished bundles for a site carried, without those that were only repeated.
+   * @param count how many bundles
+   * @returns digests
+   */
+  async recent(to: string, count: number): Promise<Set<string>> {
+    const rows = await this.#database.reads
+      .selectFrom('bundle_blobs')
+      .select('digest')
+      .where('site', '=', to)
+      .where('repeated', '=', 0)
+      .where('sequence', 'in', (select) =>
+        select
+          .selectFrom('bundles')
+          .select('bundles.sequence')
+          .where('bundles.site', '=', to)
+          .where('bundles.finished_at', 'is not', null)
+          .orderBy('bundles.sequence', 'desc')
+          .limit(count),
+      )
+      .execute();
+    return new Set(rows.map(({ digest }) => digest));
   }
 }
 

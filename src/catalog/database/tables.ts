@@ -226,8 +226,16 @@ export interface Tables {
     /** Null until a receipt of the site names it or a later one. */
     acknowledged_at: number | null;
   };
-  /** The blobs that bundles carry. */
-  bundle_blobs: { site: string; sequence: number; digest: string };
+  /** The blobs that bundles carry. `repeated` is 1 where a previous bundle carried the blob, too, as `overlap` asks for. */
+  bundle_blobs: { site: string; sequence: number; digest: string; repeated: number };
+  /** Versions that an operator withdrew. */
+  withdrawn_versions: {
+    stream: string;
+    product: string;
+    serial: string;
+    withdrawn_at: number;
+    reason: string;
+  };
   /** The newest receipt of each site. */
   receipts: {
     site: string;

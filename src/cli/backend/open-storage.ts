@@ -3,6 +3,7 @@ import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
 import type { Config } from '../../config/schema.ts';
 import { HeadwaterError } from '../../errors.ts';
+import type { LocalDestination } from '../../publish/destination/local-destination.ts';
 import type { Intake } from '../../publish/intake/intake.ts';
 import { catalogFileOf } from '../../server/catalog-file.ts';
 import { commandLineActor } from './command-line-actor.ts';
@@ -12,6 +13,7 @@ export interface StorageParts {
   catalog: Catalog;
   store: BlobStore;
   intake: Intake;
+  destination: LocalDestination;
 }
 
 /**
@@ -32,8 +34,8 @@ export async function withStorage<Result>(
   const { openWorkspace } = await import('../../server/workspace.ts');
   const workspace = await openWorkspace(config, { mayBeEmpty: true });
   try {
-    const { store, intake } = workspace;
-    return await work({ catalog: workspace.catalog.by(commandLineActor()), store, intake });
+    const { store, intake, destination } = workspace;
+    return await work({ catalog: workspace.catalog.by(commandLineActor()), store, intake, destination });
   } finally {
     await workspace.close();
   }

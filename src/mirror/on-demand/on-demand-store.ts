@@ -115,6 +115,20 @@ export class OnDemandStore {
     throw new HeadwaterError('unavailable', `blob sha256:${digest} could not be fetched: try again`);
   }
 
+  /**
+   * Stores a listed blob, unless it is stored.
+   * @throws HeadwaterError as {@link read}
+   */
+  async fetch(digest: Digest): Promise<void> {
+    const fetch = await (this.#fetches.running(digest) ?? this.#readOrFetch(digest, undefined));
+    if (!(fetch instanceof OnDemandFetch)) {
+      fetch.destroy();
+      return;
+    }
+    const end = await fetch.ended;
+    if (end.kind !== 'kept') throw asUnavailable(end.error);
+  }
+
   /** Removes blobs beyond the age and size that the definitions allow. */
   async evict(): Promise<void> {
     if (!this.#mayEvict()) return;

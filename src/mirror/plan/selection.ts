@@ -1,5 +1,6 @@
 import { HeadwaterError } from '../../errors.ts';
 import { kernelName, parseArchitecture } from '../../model/architecture.ts';
+import { compilePatterns } from '../../model/patterns.ts';
 import { isMapping, type Untyped } from '../../simplestreams/read/fields.ts';
 import type { OfferedRoot, OfferedVersion } from '../../simplestreams/read/offered.ts';
 import type { Surroundings, VersionFilter } from '../../simplestreams/read/offered-document.ts';
@@ -124,29 +125,12 @@ function compile(rule: SelectRule): CompiledRule {
     ...Object.entries(known),
     ...Object.entries(fields).map(([field, patterns]) => [`fields.${field}`, patterns] as const),
   ];
-  const tests = named.map(([key, patterns]) => {
-    const positive = patterns.filter((pattern) => !pattern.startsWith('!')).map(glob);
-    const negative = patterns.filter((pattern) => pattern.startsWith('!')).map((text) => glob(text.slice(1)));
-    return { key, positive, negative };
-  });
+  const tests = named.map(([key, patterns]) => ({ key, test: compilePatterns(patterns) }));
   return {
     fields: Object.keys(fields),
     // All keys are evaluated, to find out which fields exist.
-    matches: (values) =>
-      tests
-        .map(({ key, positive, negative }) => {
-          const present = values(key);
-          const any = (patterns: RegExp[]) =>
-            patterns.some((test) => present.some((value) => test.test(value)));
-          return (positive.length === 0 || any(positive)) && !any(negative);
-        })
-        .every(Boolean),
+    matches: (values) => tests.map(({ key, test }) => test(values(key))).every(Boolean),
   };
-}
-
-function glob(pattern: string): RegExp {
-  const escaped = pattern.replaceAll(/[\\^$.|+()[\]{}]/g, '\\$&');
-  return new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`, 'is');
 }
 
 function itemsByPath(versionFields: Untyped): Map<string, Untyped> {

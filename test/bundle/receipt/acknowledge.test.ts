@@ -17,7 +17,7 @@ beforeEach(async () => {
 /** Records a bundle with one version, which has these files. @returns the SHA-256 of its manifest */
 async function send(sequence: number, files: readonly string[], carried: readonly string[]): Promise<string> {
   const identity = await begin(sequence, files, carried);
-  await catalog.bundles.finish('vault-7', sequence);
+  await catalog.bundles.finish({ to: 'vault-7', sequence, identity });
   return identity;
 }
 

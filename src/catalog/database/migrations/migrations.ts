@@ -15,6 +15,7 @@ import { computedFingerprints } from './v0.2/0090-computed-fingerprints.ts';
 import { bundles } from './v0.2/0100-bundles.ts';
 import { documentTimes } from './v0.2/0101-document-times.ts';
 import { scrubs } from './v0.2/0115-scrubs.ts';
+import { withdrawnVersions } from './v0.2/0125-withdrawn-versions.ts';
 import { receipts } from './v0.2/0130-receipts.ts';
 
 /**
@@ -37,5 +38,6 @@ export const migrations: Record<string, Migration> = {
   '0100_bundles': { up: bundles },
   '0101_document_times': { up: documentTimes },
   '0115_scrubs': { up: scrubs },
+  '0125_withdrawn_versions': { up: withdrawnVersions },
   '0130_receipts': { up: receipts },
 };

@@ -1,7 +1,4 @@
 import type { Command } from 'commander';
-import type { BundleServices, CreatedBundle } from '../../../bundle/create/create.ts';
-import type { BundleReport } from '../../../bundle/verify/verify.ts';
-import type { WrittenBundle } from '../../../catalog/bundles/bundles.ts';
 import { HeadwaterError } from '../../../errors.ts';
 import { defined } from '../../../model/defined.ts';
 import { localConfig } from '../../backend/open-backend.ts';
@@ -9,17 +6,18 @@ import { withStorage } from '../../backend/open-storage.ts';
 import { wantsJson } from '../../global-options.ts';
 import { addExamples, collect } from '../../help.ts';
 import type { Output } from '../../view/output.ts';
-import { withProgress } from './bundle-progress.ts';
 import { assertForStream, type CreateOptions, standardStream } from './create-options.ts';
-import { createdText, dryRunText, sizesOf, summaryOf } from './create-report.ts';
+import { createdText, dryRunText, omissionLines, omissionsOf, sizesOf, summaryOf } from './create-report.ts';
 import { writeToStandardOutput } from './create-stream.ts';
+import { writeToDirectory } from './create-volumes.ts';
+import { withFetch } from './fetch-listed.ts';
 
 export function addCreate(bundle: Command, output: Output): void {
   const command = bundle
     .command('create')
     .summary('write what a site lacks')
     .description(
-      'Write the versions that a site needs as a signed bundle: a new directory below OUTPUT, or one tar stream on standard output with "-". Files in earlier bundles for the site are left out. If the command is interrupted, the same command continues at the volume where it stopped. At the end it reads back what it wrote. It needs a signing key: see "headwater key create".',
+      'Write the versions that a site needs as a signed bundle: a new directory below OUTPUT, or one tar stream on standard output with "-". Files in earlier bundles for the site are left out. If the command is interrupted, the same command continues at the volume where it stopped. At the end it reads back what it wrote. It needs a signing key: see "headwater key create". The file SITE.yaml in the directory "bundles" (bundleDir) can hold the selection and sizes for a site; options override it.',
     )
     .argument('[output]', 'the directory on the medium, or - for standard output; not needed with --dry-run')
     .requiredOption('--to <site>', 'the name of the site that receives the bundle')
@@ -29,6 +27,7 @@ export function addCreate(bundle: Command, output: Output): void {
       'only versions that match this filter of "headwater list" (repeatable)',
       collect,
     )
+    .option('--mirror <name>', 'only products of this mirror (repeatable)', collect)
     .option(
       '--since <base>',
       'what the site has: "acknowledged", "sent", "nothing", or the number of a bundle (default: acknowledged if a receipt was taken, else sent)',
@@ -41,6 +40,11 @@ export function addCreate(bundle: Command, output: Output): void {
       '--volume-size <size>',
       'the size of a volume: fat32, dvd, bd, or a size such as 2GiB (default: fat32)',
     )
+    .option(
+      '--max-size <size>',
+      'the size of the whole bundle, such as 60GiB: the newest versions that fit; the next bundle contains the others',
+    )
+    .option('--fetch', 'first download files that mirrors list on demand')
     .option('--label <text>', 'a note for people')
     .option('--dry-run', 'show the size of each volume, and write nothing')
     .option('--no-read-back', 'do not read back what was written')
@@ -55,77 +59,41 @@ export function addCreate(bundle: Command, output: Output): void {
       const { config } = await localConfig(command, []);
       const { openSigning, planned, toWrite, volumesOf } = await import('./create-request.ts');
       const sign = await openSigning(config);
-      await withStorage(config, async ({ catalog, store }) => {
+      await withStorage(config, async (parts) => {
+        const { catalog } = parts;
         if (target === undefined || options.dryRun === true) {
-          const manifest = await planned(catalog, config, options, target);
-          const sizes = await sizesOf(manifest, sign);
-          if (wantsJson(command)) output.json({ ...summaryOf(manifest), sizes });
-          else output.line(dryRunText(manifest, sizes));
+          const next = await planned(catalog, config, options, target);
+          const sizes = await sizesOf(next.manifest, sign);
+          if (wantsJson(command)) output.json({ ...summaryOf(next.manifest), ...omissionsOf(next), sizes });
+          else output.line(dryRunText(next, sizes));
           return;
         }
-        const services = { catalog, store, sign };
-        const bundle = await toWrite(services, config, options, target);
-        if (target === standardStream) {
-          output.note(await writeToStandardOutput(bundle, services));
-          return;
-        }
-        const created = await write(bundle, target, services, {
-          readBack: options.readBack,
-          ...defined({ volumes: volumesOf(options, bundle) }),
+        await withFetch(config, parts, options.fetch === true, async (fetch, store) => {
+          const services = { catalog, store, sign };
+          const { bundle, next } = await toWrite(services, { config, options, target }, fetch);
+          if (target === standardStream) {
+            output.note([await writeToStandardOutput(bundle, services), ...omissionLines(next)].join('\n'));
+            return;
+          }
+          const created = await writeToDirectory(bundle, target, services, {
+            readBack: options.readBack,
+            ...defined({ volumes: volumesOf(options, bundle) }),
+          });
+          if (wantsJson(command)) {
+            output.json({
+              ...summaryOf(created.manifest),
+              ...{ directory: created.directory, leftOut: omissionsOf(next).leftOut },
+            });
+          } else output.line([createdText(created), ...omissionLines(next)].join('\n'));
         });
-        if (wantsJson(command)) output.json({ ...summaryOf(created.manifest), directory: created.directory });
-        else output.line(createdText(created));
       });
     });
   addExamples(command, [
     'headwater bundle create --to vault-7 --dry-run',
     'headwater bundle create --to vault-7 /media/stick',
     'headwater bundle create --to vault-7 --select os=debian --volume-size dvd /srv/out',
+    'headwater bundle create --to vault-7 --mirror ubuntu --fetch --max-size 60GiB /media/stick',
     'headwater bundle create --to vault-7 --again 7 --volume 3 /media/stick',
     'headwater bundle create --to vault-7 - | diode-send',
   ]);
-}
-
-/** Writes a bundle, reads it back, and records in the ledger that it is whole. */
-async function write(
-  bundle: WrittenBundle,
-  target: string,
-  services: BundleServices,
-  options: { readBack: boolean; volumes?: readonly number[] },
-): Promise<CreatedBundle> {
-  const { writeBundle } = await import('../../../bundle/create/create.ts');
-  const { isWhole, verifyDirectory } = await import('../../../bundle/verify/verify.ts');
-  const { volumes } = options;
-  const created = await withProgress(
-    'writing',
-    async (onBytes, onSize) =>
-      await writeBundle(bundle, target, services, { onBytes, onSize, ...defined({ volumes }) }),
-  );
-  if (options.readBack) {
-    const report = await withProgress(
-      'reading back',
-      async (onBytes, onSize) =>
-        await verifyDirectory(created.directory, async () => undefined, {
-          onBytes,
-          onSize,
-          ...defined({ volumes }),
-        }),
-    );
-    if (!isWhole(report, volumes)) {
-      throw new HeadwaterError(
-        'unavailable',
-        `${created.directory}: the medium returned other bytes than were written: ${firstProblem(report)}. Use another medium`,
-      );
-    }
-  }
-  // Some volumes of a bundle that was never finished do not make it whole.
-  if (volumes === undefined) await services.catalog.bundles.finish(bundle.to, bundle.sequence);
-  return created;
-}
-
-function firstProblem({ problems, volumes }: BundleReport): string {
-  const [volume] = volumes;
-  return (
-    problems[0] ?? (volume === undefined ? 'a file is damaged' : `${volume.name}: ${volume.problems[0]}`)
-  );
 }

@@ -5,12 +5,15 @@ export interface CreateOptions {
   to: string;
   stream?: string[];
   select?: string[];
+  mirror?: string[];
   since?: string;
   receipt?: string;
   keyring?: string;
   again?: string;
   volume?: string[];
   volumeSize?: string;
+  maxSize?: string;
+  fetch?: boolean;
   label?: string;
   dryRun?: boolean;
   readBack: boolean;

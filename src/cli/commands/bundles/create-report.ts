@@ -1,6 +1,13 @@
 import type { BundleServices, CreatedBundle } from '../../../bundle/create/create.ts';
-import type { Manifest } from '../../../bundle/format/manifest-schema.ts';
+import type { NextBundle } from '../../../bundle/create/next-bundle.ts';
+import type { Manifest, ManifestVersion } from '../../../bundle/format/manifest-schema.ts';
+import { inStream } from '../../../model/names.ts';
 import { humanSize } from '../../view/human.ts';
+
+/** Versions that are named. */
+const maxNamed = 20;
+
+type NamedVersion = Pick<ManifestVersion, 'stream' | 'product' | 'serial'>;
 
 /** The bytes of each volume, or of a stream as a whole. */
 export async function sizesOf(manifest: Manifest, sign: BundleServices['sign']): Promise<number[]> {
@@ -23,13 +30,41 @@ export function summaryOf({ site, to, sequence, volumes, versions, carried, assu
 }
 
 /** A bundle that is only planned, for people. */
-export function dryRunText(manifest: Manifest, sizes: readonly number[]): string {
+export function dryRunText(next: NextBundle, sizes: readonly number[]): string {
+  const { manifest } = next;
   const total = sizes.reduce((sum, size) => sum + size, 0);
   const lines = sizes.map((size, index) => `volume ${index + 1}: ${size} bytes`);
-  return [
-    ...lines,
-    `${humanSize(total)} in ${counted(sizes.length, 'volume')}; ${carriedText(manifest)}`,
-  ].join('\n');
+  const summary = `${humanSize(total)} in ${counted(sizes.length, 'volume')}; ${carriedText(manifest)}`;
+  const missing = next.notStored.length;
+  const downloads =
+    missing === 0
+      ? []
+      : [`Files of ${counted(missing, 'version')} are not stored: they are downloaded first.`];
+  return [...lines, summary, ...downloads, ...omissionLines(next)].join('\n');
+}
+
+/** What a bundle leaves out, for scripts. */
+export function omissionsOf(next: Pick<NextBundle, 'leftOut' | 'notStored'> | undefined): {
+  leftOut: NamedVersion[];
+  notStored: NamedVersion[];
+} {
+  const { leftOut = [], notStored = [] } = next ?? {};
+  return { leftOut: leftOut.map(nameOf), notStored: notStored.map(nameOf) };
+}
+
+/** Versions that do not fit, for people. */
+export function omissionLines(next: Pick<NextBundle, 'leftOut'> | undefined): string[] {
+  const { leftOut = [] } = next ?? {};
+  if (leftOut.length === 0) return [];
+  const named = leftOut
+    .slice(0, maxNamed)
+    .map(({ stream, product, serial }) => `  ${inStream(stream, product)} ${serial}`);
+  const more = leftOut.length > maxNamed ? [`  and ${leftOut.length - maxNamed} more versions`] : [];
+  return ['These versions do not fit. The next bundle contains them:', ...named, ...more];
+}
+
+function nameOf({ stream, product, serial }: NamedVersion): NamedVersion {
+  return { stream, product, serial };
 }
 
 /** A bundle that was written, for people. */

@@ -1,36 +1,40 @@
-import { hostname } from 'node:os';
 import type { Since } from '../../../bundle/create/base.ts';
 import type { BundleServices } from '../../../bundle/create/create.ts';
-import type { Manifest } from '../../../bundle/format/manifest-schema.ts';
+import type { BundleWish, FetchBlobs, NextBundle } from '../../../bundle/create/next-bundle.ts';
+import type { VersionTest } from '../../../bundle/create/select.ts';
 import type { WrittenBundle } from '../../../catalog/bundles/bundles.ts';
 import type { Catalog } from '../../../catalog/catalog.ts';
+import { parseVolumeSize, volumeSizesExpected } from '../../../config/bundles/volume-size.ts';
 import { parseSize } from '../../../config/quantities.ts';
 import type { Config } from '../../../config/schema.ts';
 import { HeadwaterError } from '../../../errors.ts';
 import { defined } from '../../../model/defined.ts';
+import type { ProductWithVersions } from '../../../model/versions.ts';
 import { parseFilters } from '../../filters.ts';
 import { viewsOf } from '../../view/version-view.ts';
 import { type CreateOptions, standardStream } from './create-options.ts';
 import { openReceipt } from './open-receipt.ts';
 
-/** Sizes by the media that limit them, in bytes. Files on FAT32 have less than 4 GiB. */
-const mediaSizes = new Map([
-  ['fat32', 4 * 2 ** 30 - 2 ** 20],
-  ['dvd', 4_700_000_000],
-  ['bd', 25_000_000_000],
-]);
+/** A bundle to write, and how it was planned. */
+interface BundleToWrite {
+  bundle: WrittenBundle;
+  /** Undefined for a bundle that is written once more. */
+  next?: NextBundle;
+}
 
-/** The bundle that the options ask for: an earlier one, one that was interrupted, or a new one. */
+/**
+ * The bundle that the options ask for: an earlier one, one that was interrupted, or a new one.
+ * @param fetch downloads files that mirrors list on demand; undefined to refuse versions with such files
+ */
 export async function toWrite(
   services: BundleServices,
-  config: Config,
-  options: CreateOptions,
-  target: string,
-): Promise<WrittenBundle> {
+  { config, options, target }: { config: Config; options: CreateOptions; target: string },
+  fetch: FetchBlobs | undefined,
+): Promise<BundleToWrite> {
   const { catalog } = services;
   if (options.again !== undefined) {
     const found = await catalog.bundles.find(options.to, numberOf('--again', options.again));
-    if (found !== undefined) return found;
+    if (found !== undefined) return { bundle: found };
     throw new HeadwaterError(
       'not-found',
       `--again: no bundle ${options.again} was written for ${options.to}`,
@@ -41,70 +45,69 @@ export async function toWrite(
     const { receipt, held } = await openReceipt(options.receipt, receiptOf(options), catalog);
     await catalog.receipts.take(receipt, held);
   }
-  const { beginBundle } = await import('../../../bundle/create/create.ts');
-  const manifest = await planned(catalog, config, options, target);
-  return (await unfinished(catalog, manifest)) ?? (await beginBundle(manifest, services));
+  const [{ beginBundle }, { nextBundle }] = await Promise.all([
+    import('../../../bundle/create/create.ts'),
+    import('../../../bundle/create/next-bundle.ts'),
+  ]);
+  const wish = await wishFor(catalog, config, options, target);
+  const next = await nextBundle(catalog, wish, fetch);
+  const bundle = next.begun ?? (await beginBundle(next.manifest, services, next.repeated));
+  return { bundle, next };
 }
 
-/** The manifest of a new bundle. */
+/** The next bundle, without a download of what it needs. */
 export async function planned(
   catalog: Catalog,
   config: Config,
   options: CreateOptions,
   target: string | undefined,
-): Promise<Manifest> {
-  const { planBundle } = await import('../../../bundle/create/plan.ts');
-  const { selectState } = await import('../../../bundle/create/state.ts');
-  const { siteName } = await import('../../../config/fields.ts');
-  const isSite = siteName.safeParse(options.to).success;
-  if (!isSite)
-    throw new HeadwaterError('usage', `--to ${options.to}: use at most 32 lower-case letters, digits and -`);
-  const passes = parseFilters(options.select ?? []);
-  const state = await selectState(catalog, {
-    streams: options.stream ?? (await publicStreams(catalog, config)),
-    select: (product) =>
-      new Set(
-        viewsOf(product)
-          .filter(passes)
-          .map(({ serial }) => serial),
-      ),
-  });
-  if (state.versions.length === 0) {
-    throw new HeadwaterError(
-      'not-found',
-      'no version to carry: no published version matches --stream and --select',
-    );
-  }
-  const sent = await catalog.bundles.list(options.to);
-  const last = sent.findLast(({ finishedAt }) => finishedAt !== undefined);
-  return planBundle(state, {
-    site: config.site ?? defaultSite(),
-    to: options.to,
-    sequence: (last?.sequence ?? 0) + 1,
-    previous: last?.identity ?? null,
-    created: new Date(),
-    ...defined({ label: options.label }),
-    limit: target === standardStream ? Number.POSITIVE_INFINITY : volumeLimit(options.volumeSize),
-    sent: await base(catalog, options),
-  });
+): Promise<NextBundle> {
+  const { nextBundle, planNext } = await import('../../../bundle/create/next-bundle.ts');
+  const wish = await wishFor(catalog, config, options, target);
+  return options.fetch === true ? await planNext(catalog, wish) : await nextBundle(catalog, wish, undefined);
 }
 
-/** An interrupted bundle that would be the same one, but for its time. */
-async function unfinished(catalog: Catalog, manifest: Manifest): Promise<WrittenBundle | undefined> {
-  const begun = await catalog.bundles.find(manifest.to, manifest.sequence);
-  if (begun === undefined || begun.finishedAt !== undefined) return undefined;
-  const { renderManifest } = await import('../../../bundle/format/manifest.ts');
-  const same = { ...manifest, created: begun.createdAt.toISOString() };
-  return renderManifest(same).toString() === begun.manifest ? begun : undefined;
-}
-
-/** The blobs that a site has, with the numbers of the bundles that carried them. */
-async function base(catalog: Catalog, options: CreateOptions): Promise<Map<string, number>> {
-  const { to, receipt } = options;
-  const { blobsAtSite } = await import('../../../bundle/create/base.ts');
+async function wishFor(
+  catalog: Catalog,
+  config: Config,
+  options: CreateOptions,
+  target: string | undefined,
+): Promise<BundleWish> {
+  const [{ siteWish }, { loadSites }] = await Promise.all([
+    import('../../../bundle/create/site-wish.ts'),
+    import('../../../config/bundles/site-definitions.ts'),
+  ]);
+  const { to, stream, select, mirror, label, receipt } = options;
   const unrecorded =
     receipt === undefined ? undefined : await openReceipt(receipt, receiptOf(options), catalog);
-  return await blobsAtSite(catalog, to, sinceOf(options), unrecorded);
+  const wished = defined({
+    ...{ label, streams: stream, mirrors: mirror, since: sinceOf(options), receipt: unrecorded },
+    select: select === undefined ? undefined : versionsByFilters(select),
+    limit: target === standardStream ? Number.POSITIVE_INFINITY : volumeLimit(options.volumeSize),
+    maxSize: maxSizeOf(options),
+  });
+  return siteWish(to, wished, {
+    ...{ config, definition: loadSites(config.bundleDir).get(to) },
+    streams: await catalog.products.streams(),
+  });
+}
+
+/** Selects versions as `headwater list` does. */
+function versionsByFilters(filters: readonly string[]): VersionTest {
+  const passes = parseFilters(filters);
+  const selected = new WeakMap<ProductWithVersions, Set<string>>();
+  return (product, { serial }) => {
+    let serials = selected.get(product);
+    if (serials === undefined) {
+      serials = new Set(
+        viewsOf(product)
+          .filter(passes)
+          .map((view) => view.serial),
+      );
+      selected.set(product, serials);
+    }
+    return serials.has(serial);
+  };
 }
 
 function sinceOf({ since }: CreateOptions): Since | undefined {
@@ -123,29 +126,18 @@ function receiptOf({ to, keyring }: CreateOptions): { keyring: string | undefine
   return { keyring, site: to };
 }
 
-async function publicStreams(catalog: Catalog, { streams }: Config): Promise<string[]> {
-  const all = await catalog.products.streams();
-  return all.filter((stream) => streams[stream]?.public !== false);
-}
-
-/** The name of the machine, as the name of a site. */
-function defaultSite(): string {
-  const [first = ''] = hostname().toLowerCase().split('.');
-  return (
-    first
-      .replaceAll(/[^a-z0-9-]/g, '-')
-      .replace(/^-+/, '')
-      .slice(0, 32) || 'headwater'
-  );
-}
-
-function volumeLimit(text = 'fat32'): number {
-  const limit = mediaSizes.get(text) ?? parseSize(text);
+function volumeLimit(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const limit = parseVolumeSize(text);
   if (limit !== undefined) return limit;
-  throw new HeadwaterError(
-    'usage',
-    `--volume-size ${text}: expected ${[...mediaSizes.keys()].join(', ')}, or a size such as 2GiB`,
-  );
+  throw new HeadwaterError('usage', `--volume-size ${text}: ${volumeSizesExpected}`);
+}
+
+function maxSizeOf({ maxSize }: CreateOptions): number | undefined {
+  if (maxSize === undefined) return undefined;
+  const bytes = parseSize(maxSize);
+  if (bytes !== undefined) return bytes;
+  throw new HeadwaterError('usage', `--max-size ${maxSize}: expected a size such as 4GiB`);
 }
 
 function numberOf(flag: string, text: string): number {

@@ -36,6 +36,6 @@ export async function writeToStandardOutput(
       { cause: error },
     );
   }
-  await catalog.bundles.finish(bundle.to, bundle.sequence);
+  await catalog.bundles.finish(bundle);
   return createdText({ directory: `bundle ${bundle.sequence}`, manifest, reused: 0 });
 }

@@ -19,7 +19,7 @@ export function addConfigCommand(program: Command, output: Output): void {
     .command('check')
     .summary('check the configuration and print the effective one')
     .description(
-      'Check the configuration and print the effective one as a valid file. Flags override the environment (HEADWATER_…), the environment overrides the file, and the file overrides the defaults. The command also checks the files of the certificate, the signing key and its passphrase, the definitions of mirrors, and the keyring and authorities of each enabled mirror. It warns of mirrors that have versions in the catalog but no definition. It does not check the blob store.',
+      'Check the configuration and print the effective one as a valid file. Flags override the environment (HEADWATER_…), the environment overrides the file, and the file overrides the defaults. The command also checks the files of the certificate, the signing key and its passphrase, the definitions of mirrors and of sites that bundles are written for, and the keyring and authorities of each enabled mirror. It warns of mirrors that have versions in the catalog but no definition. It does not check the blob store.',
     )
     .option('--set <key=value>', 'a setting, such as listen.port=9443 (repeatable)', collect)
     .action(async (options: { set?: string[] }) => {
@@ -30,13 +30,18 @@ export function addConfigCommand(program: Command, output: Output): void {
         await readCertificate(effective.tls);
       }
       const mirrors = await readMirrors(effective);
+      const { loadSites } = await import('../../../config/bundles/site-definitions.ts');
+      const sites = [...loadSites(effective.bundleDir).keys()];
       const enabled = mirrors.filter((definition) => definition.enabled);
       await checkNamedFiles(enabled);
       const signingKey = await checkSigning(effective, output);
       const names = enabled.map(({ name }) => name);
       if (wantsJson(check)) {
         const settings = effectiveSettings(effective);
-        output.json({ file: file ?? null, settings, mirrors: names, signingKey: signingKey ?? null });
+        output.json({
+          ...{ file: file ?? null, settings, mirrors: names, sites },
+          signingKey: signingKey ?? null,
+        });
       } else {
         output.note(
           file === undefined
@@ -48,6 +53,7 @@ export function addConfigCommand(program: Command, output: Output): void {
             `${mirrors.length} mirrors are defined in ${effective.mirrorDir}; enabled: ${names.join(', ') || 'none'}.`,
           );
         }
+        if (sites.length > 0) output.note(`Bundles are defined for the sites ${sites.join(', ')}.`);
         output.note(
           signingKey === undefined
             ? 'The documents are not signed.'
