@@ -1,5 +1,6 @@
-import { basename, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { HeadwaterError } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import { siteName } from '../fields.ts';
 import { definitionExtension, definitionFiles, readAll, readDefinitionFile } from '../yaml-file.ts';
 import { type SiteDefinition, siteSchema } from './site-schema.ts';
@@ -19,7 +20,9 @@ export function loadSites(directory: string): Map<string, SiteDefinition> {
         `${file}: the file name is the name of the site: use lower-case letters, digits and -, at most 32`,
       );
     }
-    return [site, readDefinitionFile(file, siteSchema)];
+    const { receiptKeyring, ...definition } = readDefinitionFile(file, siteSchema);
+    const absolute = receiptKeyring && resolve(dirname(resolve(file)), receiptKeyring);
+    return [site, { ...definition, ...defined({ receiptKeyring: absolute }) }];
   };
   return new Map(readAll(definitionFiles(directory, 'bundleDir'), read));
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { age, integer, positiveSize, streamName } from '../fields.ts';
+import { age, integer, path, positiveSize, streamName } from '../fields.ts';
 import { imageRule } from '../mirror-schema.ts';
 import { parseVolumeSize, volumeSizesExpected } from './volume-size.ts';
 
@@ -34,7 +34,9 @@ export const siteSchema = z.strictObject({
   maxSize: positiveSize.exactOptional(),
   /** The number of previous bundles whose files are carried again. */
   overlap: integer(0, 1000).prefault(0),
+  /** The public keys of the site: one of them must have signed its receipts. */
+  receiptKeyring: path('a file of OpenPGP public keys').exactOptional(),
 });
 
-/** The definition of a site: sizes in bytes, durations in milliseconds. */
+/** The definition of a site: sizes in bytes, durations in milliseconds, paths absolute. */
 export type SiteDefinition = z.output<typeof siteSchema>;

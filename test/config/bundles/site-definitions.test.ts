@@ -31,6 +31,7 @@ keep: {versions: 2, age: 90d}
 volume: dvd
 maxSize: 60GiB
 overlap: 2
+receiptKeyring: keys/vault-7.gpg
 `,
     'ship.yaml': 'volume: 2GiB',
   });
@@ -47,6 +48,7 @@ overlap: 2
     volume: 4_700_000_000,
     maxSize: 60 * 2 ** 30,
     overlap: 2,
+    receiptKeyring: expect.stringMatching(/^\/.*\/bundles\/keys\/vault-7\.gpg$/),
   });
   expect(sites.get('ship')?.volume).toBe(2 ** 31);
 });

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { ReceiptToTake } from '../../../bundle/receipt/acknowledge.ts';
 import type { Catalog } from '../../../catalog/catalog.ts';
+import type { Config } from '../../../config/schema.ts';
 import { HeadwaterError } from '../../../errors.ts';
 import { localConfig } from '../../backend/open-backend.ts';
 import { withStorage } from '../../backend/open-storage.ts';
@@ -17,12 +18,15 @@ export function addAcknowledge(bundle: Command, output: Output): void {
       'Take the receipt that a site wrote with "headwater bundle receipt": a signed file, or a short code. The next bundle for the site contains exactly the files that the site lacks according to the receipt. A short code is not signed: take it only from a person whom you trust.',
     )
     .argument('<receipt...>', 'the file, or the code: SITE NUMBER CODE')
-    .option('--keyring <file>', 'public keys of the site that wrote the receipt, binary or armored')
+    .option(
+      '--keyring <file>',
+      'public keys of the site, binary or armored (default: receiptKeyring in the definition of the site)',
+    )
     .option('--force', 'also if a newer receipt of the site was taken')
     .action(async (words: string[], options: { keyring?: string; force?: boolean }) => {
       const { config } = await localConfig(command, []);
       const taken = await withStorage(config, async ({ catalog }) => {
-        const toTake = await readReceipt(words, options, catalog);
+        const toTake = await readReceipt(words, options, { catalog, config });
         await catalog.receipts.take(toTake.receipt, toTake.held, { force: options.force === true });
         return toTake;
       });
@@ -39,7 +43,7 @@ export function addAcknowledge(bundle: Command, output: Output): void {
 async function readReceipt(
   words: readonly string[],
   { keyring }: { keyring?: string },
-  catalog: Catalog,
+  parts: { catalog: Catalog; config: Config },
 ): Promise<ReceiptToTake> {
   const { parseCode } = await import('../../../bundle/receipt/short-code.ts');
   const code = parseCode(words.join(' '));
@@ -51,10 +55,10 @@ async function readReceipt(
         `${words.join(' ')}: expected a file or a code such as "vault-7 7 3f2a-9c1b-04d2"`,
       );
     }
-    return await openReceipt(file, { keyring }, catalog);
+    return await openReceipt(file, { keyring }, parts);
   }
   const { checkCode } = await import('../../../bundle/receipt/acknowledge.ts');
-  return await checkCode(code, catalog);
+  return await checkCode(code, parts.catalog);
 }
 
 function takenText({ receipt: { site, sequence, missing }, held }: ReceiptToTake): string {

@@ -33,7 +33,10 @@ export function addCreate(bundle: Command, output: Output): void {
       'what the site has: "acknowledged", "sent", "nothing", or the number of a bundle (default: acknowledged if a receipt was taken, else sent)',
     )
     .option('--receipt <file>', 'take this receipt of the site first, see "headwater bundle acknowledge"')
-    .option('--keyring <file>', 'with --receipt: public keys of the site, binary or armored')
+    .option(
+      '--keyring <file>',
+      'with --receipt: public keys of the site (default: receiptKeyring in the definition of the site)',
+    )
     .option('--again <number>', 'write this bundle once more, byte by byte')
     .option('--volume <number>', 'with --again: only this volume (repeatable)', collect)
     .option(

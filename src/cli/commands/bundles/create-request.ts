@@ -42,7 +42,7 @@ export async function toWrite(
   }
   if (options.volume !== undefined) throw new HeadwaterError('usage', '--volume needs --again');
   if (options.receipt !== undefined) {
-    const { receipt, held } = await openReceipt(options.receipt, receiptOf(options), catalog);
+    const { receipt, held } = await openReceipt(options.receipt, receiptOf(options), { catalog, config });
     await catalog.receipts.take(receipt, held);
   }
   const [{ beginBundle }, { nextBundle }] = await Promise.all([
@@ -79,7 +79,7 @@ async function wishFor(
   ]);
   const { to, stream, select, mirror, label, receipt } = options;
   const unrecorded =
-    receipt === undefined ? undefined : await openReceipt(receipt, receiptOf(options), catalog);
+    receipt === undefined ? undefined : await openReceipt(receipt, receiptOf(options), { catalog, config });
   const wished = defined({
     ...{ label, streams: stream, mirrors: mirror, since: sinceOf(options), receipt: unrecorded },
     select: select === undefined ? undefined : versionsByFilters(select),

@@ -19,7 +19,7 @@ export function addConfigCommand(program: Command, output: Output): void {
     .command('check')
     .summary('check the configuration and print the effective one')
     .description(
-      'Check the configuration and print the effective one as a valid file. Flags override the environment (HEADWATER_…), the environment overrides the file, and the file overrides the defaults. The command also checks the files of the certificate, the signing key and its passphrase, the definitions of mirrors and of sites that bundles are written for, and the keyring and authorities of each enabled mirror. It warns of mirrors that have versions in the catalog but no definition. It does not check the blob store.',
+      'Check the configuration and print the effective one as a valid file. Flags override the environment (HEADWATER_…), the environment overrides the file, and the file overrides the defaults. The command also checks the files of the certificate, the signing key and its passphrase, the definitions of mirrors and of sites that bundles are written for, the keyrings of these sites, and the keyring and authorities of each enabled mirror. It warns of mirrors that have versions in the catalog but no definition. It does not check the blob store.',
     )
     .option('--set <key=value>', 'a setting, such as listen.port=9443 (repeatable)', collect)
     .action(async (options: { set?: string[] }) => {
@@ -31,7 +31,9 @@ export function addConfigCommand(program: Command, output: Output): void {
       }
       const mirrors = await readMirrors(effective);
       const { loadSites } = await import('../../../config/bundles/site-definitions.ts');
-      const sites = [...loadSites(effective.bundleDir).keys()];
+      const definitions = loadSites(effective.bundleDir);
+      const sites = [...definitions.keys()];
+      await checkReceiptKeyrings([...definitions.values()]);
       const enabled = mirrors.filter((definition) => definition.enabled);
       await checkNamedFiles(enabled);
       const signingKey = await checkSigning(effective, output);
@@ -68,6 +70,13 @@ export function addConfigCommand(program: Command, output: Output): void {
     'headwater config check --config /etc/headwater/headwater.yaml',
     'HEADWATER_LISTEN_PORT=9443 headwater config check --json',
   ]);
+}
+
+/** @throws HeadwaterError `invalid`, naming a keyring of a site that cannot be read */
+async function checkReceiptKeyrings(sites: readonly { receiptKeyring?: string }[]): Promise<void> {
+  const { Verifier } = await import('../../../keys/verifier.ts');
+  for (const { receiptKeyring } of sites)
+    if (receiptKeyring !== undefined) await Verifier.open(receiptKeyring);
 }
 
 /**

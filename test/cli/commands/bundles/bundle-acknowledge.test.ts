@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import type { Manifest } from '../../../../src/bundle/format/manifest-schema.ts';
@@ -62,9 +62,14 @@ test('a signed receipt makes the next bundle carry what the site lost', async ()
   expect(tampered).toMatchObject({ code: 3, stderr: expect.stringContaining('changed after it was signed') });
   const unchecked = await bundle('acknowledge', 'vault-7.receipt');
   expect(unchecked).toMatchObject({ code: 2, stderr: expect.stringContaining('missing --keyring') });
+  await mkdir(at('bundles'));
+  await writeFile(at('bundles/vault-7.yaml'), `receiptKeyring: ${stranger.keyring}\n`);
+  const unpinned = await bundle('acknowledge', 'vault-7.receipt');
+  expect(unpinned).toMatchObject({ code: 3, stderr: expect.stringContaining('it is signed by another key') });
   expect((await bundle('list')).stdout).toMatch(/ sent /);
 
-  const taken = await bundle('acknowledge', 'vault-7.receipt', '--keyring', site.keyring);
+  await writeFile(at('bundles/vault-7.yaml'), `receiptKeyring: ${site.keyring}\n`);
+  const taken = await bundle('acknowledge', 'vault-7.receipt');
   expect(taken.stdout).toContain('vault-7 has bundle 1');
   expect((await bundle('list')).stdout).toMatch(/ acknowledged /);
   const next = await create();
