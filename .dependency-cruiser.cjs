@@ -61,8 +61,9 @@ module.exports = {
     only('bundle/format', 'model'),
     only('bundle', ...bytes, 'config'),
     only('registry', ...services, 'mirror'),
-    only('http', ...services, 'mirror', 'registry'),
-    only('server', ...services, 'mirror', 'registry', 'http'),
+    only('oci', ...services),
+    only('http', ...services, 'mirror', 'registry', 'oci'),
+    only('server', ...services, 'mirror', 'registry', 'oci', 'http'),
 
     {
       name: 'files-are-looked-into-in-threads',
@@ -109,6 +110,7 @@ module.exports = {
       'image/metadata/',
       'mirror/guard/',
       'mirror/run/',
+      'oci/',
       'registry/incoming/',
       'server/',
     ),

@@ -8,6 +8,9 @@ import { readable } from './readable.ts';
 /** An authenticated identity: a token, or a client with a trusted TLS certificate. */
 export type Known = ({ kind: 'token' } & Token) | ({ kind: 'client' } & Client);
 
+/** The part of an identity that never changes. */
+export type IdentityReference = { kind: 'token'; id: string } | { kind: 'client'; fingerprint: string };
+
 /** The sender of a request: a token, a client, or (undefined) an anonymous sender. */
 export type Identity = Known | undefined;
 
@@ -99,12 +102,13 @@ export class Access {
    * @throws HeadwaterError `forbidden` when the client or the token is no longer active
    */
   async renew(identity: Known): Promise<Known> {
-    const now = await this.#inForce(identity);
+    const now = await this.inForce(identity);
     if (now === undefined) throw refusal(identity, 'was revoked, or has expired');
     return now;
   }
 
-  async #inForce(identity: Known): Promise<Identity> {
+  /** The identity of a reference with its present rights; undefined if it is no longer active. */
+  async inForce(identity: IdentityReference): Promise<Identity> {
     if (identity.kind === 'client') {
       const client = await this.#clients.inForce(identity.fingerprint);
       return client && { kind: 'client', ...client };

@@ -12,6 +12,7 @@ import { Fingerprints } from './images/fingerprints.ts';
 import { ImageAliases } from './images/image-aliases.ts';
 import { Images } from './images/images.ts';
 import { Pushed } from './images/pushed.ts';
+import { Repositories } from './images/repositories.ts';
 import { ImageServerRecords } from './mirrors/image-servers.ts';
 import { Mirrors } from './mirrors/mirrors.ts';
 import { Aliases } from './products/aliases.ts';
@@ -20,6 +21,7 @@ import { Blobs } from './products/blobs.ts';
 import { Products } from './products/products.ts';
 import { Streams } from './products/streams.ts';
 import { Versions } from './products/versions.ts';
+import { Secrets } from './secrets.ts';
 import { Scrubs } from './storage/scrubs.ts';
 import { Storage } from './storage/storage.ts';
 
@@ -48,6 +50,8 @@ export class Catalog {
   readonly streams: Streams;
   readonly bundles: Bundles;
   readonly receipts: Receipts;
+  readonly repositories: Repositories;
+  readonly secrets: Secrets;
   readonly #database: Database;
 
   private constructor(database: Database) {
@@ -74,6 +78,8 @@ export class Catalog {
     this.streams = new Streams(database);
     this.bundles = new Bundles(database);
     this.receipts = new Receipts(database);
+    this.repositories = new Repositories(database);
+    this.secrets = new Secrets(database);
   }
 
   /**

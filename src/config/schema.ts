@@ -124,6 +124,12 @@ export const schema = z.strictObject({
   imageRules: imageRules.prefault({}),
   limits: limits.prefault({}),
   registry: registry.prefault({}),
+  /** The OCI registry under `/v2`. */
+  oci: z
+    .strictObject({
+      enabled: boolean.prefault(true),
+    })
+    .prefault({}),
   /** Milliseconds for which running requests may continue after SIGTERM. */
   shutdownTimeout: duration.prefault('30s'),
   log: z

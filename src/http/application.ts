@@ -31,6 +31,8 @@ export interface ApplicationServices {
   api: Routes;
   /** The LXD API, for LXD and Incus clients. */
   registry: Middleware;
+  /** The OCI registry; undefined if it is switched off. */
+  oci: Middleware | undefined;
   /** Plain HTTP serves image files of public streams and redirects everything else to https. */
   plainIsLimited: boolean;
   /** Resolves when the documents show all earlier commits. */
@@ -67,6 +69,7 @@ export function createApplication(services: ApplicationServices): RequestListene
     else if (!(await readRequest(services, context))) await next();
   });
   application.use(services.registry);
+  if (services.oci !== undefined) application.use(services.oci);
   application.use(services.api.routes());
   application.use(services.api.allowedMethods());
   return application.callback();

@@ -36,8 +36,16 @@ export type Content =
       type: ImageType;
       programs?: Architecture;
     } & Judged)
-  /** A tarball of a root filesystem; `found` contains the facts that its files give. */
-  | ({ kind: 'rootfs-tarball'; compression: Compression; found: RootfsFacts } & Judged)
+  /**
+   * A tarball of a root filesystem; `found` contains the facts that its files give. `unpacked` is the SHA-256 of the
+   * unpacked archive, which OCI calls the `diff_id`: only of gzip whose last member ends where the file ends.
+   */
+  | ({
+      kind: 'rootfs-tarball';
+      compression: Compression;
+      found: RootfsFacts;
+      unpacked?: string;
+    } & Judged)
   /**
    * A squashfs root filesystem. `look` gives the places of the bytes in the file that contain more; it is replaced by
    * what they tell before anything is recorded (`completeSquashfs`).

@@ -4,7 +4,7 @@ import { type MirrorSample, mirrorMetrics } from './mirror-metrics.ts';
 
 /** The facts about a request, for metrics. */
 export interface RequestSample {
-  /** Which of the server's surfaces answered: `documents`, `images`, `api`, `registry`, `other`. */
+  /** Which of the server's surfaces answered: `documents`, `images`, `api`, `registry`, `oci`, `other`. */
   surface: string;
   method: string;
   status: number;

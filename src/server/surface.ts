@@ -14,10 +14,13 @@ import type { ErrorSinks } from '../http/errors.ts';
 import { createFront } from '../http/front.ts';
 import { Readiness } from '../http/health.ts';
 import { logRequest } from '../http/log-request.ts';
+import { createOciRegistry } from '../http/oci/router.ts';
 import { Events } from '../http/registry/events.ts';
 import { createRegistry } from '../http/registry/router.ts';
 import { senderOf } from '../http/sender.ts';
 import { OwnAddresses } from '../net/own-addresses.ts';
+import { BearerTokens } from '../oci/bearer-tokens.ts';
+import { VisibleRepositories } from '../oci/repositories.ts';
 import { storeReport } from '../ops/store-report.ts';
 import { PullPolicy } from '../registry/incoming/pull-policy.ts';
 import { Enrollment } from '../registry/join/enrollment.ts';
@@ -133,8 +136,20 @@ function composeApplication(
     },
     sinks,
   );
+  const redirectToStore = config.storage.type === 's3' && config.storage.redirect;
+  const oci = config.oci.enabled
+    ? createOciRegistry(
+        {
+          ...{ access, redirectToStore, publicUrl: config.publicUrl },
+          bearers: new BearerTokens({ access, secrets: catalog.secrets }),
+          repositories: new VisibleRepositories({ access, catalog }),
+          images: imageBytes,
+        },
+        sinks,
+      )
+    : undefined;
   return createApplication({
-    ...{ access, documents, metrics, api, registry, sinks },
+    ...{ access, documents, metrics, api, registry, oci, sinks, redirectToStore },
     products: catalog.products,
     images: imageBytes,
     checksums: new Checksums(catalog.products, foundation.signing),
@@ -148,7 +163,6 @@ function composeApplication(
     ),
     visible: () => foundation.documents.visible(),
     plainIsLimited: config.tls !== 'off',
-    redirectToStore: config.storage.type === 's3' && config.storage.redirect,
   });
 }
 

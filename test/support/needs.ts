@@ -11,6 +11,7 @@ declare module 'vitest' {
 
 /** What tests need and a fresh machine lacks, with the Debian packages that have it. */
 const packages = {
+  buildah: 'buildah',
   bzip2: 'bzip2',
   'ceph-mon': 'ceph-mon',
   'ceph-osd': 'ceph-osd',
@@ -29,7 +30,9 @@ const packages = {
   openssl: 'openssl',
   'qemu-img': 'qemu-utils',
   'qemu-io': 'qemu-utils',
+  skopeo: 'skopeo',
   'systemd-analyze': 'systemd',
+  umoci: 'umoci',
   unsquashfs: 'squashfs-tools',
   xz: 'xz-utils',
   zstd: 'zstd',

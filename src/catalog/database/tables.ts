@@ -136,6 +136,8 @@ export interface Tables {
     subject: string;
     details: string | null;
   };
+  /** Random secrets of this catalog. */
+  secrets: { name: string; value: string };
   /** One row: the identity of this catalog. */
   instance: { id: number; name: string };
   /** One row: the catalog's records about its blob store as a whole. */

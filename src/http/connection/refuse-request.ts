@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ociErrors } from '../oci/envelope.ts';
 import { failure } from '../registry/envelope.ts';
 import type { Exceeded } from './address-limit.ts';
 
@@ -17,8 +18,7 @@ const refusals = {
 /** Answers a request that is over a limit, in the form that its client reads, and closes the connection. */
 export function refuseRequest(request: IncomingMessage, response: ServerResponse, exceeded: Exceeded): void {
   const { status, message } = refusals[exceeded];
-  const isRegistry = /^\/1\.0(\/|\?|$)/.test(request.url ?? '');
-  const body = isRegistry ? failure(status, message) : { error: { kind: 'unavailable', message } };
+  const body = bodyFor(request.url ?? '', status, message);
   const bytes = Buffer.from(`${JSON.stringify(body)}\n`);
   response.writeHead(status, {
     'Content-Type': 'application/json',
@@ -28,4 +28,10 @@ export function refuseRequest(request: IncomingMessage, response: ServerResponse
     Connection: 'close',
   });
   response.end(request.method === 'HEAD' ? undefined : bytes);
+}
+
+function bodyFor(target: string, status: number, message: string): object {
+  if (/^\/1\.0(\/|\?|$)/.test(target)) return failure(status, message);
+  if (/^\/v2(\/|\?|$)/.test(target)) return ociErrors('TOOMANYREQUESTS', message);
+  return { error: { kind: 'unavailable', message } };
 }

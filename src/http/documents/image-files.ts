@@ -23,6 +23,9 @@ export interface ImageFile extends Item {
   hidden: boolean;
 }
 
+/** What is needed to send an image file. */
+type SentFile = Pick<ImageFile, 'digest' | 'size' | 'publishedAt'>;
+
 /** Where the bytes of image files come from. */
 export interface ImageBytes {
   read(digest: Digest, range?: ByteRange): Promise<Readable>;
@@ -64,7 +67,7 @@ export async function findImageFile(products: Products, segments: string[]): Pro
  */
 export async function sendImageFile(
   context: Context,
-  image: ImageFile,
+  image: SentFile,
   options: { images: ImageBytes; redirect: boolean; shared: boolean },
 ): Promise<void> {
   const digest = parseDigest(image.digest);
@@ -117,7 +120,7 @@ export async function sendImageFile(
 
 function wantedRange(
   context: Context,
-  image: ImageFile,
+  image: SentFile,
   etag: string,
 ): ByteRange | 'unsatisfiable' | undefined {
   const header = context.get('Range');
@@ -130,6 +133,6 @@ function wantedRange(
 }
 
 /** RFC 9110, section 13.1.5: a strong entity tag, or the exact date. */
-function rangeStillMeant(condition: string, image: ImageFile, etag: string): boolean {
+function rangeStillMeant(condition: string, image: SentFile, etag: string): boolean {
   return condition === '' || condition === etag || condition === image.publishedAt.toUTCString();
 }

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Compression } from '../content.ts';
 import { withHead } from '../head.ts';
 import { bunzip2 } from './bzip2/bzip2.ts';
-import { gunzip } from './gzip.ts';
+import { gunzip, type Noticed } from './gzip.ts';
 import { unlzma, unpackWithLiblzma } from './xz/liblzma.ts';
 import { unxz } from './xz/xz.ts';
 import { readXzHeader, xzHeaderLength } from './xz/xz-header.ts';
@@ -14,15 +14,17 @@ const turnSize = 4 * 1024 * 1024;
 /**
  * Unpacks a stream. The caller may keep the yielded chunks, so the source must not write to its chunks again: with
  * `none`, they are yielded themselves.
+ * @param noticed filled in as the bytes pass; of gzip only
  * @throws HeadwaterError `invalid` where the data is truncated, corrupt or followed by something else; what the source
  * throws
  */
 export async function* decompress(
   compression: Compression,
   source: AsyncIterable<Uint8Array>,
+  noticed: Noticed = {},
 ): AsyncGenerator<Uint8Array> {
   let sinceTurn = 0;
-  for await (const bytes of decompressors[compression](source)) {
+  for await (const bytes of decompressors[compression](source, noticed)) {
     yield bytes;
     sinceTurn += bytes.length;
     if (sinceTurn < turnSize) continue;
@@ -31,7 +33,10 @@ export async function* decompress(
   }
 }
 
-const decompressors: Record<Compression, (source: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>> = {
+const decompressors: Record<
+  Compression,
+  (source: AsyncIterable<Uint8Array>, noticed: Noticed) => AsyncIterable<Uint8Array>
+> = {
   none: (source) => source,
   gzip: gunzip,
   xz: unxzAny,

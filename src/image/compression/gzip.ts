@@ -27,12 +27,22 @@ export function gunzipSmall(packed: Uint8Array): Uint8Array | undefined {
   }
 }
 
+/** What is noticed about compressed data while it is unpacked. */
+export interface Noticed {
+  /** Zeros follow the compressed data. */
+  padding?: boolean;
+}
+
 /**
  * Unpacks gzip: one member, or several concatenated members (RFC 1952, section 2.2), each with its checksum. Zeros after
  * the last one are padding, as for gzip(1).
+ * @param noticed filled in as the bytes pass
  * @throws HeadwaterError `invalid` where the data is truncated, corrupt or followed by something else
  */
-export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+export async function* gunzip(
+  source: AsyncIterable<Uint8Array>,
+  noticed: Noticed = {},
+): AsyncGenerator<Uint8Array> {
   const transform = createGunzip({ chunkSize: outputSize });
   const driver = new TransformDriver(transform);
   let given = 0;
@@ -49,6 +59,7 @@ export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator
           padding = transform.bytesWritten < given;
           rest = slice.subarray(slice.length - (given - transform.bytesWritten));
         }
+        if (padding) noticed.padding = true;
         if (padding && rest.some((byte) => byte !== 0)) {
           throw new HeadwaterError('invalid', 'the gzip data is corrupt: something else follows it');
         }

@@ -1,8 +1,9 @@
+import { createHash, type Hash, hash } from 'node:crypto';
 import { Channel } from '../../async/channel.ts';
 import { singleChunk } from '../../async/single-chunk.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { decompress } from '../compression/compression.ts';
-import { gunzipSmall } from '../compression/gzip.ts';
+import { gunzipSmall, type Noticed } from '../compression/gzip.ts';
 import type { Compression, Content } from '../content.ts';
 import type { FormatInspector } from '../format-inspector.ts';
 import { unpackedFloor, unpackedRatioLimit } from '../limits.ts';
@@ -55,7 +56,7 @@ export async function inspectTarball(
   if (unpacked === undefined) return await examine(compression, singleChunk(packed), onProgress);
   const scan = new TarballScan();
   await walkTar(assertTar(compression, singleChunk(unpacked)), (entry) => scan.visit(entry));
-  return scan.content(compression, unpacked.length);
+  return withUnpacked(scan.content(compression, unpacked.length), hash('sha256', unpacked));
 }
 
 async function examine(
@@ -65,9 +66,18 @@ async function examine(
 ): Promise<Content> {
   const scan = new TarballScan();
   const meter = new Meter(onProgress);
-  const unpacked = meter.unpacked(decompress(compression, meter.packed(packed)));
+  const noticed: Noticed = {};
+  const digest = compression === 'gzip' ? createHash('sha256') : undefined;
+  const unpacked = meter.unpacked(decompress(compression, meter.packed(packed), noticed), digest);
   await walkTar(assertTar(compression, unpacked), (entry) => scan.visit(entry));
-  return scan.content(compression, meter.unpackedBytes);
+  const content = scan.content(compression, meter.unpackedBytes);
+  if (digest === undefined || noticed.padding === true) return content;
+  return withUnpacked(content, digest.digest('hex'));
+}
+
+/** @param unpacked {@link Content}: only of a root, because only roots become layers */
+function withUnpacked(content: Content, unpacked: string): Content {
+  return content.kind === 'rootfs-tarball' ? { ...content, unpacked } : content;
 }
 
 /** Counts bytes on both sides of a decompressor, and stops it when they are out of proportion. */
@@ -87,9 +97,11 @@ class Meter {
     }
   }
 
-  async *unpacked(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  /** @param digest updated with the unpacked bytes */
+  async *unpacked(source: AsyncIterable<Uint8Array>, digest: Hash | undefined): AsyncGenerator<Uint8Array> {
     for await (const bytes of source) {
       this.#onProgress();
+      digest?.update(bytes);
       this.unpackedBytes += bytes.length;
       if (this.unpackedBytes > unpackedFloor + this.#packedBytes * unpackedRatioLimit) {
         throw new HeadwaterError(

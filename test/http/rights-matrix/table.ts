@@ -38,6 +38,9 @@ const api =
     `/api/v1/${rest}/${name(names)}${after}`;
 const certificate = (names: Names) => `/1.0/certificates/${names.client}`;
 const registryAlias = (names: Names) => `/1.0/images/aliases/${alias(names)}`;
+const repository = ({ stream, os }: Names) => (stream === 'images' ? os : `${stream}/${os}`);
+const oci = (rest: string | ((names: Names) => string)) => (names: Names) =>
+  `/v2/${repository(names)}/${typeof rest === 'string' ? rest : rest(names)}`;
 const administration = (path?: string, body?: unknown): Entry => ({
   needs: 'admin',
   status: null,
@@ -94,6 +97,29 @@ export const routes: Record<string, Entry> = {
   'DELETE /1.0/images/:fingerprint': { needs: 'remove', status: null, path: image() },
   'POST /1.0/images/:fingerprint/refresh': { needs: 'publish', status: null, path: image('/refresh') },
   'POST /1.0/images/:fingerprint/secret': { needs: 'see', status: null, path: image('/secret') },
+
+  'GET /v2/': { needs: 'known', status: 200 },
+  // A bearer token contains the repositories for which it is asked: those that exist, and others.
+  'GET /v2/token': { needs: 'nothing', status: 200 },
+  'POST /v2/token': { needs: 'nothing', status: null, body: () => ({}) },
+  'GET /v2/_catalog': { needs: 'nothing', status: 200 },
+  // What is pushed has no layer here, and is hidden.
+  'GET /v2/*name/tags/list': { needs: 'see', status: null, path: oci('tags/list') },
+  'GET /v2/*name/manifests/:reference': {
+    needs: 'see',
+    status: null,
+    path: oci(({ release }) => `manifests/${release}`),
+  },
+  'GET /v2/*name/blobs/:digest': {
+    needs: 'see',
+    status: null,
+    path: oci(({ digest }) => `blobs/sha256:${digest}`),
+  },
+  'GET /v2/*name/referrers/:digest': {
+    needs: 'see',
+    status: null,
+    path: oci(({ digest }) => `referrers/sha256:${digest}`),
+  },
 
   'GET /api/v1/openapi.json': { needs: 'nothing', status: 200 },
   'GET /api/v1/streams': { needs: 'nothing', status: 200 },

@@ -17,6 +17,7 @@ import { documentTimes } from './v0.2/0101-document-times.ts';
 import { scrubs } from './v0.2/0115-scrubs.ts';
 import { withdrawnVersions } from './v0.2/0125-withdrawn-versions.ts';
 import { receipts } from './v0.2/0130-receipts.ts';
+import { secrets } from './v0.2/0150-secrets.ts';
 
 /**
  * Every change of the schema, in order, in a folder for each release. A released one is never edited: a new one follows it.
@@ -40,4 +41,5 @@ export const migrations: Record<string, Migration> = {
   '0115_scrubs': { up: scrubs },
   '0125_withdrawn_versions': { up: withdrawnVersions },
   '0130_receipts': { up: receipts },
+  '0150_secrets': { up: secrets },
 };

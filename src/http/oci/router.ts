@@ -1,0 +1,63 @@
+import { Router } from '@koa/router';
+import type { Access } from '../../access/access.ts';
+import { HeadwaterError } from '../../errors.ts';
+import type { BearerTokens } from '../../oci/bearer-tokens.ts';
+import { isRepositoryName } from '../../oci/names.ts';
+import type { Context, Middleware, RequestState } from '../context.ts';
+import type { ErrorSinks } from '../errors.ts';
+import { pathSegments } from '../request-path.ts';
+import { challengeOf, type Sender, senderOfRequest, tokenAddress } from './authentication.ts';
+import { errorsOfRegistry } from './errors.ts';
+import { type PullServices, pullRoutes } from './pull.ts';
+import { tokenRoutes } from './token.ts';
+
+/** The services of the OCI surface. */
+export interface OciServices extends Omit<PullServices, 'senderOf'> {
+  access: Access;
+  bearers: BearerTokens;
+  /** The address of the server for clients, if it is configured. */
+  publicUrl: string | undefined;
+}
+
+/**
+ * The OCI registry under `/v2`, for skopeo, podman, docker, containerd and others (Distribution Specification 1.1).
+ * Everything else is passed on.
+ */
+export function createOciRegistry(services: OciServices, sinks: ErrorSinks): Middleware {
+  const router = new Router<RequestState>({ strict: true, sensitive: true });
+  const senders = new WeakMap<Context, Sender>();
+  const senderOf = (context: Context): Sender => senders.get(context) ?? anonymous;
+  router.get('/v2/', (context) => {
+    // Clients ask here how to authenticate, for private repositories, too.
+    if (!senderOf(context).hasCredentials) throw new HeadwaterError('unauthorized', 'a token is needed');
+    context.body = {};
+  });
+  tokenRoutes(router, services);
+  pullRoutes(router, { ...services, senderOf });
+  const routes = router.routes();
+  const otherMethods = router.allowedMethods();
+  const errors = errorsOfRegistry(sinks, (context) => {
+    const [, name] = /^\/v2\/(.+)\/(?:tags|manifests|blobs|referrers)\//.exec(context.path) ?? [];
+    const scope = name === undefined || !isRepositoryName(name) ? undefined : `repository:${name}:pull`;
+    return challengeOf(tokenAddress(context, services.publicUrl), scope);
+  });
+  return async (context, next) => {
+    if (!/^\/v2(\/|$)/.test(context.path)) {
+      await next();
+      return;
+    }
+    context.set('Docker-Distribution-API-Version', 'registry/2.0');
+    await errors(context, async () => {
+      if (pathSegments(context.req.url ?? '') === undefined) {
+        throw new HeadwaterError('invalid', 'the path cannot be read: it is badly encoded');
+      }
+      // The token endpoint has credentials of its own.
+      if (context.path !== '/v2/token') senders.set(context, await senderOfRequest(context, services));
+      await routes(context as Parameters<typeof routes>[0], () =>
+        otherMethods(context as Parameters<typeof otherMethods>[0], () => Promise.resolve()),
+      );
+    });
+  };
+}
+
+const anonymous: Sender = { identity: undefined, hasCredentials: false };
