@@ -6,6 +6,7 @@ import { type ChangeFeed, Changes, PolledFeed } from './database/change-feed.ts'
 import { Database, type OnCommitted } from './database/database.ts';
 import type { Reserve } from './database/reserve.ts';
 import { DocumentTimes } from './document-times.ts';
+import { Evidence } from './evidence/evidence.ts';
 import { Clients } from './identities/clients.ts';
 import { Tokens } from './identities/tokens.ts';
 import { Fingerprints } from './images/fingerprints.ts';
@@ -50,6 +51,7 @@ export class Catalog {
   readonly streams: Streams;
   readonly bundles: Bundles;
   readonly receipts: Receipts;
+  readonly evidence: Evidence;
   readonly repositories: Repositories;
   readonly secrets: Secrets;
   readonly #database: Database;
@@ -78,6 +80,7 @@ export class Catalog {
     this.streams = new Streams(database);
     this.bundles = new Bundles(database);
     this.receipts = new Receipts(database);
+    this.evidence = new Evidence(database);
     this.repositories = new Repositories(database);
     this.secrets = new Secrets(database);
   }

@@ -2,10 +2,32 @@ import { readFile } from 'node:fs/promises';
 import type { KeyID, PublicKey, VerifyMessageResult } from 'openpgp';
 import { HeadwaterError, messageOf } from '../errors.ts';
 import { fileError } from '../files/file-error.ts';
+import type { SignedBy } from '../model/evidence.ts';
+import { readKeyring } from './read-keyring.ts';
+import { type Expiry, expiryOf } from './signature-expiry.ts';
 
 type VerificationResult = VerifyMessageResult['signatures'][number];
 
 // The library takes a while to load: it is loaded when something is to be verified.
+
+/** A signature that a key of the keyring made. */
+export interface GoodSignature {
+  /** The time of the signature, which is a part of what is signed. */
+  signedAt: Date;
+  /** The keys of all good signatures; the time is that of the first one. */
+  signedBy: SignedBy[];
+  /** How the signature or its key has expired since it was judged; only where it is judged in the past. */
+  expired?: string;
+}
+
+/** The time for which a signature is judged. */
+interface Judging {
+  /**
+   * Now if omitted. A signature or a key that has expired since then is accepted. A key that was revoked since then is not:
+   * whoever has it can give its signatures any time.
+   */
+  at?: Date;
+}
 
 /** Checks the signatures of an upstream's documents against the keys of a file. */
 export class Verifier {
@@ -45,29 +67,44 @@ export class Verifier {
   /**
    * The text of a clear-signed message, once a key of the keyring is known to have signed it.
    * @param where the document in messages
-   * @returns the text, and when it was signed: the time is a part of what is signed
+   * @returns the text, and who signed it when
    * @throws HeadwaterError `invalid`: unsigned, changed since it was signed, signed by another key, or expired
    */
-  async clearSigned(bytes: Uint8Array, where: string): Promise<{ text: string; signedAt: Date }> {
+  async clearSigned(
+    bytes: Uint8Array,
+    where: string,
+    judging: Judging = {},
+  ): Promise<GoodSignature & { text: string }> {
     const { readCleartextMessage, verify } = await import('openpgp');
-    const text = Buffer.from(bytes).toString('utf8');
-    if (!text.startsWith('-----BEGIN PGP SIGNED MESSAGE-----')) throw unsigned(where);
-    const message = await readCleartextMessage({ cleartextMessage: text }).catch((error: unknown) => {
+    const cleartextMessage = Buffer.from(bytes).toString('utf8');
+    if (!cleartextMessage.startsWith('-----BEGIN PGP SIGNED MESSAGE-----')) throw unsigned(where);
+    const message = await readCleartextMessage({ cleartextMessage }).catch((error: unknown) => {
       throw unreadable(where, error);
     });
-    const verifying = verify({ message, verificationKeys: this.#keys });
-    const { data, signatures } = await verifying.catch((error: unknown) => {
-      throw unreadable(where, error);
-    });
-    return { text: data, signedAt: await this.#accept(signatures, where) };
+    let text = '';
+    const verifyAt = async (date: Date) => {
+      const verifying = verify({ message, verificationKeys: this.#keys, date });
+      const { data, signatures } = await verifying.catch((error: unknown) => {
+        throw unreadable(where, error);
+      });
+      text = data;
+      return signatures;
+    };
+    const good = await this.#accept(verifyAt, where, judging);
+    return { text, ...good };
   }
 
   /**
    * Checks bytes whose signature is a file of its own.
-   * @returns when they were signed
+   * @returns who signed them when
    * @throws HeadwaterError `invalid`, as {@link clearSigned}
    */
-  async detached(bytes: Uint8Array, signatureBytes: Uint8Array, where: string): Promise<Date> {
+  async detached(
+    bytes: Uint8Array,
+    signatureBytes: Uint8Array,
+    where: string,
+    judging: Judging = {},
+  ): Promise<GoodSignature> {
     const { createMessage, readSignature, verify } = await import('openpgp');
     const armored = Buffer.from(signatureBytes.subarray(0, 100)).includes('-----BEGIN PGP');
     const reading = armored
@@ -77,31 +114,73 @@ export class Verifier {
       throw unreadable(where, error);
     });
     const message = await createMessage({ binary: bytes });
-    const verifying = verify({ message, signature, verificationKeys: this.#keys });
-    const { signatures } = await verifying.catch((error: unknown) => {
-      throw unreadable(where, error);
-    });
-    return await this.#accept(signatures, where);
+    const verifyAt = async (date: Date) => {
+      const verifying = verify({ message, signature, verificationKeys: this.#keys, date });
+      const { signatures } = await verifying.catch((error: unknown) => {
+        throw unreadable(where, error);
+      });
+      return signatures;
+    };
+    return await this.#accept(verifyAt, where, judging);
   }
 
-  /**
-   * One good signature is enough: upstreams sign with an old and a new key while they change keys.
-   * @returns when it was made
-   */
-  async #accept(signatures: VerificationResult[], where: string): Promise<Date> {
-    let problem: HeadwaterError | undefined;
-    for (const signature of signatures) {
-      const found = await this.#problem(signature, where);
-      if (found === undefined) return await timeOf(signature);
-      // A signature by a known key tells more than one by an unknown key.
-      if (problem === undefined || this.#keyOf(signature.keyID) !== undefined) problem = found;
+  /** @param verifyAt checks the signatures as at a time */
+  async #accept(
+    verifyAt: (date: Date) => Promise<VerificationResult[]>,
+    where: string,
+    { at }: Judging,
+  ): Promise<GoodSignature> {
+    const now = new Date();
+    const results = await verifyAt(now);
+    try {
+      return await this.#anyGood(results, where, now);
+    } catch (error) {
+      const end = at === undefined ? undefined : await this.#end(results);
+      if (end === undefined || at === undefined || end.at <= at || end.at > now) throw error;
+      // At the last moment: an extended key has no self-signature from before its extension.
+      const last = new Date(end.at.getTime() - 1000);
+      return { ...(await this.#anyGood(await verifyAt(last), where, last)), expired: end.what };
     }
-    throw problem ?? unsigned(where);
   }
 
-  async #problem(result: VerificationResult, where: string): Promise<HeadwaterError | undefined> {
+  /** One good signature is enough: upstreams sign with an old and a new key while they change keys. */
+  async #anyGood(results: VerificationResult[], where: string, at: Date): Promise<GoodSignature> {
+    let problem: HeadwaterError | undefined;
+    let signedAt: Date | undefined;
+    const signedBy: SignedBy[] = [];
+    for (const result of results) {
+      const key = this.#keyOf(result.keyID);
+      const found = await this.#problem(result, key, where, at);
+      if (found === undefined && key !== undefined) {
+        signedAt ??= await timeOf(result);
+        signedBy.push(signerOf(key));
+      } else if (problem === undefined || key !== undefined) {
+        // A signature by a known key tells more than one by an unknown key.
+        problem = found;
+      }
+    }
+    if (signedAt === undefined) throw problem ?? unsigned(where);
+    return { signedAt, signedBy };
+  }
+
+  /** When the last of some signatures expired, or its key. */
+  async #end(results: VerificationResult[]): Promise<Expiry | undefined> {
+    let last: Expiry | undefined;
+    for (const result of results) {
+      const key = this.#keyOf(result.keyID);
+      const end = key === undefined ? undefined : await expiryOf(result, key);
+      if (end !== undefined && (last === undefined || end.at > last.at)) last = end;
+    }
+    return last;
+  }
+
+  async #problem(
+    result: VerificationResult,
+    key: PublicKey | undefined,
+    where: string,
+    at: Date,
+  ): Promise<HeadwaterError | undefined> {
     const id = result.keyID.toHex().toUpperCase();
-    const key = this.#keyOf(result.keyID);
     if (key === undefined) {
       return refused(where, `it is signed by another key (${id}) than those in ${this.#file}`);
     }
@@ -118,22 +197,10 @@ export class Verifier {
       }
       return refused(where, `its signature by the key ${id} is not valid: ${message}`, error);
     }
-    const now = new Date();
-    if (await key.isRevoked(undefined, undefined, now))
+    if (await key.isRevoked(undefined, undefined, new Date()))
       return refused(where, `the key ${id} that signed it is revoked`);
-    for (const part of [key, ...key.getSubkeys(result.keyID)]) {
-      const expires = await part.getExpirationTime();
-      if (expires instanceof Date && expires <= now) {
-        const day = expires.toISOString().slice(0, 10);
-        return refused(where, `the key ${id} that signed it has expired on ${day}: get a newer keyring`);
-      }
-    }
-    const made = (await result.signature).packets[0];
-    const ends = made?.getExpirationTime();
-    if (ends instanceof Date && ends <= now) {
-      return refused(where, `its signature has expired on ${ends.toISOString().slice(0, 10)}`);
-    }
-    return undefined;
+    const end = await expiryOf(result, key);
+    return end === undefined || end.at > at ? undefined : refused(where, end.what);
   }
 
   #keyOf(id: KeyID): PublicKey | undefined {
@@ -141,20 +208,10 @@ export class Verifier {
   }
 }
 
-/** A block of armored keys (RFC 9580, section 6.2). */
-const armoredBlock = /^-----BEGIN (PGP \w+ KEY BLOCK)-----[\s\S]*?^-----END \1-----/gm;
-
-/** The keys of a file: binary, or armored in any number of blocks, as `cat` puts keyrings together. */
-async function readKeyring(bytes: Buffer): Promise<PublicKey[]> {
-  const { PublicKey, readKeys } = await import('openpgp');
-  const isPublic = (key: unknown) => key instanceof PublicKey;
-  if (!bytes.includes('-----BEGIN PGP')) return (await readKeys({ binaryKeys: bytes })).filter(isPublic);
-  const text = bytes.toString();
-  const blocks = text.match(armoredBlock) ?? [];
-  if (blocks.length < (text.match(/-----BEGIN PGP/g) ?? []).length) throw new Error('a block of it is cut');
-  const keys: PublicKey[] = [];
-  for (const block of blocks) keys.push(...(await readKeys({ armoredKeys: block })).filter(isPublic));
-  return keys;
+function signerOf(key: PublicKey): SignedBy {
+  const [userId] = key.getUserIDs();
+  const fingerprint = key.getFingerprint().toUpperCase();
+  return userId === undefined ? { fingerprint } : { fingerprint, userId };
 }
 
 /** When a good signature was made (RFC 9580, section 5.2.3.11: the hashed area must have it). */

@@ -1,3 +1,4 @@
+import type { VersionEvidence } from './evidence.ts';
 import type { ItemType } from './item-types.ts';
 import type { ProductKey } from './names.ts';
 
@@ -60,6 +61,8 @@ export interface VersionDraft {
   serialIsDerived?: boolean;
   /** The name of the version at the upstream of a mirror. */
   upstreamName?: string;
+  /** What vouches for it, if it comes from elsewhere. */
+  evidence?: VersionEvidence;
   label: string;
   items: Item[];
   /** Rules that the image breaks and that are set to `warn`: for the audit log. */

@@ -3,6 +3,7 @@ import { HeadwaterError, within } from '../errors.ts';
 import { sizeOf } from '../files/open-file.ts';
 import { makeMetadataTarball } from '../image/metadata/metadata-tarball.ts';
 import { defined } from '../model/defined.ts';
+import type { VersionEvidence } from '../model/evidence.ts';
 import { imageTypeOf } from '../model/item-types.ts';
 import { productName } from '../model/names.ts';
 import type { Item, VersionDraft } from '../model/versions.ts';
@@ -49,6 +50,8 @@ interface PublishOptions {
   fromUpstream?: boolean;
   /** The upstream's name of the version. */
   upstreamName?: string;
+  /** What vouches for the version. */
+  evidence?: VersionEvidence;
   /** Receives the rules set to `warn` that the image breaks. */
   onRuleWarning?: (warning: string) => void;
   /** Receives the named version before it is committed; throws if it is not permitted. */
@@ -105,7 +108,7 @@ async function publishChecked(
     aliases: description.aliases,
     serial: description.serial,
     ...(made?.serialIsDerived === true || description.serialIsDerived ? { serialIsDerived: true } : {}),
-    ...defined({ upstreamName: options.upstreamName }),
+    ...defined({ upstreamName: options.upstreamName, evidence: options.evidence }),
     label: description.label,
     items,
     warnings: ruleWarnings,

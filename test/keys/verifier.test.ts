@@ -156,3 +156,44 @@ test('the keyring of the Ubuntu cloud images can be read', async () => {
   demand(keyring);
   await Verifier.open(keyring);
 });
+
+describe.skipIf(isUnsigned)('a document that was judged in the past', () => {
+  test('is accepted although its key has expired since, and says so', async () => {
+    const verifier = await Verifier.open(old.keyring);
+    const signed = bytes(await old.clearSign(text, { at: '20200601' }));
+    const judged = { at: new Date('2020-07-01') };
+    expect(await verifier.clearSigned(signed, 'index.sjson', judged)).toMatchObject({
+      signedAt: new Date('2020-06-01T00:00:00Z'),
+      signedBy: [{ userId: 'old <old@example.com>' }],
+      expired: expect.stringMatching(/the key \w+ that signed it has expired on 2021-01-01/) as string,
+    });
+    // By then its key had expired.
+    const late = { at: new Date('2021-02-01') };
+    await expect(verifier.clearSigned(signed, 'index.sjson', late)).rejects.toThrow(/has expired/);
+    const changed = bytes(signed.toString().replace('index:1.0', 'index:1.1'));
+    await expect(verifier.clearSigned(changed, 'index.sjson', judged)).rejects.toThrow(/refused/);
+  });
+
+  test('is accepted although its signature has expired since', async () => {
+    const made = await SigningKey.make('brief', { made: '20200101' });
+    try {
+      const verifier = await Verifier.open(made.keyring);
+      const signed = bytes(await made.clearSign(text, { at: '20200601', expires: '1w' }));
+      const found = await verifier.clearSigned(signed, 'index.sjson', { at: new Date('2020-06-03') });
+      expect(found.expired).toBe('its signature has expired on 2020-06-08');
+    } finally {
+      await made.remove();
+    }
+  });
+
+  test('has nothing that expired where its key is valid', async () => {
+    const verifier = await Verifier.open(key.keyring);
+    const found = await verifier.clearSigned(bytes(await key.clearSign(text)), 'index.sjson', {
+      at: new Date(),
+    });
+    expect(found.expired).toBeUndefined();
+    expect(found.signedBy).toEqual([
+      { fingerprint: expect.stringMatching(/^[0-9A-F]{40}$/) as string, userId: 'owner <owner@example.com>' },
+    ]);
+  });
+});

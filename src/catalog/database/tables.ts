@@ -250,4 +250,43 @@ export interface Tables {
   };
   /** The blobs that a site had according to its newest receipt. */
   receipt_blobs: { site: string; digest: string };
+  /** The documents of upstreams that vouch for versions. Their bytes are blobs. */
+  kept_documents: {
+    id: Generated<number>;
+    /** Whose versions refer to it: `mirror:NAME`. */
+    owner: string;
+    /** Of its bytes, as the upstream served them. */
+    sha256: string;
+    /** The blob with its bytes, compressed by gzip, and the size of the blob. */
+    blob: string;
+    blob_size: number;
+    /** Its detached signature in Base64; null where it is clear-signed, or not signed. */
+    signature: string | null;
+    /** The name of the mirror that fetched it, perhaps at another site. */
+    mirror: string;
+    url: string;
+    path: string;
+    content_id: string;
+    /** The time of its last change, as it says. */
+    updated: number | null;
+    signed_at: number | null;
+    /** The keys of its good signatures, as JSON. */
+    signed_by: string;
+    fetched_at: number;
+    /** When a mirror last followed it: garbage collection waits for the grace period after it. */
+    used_at: number;
+  };
+  /** What vouches for a version that came from elsewhere. */
+  evidence: {
+    version_id: number;
+    document_id: number | null;
+    proof: string;
+    /** The name of the product at the upstream. */
+    upstream_product: string | null;
+    /** The address that the bytes came from. */
+    served_by: string | null;
+    /** The bundle that brought it, as JSON. */
+    bundle: string | null;
+    recorded_at: number;
+  };
 }

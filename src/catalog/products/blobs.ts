@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Database } from '../database/database.ts';
 import { rowsOf, valuesOf } from '../database/json-rows.ts';
+import { isDocumentBlob } from '../evidence/document-rows.ts';
 import { type BlobFound, type BlobRecord, forgetBlob, insertBlobs, insertUploads } from './blob-rows.ts';
 import { completeProducts } from './product-rows.ts';
 
@@ -40,12 +41,13 @@ export class Blobs {
     return row !== undefined;
   }
 
-  /** Those of the given digests that the catalog does not know: neither as a blob nor as a file of a version. */
+  /** Those of the given digests that the catalog does not know: neither as a blob nor as a file of a version or a document. */
   async unknown(digests: readonly string[]): Promise<Set<string>> {
     const asked = digests.map((digest) => ({ digest }));
     const { rows } = await sql<{ digest: string }>`
       select digest from ${rowsOf({ digest: 'text' }, asked)}
       where digest not in (select digest from blobs) and digest not in (select digest from items)
+      and digest not in (select blob from kept_documents)
     `.execute(this.#database.reads);
     return new Set(rows.map(({ digest }) => digest));
   }
@@ -66,6 +68,7 @@ export class Blobs {
           .executeTakeFirst();
         if (known !== undefined) return false;
       }
+      if (await isDocumentBlob(change.db, digest)) return false;
       await work();
       return true;
     });
@@ -154,13 +157,14 @@ export class Blobs {
     return await completeProducts(this.#database.reads, rows, {});
   }
 
-  /** Blobs that no version names and that were last used before `before`. */
+  /** Blobs that no version and no document names and that were last used before `before`. */
   async unused(before: Date, limit: number): Promise<string[]> {
     const rows = await this.#database.reads
       .selectFrom('blobs')
       .select('digest')
       .where('used_at', '<', before.getTime())
       .where('digest', 'not in', (select) => select.selectFrom('items').select('digest'))
+      .where('digest', 'not in', (select) => select.selectFrom('kept_documents').select('blob'))
       .limit(limit)
       .execute();
     return rows.map((row) => row.digest);
@@ -187,6 +191,7 @@ export class Blobs {
         .where('used_at', '>=', before.getTime())
         .executeTakeFirst();
       if (named !== undefined || used !== undefined) return false;
+      if (await isDocumentBlob(change.db, digest)) return false;
       await forgetBlob(change, digest);
       await removeBytes();
       return true;

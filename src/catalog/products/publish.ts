@@ -8,6 +8,7 @@ import { type AuditEvent, warningsOf } from '../database/audit-record.ts';
 import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
 import { isDatabaseFailure } from '../database/database-failure.ts';
+import { putEvidence } from '../evidence/evidence-rows.ts';
 import { removeFalseClaims } from '../images/fingerprint-rows.ts';
 import { chargeVersion, type PublishedBy, publishedBy, type Quotas } from '../quotas.ts';
 import { giveAlias } from './alias-rows.ts';
@@ -156,7 +157,7 @@ async function decide(change: Change, one: Request, recorded: ReadonlySet<string
 /** Adds prepared versions to their products, all of them with a few statements. */
 async function addVersions(change: Change, versions: readonly Prepared[]): Promise<void> {
   if (versions.length === 0) return;
-  await insertVersions(
+  const idOf = await insertVersions(
     change,
     versions.map(({ draft, productId, now }) => ({
       ...draft,
@@ -164,6 +165,12 @@ async function addVersions(change: Change, versions: readonly Prepared[]): Promi
       publishedAt: now,
       charge: publishedBy(change, draft.items),
     })),
+  );
+  await putEvidence(
+    change,
+    versions.flatMap((version) =>
+      evidenceOf(version, idOf({ productId: version.productId, serial: version.draft.serial })),
+    ),
   );
   await removeFalseClaims(
     change,
@@ -177,7 +184,7 @@ async function addVersions(change: Change, versions: readonly Prepared[]): Promi
 /** Puts a removed version back into the documents. */
 async function showAgain(
   change: Change,
-  { draft, productId }: Prepared,
+  { draft, productId, now }: Prepared,
   { id, charge }: { id: number; charge: PublishedBy },
 ): Promise<void> {
   await describeProducts(change, new Map([[productId, draft.details]]));
@@ -186,8 +193,14 @@ async function showAgain(
     .set({ removed_at: null, ...charge })
     .where('id', '=', id)
     .execute();
+  await putEvidence(change, evidenceOf({ draft, now }, id));
   await removeFalseClaims(change, [draft.items]);
   await change.audit(published(draft));
+}
+
+/** The evidence for a version from elsewhere, for {@link putEvidence}. */
+function evidenceOf({ draft: { evidence }, now }: Pick<Prepared, 'draft' | 'now'>, id: number) {
+  return evidence === undefined ? [] : [{ id, evidence, recordedAt: now }];
 }
 
 /** Whether a quota may refuse a version, so that its publish must see the previous ones. */

@@ -147,7 +147,7 @@ const itemColumns = {
 export async function insertVersions(
   change: Change,
   versions: readonly NewVersion[],
-): Promise<(version: NewVersion) => number> {
+): Promise<(version: VersionKey) => number> {
   const rows = versions.map((version) => ({
     product_id: version.productId,
     serial: version.serial,
@@ -162,7 +162,7 @@ export async function insertVersions(
     ${insertRows('versions', versionColumns, rows)} returning id, product_id as "productId", serial
   `.execute(change.db);
   const ids = new Map(inserted.map((row) => [versionKey(row), row.id]));
-  const idOf = (version: NewVersion) => {
+  const idOf = (version: VersionKey) => {
     const id = ids.get(versionKey(version));
     if (id === undefined) throw new Error(`the version ${version.serial} has no id`);
     return id;

@@ -3,6 +3,7 @@ import type { ProductRef } from '../../model/names.ts';
 import type { ProductDetails, VersionDraft } from '../../model/versions.ts';
 import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
+import { forgetDocuments } from '../evidence/document-rows.ts';
 import type { Quotas } from '../quotas.ts';
 import { ofSameFamily, removeEmptyAliases } from './alias-rows.ts';
 import { forgetSources } from './blob-sources.ts';
@@ -149,7 +150,8 @@ export class Versions {
   }
 
   /**
-   * Forgets versions that were removed before `before`, and products and aliases that have nothing left.
+   * Forgets versions that were removed before `before`, products and aliases that have nothing left, and documents that vouch
+   * for no version.
    * @returns how many versions
    */
   async forget(before: Date): Promise<number> {
@@ -159,6 +161,7 @@ export class Versions {
         .where('removed_at', '<', before.getTime())
         .executeTakeFirst();
       await forgetSources(change, before);
+      await forgetDocuments(change, { before });
       if (numDeletedRows === 0n) return 0;
       await forgetDeltas(change);
       await change.db

@@ -93,8 +93,8 @@ export class Storage {
   }
 
   /**
-   * The blobs that must be in the store, by digest: those of the catalog, and those of versions that no mirror can fetch on
-   * demand.
+   * The blobs that must be in the store, by digest: those of the catalog, those of kept documents, and those of versions that
+   * no mirror can fetch on demand.
    * @param which the blobs after a digest, or one blob
    */
   async held(
@@ -111,6 +111,11 @@ export class Storage {
           and not exists (select 1 from sources where sources.digest = items.digest)
           group by digest order by digest limit ${limit}
         ) as named
+        union all
+        select * from (
+          select digest, size from (select blob as digest, blob_size as size from kept_documents) as documents
+          where ${matches} order by digest limit ${limit}
+        ) as vouching
       ) as held group by digest order by digest limit ${limit}
     `.execute(this.#database.reads);
     return rows;

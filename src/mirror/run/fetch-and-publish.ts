@@ -1,5 +1,6 @@
 import { type Outcome, outcomeOf, resultOf, withOutcomes } from '../../async/outcome.ts';
 import { defined } from '../../model/defined.ts';
+import type { VersionEvidence } from '../../model/evidence.ts';
 import type { Destination, StoredFile } from '../../publish/destination/destination.ts';
 import { publish } from '../../publish/publisher.ts';
 import type { Progress, PublishRequest, SourceFile } from '../../publish/request.ts';
@@ -14,6 +15,8 @@ interface PublishServices {
   claims: Pick<ClaimedFingerprints, 'checkStored'>;
   owner: string;
   stream: string;
+  /** What vouches for a version, after its files were downloaded. */
+  evidence: (planned: PlannedVersion) => VersionEvidence | undefined;
 }
 
 /**
@@ -66,6 +69,7 @@ async function publishKept(
       owner: services.owner,
       fromUpstream: true,
       upstreamName: planned.version.name,
+      ...defined({ evidence: services.evidence(planned) }),
       onRuleWarning: (warning) => onWarning(`${planned.product} ${planned.version.name}: ${warning}`),
     },
   );

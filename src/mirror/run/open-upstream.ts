@@ -11,6 +11,8 @@ import { openDownloader } from '../upstream/open-downloader.ts';
 export interface OpenUpstream {
   documents: UpstreamDocuments;
   downloads: BlobDownloads;
+  /** The address that a file came from, by its path; undefined if it was not downloaded. */
+  servedBy: (path: string) => string | undefined;
   close(): Promise<void>;
 }
 
@@ -23,7 +25,11 @@ export async function openUpstream(
   services: MirrorServices,
   options: DownloaderOptions & { mayBeStored?: boolean },
 ): Promise<OpenUpstream> {
-  const downloader = await openDownloader(definition, options);
+  const served = new Map<string, string>();
+  const downloader = await openDownloader(definition, {
+    ...options,
+    onServed: (path, base) => served.set(path, base),
+  });
   const { keyring } = definition;
   const documents = new UpstreamDocuments({
     source: downloader,
@@ -41,5 +47,6 @@ export async function openUpstream(
     concurrency,
     mayBeStored: options.mayBeStored ?? true,
   });
-  return { documents, downloads, close: () => downloader.close() };
+  const servedBy = (path: string) => served.get(path);
+  return { documents, downloads, servedBy, close: () => downloader.close() };
 }

@@ -3,6 +3,7 @@ import type { Catalog } from '../../catalog/catalog.ts';
 import type { Source } from '../../catalog/products/blob-sources.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { defined } from '../../model/defined.ts';
+import type { VersionEvidence } from '../../model/evidence.ts';
 import { deltaFile, factsOf, type ItemType, isUnified, typeOfFtype } from '../../model/item-types.ts';
 import { impliedAliases } from '../../model/names.ts';
 import type { Item } from '../../model/versions.ts';
@@ -13,11 +14,18 @@ import type { PlannedVersion } from '../plan/plan.ts';
 /**
  * Publishes a version whose files are downloaded when a client first asks for them. The document describes the files, and
  * their paths are recorded.
+ * @param services.evidence what vouches for a version
  * @throws HeadwaterError `invalid` when the document says too little, and the errors of the commit
  */
 export async function publishListed(
   planned: PlannedVersion,
-  services: { catalog: Catalog; mirror: string; owner: string; stream: string },
+  services: {
+    catalog: Catalog;
+    mirror: string;
+    owner: string;
+    stream: string;
+    evidence: (planned: PlannedVersion) => VersionEvidence | undefined;
+  },
 ): Promise<void> {
   const { key, details, version } = planned;
   const items = planned.files.map((file) => itemOf(file, planned));
@@ -48,6 +56,7 @@ export async function publishListed(
       })),
       serial: version.serial,
       upstreamName: version.name,
+      ...defined({ evidence: services.evidence(planned) }),
       label: version.label ?? 'release',
       items,
     },

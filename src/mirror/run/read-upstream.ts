@@ -2,21 +2,20 @@ import type { Catalog } from '../../catalog/catalog.ts';
 import { ownerOf } from '../../catalog/products/ownership.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { HeadwaterError, isKind } from '../../errors.ts';
-import { productName } from '../../model/names.ts';
-import type { ProductWithVersions } from '../../model/versions.ts';
 import type { Untyped } from '../../simplestreams/read/fields.ts';
 import type { IndexEntry } from '../../simplestreams/read/index-document.ts';
 import { type OfferedProduct, type Skipped, Skips } from '../../simplestreams/read/offered.ts';
 import { type Offer, readOffer, type Totals } from '../../simplestreams/read/offered-document.ts';
 import { readUpdated } from '../../simplestreams/read/updated.ts';
+import { type FoundDocument, foundDocument, notingListings } from '../evidence/found-documents.ts';
 import { type AcceptedDocuments, acceptedDocuments } from '../guard/accepted-documents.ts';
 import { AddressBehind, DocumentGuard, type ForcedDocument } from '../guard/document-guard.ts';
 import type { MirrorServices } from '../mirror-services.ts';
-import { type HeldProduct, makePlan, type Plan } from '../plan/plan.ts';
+import { makePlan, type Plan } from '../plan/plan.ts';
 import type { Terms } from '../plan/retention.ts';
 import { Selection } from '../plan/selection.ts';
 import type { ReadDocument, UpstreamDocuments } from '../upstream/documents.ts';
-import { storedDigests } from './stored-digests.ts';
+import { heldProducts, storedDigests } from './held.ts';
 
 /** How many unusable documents are named; the others are counted. */
 const maxDocumentsNamed = 10;
@@ -40,6 +39,15 @@ export interface UpstreamOffer {
   accepted: AcceptedDocuments;
   /** Documents that are followed because of `force`. */
   forced: ForcedDocument[];
+  /** The documents that are followed, if they are to be kept. */
+  documents: FoundDocument[];
+}
+
+/** How an upstream is read. */
+interface Reading {
+  force?: boolean;
+  /** Whether {@link UpstreamOffer.documents} are wanted. */
+  keepsDocuments?: boolean;
 }
 
 /** Every address that answers is behind: nothing of it is followed. */
@@ -66,14 +74,14 @@ async function readUpstream(
   definition: MirrorDefinition,
   documents: UpstreamDocuments,
   catalog: Catalog,
-  { force = false }: { force?: boolean },
+  { force = false, keepsDocuments = false }: Reading,
 ): Promise<UpstreamOffer> {
   const before = await catalog.mirrors.accepted(definition.name, acceptedDocuments);
   const behind: string[] = [];
   for (;;) {
     try {
       const guard = new DocumentGuard(definition, before, { force });
-      const offer = await readOnce(definition, documents, catalog, guard);
+      const offer = await readOnce(definition, documents, catalog, { guard, keepsDocuments });
       return { ...offer, warnings: [...behind, ...offer.warnings] };
     } catch (error) {
       if (error instanceof AddressBehind) {
@@ -92,7 +100,7 @@ async function readOnce(
   definition: MirrorDefinition,
   documents: UpstreamDocuments,
   catalog: Catalog,
-  guard: DocumentGuard,
+  { guard, keepsDocuments }: { guard: DocumentGuard; keepsDocuments: boolean },
 ): Promise<UpstreamOffer> {
   const { variant, deltas, file, name } = definition;
   const selection = new Selection(definition.select);
@@ -104,9 +112,12 @@ async function readOnce(
   const unnamed: string[] = [];
   const names = await catalog.versions.upstreamNames(ownerOf(name));
   const held = (product: string) => names.get(product) ?? [];
+  const isHeld = (product: string, serial: string) => held(product).some((one) => one.serial === serial);
+  const kept: FoundDocument[] = [];
   let read = 0;
   for await (const document of documents.read(guard)) {
-    const found = offerOf(document, { select: selection.apply, variant, deltas, skips, held });
+    const { select, listings } = notingListings(selection.apply, isHeld);
+    const found = offerOf(document, { select, variant, deltas, skips, held });
     if (found instanceof HeadwaterError) {
       unusable.push(found);
       continue;
@@ -121,6 +132,7 @@ async function readOnce(
       continue;
     }
     follow();
+    if (keepsDocuments) kept.push(await foundDocument(document, found.fields, listings));
     offered.push(...found.offered);
     unnamed.push(...found.unnamed);
   }
@@ -153,6 +165,7 @@ async function readOnce(
     complete: outdated.length === 0 && documents.missing.length === 0,
     accepted: guard.accepted({ withIndex: outdated.length === 0 }),
     forced: guard.forced,
+    documents: kept,
   };
 }
 
@@ -197,7 +210,7 @@ export async function readAndPlan(
   definition: MirrorDefinition,
   services: Pick<MirrorServices, 'catalog' | 'store'>,
   documents: UpstreamDocuments,
-  options: { force?: boolean },
+  options: Reading,
 ): Promise<{ offer: UpstreamOffer; plan: Plan; terms: Terms }> {
   const { name, stream, keep, mode } = definition;
   const offer = await readUpstream(definition, documents, services.catalog, options);
@@ -218,31 +231,4 @@ export async function readAndPlan(
     offer.warnings.push(`${name}: no selected version can be mirrored: see the skipped entries`);
   }
   return { offer, plan, terms };
-}
-
-/** The products that a plan needs: those of the mirror, then those of others in the stream with the same names. */
-async function heldProducts(
-  catalog: Catalog,
-  { owner, stream }: { owner: string; stream: string },
-  offered: OfferedProduct[],
-): Promise<HeldProduct[]> {
-  const names = new Set(offered.map(({ key }) => productName(key)));
-  const [own, others]: [HeldProduct[], HeldProduct[]] = [[], []];
-  for await (const product of catalog.products.each()) {
-    if (product.owner === owner) own.push(slim(product));
-    else if (product.stream === stream && names.has(product.name)) others.push(slim(product));
-  }
-  return [...own, ...others];
-}
-
-function slim({ name, owner, stream, versions }: ProductWithVersions): HeldProduct {
-  return {
-    name,
-    owner,
-    stream,
-    versions: versions.map(({ serial, items }) => ({
-      serial,
-      items: items.map(({ type, digest }) => ({ type, digest })),
-    })),
-  };
 }

@@ -1,35 +1,28 @@
 import { setMaxListeners } from 'node:events';
-import { outcomeOf } from '../../async/outcome.ts';
 import type { Actor } from '../../catalog/database/audit-record.ts';
 import type { HeldLease } from '../../catalog/held-lease.ts';
 import type { RunOutcome } from '../../catalog/mirrors/mirror-run-rows.ts';
 import { ownerOf } from '../../catalog/products/ownership.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { HeadwaterError, messageOf } from '../../errors.ts';
-import { defined } from '../../model/defined.ts';
 import { unlimited } from '../../model/rights.ts';
-import { ClaimedFingerprints } from '../claimed-fingerprints.ts';
-import { isSmall } from '../download/expected-file.ts';
+import { RunEvidence } from '../evidence/run-evidence.ts';
 import { acceptedDocuments } from '../guard/accepted-documents.ts';
 import { recordAccepted } from '../guard/record-accepted.ts';
 import { ageWarnings } from '../guard/upstream-age.ts';
 import type { MirrorServices } from '../mirror-services.ts';
 import type { Plan } from '../plan/plan.ts';
-import { addVersions, inBatches } from './add-versions.ts';
+import { addPlanned } from './add-planned.ts';
 import { assertNotShrunk } from './assert-not-shrunk.ts';
+import { storedDigests } from './held.ts';
 import { takeMirrorLease } from './lease.ts';
 import { type OpenUpstream, openUpstream } from './open-upstream.ts';
-import { publishListed } from './publish-listed.ts';
 import { readAndPlan, UpstreamBehind, type UpstreamOffer } from './read-upstream.ts';
 import { reconcile } from './reconcile.ts';
-import { addWarning, emptyReport, type RunReport, type RunResult } from './report.ts';
+import { emptyReport, type RunReport, type RunResult } from './report.ts';
 import { retireAged } from './retire-aged.ts';
 import type { RunOptions } from './run-options.ts';
 import { definitionMark, type MirrorState, mirrorState, selectionMark } from './state.ts';
-import { storedDigests } from './stored-digests.ts';
-
-/** How many batches are added at a time in addition to one per connection: some of them wait for the disk. */
-const extraBatches = 2;
 
 /**
  * Runs a mirror: downloads and publishes the selected versions of its upstream. Every run is recorded.
@@ -146,7 +139,10 @@ class Run {
       mayBeStored: this.#options.resumes,
     });
     try {
-      const isSettled = before?.definition === mark && (before.losses ?? 0) === losses;
+      const isSettled =
+        before?.definition === mark &&
+        (before.losses ?? 0) === losses &&
+        !(await catalog.evidence.isLacking(this.#owner));
       const known = isSettled && this.#options.force !== true ? before.documents : [];
       if (!(await upstream.documents.haveChanged(known))) {
         this.#report.retired = await retireAged(catalog, definition, () => this.#options.lease.assertHeld());
@@ -175,6 +171,7 @@ class Run {
     const report = this.#report;
     const { offer, plan, terms } = await readAndPlan(this.#definition, this.#services, upstream.documents, {
       force,
+      keepsDocuments: true,
     });
     if (!force) assertNotShrunk(this.#definition, offer, before, mark);
     report.warnings = [...offer.warnings];
@@ -186,8 +183,14 @@ class Run {
     await recordAccepted(catalog.by(this.#options.requestedBy ?? this.#options.actor), name, offer);
     if (before !== undefined) await catalog.mirrors.setState(name, { ...before, documents: [] });
 
+    const evidence = await RunEvidence.keep(this.#services, offer.documents, {
+      mirror: name,
+      owner: this.#owner,
+      servedBy: upstream.servedBy,
+    });
     if (plan.move.length > 0) await catalog.products.move(this.#owner, stream);
-    await this.#add(plan, upstream);
+    const adding = { ...this.#services, downloads: upstream.downloads, evidence };
+    await addPlanned(plan, this.#definition, adding, { ...this.#options, report });
     const stored = await storedDigests(this.#services, { force });
     const reconciled = await reconcile(catalog, { owner: this.#owner, stream }, offer.offered, {
       terms,
@@ -195,6 +198,8 @@ class Run {
       isStored: (digest) => stored.has(digest),
       assertMay: () => lease.assertHeld(),
     });
+    await lease.assertHeld();
+    await evidence.follow();
     report.retired = reconciled.retired;
     report.kept = reconciled.kept - report.added;
     report.aliases = reconciled.aliases;
@@ -213,33 +218,6 @@ class Run {
     await catalog.mirrors.setState(name, state);
     // Unusable entries are only counted; outdated documents are waited for.
     return done && offer.current && offer.named ? 'success' : 'partial';
-  }
-
-  async #add(plan: Plan, upstream: OpenUpstream): Promise<void> {
-    const { destination, catalog } = this.#services;
-    const { stream, mode, name, concurrency } = this.#definition;
-    const { signal, progress } = this.#options;
-    const owner = this.#owner;
-    if (plan.add.length === 0) return;
-    // Loading the publisher takes longer than a run that has nothing to publish.
-    const { fetchAndPublish } = await import('./fetch-and-publish.ts');
-    const claims = new ClaimedFingerprints(this.#services);
-    const services = { downloads: upstream.downloads, destination, claims, owner, stream };
-    const onWarning = (warning: string) => addWarning(this.#report, warning);
-    const options = { signal, onWarning, ...defined({ progress }) };
-    const listing = { catalog, mirror: name, owner, stream };
-    await addVersions(
-      inBatches(plan.add, ({ files, fetch }) => {
-        if (mode === 'on-demand') return 0;
-        return files.every(isSmall) ? fetch : undefined;
-      }),
-      async (versions) =>
-        mode === 'scheduled'
-          ? await fetchAndPublish(versions, services, options)
-          : await Promise.all(versions.map((planned) => outcomeOf(() => publishListed(planned, listing)))),
-      this.#report,
-      { parallel: concurrency + extraBatches, signal },
-    );
   }
 }
 

@@ -1,8 +1,9 @@
 import { hash } from 'node:crypto';
 import { type ErrorKind, HeadwaterError, isKind, jsonProblem } from '../../errors.ts';
-import { type Verifier, withoutSignature } from '../../keys/verifier.ts';
+import type { Verifier } from '../../keys/verifier.ts';
 import { defined } from '../../model/defined.ts';
 import { type Index, type IndexEntry, readIndex } from '../../simplestreams/read/index-document.ts';
+import { type VerifiedDocument, verifiedDocument } from './verified-document.ts';
 
 /** Validators for conditional requests (RFC 9110, section 8.8). */
 export interface Validators {
@@ -51,9 +52,9 @@ export interface IndexFilter {
 }
 
 /** A products document. */
-export interface ReadDocument extends DocumentState {
-  /** JSON, verified. */
-  bytes: Uint8Array;
+export interface ReadDocument extends DocumentState, VerifiedDocument {
+  /** As the upstream served it: with its signature if it is clear-signed. */
+  sent: Uint8Array;
   /** The time of its last change and its products, according to the index. */
   expected: IndexEntry;
 }
@@ -179,9 +180,9 @@ export class UpstreamDocuments {
         `${entry.path}: the index names it, but the upstream has no such file`,
       );
     }
-    const { bytes, state } = await this.#verified(entry.path, found, verifier);
+    const { state, ...verified } = await this.#verified(entry.path, found, verifier);
     this.#known.push({ path: entry.path, validators: found.validators });
-    return { ...state, bytes, expected: entry };
+    return { ...state, ...verified, sent: found.bytes, expected: entry };
   }
 
   /** @returns undefined when the document does not exist */
@@ -200,35 +201,13 @@ export class UpstreamDocuments {
     path: string,
     { bytes: sent, base }: Found,
     verifier: Verifier | undefined,
-  ): Promise<{ bytes: Uint8Array; state: DocumentState }> {
-    const { bytes, signedAt } = await this.#withoutSignature(path, sent, verifier);
-    return { bytes, state: { path, base, sha256: hash('sha256', bytes), ...defined({ signedAt }) } };
-  }
-
-  /** The JSON of a document, once its signature is known to be good. */
-  async #withoutSignature(
-    path: string,
-    bytes: Uint8Array,
-    verifier: Verifier | undefined,
-  ): Promise<{ bytes: Uint8Array; signedAt?: Date }> {
-    const isSigned = Buffer.from(bytes.subarray(0, 100)).includes('-----BEGIN PGP');
-    if (verifier === undefined) {
-      return {
-        bytes: isSigned ? Buffer.from(withoutSignature(Buffer.from(bytes).toString('utf8'))) : bytes,
-      };
-    }
-    if (isSigned) {
-      const { text, signedAt } = await verifier.clearSigned(bytes, path);
-      return { bytes: Buffer.from(text), signedAt };
-    }
-    const signature = await this.#find(`${path}.gpg`);
-    if (signature === undefined) {
-      throw new HeadwaterError(
-        'invalid',
-        `${path}: refused: it is not signed, and ${path}.gpg does not exist. To accept unsigned documents, set "unsigned: true"`,
-      );
-    }
-    return { bytes, signedAt: await verifier.detached(bytes, signature.bytes, path) };
+  ): Promise<Omit<VerifiedDocument, 'signedAt'> & { state: DocumentState }> {
+    const { signedAt, ...verified } = await verifiedDocument(path, sent, {
+      verifier,
+      signature: async () => (await this.#find(`${path}.gpg`))?.bytes,
+    });
+    const sha256 = hash('sha256', verified.bytes);
+    return { ...verified, state: { path, base, sha256, ...defined({ signedAt }) } };
   }
 }
 

@@ -57,6 +57,8 @@ export interface DownloaderOptions {
   signal?: AbortSignal;
   /** Called with the reason when a request is repeated. */
   onRetry?: (reason: string) => void;
+  /** Called with the path of each downloaded file, and the address of its last bytes. */
+  onServed?: (path: string, base: string) => void;
   backoff?: Backoff;
   /** Milliseconds without a byte after which an answer counts as broken. */
   idle?: number;
@@ -128,6 +130,7 @@ export class Downloader {
       const { bytes } = answer;
       await this.#rateLimit?.take(bytes.length, signal);
       if (bytes.length < size) throw incomplete(path, bytes.length, size);
+      this.#options.onServed?.(path, base);
       return bytes;
     });
   }
@@ -160,8 +163,9 @@ export class Downloader {
             at += fresh.length;
             yield fresh;
           }
-          if (at === size) return;
-          throw incomplete(path, at, size);
+          if (at < size) throw incomplete(path, at, size);
+          this.#options.onServed?.(path, base);
+          return;
         } catch (error) {
           failures.push(this.#note(error, base, path));
           // An address that sent some of the file may send the rest.

@@ -4,6 +4,7 @@ import { ExpiringMap } from '../../async/expiring-map.ts';
 import type { BlobStat, BlobStore } from '../../blobs/blob-store.ts';
 import { assertDigest } from '../../blobs/damaged-blob.ts';
 import type { Catalog } from '../../catalog/catalog.ts';
+import { documentContent } from '../../catalog/evidence/document-rows.ts';
 import type { BlobRecord } from '../../catalog/products/blobs.ts';
 import { HeadwaterError, LimitError } from '../../errors.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
@@ -48,7 +49,9 @@ export class StoredBlobs {
   /** Finds a blob that the catalog knows, that is completely stored, and that the actor may use. */
   async find(digest: Digest): Promise<BlobRecord | undefined> {
     const record = await this.#catalog.blobs.find(digest);
-    if (record === undefined || (await this.#stat(digest))?.size !== record.size) return undefined;
+    // The document of an upstream is no file of a version.
+    if (record === undefined || record.content === documentContent) return undefined;
+    if ((await this.#stat(digest))?.size !== record.size) return undefined;
     return (await this.#catalog.blobs.mayUse(digest)) ? record : undefined;
   }
 

@@ -13,6 +13,8 @@ export interface Surroundings {
   /** The document's own fields. */
   top: Untyped;
   product: Untyped;
+  /** The name of the product in the document. */
+  name: string;
   key: ProductKey;
 }
 
@@ -104,7 +106,7 @@ function readOfferedProduct(
       const read = readOfferedVersion(listed, serial ?? '', { ...options, serials });
       if (read === undefined) continue;
       if (serial !== undefined) offer.totals.versions += 1;
-      const around = { top: offer.fields, product: fields, key };
+      const around = { top: offer.fields, product: fields, name, key };
       const selected = options.select(around, read.content.fields, read.version);
       if (selected === undefined) continue;
       if (serial === undefined) isUnnamed = true;

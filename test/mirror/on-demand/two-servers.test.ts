@@ -45,7 +45,8 @@ test('two servers over one catalog each fetch for their own clients, and the fil
   expect(await Promise.all(servers.map(get))).toEqual([whole, whole]);
   expect(upstream.takeRequests()).toEqual([]);
   const stored = [metadata, path].map((name) => upstream.digestOf(name));
-  expect([...(await parts.catalog.blobs.digests())].sort()).toEqual(stored.sort());
+  const documents = (await parts.catalog.evidence.documents()).map(({ blob }) => blob.digest);
+  expect([...(await parts.catalog.blobs.digests())].sort()).toEqual([...stored, ...documents].sort());
   expect(await held(parts)).toEqual([`${product}@20260101_0000`]);
   await expect.poll(() => readdir(join(dataDir, 'downloads/on-demand'))).toEqual([]);
 });

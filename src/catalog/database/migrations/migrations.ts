@@ -14,6 +14,7 @@ import { acceptedDocuments } from './v0.2/0080-accepted-documents.ts';
 import { computedFingerprints } from './v0.2/0090-computed-fingerprints.ts';
 import { bundles } from './v0.2/0100-bundles.ts';
 import { documentTimes } from './v0.2/0101-document-times.ts';
+import { evidence } from './v0.2/0110-evidence.ts';
 import { scrubs } from './v0.2/0115-scrubs.ts';
 import { withdrawnVersions } from './v0.2/0125-withdrawn-versions.ts';
 import { receipts } from './v0.2/0130-receipts.ts';
@@ -38,6 +39,7 @@ export const migrations: Record<string, Migration> = {
   '0090_computed_fingerprints': { up: computedFingerprints },
   '0100_bundles': { up: bundles },
   '0101_document_times': { up: documentTimes },
+  '0110_evidence': { up: evidence },
   '0115_scrubs': { up: scrubs },
   '0125_withdrawn_versions': { up: withdrawnVersions },
   '0130_receipts': { up: receipts },
