@@ -14,11 +14,16 @@ export interface LostRecord {
   problem: string;
 }
 
-/** The records of blobs that are still lost: versions need them, and neither the store nor a mirror on demand has them. */
+/** The records of blobs that are still lost: versions or documents need them, and neither the store nor a mirror on demand has them. */
 export function lostNow(db: Kysely<Tables>) {
   return db
     .selectFrom('lost_blobs')
-    .where('lost_blobs.digest', 'in', (select) => select.selectFrom('items').select('items.digest'))
+    .where(({ eb, or, selectFrom }) =>
+      or([
+        eb('lost_blobs.digest', 'in', selectFrom('items').select('items.digest')),
+        eb('lost_blobs.digest', 'in', selectFrom('kept_documents').select('kept_documents.blob')),
+      ]),
+    )
     .where('lost_blobs.digest', 'not in', (select) => select.selectFrom('blobs').select('blobs.digest'))
     .where('lost_blobs.digest', 'not in', (select) => select.selectFrom('sources').select('sources.digest'));
 }
@@ -35,7 +40,7 @@ export async function isKnownLost(db: Kysely<Tables>, digest: string): Promise<b
   return row !== undefined;
 }
 
-/** Records a lost blob, and tells the mirrors whose versions need it. Forgets those that are no longer lost. */
+/** Records a lost blob, and tells the mirrors whose versions or documents need it. Forgets those that are no longer lost. */
 export async function recordLost(
   db: Kysely<Tables>,
   { digest, size, state, problem }: LostRecord,
@@ -58,6 +63,7 @@ export async function recordLost(
     .select('products.owner')
     .distinct()
     .where('items.digest', '=', digest)
+    .union(db.selectFrom('kept_documents').select('owner').where('blob', '=', digest))
     .execute();
   const mirrors = owners.flatMap(({ owner }) => mirrorOf(owner) ?? []);
   if (mirrors.length === 0) return;

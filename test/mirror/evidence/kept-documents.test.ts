@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { KeptDocument } from '../../../src/catalog/evidence/document-rows.ts';
 import { readDocument } from '../../../src/evidence/read-document.ts';
 import type { MirrorServices } from '../../../src/mirror/mirror-services.ts';
+import { parseDigest } from '../../../src/model/digest.ts';
 import { collectGarbage } from '../../../src/ops/garbage-collection.ts';
 import { confirmOwnership } from '../../../src/ops/store-owner.ts';
 import { demand } from '../../support/needs.ts';
@@ -241,6 +242,25 @@ test('a version without evidence, as earlier releases mirrored it, gets it in th
   expect((await runOnce(mirror, parts)).outcome).toBe('unchanged');
 });
 
+test('a document whose blob was lost is kept again by the next run', async () => {
+  const upstream = await TestUpstream.start();
+  await upstream.offer(trixie, '20241001_0000');
+  const parts = await mirrorServices();
+  const mirror = definition(upstream.url);
+  await runOnce(mirror, parts);
+  const [document] = await parts.catalog.evidence.documents();
+  if (document === undefined) throw new Error('no document is kept');
+  const digest = parseDigest(document.blob.digest);
+  const lost = { ...document.blob, state: 'damaged', problem: 'test' } as const;
+  await parts.catalog.storage.loseBlob(lost, () => parts.store.setAside(digest, 'damaged'));
+  await expect(readDocument(parts.store, document)).rejects.toThrow();
+  expect(await parts.catalog.storage.lostSize()).toMatchObject({ blobs: 1 });
+  expect((await runOnce(mirror, parts)).outcome).toBe('success');
+  expect(await readDocument(parts.store, document)).toEqual(upstream.files.get(document.path));
+  expect(await parts.catalog.storage.lostSize()).toMatchObject({ blobs: 0 });
+  expect((await runOnce(mirror, parts)).outcome).toBe('unchanged');
+});
+
 test('garbage collection keeps the blob of a document to which a version refers, also where its record was lost', async () => {
   const upstream = await TestUpstream.start();
   await upstream.offer(trixie, '20241001_0000');
@@ -248,7 +268,8 @@ test('garbage collection keeps the blob of a document to which a version refers,
   await runOnce(definition(upstream.url), parts);
   const document = (await evidenceFor(parts, '20241001_0000'))?.document;
   if (document === undefined) throw new Error('no document is kept');
-  await parts.catalog.storage.loseBlob(document.blob.digest, 'test', () => Promise.resolve());
+  const lost = { ...document.blob, state: 'damaged', problem: 'test' } as const;
+  await parts.catalog.storage.loseBlob(lost, () => Promise.resolve());
   await collect(parts);
   expect(await isStored(parts, document)).toBe(true);
   // What is not held is missed: garbage collection and the check of the store know the blob.
