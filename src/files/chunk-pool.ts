@@ -16,23 +16,26 @@ const chunkSize = 32 * minChunkSize;
  * How many bytes all readers together may hold in chunks of more than the least size. A download holds two chunks, one
  * that is sent and one that was read ahead, and TLS makes a copy of the first.
  */
-const heldBudget = 32 * 1024 * 1024;
+const heldBudget = 16 * 1024 * 1024;
 /** What share of the rest of the budget one chunk may take: the more is held, the smaller chunks become. */
 const chunkShare = 8;
 
+/** How many bytes of memory exist at most, held and free, before a reader must take free memory of another size. */
+const pooledBudget = 24 * 1024 * 1024;
 /** How many bytes of chunks wait to be used again at most. */
 const maxFreeBytes = 16 * 1024 * 1024;
 
-/** Chunks to be used again, by their size. */
+/** Chunks to be used again, by their size; the size that was used least recently is first. */
 const freeChunks = new Map<number, ArrayBuffer[]>();
 let freeBytes = 0;
+/** Bytes that readers may use. */
 let heldBytes = 0;
+/** Bytes of the memory that readers hold, which may be larger than what they may use of it. */
+let heldMemoryBytes = 0;
 
-/** The memory of chunks that are in use. */
-const heldMemory = new WeakSet<ArrayBufferLike>();
-const collectedMemory = new FinalizationRegistry((size: number) => {
-  heldBytes -= size;
-});
+/** The memory of chunks that are in use, with the bytes that may be used of it. */
+const heldMemory = new WeakMap<ArrayBufferLike, number>();
+const collectedMemory = new FinalizationRegistry(release);
 
 /** How many bytes may be read at once or ahead now, so that all readers together stay within the budget. */
 export function readAllowance(maxSize = chunkSize): number {
@@ -51,16 +54,19 @@ export function countHeld(bytes: number): void {
 
 /**
  * Memory for up to `wanted` bytes, or for fewer when readers hold much already. New memory for each chunk costs more
- * than sending it does (the system clears every new page), so the owner of a chunk gives it back with {@link recycle}
- * when it is done with it.
+ * than sending it does (the system clears every new page), and garbage stays until V8 collects it: with 500 downloads that was
+ * 64 MiB. So the owner of a chunk gives it back with {@link recycle} when it is done with it, and when much memory exists, free
+ * memory of another size is used.
  */
 export function takeChunk(wanted: number): Buffer {
   const size = chunkFor(wanted, readAllowance());
-  const memory = reuse(size) ?? Buffer.allocUnsafeSlow(size).buffer;
-  heldMemory.add(memory);
-  heldBytes += size;
-  collectedMemory.register(memory, size, memory);
-  return Buffer.from(memory, 0, Math.min(size, wanted));
+  const memory =
+    reuse(size) ?? fresh(size) ?? reuseOther(size) ?? Buffer.allocUnsafeSlow(minChunkSize).buffer;
+  const usable = Math.min(size, memory.byteLength);
+  heldMemory.set(memory, usable);
+  hold({ usable, size: memory.byteLength });
+  collectedMemory.register(memory, { usable, size: memory.byteLength }, memory);
+  return Buffer.from(memory, 0, Math.min(usable, wanted));
 }
 
 /**
@@ -69,15 +75,33 @@ export function takeChunk(wanted: number): Buffer {
  */
 export function recycle(bytes: Uint8Array): void {
   const memory = bytes.buffer;
-  if (!(memory instanceof ArrayBuffer) || !heldMemory.delete(memory)) return;
-  const size = memory.byteLength;
-  heldBytes -= size;
+  const usable = heldMemory.get(memory);
+  if (!(memory instanceof ArrayBuffer) || usable === undefined) return;
+  heldMemory.delete(memory);
   collectedMemory.unregister(memory);
-  if (freeBytes + size > maxFreeBytes) return;
+  const size = memory.byteLength;
+  release({ usable, size });
+  while (freeBytes + size > maxFreeBytes) dropOldest();
   freeBytes += size;
-  const sameSize = freeChunks.get(size);
-  if (sameSize === undefined) freeChunks.set(size, [memory]);
-  else sameSize.push(memory);
+  const sameSize = freeChunks.get(size) ?? [];
+  sameSize.push(memory);
+  use(size, sameSize);
+}
+
+/** A chunk in use: the bytes that its reader may use, of the bytes that its memory has. */
+interface Held {
+  usable: number;
+  size: number;
+}
+
+function hold({ usable, size }: Held): void {
+  heldBytes += usable;
+  heldMemoryBytes += size;
+}
+
+function release({ usable, size }: Held): void {
+  heldBytes -= usable;
+  heldMemoryBytes -= size;
 }
 
 /** The size of a chunk: the least one, doubled until it has all wanted bytes or is the largest that is allowed. */
@@ -87,8 +111,36 @@ function chunkFor(wanted: number, allowed: number): number {
   return size;
 }
 
+function fresh(size: number): ArrayBuffer | undefined {
+  if (heldMemoryBytes + freeBytes + size > pooledBudget) return undefined;
+  return Buffer.allocUnsafeSlow(size).buffer;
+}
+
 function reuse(size: number): ArrayBuffer | undefined {
-  const memory = freeChunks.get(size)?.pop();
-  if (memory !== undefined) freeBytes -= size;
+  const sameSize = freeChunks.get(size);
+  const memory = sameSize?.pop();
+  if (sameSize === undefined || memory === undefined) return undefined;
+  freeBytes -= size;
+  use(size, sameSize);
   return memory;
+}
+
+/** The smallest free memory that has the size, or else the largest. */
+function reuseOther(size: number): ArrayBuffer | undefined {
+  const sizes = [...freeChunks.keys()].sort((one, other) => one - other);
+  const best = sizes.find((other) => other >= size) ?? sizes.at(-1);
+  return best === undefined ? undefined : reuse(best);
+}
+
+function dropOldest(): void {
+  const [[size, chunks] = []] = freeChunks;
+  if (size === undefined || chunks?.pop() === undefined) throw new Error('free memory without chunks');
+  freeBytes -= size;
+  if (chunks.length === 0) freeChunks.delete(size);
+}
+
+/** Makes a size the one that was used last. */
+function use(size: number, chunks: ArrayBuffer[]): void {
+  freeChunks.delete(size);
+  if (chunks.length > 0) freeChunks.set(size, chunks);
 }

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { recycle } from '../files/chunk-pool.ts';
 import type { BlobBody } from './blob-body.ts';
+import { writeAllowance } from './write-allowance.ts';
 
 /** A client that takes longer for a chunk is slow, in milliseconds. */
 const slowSendTimeout = 1000;
@@ -67,7 +68,8 @@ export class BlobTransfer {
 
   #write(chunk: Uint8Array): void {
     const start = this.#offset;
-    this.#offset = this.#isSlow ? Math.min(chunk.length, start + slowPieceSize) : chunk.length;
+    const most = this.#isSlow ? slowPieceSize : chunk.length;
+    this.#offset = start + writeAllowance(this.#response, Math.min(most, chunk.length - start));
     this.#response.write(chunk.subarray(start, this.#offset), this.#written);
   }
 

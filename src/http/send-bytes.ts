@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import type { BlobBody } from './blob-body.ts';
 import { BlobTransfer } from './blob-transfer.ts';
+import { writeAllowance } from './write-allowance.ts';
 
-/** Bytes of a body in memory that are written at once: TLS makes a copy of what is written. */
+/** Bytes of a body in memory that are written at once, at most: TLS makes a copy of what is written. */
 export const memoryPieceSize = 64 * 1024;
 
 /**
@@ -45,8 +46,10 @@ export async function sendPieces(
   bytes: Uint8Array,
   size: number,
 ): Promise<boolean> {
-  for (let offset = 0; offset < bytes.length; offset += size) {
-    if (!(await sendPiece(response, bytes.subarray(offset, offset + size)))) return false;
+  for (let offset = 0; offset < bytes.length; ) {
+    const next = offset + writeAllowance(response, Math.min(size, bytes.length - offset));
+    if (!(await sendPiece(response, bytes.subarray(offset, next)))) return false;
+    offset = next;
   }
   return true;
 }
