@@ -50,7 +50,16 @@ export function checkTrust(
 
 /** An image server from which clients may copy. */
 export const allowedUpstream = z
-  .strictObject({ url: address, redirects, ...trust }, { error: 'expected {url: ADDRESS, keyring: FILE}' })
+  .strictObject(
+    {
+      url: address,
+      redirects,
+      ...trust,
+      /** Accepts documents that are older than those that were followed, or have other content ids. */
+      acceptOlder: z.literal(true, { error: 'expected true' }).exactOptional(),
+    },
+    { error: 'expected {url: ADDRESS, keyring: FILE}' },
+  )
   .superRefine((upstream, context) => {
     checkTrust(upstream, (key, message) => context.addIssue({ code: 'custom', path: [key], message }));
   });

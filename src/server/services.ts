@@ -58,7 +58,11 @@ export async function composeServices(
   const activity = new Activity();
   const scrub = composeScrub(foundation, config, activity, opened);
   const mirrors = composeMirrors(foundation, { config, definitions, scrub }, opened);
-  const imageServers = new ImageServers(config.registry.mirrorFrom, store);
+  const imageServers = new ImageServers(config.registry.mirrorFrom, {
+    store,
+    records: catalog.imageServers,
+    mend: (digest) => scrub.mend(digest),
+  });
   const receiver = new Receiver({
     ...{ access, catalog, destination },
     policy: pushPolicy(config),

@@ -13,8 +13,8 @@ export interface ImageBytes {
 }
 
 /** Makes an image that no other test has. */
-export async function makeImage(properties: Record<string, string> = {}): Promise<ImageBytes> {
-  const files = await makeSmallImage({ os: 'Ubuntu', size: 20_000, properties });
+export async function makeImage(properties: Record<string, string> = {}, size = 20_000): Promise<ImageBytes> {
+  const files = await makeSmallImage({ os: 'Ubuntu', size, properties });
   const [metadata, root] = await Promise.all([readFile(files.metadata), readFile(files.root)]);
   const fingerprint = createHash('sha256').update(metadata).update(root).digest('hex');
   return { metadata, root, fingerprint };

@@ -20,8 +20,21 @@ const clockSkew = 3_600_000;
 /** How many content ids a message names. */
 const maxNamed = 5;
 
-/** The part of a definition that says which documents are followed. */
-type GuardedMirror = Pick<MirrorDefinition, 'name' | 'file' | 'url' | 'contentId' | 'notBefore'>;
+/** An upstream whose documents are guarded, and what messages say of it. */
+export interface GuardedUpstream extends Pick<MirrorDefinition, 'file' | 'url' | 'contentId' | 'notBefore'> {
+  /** `mirror ubuntu` */
+  title: string;
+  /** What an administrator does to accept what is refused: `run the mirror once with --force`. */
+  accept: string;
+}
+
+/** The upstream of a mirror. */
+export function guardedMirror({ name, file, url, contentId, notBefore }: MirrorDefinition): GuardedUpstream {
+  return {
+    ...{ title: `mirror ${name}`, accept: 'run the mirror once with --force', file, url },
+    ...defined({ contentId, notBefore }),
+  };
+}
 
 /** A fallback address serves older documents than those that were followed: it is not asked for documents. */
 export class AddressBehind extends HeadwaterError {
@@ -48,7 +61,7 @@ export class DocumentGuard implements IndexFilter {
   readonly warnings = new Set<string>();
   /** What was refused, and is followed because of `force`. */
   readonly forced: ForcedDocument[] = [];
-  readonly #definition: GuardedMirror;
+  readonly #definition: GuardedUpstream;
   readonly #before: AcceptedDocuments;
   readonly #force: boolean;
   readonly #now: Date;
@@ -61,7 +74,7 @@ export class DocumentGuard implements IndexFilter {
    * @param options.force accept what the main address serves
    */
   constructor(
-    definition: GuardedMirror,
+    definition: GuardedUpstream,
     before: AcceptedDocuments | undefined,
     { force, now = new Date() }: { force: boolean; now?: Date },
   ) {
@@ -132,7 +145,7 @@ export class DocumentGuard implements IndexFilter {
       return entries;
     }
     this.warnings.add(
-      `${state.path}: ${strangers} is new and is not followed. To follow it, run the mirror once with --force, or name what to follow in contentId`,
+      `${state.path}: ${strangers} is new and is not followed. To follow it, ${this.#definition.accept}, or name what to follow in contentId`,
     );
     return entries.filter((entry) => !strange.includes(entry));
   }
@@ -166,14 +179,11 @@ export class DocumentGuard implements IndexFilter {
 
   /** @param advice how to accept it, where `force` does not. @throws unless it is forced */
   #refuse({ path, base }: DocumentState, problem: string, advice?: string): void {
-    const { name, url } = this.#definition;
+    const { title, accept, url } = this.#definition;
     if (base !== url) throw new AddressBehind(base, `${base}/${path}: ${problem}`);
     if (!this.#force || advice !== undefined) {
-      const next = advice ?? 'If the upstream is right, run the mirror once with --force';
-      throw new HeadwaterError(
-        'conflict',
-        `mirror ${name}: ${path}: ${problem}. Nothing was changed. ${next}`,
-      );
+      const next = advice ?? `If the upstream is right, ${accept}`;
+      throw new HeadwaterError('conflict', `${title}: ${path}: ${problem}. Nothing was changed. ${next}`);
     }
     // An index may be read twice.
     if (!this.forced.some((known) => known.path === path && known.problem === problem)) {

@@ -1,4 +1,5 @@
 import type { Catalog } from '../../catalog/catalog.ts';
+import type { AuditEvent } from '../../catalog/database/audit-record.ts';
 import type { AcceptedDocuments } from './accepted-documents.ts';
 import type { ForcedDocument } from './document-guard.ts';
 
@@ -11,10 +12,10 @@ export async function recordAccepted(
   mirror: string,
   { accepted, forced }: { accepted: AcceptedDocuments; forced: readonly ForcedDocument[] },
 ): Promise<void> {
-  const events = forced.map(({ path, problem }) => ({
-    action: 'mirror.force',
-    subject: mirror,
-    details: { path, problem },
-  }));
-  await catalog.mirrors.accept(mirror, accepted, ...events);
+  await catalog.mirrors.accept(mirror, accepted, ...forcedEvents(mirror, forced));
+}
+
+/** The audit entries about documents that an administrator accepted. @param subject the mirror or image server */
+export function forcedEvents(subject: string, forced: readonly ForcedDocument[]): AuditEvent[] {
+  return forced.map(({ path, problem }) => ({ action: 'mirror.force', subject, details: { path, problem } }));
 }

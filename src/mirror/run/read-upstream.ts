@@ -2,14 +2,12 @@ import type { Catalog } from '../../catalog/catalog.ts';
 import { ownerOf } from '../../catalog/products/ownership.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { HeadwaterError, isKind } from '../../errors.ts';
-import type { Untyped } from '../../simplestreams/read/fields.ts';
-import type { IndexEntry } from '../../simplestreams/read/index-document.ts';
 import { type OfferedProduct, type Skipped, Skips } from '../../simplestreams/read/offered.ts';
 import { type Offer, readOffer, type Totals } from '../../simplestreams/read/offered-document.ts';
-import { readUpdated } from '../../simplestreams/read/updated.ts';
 import { type FoundDocument, foundDocument, notingListings } from '../evidence/found-documents.ts';
 import { type AcceptedDocuments, acceptedDocuments } from '../guard/accepted-documents.ts';
-import { AddressBehind, DocumentGuard, type ForcedDocument } from '../guard/document-guard.ts';
+import { AddressBehind, DocumentGuard, type ForcedDocument, guardedMirror } from '../guard/document-guard.ts';
+import { outdatedProblem } from '../guard/outdated-document.ts';
 import type { MirrorServices } from '../mirror-services.ts';
 import { makePlan, type Plan } from '../plan/plan.ts';
 import type { Terms } from '../plan/retention.ts';
@@ -80,7 +78,7 @@ async function readUpstream(
   const behind: string[] = [];
   for (;;) {
     try {
-      const guard = new DocumentGuard(definition, before, { force });
+      const guard = new DocumentGuard(guardedMirror(definition), before, { force });
       const offer = await readOnce(definition, documents, catalog, { guard, keepsDocuments });
       return { ...offer, warnings: [...behind, ...offer.warnings] };
     } catch (error) {
@@ -184,22 +182,6 @@ function offerOf(
 
 function idleRules(selection: Selection): string[] {
   return selection.unmatched().map((rule) => `rule ${rule} of select matches nothing`);
-}
-
-/** Finds a document that is older than the index: a cache may serve one beside a new index. @returns how it shows */
-function outdatedProblem(
-  expected: IndexEntry,
-  { names, fields }: { names: ReadonlySet<string>; fields: Untyped },
-): string | undefined {
-  const { path } = expected;
-  const missing = expected.products.filter((name) => !names.has(name));
-  if (missing.length > 0) {
-    return `${path} is older than the index: it lacks ${missing.length} of its products, such as ${missing[0]}`;
-  }
-  const updated = readUpdated(fields['updated']);
-  if (updated === undefined || expected.updated === undefined || updated >= expected.updated)
-    return undefined;
-  return `${path} is older than the index says: it is of ${updated.toISOString()}`;
 }
 
 /**

@@ -1,7 +1,6 @@
-import type { BlobStore } from '../../blobs/blob-store.ts';
 import type { AllowedUpstream } from '../../config/upstream-fields.ts';
 import { HeadwaterError } from '../../errors.ts';
-import { SingleImages } from '../../mirror/single-images.ts';
+import { type SingleImageServices, SingleImages } from '../../mirror/single-images.ts';
 
 /**
  * The image servers from which clients may copy images. Clients name the server, so Headwater asks only servers that
@@ -10,12 +9,11 @@ import { SingleImages } from '../../mirror/single-images.ts';
 export class ImageServers {
   /** The longest address first: the entry for a part of a server precedes the entry for the whole server. */
   readonly #allowed: AllowedUpstream[];
-  readonly #store: Pick<BlobStore, 'stat' | 'read'>;
+  readonly #services: SingleImageServices;
 
-  /** @param store blobs that it has are not fetched again */
-  constructor(allowed: readonly AllowedUpstream[], store: Pick<BlobStore, 'stat' | 'read'>) {
+  constructor(allowed: readonly AllowedUpstream[], services: SingleImageServices) {
     this.#allowed = [...allowed].sort((one, other) => other.url.length - one.url.length);
-    this.#store = store;
+    this.#services = services;
   }
 
   /**
@@ -31,7 +29,7 @@ export class ImageServers {
    * @throws HeadwaterError as {@link demand}, and as {@link SingleImages.open}
    */
   async open(server: string, signal: AbortSignal): Promise<SingleImages> {
-    return await SingleImages.open(this.#entry(server), { store: this.#store, signal });
+    return await SingleImages.open(this.#entry(server), this.#services, signal);
   }
 
   /** The entry of the list that covers a server, with the server's own address. */

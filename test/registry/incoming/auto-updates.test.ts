@@ -51,7 +51,11 @@ function updatesOf(
     destination,
     policy,
   });
-  const servers = new ImageServers(config.registry.mirrorFrom, store);
+  const servers = new ImageServers(config.registry.mirrorFrom, {
+    store,
+    records: catalog.imageServers,
+    mend: () => Promise.resolve(),
+  });
   const onFailed = (_: object, error: unknown) => failures.push(String(error));
   return new AutoUpdates(
     { catalog, receiver, servers },

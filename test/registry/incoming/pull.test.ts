@@ -61,6 +61,34 @@ test('a transfer that breaks off leaves nothing', async () => {
   expect(left).toEqual([]);
 });
 
+test.each([2000, 400_000])(
+  'a daemon that gives another fingerprint: %i bytes leave nothing',
+  async (size) => {
+    const server = await TestServer.start(local);
+    const client = await RegistryClient.joined(server);
+    const image = await makeImage({}, size);
+    const claimed = 'ab'.repeat(32);
+    const daemon = await FakeDaemon.start({ ...image, fingerprint: claimed });
+    const source = {
+      server: daemon.url,
+      certificate: daemon.certificate,
+      fingerprint: claimed,
+      secret: 'sesame',
+    };
+    expect(await ended(client, await pull(client, source, [{ name: 'app' }]))).toMatchObject({
+      status: 'Failure',
+      err: expect.stringContaining(
+        `the fingerprint of the image is ${image.fingerprint}, but ${claimed} was announced`,
+      ) as unknown,
+    });
+    const left = [];
+    for await (const blob of server.workspace.store.list()) left.push(blob);
+    expect(left).toEqual([]);
+    expect((await client.get('/1.0/images')).metadata).toEqual([]);
+    expect(await server.workspace.catalog.images.find(claimed)).toEqual([]);
+  },
+);
+
 test('only the certificate that the client named will do', async () => {
   const server = await TestServer.start(local);
   const client = await RegistryClient.joined(server);
