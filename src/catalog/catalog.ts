@@ -7,6 +7,7 @@ import { Database, type OnCommitted } from './database/database.ts';
 import type { Reserve } from './database/reserve.ts';
 import { DocumentTimes } from './document-times.ts';
 import { Evidence } from './evidence/evidence.ts';
+import { GeneratedFiles } from './generated/generated-files.ts';
 import { Clients } from './identities/clients.ts';
 import { Tokens } from './identities/tokens.ts';
 import { Fingerprints } from './images/fingerprints.ts';
@@ -54,6 +55,7 @@ export class Catalog {
   readonly evidence: Evidence;
   readonly repositories: Repositories;
   readonly secrets: Secrets;
+  readonly generated: GeneratedFiles;
   readonly #database: Database;
 
   private constructor(database: Database) {
@@ -83,6 +85,7 @@ export class Catalog {
     this.evidence = new Evidence(database);
     this.repositories = new Repositories(database);
     this.secrets = new Secrets(database);
+    this.generated = new GeneratedFiles(database);
   }
 
   /**

@@ -131,5 +131,21 @@ async function usedBytes(db: Kysely<Tables>, of: { stream: string } | { pushedBy
     )
     .where('versions.removed_at', 'is', null)
     .executeTakeFirstOrThrow();
-  return (pushed.used ?? 0) + (published.used ?? 0);
+  // Files that Headwater made for those versions.
+  const generated = await db
+    .selectFrom('generated_files')
+    .innerJoin('versions', 'versions.id', 'generated_files.version_id')
+    .innerJoin('products', 'products.id', 'versions.product_id')
+    .leftJoin('pushed', 'pushed.version_id', 'versions.id')
+    .select((expression) => expression.fn.sum<number | null>('generated_files.size').as('used'))
+    .where(({ eb, or }) =>
+      'stream' in of
+        ? eb('products.stream', '=', of.stream).and(
+            or([eb('versions.published_by', 'is not', null), eb('pushed.pushed_by', 'is not', null)]),
+          )
+        : or([eb('versions.published_by', '=', of.pushedBy), eb('pushed.pushed_by', '=', of.pushedBy)]),
+    )
+    .where('versions.removed_at', 'is', null)
+    .executeTakeFirstOrThrow();
+  return (pushed.used ?? 0) + (published.used ?? 0) + (generated.used ?? 0);
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { duration, integer, leaf, networks, positiveSize, streamName } from './fields.ts';
+import { boolean, duration, integer, leaf, networks, positiveSize, streamName } from './fields.ts';
 import { allowedUpstream } from './upstream-fields.ts';
 
 /** The setting `registry`: what clients of LXD and Incus may push and copy. */
@@ -24,4 +24,15 @@ export const registry = z.strictObject({
   refreshEvery: duration
     .refine((value) => value >= 1000, { error: 'expected a duration of at least 1s' })
     .prefault('6h'),
+});
+
+/** The setting `lxc`: what LXC downloads (`lxc-create -t download`). */
+export const lxc = z.strictObject({
+  /** Whether it is served. */
+  enabled: boolean.prefault(true),
+  /** The streams in which roots with another compression get an xz form, which LXC needs. */
+  compress: leaf(
+    'map',
+    z.array(streamName, { error: 'expected a list of streams, such as [images]' }),
+  ).prefault([]),
 });

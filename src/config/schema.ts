@@ -16,7 +16,7 @@ import {
   text,
 } from './fields.ts';
 import { limits } from './limits-schema.ts';
-import { registry } from './registry-schema.ts';
+import { lxc, registry } from './registry-schema.ts';
 import { signing } from './signing.ts';
 import { type S3Credentials, type S3Settings, storage } from './storage-schema.ts';
 
@@ -130,6 +130,7 @@ export const schema = z.strictObject({
       enabled: boolean.prefault(true),
     })
     .prefault({}),
+  lxc: lxc.prefault({}),
   /** Milliseconds for which running requests may continue after SIGTERM. */
   shutdownTimeout: duration.prefault('30s'),
   log: z

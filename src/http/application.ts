@@ -1,7 +1,6 @@
 import type { RequestListener } from 'node:http';
 import Koa, { type Context, type Middleware } from 'koa';
 import type { Access } from '../access/access.ts';
-import type { Products } from '../catalog/products/products.ts';
 import { HeadwaterError, isKind } from '../errors.ts';
 import { defined } from '../model/defined.ts';
 import type { Metrics } from '../ops/metrics.ts';
@@ -9,12 +8,14 @@ import type { Document } from '../simplestreams/write/gzip-segment.ts';
 import type { RequestState, Routes } from './context.ts';
 import type { Checksums } from './documents/checksums.ts';
 import type { DocumentsHandler } from './documents/documents-handler.ts';
-import { findImageFile, type ImageBytes, sendImageFile } from './documents/image-files.ts';
+import { findImageFile, type ImageBytes, sendImageFile, type VersionFiles } from './documents/image-files.ts';
 import { readableAnywhere, sendDocument } from './documents/send-document.ts';
 import { type ErrorSinks, errorFunnel } from './errors.ts';
 import { requestIdHeader } from './front.ts';
 import type { Readiness } from './health.ts';
 import { identify } from './identify.ts';
+import { lookUpKey, type PublishedKeys } from './lxc/key-lookup.ts';
+import type { LxcSurface } from './lxc/lxc-surface.ts';
 import { filePath, rawPath } from './request-path.ts';
 import { sendLongBody } from './send-long-body.ts';
 
@@ -23,8 +24,10 @@ export interface ApplicationServices {
   documents: DocumentsHandler;
   checksums: Checksums;
   /** The public keys that documents are signed with; undefined for a server that does not sign. */
-  publicKeys: () => { binary: Buffer; armored: string } | undefined;
-  products: Products;
+  publicKeys: () => (PublishedKeys & { binary: Buffer }) | undefined;
+  files: VersionFiles;
+  /** What LXC downloads; undefined if it is switched off. */
+  lxc: LxcSurface | undefined;
   images: ImageBytes;
   readiness: Readiness;
   metrics: Metrics;
@@ -79,7 +82,7 @@ export function createApplication(services: ApplicationServices): RequestListene
 async function plainRequest(services: ApplicationServices, context: Context): Promise<void> {
   const segments = filePath(context.req.url ?? '') ?? [];
   if (segments[0] === 'images' && isRead(context)) {
-    const image = await findImageFile(services.products, segments.slice(1));
+    const image = await findImageFile(services.files, segments.slice(1));
     if (image !== undefined && !image.hidden && services.access.isPublic(image.stream)) {
       await sendImageFile(context, image, {
         images: services.images,
@@ -102,7 +105,7 @@ async function plainRequest(services: ApplicationServices, context: Context): Pr
 
 type Answer = (context: Context, services: ApplicationServices) => Promise<void>;
 
-/** What is answered by its exact path, for operators and for those who pin keys. A test holds the rights of each, too. */
+/** What is answered by its exact path, for operators and for those who fetch keys. A test holds the rights of each, too. */
 export const operatorPaths = {
   '/healthz': async (context) => {
     context.body = { status: 'ok' };
@@ -127,24 +130,36 @@ export const operatorPaths = {
   },
   '/keys/headwater.gpg': async (context, { publicKeys }) => answerWithKeys(context, publicKeys()?.binary),
   '/keys/headwater.asc': async (context, { publicKeys }) => answerWithKeys(context, publicKeys()?.armored),
+  // gpg asks a key server here: for LXC before 4.0.12, the server is its own.
+  '/pks/lookup': async (context, { lxc, publicKeys }) =>
+    answerWithKeys(context, lxc && lookUpKey(new URLSearchParams(context.querystring), publicKeys())),
 } as const satisfies Record<string, Answer>;
 
 /** The paths that simplestreams clients read, by first segment. A test checks the rights of each. */
 export const fileTrees = {
   images: async (context, services) => {
-    const { access, checksums, products, images, redirectToStore: redirect } = services;
+    const { access, checksums, files, images, lxc, redirectToStore: redirect } = services;
     const identity = await identify(access, context.req);
     const segments = (filePath(context.req.url ?? '') ?? []).slice(1);
     const sums = checksums.isNamed(segments) ? await checksums.find(segments) : undefined;
-    const image = sums === undefined ? await findImageFile(products, segments) : undefined;
+    const signed = lxc?.signedFile(segments);
+    const image = sums === undefined ? await findImageFile(files, signed ?? segments) : undefined;
     const file = sums ?? image;
     if (file === undefined) return;
     const target = { stream: file.stream, names: [] };
     const allowed = file.hidden ? access.may(identity, 'read', target) : access.mayRead(identity, target);
     if (!allowed) return;
     const shared = !file.hidden && access.isPublic(file.stream);
-    if (image !== undefined) await sendImageFile(context, image, { images, redirect, shared });
+    if (image !== undefined && signed !== undefined)
+      answerWithDocument(context, await lxc?.signature(image), shared);
+    else if (image !== undefined) await sendImageFile(context, image, { images, redirect, shared });
     else answerWithDocument(context, await sums?.document(), shared);
+  },
+  meta: async (context, { access, lxc }) => {
+    const identity = await identify(access, context.req);
+    const visible = (stream: string) => access.mayRead(identity, { stream, names: [] });
+    const document = await lxc?.find(filePath(context.req.url ?? '') ?? [], visible);
+    answerWithDocument(context, document, identity === undefined);
   },
   streams: async (context, { access, documents }) => {
     const identity = await identify(access, context.req);

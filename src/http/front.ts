@@ -123,6 +123,7 @@ function bodyLength(response: ServerResponse, sent: number): number {
 function surfaceOf(target: string): string {
   if (/^\/+streams\//.test(target)) return 'documents';
   if (/^\/+images\//.test(target)) return 'images';
+  if (/^\/+(meta|pks)\//.test(target)) return 'lxc';
   if (/^\/1\.0(\/|\?|$)/.test(target)) return 'registry';
   if (/^\/v2(\/|\?|$)/.test(target)) return 'oci';
   return /^\/+api\//.test(target) ? 'api' : 'other';

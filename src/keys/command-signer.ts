@@ -39,6 +39,11 @@ export class CommandSigner implements Signer {
     return Buffer.from(signature.packets.write());
   }
 
+  detachedFrom(): Promise<Uint8Array> {
+    // Its output could be verified only with all bytes in memory.
+    return Promise.reject(this.#failed('large files are signed only with a key file'));
+  }
+
   async clear(text: string): Promise<string> {
     const { createMessage, readSignature } = await import('openpgp');
     const printed = (await this.#run('--clear-sign', Buffer.from(text))).toString('latin1');

@@ -7,6 +7,11 @@ export interface Signer {
   /** A detached signature of bytes, in binary form. @throws HeadwaterError if signing fails */
   detached(bytes: Uint8Array): Promise<Uint8Array>;
   /**
+   * A detached signature of bytes that pass once, in binary form.
+   * @throws HeadwaterError if signing fails; the error of the stream
+   */
+  detachedFrom(bytes: ReadableStream<Uint8Array>): Promise<Uint8Array>;
+  /**
    * A clear-signed text.
    * @param text ASCII lines that end with LF, without trailing spaces
    * @throws HeadwaterError if signing fails
@@ -40,6 +45,12 @@ export class KeySigner implements Signer {
     return assertBytes(signature.write());
   }
 
+  async detachedFrom(bytes: ReadableStream<Uint8Array>): Promise<Uint8Array> {
+    const { createMessage } = await import('openpgp');
+    const signature = await this.#sign(await createMessage({ binary: bytes }));
+    return assertBytes(signature.write());
+  }
+
   async clear(text: string): Promise<string> {
     const { createMessage } = await import('openpgp');
     // The library's class for clear-signed messages needs seconds for some MB.
@@ -52,8 +63,8 @@ export class KeySigner implements Signer {
   async #sign(message: Awaited<ReturnType<typeof import('openpgp').createMessage>>): Promise<Signature> {
     const { readSignature, sign } = await import('openpgp');
     try {
-      const signature = await sign({ message, signingKeys: this.#key, detached: true, format: 'binary' });
-      return await readSignature({ binarySignature: assertBytes(signature) });
+      const made = await sign({ message, signingKeys: this.#key, detached: true, format: 'binary' });
+      return await readSignature({ binarySignature: await wholeSignature(made) });
     } catch (error) {
       throw new HeadwaterError('invalid', `the signing key cannot sign: ${reasonOf(error)}`, {
         cause: error,
@@ -110,6 +121,12 @@ export async function checkSignature(
 
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** The signature of a message that is a stream is a stream. */
+async function wholeSignature(made: unknown): Promise<Uint8Array> {
+  if (!(made instanceof ReadableStream)) return assertBytes(made);
+  return new Uint8Array(await new Response(made).arrayBuffer());
 }
 
 /** The library returns streams only for messages that are streams. */

@@ -53,6 +53,9 @@ const content = z.discriminatedUnion('kind', [
 
 const readContent = jsonColumn<Content>('blobs.content', content);
 
+/** The record of a blob that Headwater made and that is no image file: nobody may publish it. */
+export const generatedContent = JSON.stringify({ kind: 'generated' });
+
 /** What a stored blob is, by the catalog's record of it. */
 export function contentOf({ content: text, digest }: BlobRecord): Content {
   return readContent(text, digest);

@@ -1,10 +1,13 @@
 import type { Config } from '../config/schema.ts';
 import { messageOf } from '../errors.ts';
+import { Generator } from '../publish/generated/generator.ts';
 import type { Foundation } from './foundation.ts';
 import { collectRegularly, forgetAliases } from './housekeeping.ts';
+import { generatorHooks } from './log-events.ts';
 import type { Resources } from './resources.ts';
 import { recordServer } from './running-servers.ts';
 import type { Services } from './services.ts';
+import { quotasOf } from './workspace.ts';
 
 /** Starts the periodic work of a server. @param opened closed when no request is under way any more */
 export async function startBackground(
@@ -17,9 +20,21 @@ export async function startBackground(
   opened.onClose('the removal of aliases', forgetAliases(workspace, log));
   const collection = { uploads, onDemand, watch, reserve };
   opened.onClose('the collection of garbage', collectRegularly(workspace, collection, config, log));
+  if (config.lxc.enabled) startGenerator(foundation, config, opened);
   await mirrors.start();
   updates.start();
   scrub.start();
+}
+
+/** Makes the files of versions that LXC needs. */
+function startGenerator({ log, workspace }: Foundation, config: Config, opened: Resources): void {
+  const generator = new Generator(workspace, {
+    xzStreams: config.lxc.compress,
+    quotasOf: (stream) => quotasOf(config, stream),
+    hooks: generatorHooks(log),
+  });
+  opened.onClose('the making of files', () => generator.stop());
+  generator.start();
 }
 
 /**

@@ -5,6 +5,7 @@ import type { MirrorHooks } from '../mirror/service.ts';
 import { Condition } from '../ops/condition.ts';
 import type { Logger } from '../ops/log.ts';
 import type { ScrubHooks } from '../ops/scrub/scrub.ts';
+import type { GeneratorHooks } from '../publish/generated/generator.ts';
 import type { UpdateHooks } from '../registry/incoming/auto-updates.ts';
 
 /** The part of a logger that is needed. */
@@ -58,6 +59,24 @@ export function onDemandHooks(log: Log): OnDemandHooks {
     },
     onError(error) {
       log.warn({ error: messageOf(error) }, 'fetching on demand: the catalog or the store failed');
+    },
+  };
+}
+
+/** Logs the files that are made for LXC. */
+export function generatorHooks(log: Log): GeneratorHooks {
+  return {
+    onMade(file) {
+      log.info(file, 'a file was generated');
+    },
+    onFailed(file, error) {
+      log.warn(
+        { ...file, error: messageOf(error) },
+        'a file could not be generated; it is tried again in an hour',
+      );
+    },
+    onError(error) {
+      log.warn({ error: messageOf(error) }, 'files cannot be generated; the next attempt follows soon');
     },
   };
 }

@@ -1,10 +1,14 @@
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/schema.ts';
 import { signingSettings } from '../config/signing.ts';
 import { HeadwaterError, messageOf } from '../errors.ts';
 import type { SignedForms } from '../http/documents/documents-handler.ts';
+import type { PublishedKeys } from '../http/lxc/key-lookup.ts';
+import type { ArmoredSignatures } from '../http/lxc/lxc-surface.ts';
 import { expiryWarning } from '../keys/expiry.ts';
 import { SigningKeys, type SigningSettings } from '../keys/signing-keys.ts';
+import type { Digest } from '../model/digest.ts';
 import { Condition } from '../ops/condition.ts';
 import type { Logger } from '../ops/log.ts';
 import type { Documents } from '../simplestreams/write/documents.ts';
@@ -12,6 +16,7 @@ import type { Document } from '../simplestreams/write/gzip-segment.ts';
 import { DetachedSignatures } from '../simplestreams/write/signed/detached-signatures.ts';
 import { SignedDocuments } from '../simplestreams/write/signed/signed-documents.ts';
 import { SigningThread } from '../simplestreams/write/signed/signing-thread.ts';
+import { ArmoredSigning, hideReason } from './armored-signing.ts';
 import type { Resources } from './resources.ts';
 
 /** The longest time for which new documents wait for their signatures, in milliseconds. */
@@ -37,6 +42,7 @@ export class Signing implements SignedForms {
   readonly #unusable: Condition;
   #documents: Documents | undefined;
   #signed: SignedDocuments | undefined;
+  #armored: ArmoredSigning | undefined;
   #warned = 0;
 
   private constructor(keys: SigningKeys, log: Logger, threads: [SigningThread, SigningThread]) {
@@ -71,11 +77,13 @@ export class Signing implements SignedForms {
       use: async (source) => {
         await prompt.use(source);
         await patient.use(source);
+        await signing.#armored?.use(source);
       },
       onChanged: (change) => void signing.#follow(change),
       onProblem: (error) => signing.#unusable.set(error === undefined ? undefined : messageOf(error)),
     });
     opened.onClose('the watch of the signing key', stop);
+    opened.onClose('the thread that signs files', () => signing.#armored?.close());
     signing.#warnOfExpiry();
     const timer = setInterval(() => signing.#warnOfExpiry(), expiryInterval).unref();
     opened.onClose('the watch of the expiry', () => clearInterval(timer));
@@ -126,6 +134,19 @@ export class Signing implements SignedForms {
     return await this.#checksums.of(document).catch(hideReason);
   }
 
+  /** The same signatures, armored, also of files. @param read opens a stored file */
+  armored(read: (digest: Digest) => Promise<Readable>): ArmoredSignatures {
+    this.#armored ??= new ArmoredSigning({
+      ...{ read, source: () => this.keys.source },
+      sign: (bytes) => this.#patient.detached(bytes),
+    });
+    return this.#armored;
+  }
+
+  get publicKeys(): PublishedKeys & { binary: Buffer } {
+    return { ...this.keys.published, fingerprints: this.keys.facts.map(({ fingerprint }) => fingerprint) };
+  }
+
   stream(name: string): Document | undefined {
     return this.#signed?.stream(name);
   }
@@ -167,6 +188,7 @@ export class Signing implements SignedForms {
       const documents = [...(this.#documents?.served.values() ?? [])].map(({ document }) => document);
       await this.#detached.renew(documents);
       await this.#checksums.renew([]);
+      await this.#armored?.renew();
       this.#signed?.renew();
       this.#log.info({ fingerprint, published }, 'another key signs the documents');
       this.#warned = 0;
@@ -182,11 +204,6 @@ export class Signing implements SignedForms {
     this.#warned = warning.level;
     this.#log.warn({ fingerprint: this.keys.signing.fingerprint }, warning.text);
   }
-}
-
-/** Hides the reason from clients: it may quote the program that signs. The log contains it. */
-function hideReason(cause: unknown): never {
-  throw new HeadwaterError('unavailable', 'the document cannot be signed now: try again later', { cause });
 }
 
 /**

@@ -14,10 +14,14 @@ import type { ErrorSinks } from '../http/errors.ts';
 import { createFront } from '../http/front.ts';
 import { Readiness } from '../http/health.ts';
 import { logRequest } from '../http/log-request.ts';
+import { LxcIndex } from '../http/lxc/lxc-index.ts';
+import { LxcSurface } from '../http/lxc/lxc-surface.ts';
 import { createOciRegistry } from '../http/oci/router.ts';
 import { Events } from '../http/registry/events.ts';
 import { createRegistry } from '../http/registry/router.ts';
 import { senderOf } from '../http/sender.ts';
+import type { Digest } from '../model/digest.ts';
+import { generatedKinds } from '../model/generated-files.ts';
 import { OwnAddresses } from '../net/own-addresses.ts';
 import { BearerTokens } from '../oci/bearer-tokens.ts';
 import { VisibleRepositories } from '../oci/repositories.ts';
@@ -93,10 +97,19 @@ export function composeSurface(composition: Composition, opened: Resources): Sur
   };
 }
 
+function composeLxc({ foundation, services, config }: Composition): LxcSurface | undefined {
+  if (!config.lxc.enabled) return undefined;
+  const { signing, workspace } = foundation;
+  const index = new LxcIndex(workspace.catalog.generated, foundation.documents);
+  const read = (digest: Digest) => services.imageBytes.read(digest);
+  return new LxcSurface(index, signing?.armored(read));
+}
+
 function composeApplication(
-  { foundation, services, port, config, definitions }: Composition,
+  composition: Composition,
   documents: DocumentsHandler,
 ): ReturnType<typeof createApplication> {
+  const { foundation, services, port, config, definitions } = composition;
   const { metrics, refusals, workspace } = foundation;
   const { catalog, store, destination } = workspace;
   const { access, operations, imageBytes } = services;
@@ -136,6 +149,8 @@ function composeApplication(
     },
     sinks,
   );
+  const served = config.lxc.enabled ? generatedKinds : [];
+  const files = { products: catalog.products, generated: { files: catalog.generated, served } };
   const redirectToStore = config.storage.type === 's3' && config.storage.redirect;
   const oci = config.oci.enabled
     ? createOciRegistry(
@@ -150,10 +165,10 @@ function composeApplication(
     : undefined;
   return createApplication({
     ...{ access, documents, metrics, api, registry, oci, sinks, redirectToStore },
-    products: catalog.products,
+    ...{ files, lxc: composeLxc(composition) },
     images: imageBytes,
-    checksums: new Checksums(catalog.products, foundation.signing),
-    publicKeys: () => foundation.signing?.keys.published,
+    checksums: new Checksums(files, foundation.signing),
+    publicKeys: () => foundation.signing?.publicKeys,
     readiness: new Readiness(
       { store, documents: foundation.documents, reserve: catalog.reserve },
       {

@@ -99,7 +99,7 @@ async function noteRevision(catalog: Catalog, store: BlobStore): Promise<void> {
 }
 
 /** What bounds the images of clients and tokens in a stream: `streamQuota` is of the stream for pushed images. */
-function quotasOf({ registry }: Config, stream: string): Quotas {
+export function quotasOf({ registry }: Config, stream: string): Quotas {
   const { streamQuota, entryQuota } = registry;
   return defined({ stream: stream === registry.stream ? streamQuota : undefined, entry: entryQuota });
 }

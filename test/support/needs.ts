@@ -34,9 +34,11 @@ const packages = {
   'systemd-analyze': 'systemd',
   umoci: 'umoci',
   unsquashfs: 'squashfs-tools',
+  wget: 'wget',
   xz: 'xz-utils',
   zstd: 'zstd',
   '/usr/share/keyrings/ubuntu-cloudimage-keyring.gpg': 'ubuntu-keyring',
+  '/usr/share/lxc/templates/lxc-download': 'lxc',
 } as const;
 
 /** A program on the path, or a file by its absolute path. */

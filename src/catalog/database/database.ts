@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { Kysely, SqliteDialect } from 'kysely';
 import { BackgroundTasks } from '../../async/background-tasks.ts';
+import type { Semaphore } from '../../async/semaphore.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { noRights, type Permit } from '../../model/rights.ts';
 import type { Actor } from './audit-record.ts';
@@ -14,6 +15,7 @@ import { makePrivate } from './private-directory.ts';
 import { Reserve } from './reserve.ts';
 import { Connection } from './sqlite-connection.ts';
 import type { Tables } from './tables.ts';
+import { inTurn, writingTurns } from './writing-turns.ts';
 
 /** How long a statement waits for another process's transaction, in milliseconds. */
 const busyTimeout = 10_000;
@@ -24,6 +26,8 @@ export type OnCommitted = (revision: number) => void;
 interface Connections {
   reads: Kysely<Tables>;
   writes: Kysely<Tables>;
+  /** Those of the process that write the file. */
+  turns: Semaphore;
   changes: ChangeQueue;
   reader: Connection;
   writer: Connection;
@@ -67,9 +71,11 @@ export class Database {
       const writer = new Connection(file, busyTimeout);
       const reader = openBeside(writer, file);
       const writes = new Kysely<Tables>({ dialect: new SqliteDialect({ database: writer }) });
+      const turns = writingTurns(file);
       const connections = {
         writes,
-        changes: new ChangeQueue(writes, () => writer.sync()),
+        turns,
+        changes: new ChangeQueue(writes, turns, () => writer.sync()),
         reads: new Kysely<Tables>({ dialect: new ExplainingDialect({ database: reader }, failures.explain) }),
         reader,
         writer,
@@ -135,8 +141,8 @@ export class Database {
    * @throws as {@link change} does
    */
   async note<Result>(work: (db: Kysely<Tables>) => Promise<Result>): Promise<Result> {
-    const { writes, notes } = this.#connections;
-    const noting = this.reserve.spend(() => this.#explained(work(writes)));
+    const { writes, turns, notes } = this.#connections;
+    const noting = this.reserve.spend(() => this.#explained(inTurn(turns, () => work(writes))));
     notes.add(noting.then(() => undefined));
     return await noting;
   }

@@ -2,8 +2,10 @@ import type { Kysely, Transaction } from 'kysely';
 import { BackgroundTasks } from '../../async/background-tasks.ts';
 import { Batcher } from '../../async/batcher.ts';
 import { type Outcome, resultOf } from '../../async/outcome.ts';
+import type { Semaphore } from '../../async/semaphore.ts';
 import { inSavepoint, lockCatalog } from './change.ts';
 import type { Tables } from './tables.ts';
+import { inTurn } from './writing-turns.ts';
 
 /** The most changes in one transaction. They share one sync, and wait for one another. */
 const maxChangesPerCommit = 64;
@@ -23,14 +25,17 @@ export class ChangeQueue {
   /** The callers get the failures of their changes. */
   readonly #running = new BackgroundTasks(() => undefined);
 
-  /** @param sync resolves when the disk has all earlier commits */
-  constructor(database: Kysely<Tables>, sync: () => Promise<void>) {
+  /**
+   * @param turns those of the process that write the file
+   * @param sync resolves when the disk has all earlier commits
+   */
+  constructor(database: Kysely<Tables>, turns: Semaphore, sync: () => Promise<void>) {
     this.#commits = new Batcher(
       async (take) => {
         const changes = take();
-        const outcomes = await database
-          .transaction()
-          .execute((transaction) => makeGroup(transaction, changes));
+        const outcomes = await inTurn(turns, () =>
+          database.transaction().execute((transaction) => makeGroup(transaction, changes)),
+        );
         return outcomes.map((result) => ({ result }));
       },
       { maxRequests: maxChangesPerCommit, oneAtATime: true },

@@ -74,6 +74,17 @@ export interface Tables {
     /** For a delta: the serial of the version to which it applies. */
     delta_base: string | null;
   };
+  /** Files that Headwater makes from the items of a version, for clients that need another form. */
+  generated_files: {
+    version_id: number;
+    kind: string;
+    digest: string;
+    size: number;
+    /** The digest of the item that it was made from; null where it depends on no bytes. */
+    source: string | null;
+  };
+  /** A view: the blobs that versions name, as items and as generated files. */
+  named_blobs: { version_id: number; digest: string; size: number };
   aliases: {
     /** Names are unique within a stream; an alias points to products of its stream. */
     stream: string;

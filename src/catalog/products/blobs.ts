@@ -41,12 +41,15 @@ export class Blobs {
     return row !== undefined;
   }
 
-  /** Those of the given digests that the catalog does not know: neither as a blob nor as a file of a version or a document. */
+  /**
+   * Those of the given digests that the catalog does not know: neither as a blob nor as a file of a version, given or generated,
+   * nor as a document.
+   */
   async unknown(digests: readonly string[]): Promise<Set<string>> {
     const asked = digests.map((digest) => ({ digest }));
     const { rows } = await sql<{ digest: string }>`
       select digest from ${rowsOf({ digest: 'text' }, asked)}
-      where digest not in (select digest from blobs) and digest not in (select digest from items)
+      where digest not in (select digest from blobs) and digest not in (select digest from named_blobs)
       and digest not in (select blob from kept_documents)
     `.execute(this.#database.reads);
     return new Set(rows.map(({ digest }) => digest));
@@ -59,7 +62,7 @@ export class Blobs {
    */
   async whileUnknown(digest: string, work: () => Promise<void>): Promise<boolean> {
     return await this.#database.change(async (change) => {
-      for (const table of ['items', 'blobs'] as const) {
+      for (const table of ['named_blobs', 'blobs'] as const) {
         const known = await change.db
           .selectFrom(table)
           .select('digest')
@@ -163,7 +166,7 @@ export class Blobs {
       .selectFrom('blobs')
       .select('digest')
       .where('used_at', '<', before.getTime())
-      .where('digest', 'not in', (select) => select.selectFrom('items').select('digest'))
+      .where('digest', 'not in', (select) => select.selectFrom('named_blobs').select('digest'))
       .where('digest', 'not in', (select) => select.selectFrom('kept_documents').select('blob'))
       .limit(limit)
       .execute();
@@ -179,7 +182,7 @@ export class Blobs {
   async collect(digest: string, before: Date, removeBytes: () => Promise<void>): Promise<boolean> {
     return await this.#database.change(async (change) => {
       const named = await change.db
-        .selectFrom('items')
+        .selectFrom('named_blobs')
         .select('digest')
         .where('digest', '=', digest)
         .limit(1)

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, type SqlBool, sql } from 'kysely';
 import { defined } from '../../model/defined.ts';
 import {
   familyOf,
@@ -23,6 +23,9 @@ export function pushOwner(stream: string): string {
 export function isPushed({ owner }: { owner: string }): boolean {
   return owner.startsWith(pushedTo);
 }
+
+/** The condition of a query for products to which no client pushes. */
+export const ofNoClient = sql<SqlBool>`products.owner not like ${`${pushedTo}%`}`;
 
 /** Begins the owner of the products of a mirror. */
 const broughtBy = 'mirror:';

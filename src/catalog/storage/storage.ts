@@ -4,6 +4,7 @@ import * as z from 'zod';
 import type { AuditEvent } from '../database/audit-record.ts';
 import { jsonColumn } from '../database/checked-column.ts';
 import type { Database } from '../database/database.ts';
+import { forgetGenerated } from '../generated/generated-rows.ts';
 import { forgetBlob } from '../products/blob-rows.ts';
 import { isKnownLost, type LostRecord, lostNow, recordLost } from './lost-blobs.ts';
 
@@ -107,8 +108,8 @@ export class Storage {
         select * from (select digest, size from blobs where ${matches} order by digest limit ${limit}) as known
         union all
         select * from (
-          select digest, max(size) as size from items where ${matches}
-          and not exists (select 1 from sources where sources.digest = items.digest)
+          select digest, max(size) as size from named_blobs where ${matches}
+          and not exists (select 1 from sources where sources.digest = named_blobs.digest)
           group by digest order by digest limit ${limit}
         ) as named
         union all
@@ -126,11 +127,11 @@ export class Storage {
     digest: string,
   ): Promise<{ stream: string; product: string; serial: string; owner: string }[]> {
     return await this.#database.reads
-      .selectFrom('items')
-      .innerJoin('versions', 'versions.id', 'items.version_id')
+      .selectFrom('named_blobs')
+      .innerJoin('versions', 'versions.id', 'named_blobs.version_id')
       .innerJoin('products', 'products.id', 'versions.product_id')
       .select(['products.stream', 'products.name as product', 'versions.serial', 'products.owner'])
-      .where('items.digest', '=', digest)
+      .where('named_blobs.digest', '=', digest)
       .orderBy('products.name')
       .orderBy('versions.serial')
       .execute();
@@ -139,7 +140,8 @@ export class Storage {
   /**
    * Forgets a damaged or missing blob and takes its bytes away, in one transaction. Versions still name the blob; a publish
    * or a mirror can store it again. The next run of a mirror that has such a version looks for lost blobs. A blob that is
-   * known to be lost already only loses its bytes.
+   * known to be lost already only loses its bytes. A generated file with these bytes is forgotten,
+   * so that it is made again.
    * @param takeAway sets the bytes aside
    */
   async loseBlob(blob: LostRecord, takeAway: () => Promise<void>, now = new Date()): Promise<void> {
@@ -147,6 +149,7 @@ export class Storage {
     await this.#database.change(async (change) => {
       if (!(await isKnownLost(change.db, digest))) {
         await forgetBlob(change, digest);
+        await forgetGenerated(change, digest);
         await recordLost(change.db, blob, now);
         await change.audit({
           action: 'blob.lose',

@@ -1,9 +1,10 @@
 import { ExpiringMap } from '../../async/expiring-map.ts';
-import type { Products, VersionFiles } from '../../catalog/products/products.ts';
+import type { VersionFiles as Found } from '../../catalog/products/products.ts';
+import type { GeneratedFile } from '../../model/generated-files.ts';
 import { publishedNames } from '../../model/item-types.ts';
 import { assemble, type Document, gzipSegment } from '../../simplestreams/write/gzip-segment.ts';
 import type { SignedForms } from './documents-handler.ts';
-import { versionFileAt } from './image-files.ts';
+import { type VersionFiles, versionFileAt } from './image-files.ts';
 
 /** The names that systemd-pull expects in the directory of a file. */
 const file = 'SHA256SUMS';
@@ -14,21 +15,21 @@ const keptFor = 3_600_000;
 const keptVersions = 1000;
 
 /** The checksums of a version's files, whose rights are those of the files. */
-export interface FoundChecksums extends Pick<VersionFiles, 'stream' | 'hidden'> {
+export interface FoundChecksums extends Pick<Found, 'stream' | 'hidden'> {
   /** Makes the document; undefined for a signature that the server does not make. @throws HeadwaterError if signing fails */
   document(): Promise<Document | undefined>;
 }
 
 /** Makes `SHA256SUMS` and `SHA256SUMS.gpg` in the directory of each version. */
 export class Checksums {
-  readonly #products: Products;
+  readonly #files: VersionFiles;
   readonly #signed: SignedForms | undefined;
   /** By their text. */
   readonly #documents = new ExpiringMap<string, Promise<Document>>(keptFor, { maxEntries: keptVersions });
 
   /** @param signed undefined for a server that does not sign */
-  constructor(products: Products, signed: SignedForms | undefined) {
-    this.#products = products;
+  constructor(files: VersionFiles, signed: SignedForms | undefined) {
+    this.#files = files;
     this.#signed = signed;
   }
 
@@ -41,14 +42,18 @@ export class Checksums {
   /** The file at the segments of a path after `images`, or undefined. */
   async find(segments: string[]): Promise<FoundChecksums | undefined> {
     const at = versionFileAt(segments);
-    const version = at === undefined ? undefined : await this.#products.versionFiles(at.key, at.serial);
-    if (at === undefined || version === undefined) return undefined;
+    if (at === undefined) return undefined;
+    const { products, generated } = this.#files;
+    const version = await products.versionFiles(at.key, at.serial);
+    if (version === undefined) return undefined;
+    const made = generated.served.length === 0 ? [] : await generated.files.ofVersion(at.key, at.serial);
+    const served = made.filter(({ kind }) => generated.served.includes(kind));
     const { stream, hidden } = version;
     return {
       stream,
       hidden,
       document: async () => {
-        const document = await this.#document(linesOf(version));
+        const document = await this.#document(linesOf(version, served));
         return at.file === file ? document : await this.#signed?.detachedChecksums(document);
       },
     };
@@ -65,10 +70,10 @@ export class Checksums {
 }
 
 /** Lines with two spaces between checksum and name, which systemd 252 requires. The names are those in the URLs. */
-function linesOf({ items }: VersionFiles): string {
+function linesOf({ items }: Found, made: readonly GeneratedFile[]): string {
   const lines = items.flatMap((item) => {
     const names = publishedNames(item).map((name) => name.file);
     return (names.length === 0 ? [item.file] : names).map((name) => `${item.digest}  ${name}\n`);
   });
-  return [...new Set(lines)].join('');
+  return [...new Set([...lines, ...made.map(({ digest, file }) => `${digest}  ${file}\n`)])].join('');
 }

@@ -1,9 +1,11 @@
 import type { Readable } from 'node:stream';
 import parseRange from 'range-parser';
 import type { ByteRange } from '../../blobs/blob-store.ts';
+import type { GeneratedFiles } from '../../catalog/generated/generated-files.ts';
 import type { Products } from '../../catalog/products/products.ts';
 import { defined } from '../../model/defined.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
+import { type GeneratedKind, generatedFileName } from '../../model/generated-files.ts';
 import type { ProductKey } from '../../model/names.ts';
 import type { Item } from '../../model/versions.ts';
 import { catalogFile } from '../../simplestreams/write/paths.ts';
@@ -16,7 +18,7 @@ import { readableAnywhere } from './send-document.ts';
 const presignedSeconds = 900;
 
 /** An image file that was asked for. */
-export interface ImageFile extends Item {
+export interface ImageFile extends Pick<Item, 'file' | 'digest' | 'size'> {
   stream: string;
   publishedAt: Date;
   /** Not public, even in a public stream. */
@@ -25,6 +27,12 @@ export interface ImageFile extends Item {
 
 /** What is needed to send an image file. */
 type SentFile = Pick<ImageFile, 'digest' | 'size' | 'publishedAt'>;
+/** Where the files of versions are looked up. */
+export interface VersionFiles {
+  products: Products;
+  /** The files that Headwater made, and the kinds that are served. */
+  generated: { files: GeneratedFiles; served: readonly GeneratedKind[] };
+}
 
 /** Where the bytes of image files come from. */
 export interface ImageBytes {
@@ -56,9 +64,16 @@ export function versionFileAt(
 }
 
 /** The image file at the segments of a path after `images`, or undefined. */
-export async function findImageFile(products: Products, segments: string[]): Promise<ImageFile | undefined> {
+export async function findImageFile(
+  { products, generated }: VersionFiles,
+  segments: string[],
+): Promise<ImageFile | undefined> {
   const at = versionFileAt(segments);
-  return at === undefined ? undefined : await products.file(at.key, at.serial, catalogFile(at.file));
+  if (at === undefined) return undefined;
+  const item = await products.file(at.key, at.serial, catalogFile(at.file));
+  const kind = generated.served.find((each) => generatedFileName(each) === at.file);
+  if (item !== undefined || kind === undefined) return item;
+  return (await generated.files.ofVersion(at.key, at.serial)).find((file) => file.kind === kind);
 }
 
 /**

@@ -8,7 +8,7 @@ import { documentContent } from '../../catalog/evidence/document-rows.ts';
 import type { BlobRecord } from '../../catalog/products/blobs.ts';
 import { HeadwaterError, LimitError } from '../../errors.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
-import { contentOf } from '../blob-content.ts';
+import { contentOf, generatedContent } from '../blob-content.ts';
 import type { ExaminedFile } from '../intake/intake-types.ts';
 import type { MetadataFile, StoredFile } from './destination.ts';
 
@@ -49,8 +49,9 @@ export class StoredBlobs {
   /** Finds a blob that the catalog knows, that is completely stored, and that the actor may use. */
   async find(digest: Digest): Promise<BlobRecord | undefined> {
     const record = await this.#catalog.blobs.find(digest);
-    // The document of an upstream is no file of a version.
+    // What clients of other kinds download, and the documents of upstreams, are no files to publish.
     if (record === undefined || record.content === documentContent) return undefined;
+    if (record.content === generatedContent) return undefined;
     if ((await this.#stat(digest))?.size !== record.size) return undefined;
     return (await this.#catalog.blobs.mayUse(digest)) ? record : undefined;
   }

@@ -198,6 +198,19 @@ export const fixed: Record<string, Entry> = {
     status: null,
     path: (n) => `/streams/v1/${n.stream}.json.gpg`,
   },
+  'GET /pks/lookup': { needs: 'nothing', status: 404 },
+  'GET /meta/1.0/index-system': { needs: 'nothing', status: 200 },
+  'GET /meta/1.0/index-user.7.asc': { needs: 'nothing', status: 200 },
+  'GET /images/meta.tar.xz': {
+    needs: 'see',
+    status: null,
+    path: (n) => `/images/${n.os}/${n.release}/amd64/default/${n.serial}/meta.tar.xz`,
+  },
+  'GET /images/rootfs.tar.xz.asc': {
+    needs: 'see',
+    status: null,
+    path: (n) => `/images/${n.os}/${n.release}/amd64/default/${n.serial}/rootfs.tar.xz.asc`,
+  },
   'GET /images/SHA256SUMS': {
     needs: 'see',
     status: null,

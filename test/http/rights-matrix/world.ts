@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import type { Known } from '../../../src/access/access.ts';
 import { definition } from '../../mirror/workspace.ts';
 import { type ImageBytes, makeImage, upload } from '../../support/push-images.ts';
 import { RegistryClient } from '../../support/registry-client.ts';
+import { rootTarball } from '../../support/root-tarballs.ts';
 import { TestServer } from '../../support/server.ts';
 import { scratchKey } from '../../support/signing.ts';
 import { makeSmallImage } from '../../support/small-images.ts';
@@ -82,8 +84,10 @@ export async function createWorld(): Promise<World> {
   const otherOperation = await operationOf(other, 'zqopsecretb');
   const published = async (os: string, stream: string): Promise<Names> => {
     const image = await makeSmallImage({ os, size: 4096 });
+    const tarball = join(image.directory, 'rootfs.tar.xz');
+    await writeFile(tarball, await rootTarball('xz'));
     const result = await server.publish({
-      files: [image.metadata, image.root].map((path) => ({ from: 'disk', name: path, path })),
+      files: [image.metadata, image.root, tarball].map((path) => ({ from: 'disk', name: path, path })),
       stream,
       aliases: [`${os}/x`],
     });
@@ -125,6 +129,10 @@ export async function createWorld(): Promise<World> {
     privatePush: await push(other, await makeImage(), 'zqpush/app'),
     unnamed: await push(other, await makeImage(), ''),
   };
+  // What is made in the background would look like a change.
+  await expect
+    .poll(() => catalog.generated.lacking({ kind: 'lxc-metadata', xzStreams: [], after: 0, limit: 1 }))
+    .toEqual([]);
   const marked = ({ os, alias, fingerprint, digest, stream }: Names) => [
     ...(os === 'pushed' ? [] : [os, stream]),
     ...[alias, alias.replace('/', '-'), alias.replace('/x', '-description'), fingerprint, digest],

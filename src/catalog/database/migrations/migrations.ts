@@ -18,6 +18,7 @@ import { evidence } from './v0.2/0110-evidence.ts';
 import { scrubs } from './v0.2/0115-scrubs.ts';
 import { withdrawnVersions } from './v0.2/0125-withdrawn-versions.ts';
 import { receipts } from './v0.2/0130-receipts.ts';
+import { generatedFiles } from './v0.2/0140-generated-files.ts';
 import { secrets } from './v0.2/0150-secrets.ts';
 
 /**
@@ -43,5 +44,6 @@ export const migrations: Record<string, Migration> = {
   '0115_scrubs': { up: scrubs },
   '0125_withdrawn_versions': { up: withdrawnVersions },
   '0130_receipts': { up: receipts },
+  '0140_generated_files': { up: generatedFiles },
   '0150_secrets': { up: secrets },
 };

@@ -9,6 +9,8 @@ export type Question =
   | { type: 'open'; source: SignerSource }
   /** A detached signature of these bytes. */
   | { type: 'detached'; bytes: Uint8Array }
+  /** A detached signature of the bytes of a stream. */
+  | { type: 'detached-from'; stream: ReadableStream<Uint8Array> }
   /** This document, clear-signed. */
   | { type: 'clear'; json: Uint8Array };
 
@@ -21,6 +23,7 @@ export interface ClearSigned extends Omit<SignedForm, 'text'> {
 export interface Answers {
   open: true;
   detached: Uint8Array;
+  'detached-from': Uint8Array;
   clear: ClearSigned;
 }
 

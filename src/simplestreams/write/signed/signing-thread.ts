@@ -60,6 +60,14 @@ export class SigningThread {
     return answer;
   }
 
+  /** A detached signature of a stream's bytes, which are read once. @param stream transferred to the thread */
+  async detachedFrom(stream: ReadableStream<Uint8Array>): Promise<Uint8Array> {
+    await this.#ready();
+    const answer = await this.#ask({ type: 'detached-from', stream }, [stream]);
+    if (!(answer instanceof Uint8Array)) throw new Error('the thread that signs answered with no signature');
+    return answer;
+  }
+
   /** A clear-signed document. @param json transferred to the thread: the caller cannot use it afterwards */
   async clear(json: Uint8Array<ArrayBuffer>): Promise<ClearSigned> {
     await this.#ready();
@@ -95,7 +103,10 @@ export class SigningThread {
     await this.#opened;
   }
 
-  async #ask(question: Question, handedOver: ArrayBuffer[]): Promise<Answers[keyof Answers]> {
+  async #ask(
+    question: Question,
+    handedOver: (ArrayBuffer | ReadableStream)[],
+  ): Promise<Answers[keyof Answers]> {
     const worker = this.#worker;
     if (worker === undefined) throw new HeadwaterError('unavailable', 'the thread that signs has ended');
     const id = ++this.#lastId;

@@ -43,6 +43,10 @@ async function answerTo(question: Question): Promise<Reply> {
     const signature = copy(await signer.detached(question.bytes));
     return { answer: signature, transferred: [signature.buffer] };
   }
+  if (question.type === 'detached-from') {
+    const signature = copy(await signer.detachedFrom(question.stream));
+    return { answer: signature, transferred: [signature.buffer] };
+  }
   const { text, shortened, omitted } = signedForm(question.json);
   const { plain, deflated, crc, hash } = await gzipSegment(await signer.clear(text));
   const own = { plain: copy(plain), deflated: copy(deflated) };

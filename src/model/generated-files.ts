@@ -1,0 +1,31 @@
+import { keysOf } from './keys-of.ts';
+
+/** The files that Headwater makes from the items of a version, for clients that need another form. */
+const generatedFiles = {
+  /** LXC's own metadata, beside the root tarball. */
+  'lxc-metadata': 'meta.tar.xz',
+  /** The root tarball, compressed with xz. */
+  'xz-root': 'rootfs.tar.xz',
+} as const;
+
+/** The kind of a generated file. The names are kept in catalogs: they stay. */
+export type GeneratedKind = keyof typeof generatedFiles;
+
+/** All kinds. */
+export const generatedKinds: readonly GeneratedKind[] = keysOf(generatedFiles);
+
+/** The name of a generated file in the directory of its version. */
+export function generatedFileName(kind: GeneratedKind): string {
+  return generatedFiles[kind];
+}
+
+/** A file that Headwater made for a version. It is no item: documents of simplestreams do not list it. */
+export interface GeneratedFile {
+  kind: GeneratedKind;
+  /** Its name in the directory of the version. */
+  file: string;
+  /** SHA-256 in hexadecimal. */
+  digest: string;
+  /** Bytes. */
+  size: number;
+}
