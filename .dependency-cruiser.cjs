@@ -62,7 +62,7 @@ module.exports = {
     only('bundle/format', 'model'),
     only('bundle', ...bytes, 'config', 'evidence'),
     only('registry', ...services, 'mirror'),
-    only('oci', ...services),
+    only('oci', ...services, 'mirror', 'registry'),
     only('http', ...services, 'mirror', 'registry', 'oci'),
     only('server', ...services, 'mirror', 'registry', 'oci', 'http'),
 

@@ -1,5 +1,6 @@
 import { benchCatalog } from './catalog.ts';
 import { benchMirror } from './mirror.ts';
+import { benchOci } from './oci.ts';
 import { benchPublish } from './publish.ts';
 import { benchPush } from './push.ts';
 import { benchServe } from './serve.ts';
@@ -13,6 +14,7 @@ const benches: Record<string, () => Promise<void>> = {
   catalog: benchCatalog,
   mirror: benchMirror,
   sign: benchSign,
+  oci: benchOci,
 };
 
 /** Those that run for so long that they are only run when asked for, with their minutes as an argument. */

@@ -45,6 +45,8 @@ export type Content =
       compression: Compression;
       found: RootfsFacts;
       unpacked?: string;
+      /** It deletes files of other layers of an OCI image (Image Specification 1.1, "Whiteouts"). */
+      whiteouts?: true;
     } & Judged)
   /**
    * A squashfs root filesystem. `look` gives the places of the bytes in the file that contain more; it is replaced by

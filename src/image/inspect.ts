@@ -7,7 +7,7 @@ import { Qcow2Inspector } from './qcow2/qcow2.ts';
 import { SquashfsInspector } from './squashfs/squashfs.ts';
 import { completeSquashfs } from './squashfs/squashfs-look.ts';
 import { isTarHeader } from './tar/tar.ts';
-import { inspectTarball, TarballInspector } from './tar/tarball-inspector.ts';
+import { type InspectorOptions, inspectTarball, TarballInspector } from './tar/tarball-inspector.ts';
 import { isVcdiff, VcdiffInspector } from './vcdiff.ts';
 
 /** The number of bytes that distinguish all kinds of image files: a whole tar header. */
@@ -36,9 +36,13 @@ export interface Inspector {
  * Determines the content of a file from its bytes, not from its name. Memory does not grow with the file: it is that of
  * the decompressor (`limits.ts`) and a few chunks.
  * @param onProgress called repeatedly as the work proceeds, also between two writes
+ * @param options.unpackedDigest false: without the digest of the unpacked archive of a gzip root, which takes time
  */
-export function createInspector(onProgress: () => void = () => undefined): Inspector {
-  return new FileInspector(onProgress);
+export function createInspector(
+  onProgress: () => void = () => undefined,
+  options: InspectorOptions = {},
+): Inspector {
+  return new FileInspector(onProgress, options);
 }
 
 /**
@@ -64,11 +68,13 @@ export async function inspectWhole(
 
 class FileInspector implements Inspector {
   readonly #onProgress: () => void;
+  readonly #options: InspectorOptions;
   #head = Buffer.alloc(0);
   #inspector: FormatInspector | undefined;
 
-  constructor(onProgress: () => void) {
+  constructor(onProgress: () => void, options: InspectorOptions) {
     this.#onProgress = onProgress;
+    this.#options = options;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -80,7 +86,7 @@ class FileInspector implements Inspector {
     const before = this.#head;
     this.#head = Buffer.concat([before, chunk.subarray(0, needed)]);
     if (chunk.length < needed) return;
-    const inspector = inspectorFor(this.#head, this.#onProgress);
+    const inspector = inspectorFor(this.#head, this.#onProgress, this.#options);
     this.#inspector = inspector;
     // The earlier bytes, then the whole chunk: a decompressor is called as seldom as possible.
     if (before.length > 0) await inspector.write(before);
@@ -90,7 +96,7 @@ class FileInspector implements Inspector {
   async end(): Promise<Content> {
     if (this.#head.length === 0) throw empty();
     if (this.#inspector === undefined) {
-      this.#inspector = inspectorFor(this.#head, this.#onProgress);
+      this.#inspector = inspectorFor(this.#head, this.#onProgress, this.#options);
       await this.#inspector.write(this.#head);
     }
     return await this.#inspector.end();
@@ -101,9 +107,9 @@ class FileInspector implements Inspector {
   }
 }
 
-function inspectorFor(head: Buffer, onProgress: () => void): FormatInspector {
+function inspectorFor(head: Buffer, onProgress: () => void, options: InspectorOptions): FormatInspector {
   const kind = recognise(head, onProgress);
-  return 'inspector' in kind ? kind.inspector : new TarballInspector(kind.compression, onProgress);
+  return 'inspector' in kind ? kind.inspector : new TarballInspector(kind.compression, onProgress, options);
 }
 
 /** @param head the first bytes of the file, at least {@link headLength} or all */

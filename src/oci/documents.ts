@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import type { ManifestRecord } from '../catalog/images/repositories.ts';
 import { timeOfSerial } from '../model/names.ts';
 import { type Platform, platformOf } from './platform.ts';
 
@@ -66,6 +67,16 @@ export function describeVersion(
   return { platform, config, manifest };
 }
 
+/** The documents with which a client pushed a version. @param architecture by its Debian name */
+export function pushedDocuments(architecture: string, record: ManifestRecord): VersionDocuments {
+  const [manifest, config] = [Buffer.from(record.manifest), Buffer.from(record.config)];
+  return {
+    platform: platformOf(architecture),
+    config: { mediaType: mediaTypes.config, digest: digestOf(config), bytes: config },
+    manifest: { mediaType: record.mediaType, digest: digestOf(manifest), bytes: manifest },
+  };
+}
+
 /** An index over the architectures of a version; also for one, so that its shape stays the same. */
 export function indexOf(versions: readonly VersionDocuments[]): OciDocument {
   return documentOf(mediaTypes.index, {
@@ -84,7 +95,11 @@ export const noReferrers = documentOf(mediaTypes.index, {
 
 function documentOf(mediaType: string, content: object): OciDocument {
   const bytes = Buffer.from(JSON.stringify(content));
-  return { mediaType, digest: `sha256:${hash('sha256', bytes)}`, bytes };
+  return { mediaType, digest: digestOf(bytes), bytes };
+}
+
+function digestOf(bytes: Buffer): string {
+  return `sha256:${hash('sha256', bytes)}`;
 }
 
 function descriptorOf({ mediaType, digest, bytes }: OciDocument) {

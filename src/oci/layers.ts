@@ -1,7 +1,10 @@
 import type { Catalog } from '../catalog/catalog.ts';
+import type { ManifestRecord } from '../catalog/images/repositories.ts';
+import { isPushed } from '../catalog/products/ownership.ts';
 import type { ProductWithVersions } from '../model/versions.ts';
 import { contentOf } from '../publish/blob-content.ts';
 import type { Layer } from './documents.ts';
+import { manifestKey } from './repository.ts';
 
 /**
  * The layers of the roots of some products, by the digest of the root: the roots that are gzip themselves. Of the
@@ -22,4 +25,21 @@ export async function findLayers(
     layers.set(digest, { digest, size, unpacked: content.unpacked });
   }
   return layers;
+}
+
+/** The manifests with which clients pushed versions of some products, as a repository has them. */
+export async function findManifests(
+  catalog: Pick<Catalog, 'repositories'>,
+  products: readonly ProductWithVersions[],
+): Promise<Map<string, ManifestRecord[]>> {
+  const names = products.filter(isPushed).map(({ name }) => name);
+  const manifests = new Map<string, ManifestRecord[]>();
+  if (names.length === 0) return manifests;
+  for (const { stream, product: name, serial, ...record } of await catalog.repositories.manifests(names)) {
+    const key = manifestKey({ stream, name, serial });
+    const others = manifests.get(key);
+    if (others === undefined) manifests.set(key, [record]);
+    else others.push(record);
+  }
+  return manifests;
 }

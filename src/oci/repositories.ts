@@ -7,13 +7,15 @@ import { compareText } from '../model/compare.ts';
 import { impliedAliases } from '../model/names.ts';
 import type { ProductWithVersions } from '../model/versions.ts';
 import type { OciDocument } from './documents.ts';
-import { findLayers } from './layers.ts';
+import { findLayers, findManifests } from './layers.ts';
 import { isRepositoryName, placesOf, type RepositoryPlace, repositoryAt } from './names.ts';
-import { Repository, type RepositoryBlob, type RepositoryContent } from './repository.ts';
+import { manifestKey, Repository, type RepositoryBlob, type RepositoryContent } from './repository.ts';
 
 /** How long a repository is remembered in which nothing changes, in milliseconds, and how many are. */
 const keptFor = 60_000;
 const keptRepositories = 100;
+/** How many products are looked at together. */
+const batchSize = 200;
 
 /** A repository at one revision of the catalog. */
 interface Remembered {
@@ -50,6 +52,8 @@ export class VisibleRepositories {
     maxEntries: keptRepositories,
   });
 
+  #public: { revision: number; names: Promise<string[]> } | undefined;
+
   constructor(services: { catalog: Catalog; access: Access }) {
     this.#catalog = services.catalog;
     this.#access = services.access;
@@ -79,14 +83,41 @@ export class VisibleRepositories {
 
   /** The names of all repositories that have something to pull for an identity, sorted. */
   async names(identity: Identity): Promise<string[]> {
+    const { revision } = this.#catalog.repositories;
+    if (identity === undefined && this.#public?.revision === revision) return await this.#public.names;
+    const names = this.#findNames(identity);
+    if (identity === undefined) {
+      this.#public = { revision, names };
+      names.catch(() => {
+        this.#public = undefined;
+      });
+    }
+    return await names;
+  }
+
+  async #findNames(identity: Identity): Promise<string[]> {
     const names = new Set<string>();
+    let batch: ProductWithVersions[] = [];
+    const take = async () => {
+      const layers = await findLayers(this.#catalog, batch);
+      const manifests = new Set((await findManifests(this.#catalog, batch)).keys());
+      for (const product of batch) {
+        const isReady = product.versions.some(
+          ({ serial, items }) =>
+            manifests.has(manifestKey({ ...product, serial })) ||
+            items.some(({ digest }) => layers.has(digest)),
+        );
+        if (!isReady) continue;
+        for (const path of pathsOf(product)) names.add(repositoryAt({ stream: product.stream, path }));
+      }
+      batch = [];
+    };
     for await (const each of this.#catalog.products.each({ forDocuments: true })) {
       const product = readable(this.#access, identity, each);
-      if (product === undefined) continue;
-      const layers = await findLayers(this.#catalog, [product]);
-      if (layers.size === 0) continue;
-      for (const path of pathsOf(product)) names.add(repositoryAt({ stream: product.stream, path }));
+      if (product !== undefined) batch.push(product);
+      if (batch.length === batchSize) await take();
     }
+    await take();
     return [...names].filter(isRepositoryName).sort(compareText);
   }
 
@@ -125,7 +156,8 @@ export class VisibleRepositories {
     const listed =
       fetchable.length === 0 ? [] : await repositories.products(stream, path, { removed: false });
     const layers = await findLayers(this.#catalog, fetchable);
-    const content = { path, listed, fetchable, layers };
+    const manifests = await findManifests(this.#catalog, fetchable);
+    const content = { path, listed, fetchable, layers, manifests };
     return { revision, content, whole: new Repository(content) };
   }
 }

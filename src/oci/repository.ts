@@ -1,3 +1,4 @@
+import type { ManifestRecord } from '../catalog/images/repositories.ts';
 import { compareText } from '../model/compare.ts';
 import type { ProductWithVersions } from '../model/versions.ts';
 import {
@@ -5,6 +6,7 @@ import {
   indexOf,
   type Layer,
   type OciDocument,
+  pushedDocuments,
   type VersionDocuments,
 } from './documents.ts';
 import { type TagTarget, tagsOf } from './tags.ts';
@@ -13,15 +15,19 @@ import { type TagTarget, tagsOf } from './tags.ts';
 interface ReadyVersion {
   serial: string;
   publishedAt: Date;
-  layer: Layer;
+  layer: Pick<Layer, 'digest' | 'size'>;
   documents: VersionDocuments;
+  /** Those of other manifests with which the same version was pushed before. */
+  older: VersionDocuments[];
+  /** Whether a client has pushed it with a manifest. */
+  isPushed: boolean;
 }
 
 /** A blob of a repository: a layer in the store, or a small document. */
 export type RepositoryBlob = OciDocument | StoredLayer;
 
 /** A layer, and when its version was published. */
-interface StoredLayer extends Layer {
+interface StoredLayer extends Pick<Layer, 'digest' | 'size'> {
   publishedAt: Date;
 }
 
@@ -34,6 +40,21 @@ export interface RepositoryContent {
   fetchable: readonly ProductWithVersions[];
   /** The layers of roots, by the digest of the root. */
   layers: ReadonlyMap<string, Layer>;
+  /** The manifests with which versions were pushed, by {@link manifestKey}, the last one first. */
+  manifests: ReadonlyMap<string, readonly ManifestRecord[]>;
+}
+
+/** Tells a version from the others. */
+export function manifestKey({
+  stream,
+  name,
+  serial,
+}: {
+  stream: string;
+  name: string;
+  serial: string;
+}): string {
+  return JSON.stringify([stream, name, serial]);
 }
 
 /** What one client may see of a repository. Versions whose layer does not exist (yet) are no part of it. */
@@ -42,16 +63,26 @@ export class Repository {
   readonly #versions: ReadonlyMap<ProductWithVersions, ReadyVersion[]>;
   readonly #fetchable: ReadonlyMap<ProductWithVersions, ReadyVersion[]>;
   readonly #targets: ReadonlyMap<string, TagTarget>;
-  readonly #indexes = new Map<string, OciDocument | undefined>();
+  readonly #manifests = new Map<string, OciDocument>();
+  readonly #blobs = new Map<string, RepositoryBlob>();
+  readonly #tagged = new Map<string, OciDocument | undefined>();
   #history: Map<string, OciDocument> | undefined;
 
-  constructor({ path, listed, fetchable, layers }: RepositoryContent) {
+  constructor({ path, listed, fetchable, ...content }: RepositoryContent) {
     const ready = (products: readonly ProductWithVersions[]) =>
-      new Map(products.map((product) => [product, [...readyVersions(product, layers)]]));
+      new Map(products.map((product) => [product, [...readyVersions(product, content)]]));
     this.#path = path;
     this.#versions = ready(listed);
     this.#fetchable = ready(fetchable);
     this.#targets = tagsOf(path, listed);
+    for (const version of [...this.#fetchable.values()].flat()) {
+      const { layer, publishedAt } = version;
+      this.#blobs.set(`sha256:${layer.digest}`, { ...layer, publishedAt });
+      for (const { manifest, config } of [version.documents, ...version.older]) {
+        this.#manifests.set(manifest.digest, manifest);
+        this.#blobs.set(config.digest, config);
+      }
+    }
   }
 
   /** Sorted by their bytes. */
@@ -59,13 +90,13 @@ export class Repository {
     return [...this.#targets.keys()].filter((tag) => this.tagged(tag) !== undefined);
   }
 
-  /** The index to which a tag points. */
+  /** The index to which a tag points, or the manifest of an image that was pushed for one architecture only. */
   tagged(tag: string): OciDocument | undefined {
-    if (this.#indexes.has(tag)) return this.#indexes.get(tag);
+    if (this.#tagged.has(tag)) return this.#tagged.get(tag);
     const target = this.#targets.get(tag);
-    const index = target === undefined ? undefined : this.#index(target);
-    this.#indexes.set(tag, index);
-    return index;
+    const document = target === undefined ? undefined : this.#documentOf(target);
+    this.#tagged.set(tag, document);
+    return document;
   }
 
   /**
@@ -73,36 +104,33 @@ export class Repository {
    * found as long as all of its versions are fetchable.
    */
   document(digest: string): OciDocument | undefined {
-    for (const versions of this.#fetchable.values()) {
-      const found = versions.find(({ documents }) => documents.manifest.digest === digest);
-      if (found !== undefined) return found.documents.manifest;
+    const manifest = this.#manifests.get(digest);
+    if (manifest !== undefined) return manifest;
+    for (const tag of this.#targets.keys()) {
+      const current = this.tagged(tag);
+      if (current?.digest === digest) return current;
     }
-    const current = [...this.#targets.keys()].map((tag) => this.tagged(tag));
-    const found = current.find((index) => index?.digest === digest);
-    if (found !== undefined) return found;
     this.#history ??= new Map([...this.#pastIndexes()].map((index) => [index.digest, index]));
     return this.#history.get(digest);
   }
 
   /** The layer or config with a digest, also of a version that is only fetchable. */
   blob(digest: string): RepositoryBlob | undefined {
-    for (const versions of this.#fetchable.values()) {
-      for (const { documents, layer, publishedAt } of versions) {
-        if (documents.config.digest === digest) return documents.config;
-        if (`sha256:${layer.digest}` === digest) return { ...layer, publishedAt };
-      }
-    }
-    return undefined;
+    return this.#blobs.get(digest);
   }
 
-  #index({ products, serial }: TagTarget): OciDocument | undefined {
+  #documentOf({ products, serial }: TagTarget): OciDocument | undefined {
     const found = products.flatMap((product) => {
       const versions = this.#versions.get(product) ?? [];
       const version =
         serial === undefined ? versions.at(-1) : versions.find((each) => each.serial === serial);
-      return version === undefined ? [] : [version.documents];
+      return version ?? [];
     });
-    return found.length === 0 ? undefined : indexOf(found.sort(byPlatform));
+    const [first, ...others] = found;
+    if (first === undefined) return undefined;
+    // Its sender knows it by the digest of the manifest.
+    if (others.length === 0 && first.isPushed) return first.documents.manifest;
+    return indexOf(found.map(({ documents }) => documents).sort(byPlatform));
   }
 
   /** The indexes that tags had before: one for each moment at which a version appeared to which they pointed. */
@@ -133,13 +161,21 @@ export class Repository {
 
 /** The versions of a product that have a layer, oldest first. */
 function* readyVersions(
-  { architecture, versions }: ProductWithVersions,
-  layers: ReadonlyMap<string, Layer>,
+  { stream, name, architecture, versions }: ProductWithVersions,
+  { layers, manifests }: Pick<RepositoryContent, 'layers' | 'manifests'>,
 ): Generator<ReadyVersion> {
   for (const { serial, publishedAt, items } of versions) {
+    const records = manifests.get(manifestKey({ stream, name, serial })) ?? [];
+    const [documents, ...older] = records.map((record) => pushedDocuments(architecture, record));
+    const root = items.find(({ type }) => type === 'root.tar.xz');
+    if (documents !== undefined && root !== undefined) {
+      yield { serial, publishedAt, layer: root, documents, older, isPushed: true };
+      continue;
+    }
     const layer = items.map(({ digest }) => layers.get(digest)).find((found) => found !== undefined);
     if (layer === undefined) continue;
-    yield { serial, publishedAt, layer, documents: describeVersion({ architecture, serial }, layer) };
+    const own = describeVersion({ architecture, serial }, layer);
+    yield { serial, publishedAt, layer, documents: own, older: [], isPushed: false };
   }
 }
 

@@ -44,6 +44,7 @@ const content = z.discriminatedUnion('kind', [
     compression,
     found,
     unpacked: z.string().exactOptional(),
+    whiteouts: z.literal(true).exactOptional(),
     violations,
   }),
   z.looseObject({ kind: z.literal('squashfs'), compression: none, programs }),

@@ -3,7 +3,7 @@ import type { PushedDetails, UpdateSource } from '../catalog/images/pushed-detai
 import type { VersionPlace } from '../catalog/images/pushed-versions.ts';
 import type { Quotas } from '../catalog/quotas.ts';
 import { HeadwaterError, LimitError } from '../errors.ts';
-import type { ImageMetadata } from '../image/content.ts';
+import type { ImageMetadata, RootfsFacts } from '../image/content.ts';
 import { defined } from '../model/defined.ts';
 import type { Digest } from '../model/digest.ts';
 import type { Item, ProductDetails } from '../model/versions.ts';
@@ -56,6 +56,8 @@ export interface PushRequest {
   updateSource?: UpdateSource;
   /** The version that it replaces: the new version gets its aliases. */
   replaces?: VersionPlace;
+  /** Makes the metadata of a root tarball that comes alone. Without it, such an image is refused. */
+  describeRoot?: (facts: RootfsFacts) => Promise<Uint8Array>;
 }
 
 /** A pushed image. */
@@ -83,7 +85,7 @@ export async function push(
 ): Promise<PushedImage> {
   const revertible = new RevertibleDestination(destination);
   try {
-    const { metadata, root } = await keepFiles(revertible, arriving);
+    const { metadata, root } = await keepFiles(revertible, arriving, request);
     const files = metadata === undefined ? [root] : [metadata, root];
     const warnings = files.flatMap((file) => revertible.judge(file));
     assertPrograms(metadataOf(metadata ?? root).architecture, root);
@@ -106,6 +108,7 @@ export async function push(
 async function keepFiles(
   destination: Destination,
   files: AsyncIterable<ArrivingFile>,
+  { describeRoot }: Pick<PushRequest, 'describeRoot'>,
 ): Promise<{ metadata?: StoredFile; root: StoredFile }> {
   const kept: StoredFile[] = [];
   for await (const file of files) {
@@ -121,6 +124,17 @@ async function keepFiles(
   if (first === undefined) throw new HeadwaterError('invalid', 'there is no image in the body');
   if (second === undefined) {
     if (first.content.kind === 'unified') return { root: first };
+    if (first.content.kind === 'rootfs-tarball' && describeRoot !== undefined) {
+      if (first.content.whiteouts === true) {
+        throw new HeadwaterError(
+          'invalid',
+          `${first.name} deletes files of other layers: squash the image first`,
+        );
+      }
+      const bytes = await describeRoot(first.content.found);
+      const name = `metadata for ${first.name}`;
+      return { metadata: await destination.store({ from: 'memory', name, bytes }), root: first };
+    }
     throw new HeadwaterError(
       'invalid',
       `${first.name} is not a complete image: it has ${first.content.kind === 'metadata' ? 'no root' : 'no metadata.yaml'}`,

@@ -16,15 +16,12 @@ import { Readiness } from '../http/health.ts';
 import { logRequest } from '../http/log-request.ts';
 import { LxcIndex } from '../http/lxc/lxc-index.ts';
 import { LxcSurface } from '../http/lxc/lxc-surface.ts';
-import { createOciRegistry } from '../http/oci/router.ts';
 import { Events } from '../http/registry/events.ts';
 import { createRegistry } from '../http/registry/router.ts';
 import { senderOf } from '../http/sender.ts';
 import type { Digest } from '../model/digest.ts';
 import { generatedKinds } from '../model/generated-files.ts';
 import { OwnAddresses } from '../net/own-addresses.ts';
-import { BearerTokens } from '../oci/bearer-tokens.ts';
-import { VisibleRepositories } from '../oci/repositories.ts';
 import { storeReport } from '../ops/store-report.ts';
 import { PullPolicy } from '../registry/incoming/pull-policy.ts';
 import { Enrollment } from '../registry/join/enrollment.ts';
@@ -32,6 +29,7 @@ import { encodeJoinToken } from '../registry/join/join-token.ts';
 import { version } from '../version.ts';
 import type { Foundation } from './foundation.ts';
 import type { Port } from './listen.ts';
+import { composeOci } from './oci.ts';
 import type { Resources } from './resources.ts';
 import type { Services } from './services.ts';
 import { streamsOf } from './workspace.ts';
@@ -66,7 +64,7 @@ export function composeSurface(composition: Composition, opened: Resources): Sur
   const front = createFront({
     bodies,
     documents,
-    application: composeApplication(composition, documents),
+    application: composeApplication(composition, documents, opened),
     plainIsLimited: config.tls !== 'off',
     proxies: port.proxies,
     requests: new AddressLimit({ perAddress: limits.requestsPerAddress, total: limits.requests }),
@@ -108,6 +106,7 @@ function composeLxc({ foundation, services, config }: Composition): LxcSurface |
 function composeApplication(
   composition: Composition,
   documents: DocumentsHandler,
+  opened: Resources,
 ): ReturnType<typeof createApplication> {
   const { foundation, services, port, config, definitions } = composition;
   const { metrics, refusals, workspace } = foundation;
@@ -152,17 +151,7 @@ function composeApplication(
   const served = config.lxc.enabled ? generatedKinds : [];
   const files = { products: catalog.products, generated: { files: catalog.generated, served } };
   const redirectToStore = config.storage.type === 's3' && config.storage.redirect;
-  const oci = config.oci.enabled
-    ? createOciRegistry(
-        {
-          ...{ access, redirectToStore, publicUrl: config.publicUrl },
-          bearers: new BearerTokens({ access, secrets: catalog.secrets }),
-          repositories: new VisibleRepositories({ access, catalog }),
-          images: imageBytes,
-        },
-        sinks,
-      )
-    : undefined;
+  const oci = config.oci.enabled ? composeOci(composition, { sinks, redirectToStore }, opened) : undefined;
   return createApplication({
     ...{ access, documents, metrics, api, registry, oci, sinks, redirectToStore },
     ...{ files, lxc: composeLxc(composition) },

@@ -65,6 +65,7 @@ export async function openWorkspace(
     memory: examinationMemory,
     timeout: examinationTimeout,
     directory: join(config.dataDir, 'staging'),
+    unpackedDigests: config.oci.enabled,
     ...defined({ onRefused: options.onRefused }),
   });
   return {

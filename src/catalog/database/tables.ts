@@ -147,6 +147,17 @@ export interface Tables {
     subject: string;
     details: string | null;
   };
+  /** The manifests with which OCI clients pushed versions: their bytes have the digests that clients know. */
+  manifests: {
+    version_id: number;
+    digest: string;
+    media_type: string;
+    /** The bytes, which are UTF-8. */
+    manifest: string;
+    config: string;
+    /** Of several manifests of a version, the last one counts. */
+    recorded_at: number;
+  };
   /** Random secrets of this catalog. */
   secrets: { name: string; value: string };
   /** One row: the identity of this catalog. */

@@ -1,4 +1,5 @@
 import { readable } from '../../access/readable.ts';
+import { seesStream } from '../../access/visible-streams.ts';
 import type { ProductQuery } from '../../catalog/products/products.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { ambiguous } from '../../model/ambiguous.ts';
@@ -8,7 +9,6 @@ import type { ProductWithVersions } from '../../model/versions.ts';
 import { type Context, identityOf, parameter, type RouteContext, type Routes } from '../context.ts';
 import { single, wholeNumber } from './query.ts';
 import type { ApiServices } from './services.ts';
-import { seesStream } from './visible-streams.ts';
 
 /** How many products a page has unless the client asks for fewer. */
 const pageSize = 500;

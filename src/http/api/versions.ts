@@ -1,4 +1,5 @@
 import { type Access, type Identity, isAdministrator } from '../../access/access.ts';
+import { seesStream } from '../../access/visible-streams.ts';
 import { HeadwaterError } from '../../errors.ts';
 import { parseDigest } from '../../model/digest.ts';
 import { impliedAliases, parseStream, productName } from '../../model/names.ts';
@@ -18,7 +19,6 @@ import { readBody } from './body.ts';
 import { demandProduct } from './products.ts';
 import { versionBody } from './schemas.ts';
 import type { ApiServices } from './services.ts';
-import { seesStream } from './visible-streams.ts';
 
 /** Publishing versions of uploaded blobs, and removing them. */
 export function versionRoutes(router: Routes, services: ApiServices): void {

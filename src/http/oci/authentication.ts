@@ -1,7 +1,8 @@
-import type { Access, Identity } from '../../access/access.ts';
+import { type Access, type Identity, keyOf } from '../../access/access.ts';
 import { type Bearer, BearerTokens } from '../../oci/bearer-tokens.ts';
 import type { Context } from '../context.ts';
 import { identify } from '../identify.ts';
+import { noteSender } from '../sender.ts';
 
 /** The sender of a request, and the scopes of its bearer token. */
 export interface Sender {
@@ -20,7 +21,9 @@ export async function senderOfRequest(
   const { authorization } = context.req.headers;
   const [, token] = /^bearer +(\S+)$/i.exec(authorization ?? '') ?? [];
   if (token !== undefined && BearerTokens.isToken(token)) {
-    return { ...(await bearers.check(token)), hasCredentials: true };
+    const bearer = await bearers.check(token);
+    if (bearer.identity !== undefined) noteSender(context.req, keyOf(bearer.identity));
+    return { ...bearer, hasCredentials: true };
   }
   if (hasNoPassword(authorization)) delete context.req.headers.authorization;
   const identity = await identify(access, context.req);

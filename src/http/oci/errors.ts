@@ -19,10 +19,13 @@ const answers: Record<ErrorKind, { status: number; code: OciCode }> = {
 /** An error with a code that its kind does not give. */
 export class OciError extends HeadwaterError {
   readonly code: OciCode;
+  readonly status: number;
 
-  constructor(kind: ErrorKind, code: OciCode, message: string) {
+  /** @param status that of the kind if omitted */
+  constructor(kind: ErrorKind, code: OciCode, message: string, status = answers[kind].status) {
     super(kind, message);
     this.code = code;
+    this.status = status;
   }
 }
 
@@ -51,7 +54,9 @@ export function errorsOfRegistry(
       else noteRefusal(known, context.req);
       const { status, code } =
         known === undefined ? { status: 500, code: 'UNKNOWN' as const } : answers[known.kind];
-      context.status = status;
+      context.status = error instanceof OciError ? error.status : status;
+      // A client that still sends reads the answer afterwards.
+      if (!context.req.complete) context.req.resume();
       for (const name of ['ETag', 'Last-Modified', 'Content-Range', 'Docker-Content-Digest']) {
         context.remove(name);
       }

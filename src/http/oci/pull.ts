@@ -1,5 +1,9 @@
+import { createReadStream } from 'node:fs';
+import { keyOf } from '../../access/access.ts';
+import { parseDigest } from '../../model/digest.ts';
 import { noReferrers, type OciDocument } from '../../oci/documents.ts';
 import { isRepositoryName } from '../../oci/names.ts';
+import type { PendingBlobs } from '../../oci/push/pending-blobs.ts';
 import type { VisibleRepositories, VisibleRepository } from '../../oci/repositories.ts';
 import { type Context, parameter, type RouteContext, type Routes } from '../context.ts';
 import { type ImageBytes, sendImageFile } from '../documents/image-files.ts';
@@ -13,6 +17,8 @@ export interface PullServices {
   images: ImageBytes;
   /** Redirect requests for layers to links into the store. */
   redirectToStore: boolean;
+  /** Blobs that clients have sent and that no image contains yet. */
+  pending: Pick<PendingBlobs, 'find'>;
   senderOf: (context: Context) => Sender;
 }
 
@@ -43,6 +49,7 @@ export function pullRoutes(router: Routes, services: PullServices): void {
   });
 
   router.get('/v2/*name/blobs/:digest', async (context) => {
+    if (await sendPending(context, services)) return;
     const repository = await demandRepository(context, services);
     const digest = demandDigest(context);
     const found = repository.blob(digest);
@@ -62,6 +69,21 @@ export function pullRoutes(router: Routes, services: PullServices): void {
     demandDigest(context);
     sendDocument(context, noReferrers, 'no-cache');
   });
+}
+
+/** Sends a blob to the client that has just pushed it. @returns false if it has not */
+async function sendPending(context: RouteContext, services: PullServices): Promise<boolean> {
+  const { identity } = services.senderOf(context);
+  const digest = parameter(context, 'digest');
+  if (identity === undefined || !/^sha256:[0-9a-f]{64}$/.test(digest)) return false;
+  const blob = services.pending.find(keyOf(identity), parseDigest(digest));
+  if (blob === undefined) return false;
+  context.set({ 'Docker-Content-Digest': digest, 'Content-Type': 'application/octet-stream' });
+  context.status = 200;
+  if (context.method !== 'HEAD') context.body = createReadStream(blob.path);
+  // The body has removed it.
+  context.length = blob.size;
+  return true;
 }
 
 /** The repository of the path, as far as the sender may see it. @throws OciError if there is none */

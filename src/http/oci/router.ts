@@ -3,18 +3,24 @@ import type { Access } from '../../access/access.ts';
 import { HeadwaterError } from '../../errors.ts';
 import type { BearerTokens } from '../../oci/bearer-tokens.ts';
 import { isRepositoryName } from '../../oci/names.ts';
+import type { PendingBlobs } from '../../oci/push/pending-blobs.ts';
 import type { Context, Middleware, RequestState } from '../context.ts';
 import type { ErrorSinks } from '../errors.ts';
+import { actorOf } from '../identify.ts';
 import { pathSegments } from '../request-path.ts';
-import { challengeOf, type Sender, senderOfRequest, tokenAddress } from './authentication.ts';
+import { challengeOf, coversAction, type Sender, senderOfRequest, tokenAddress } from './authentication.ts';
 import { errorsOfRegistry } from './errors.ts';
 import { type PullServices, pullRoutes } from './pull.ts';
+import { type PushServices, pushRoutes } from './push.ts';
 import { tokenRoutes } from './token.ts';
 
 /** The services of the OCI surface. */
-export interface OciServices extends Omit<PullServices, 'senderOf'> {
+export interface OciServices
+  extends Omit<PullServices, 'senderOf'>,
+    Omit<PushServices, 'pusherOf' | 'pending'> {
   access: Access;
   bearers: BearerTokens;
+  pending: PendingBlobs;
   /** The address of the server for clients, if it is configured. */
   publicUrl: string | undefined;
 }
@@ -34,11 +40,24 @@ export function createOciRegistry(services: OciServices, sinks: ErrorSinks): Mid
   });
   tokenRoutes(router, services);
   pullRoutes(router, { ...services, senderOf });
+  pushRoutes(router, {
+    ...services,
+    pusherOf: (context, repository) => {
+      const sender = senderOf(context);
+      const { identity } = sender;
+      if (identity === undefined || !coversAction(sender, repository, 'push')) {
+        throw new HeadwaterError('unauthorized', 'a token that allows "publish" is needed');
+      }
+      return { identity, actor: actorOf(services.access, identity, context.req) };
+    },
+  });
   const routes = router.routes();
   const otherMethods = router.allowedMethods();
   const errors = errorsOfRegistry(sinks, (context) => {
     const [, name] = /^\/v2\/(.+)\/(?:tags|manifests|blobs|referrers)\//.exec(context.path) ?? [];
-    const scope = name === undefined || !isRepositoryName(name) ? undefined : `repository:${name}:pull`;
+    const isRead = context.method === 'GET' || context.method === 'HEAD';
+    const actions = isRead ? 'pull' : 'pull,push';
+    const scope = name === undefined || !isRepositoryName(name) ? undefined : `repository:${name}:${actions}`;
     return challengeOf(tokenAddress(context, services.publicUrl), scope);
   });
   return async (context, next) => {

@@ -14,6 +14,8 @@ export interface MetadataOptions {
   serial: string;
   /** The distribution's name as people write it; `os` if omitted. */
   osTitle?: string;
+  /** Shown in lists of images; made of the other names if omitted. */
+  description?: string;
 }
 
 // Pongo2, the language of templates in LXD and Incus.
@@ -54,7 +56,7 @@ export async function makeMetadataTarball(options: MetadataOptions): Promise<Buf
 }
 
 function metadataYaml(options: MetadataOptions, creationDate: number): string {
-  const { os, release, variant, architecture, serial, osTitle = os } = options;
+  const { os, release, variant, architecture, serial, osTitle = os, description } = options;
   // create_only would keep a file that the root already has; the instance's own name must replace it.
   const template = (file: string, ...when: string[]) => ({
     when,
@@ -67,7 +69,7 @@ function metadataYaml(options: MetadataOptions, creationDate: number): string {
     creation_date: creationDate,
     properties: {
       name: [os, release, architecture, variant, serial].join('-'),
-      description: `${osTitle} ${release} ${architecture} (${serial})`,
+      description: description ?? `${osTitle} ${release} ${architecture} (${serial})`,
       os: osTitle,
       release,
       variant,

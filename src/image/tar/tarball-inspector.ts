@@ -14,14 +14,20 @@ const blockSize = 512;
 /** The number of bytes that are processed at a time, so that no more than these are copied. */
 const pieceSize = 256 * 1024;
 
+/** What an inspector leaves out. */
+export interface InspectorOptions {
+  /** false: the digest of the unpacked archive of a gzip root. */
+  unpackedDigest?: boolean;
+}
+
 /** Unpacks a tarball as its bytes pass, and determines its content. */
 export class TarballInspector implements FormatInspector {
   readonly #packed = new Channel();
   readonly #content: Promise<Content>;
 
   /** @param onProgress called for each unpacked piece */
-  constructor(compression: Compression, onProgress: () => void) {
-    this.#content = examine(compression, this.#packed, onProgress);
+  constructor(compression: Compression, onProgress: () => void, options: InspectorOptions = {}) {
+    this.#content = examine(compression, this.#packed, onProgress, options);
     this.#content.catch(() => undefined);
   }
 
@@ -63,11 +69,12 @@ async function examine(
   compression: Compression,
   packed: AsyncIterable<Uint8Array>,
   onProgress: () => void,
+  { unpackedDigest = true }: InspectorOptions = {},
 ): Promise<Content> {
   const scan = new TarballScan();
   const meter = new Meter(onProgress);
   const noticed: Noticed = {};
-  const digest = compression === 'gzip' ? createHash('sha256') : undefined;
+  const digest = compression === 'gzip' && unpackedDigest ? createHash('sha256') : undefined;
   const unpacked = meter.unpacked(decompress(compression, meter.packed(packed), noticed), digest);
   await walkTar(assertTar(compression, unpacked), (entry) => scan.visit(entry));
   const content = scan.content(compression, meter.unpackedBytes);

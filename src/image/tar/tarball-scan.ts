@@ -29,6 +29,7 @@ export class TarballScan {
   #container = false;
   #virtualMachine = false;
   #hasRootfsFile = false;
+  #hasWhiteouts = false;
 
   /**
    * @returns the receiver of the entry's bytes, if they are needed
@@ -42,6 +43,7 @@ export class TarballScan {
       this.#top.add(first.slice(0, nameLength) + (slash === -1 && entry.type !== 'directory' ? '' : '/'));
     }
     this.#rules.visit(memberOf(entry));
+    this.#hasWhiteouts ||= entry.name.startsWith('.wh.', entry.name.lastIndexOf('/') + 1);
     if (entry.name === 'metadata.yaml') return this.#visitMetadata(entry);
     if (entry.name === 'rootfs.img') return this.#visitDisk(entry);
     if (first === 'rootfs' && (slash !== -1 || entry.type === 'directory')) {
@@ -61,7 +63,8 @@ export class TarballScan {
     if (this.#metadata === undefined) {
       if (this.#root.isRoot) {
         const violations = judged(this.#rules.rootViolations);
-        return { kind: 'rootfs-tarball', compression, found: this.#root.facts, ...violations };
+        const whiteouts = this.#hasWhiteouts ? { whiteouts: true as const } : {};
+        return { kind: 'rootfs-tarball', compression, found: this.#root.facts, ...whiteouts, ...violations };
       }
       throw new HeadwaterError(
         'invalid',

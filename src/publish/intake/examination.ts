@@ -11,6 +11,8 @@ export interface ExaminationRequest {
   identify: boolean;
   /** sha256(these bytes, then the ones that pass): the fingerprint of an image whose metadata these are. */
   after?: Uint8Array;
+  /** false: without the digest of the unpacked archive of a gzip root. */
+  unpackedDigest?: boolean;
   /** Write them to a file; only in a thread. */
   into?: WriteDown;
 }
@@ -49,7 +51,7 @@ export class Examination {
     return new Examination(
       request,
       signs,
-      createInspector(() => signs.moveOn()),
+      createInspector(() => signs.moveOn(), defined({ unpackedDigest: request.unpackedDigest })),
     );
   }
 

@@ -56,6 +56,8 @@ export interface RefusedExamination extends Sender {
 export interface IntakeOptions extends ExaminationLimits {
   /** Milliseconds without progress after which an examination is ended. */
   timeout: number;
+  /** false: the digests of the unpacked archives of gzip roots, which only clients of OCI need, are not computed. */
+  unpackedDigests?: boolean;
   /** The directory for bytes that wait for their examination. */
   directory: string;
   onRefused?: (refused: RefusedExamination) => void;

@@ -171,7 +171,7 @@ export class Intake {
     const alone = metadata === undefined || busy ? undefined : metadata;
     const request: ExaminationRequest = {
       identify: true,
-      ...defined({ into }),
+      ...defined({ into, unpackedDigest: this.#options.unpackedDigests }),
       ...(metadata === undefined || !busy ? {} : { after: metadata }),
     };
     const ring = new SharedRingBuffer(
@@ -202,7 +202,8 @@ export class Intake {
     const { directory } = this.#options;
     const lies = into !== undefined ? { into } : path !== undefined ? { path } : { directory };
     const spooled = new SpooledExamination(lies);
-    const request = { identify: true, ...defined({ after: metadata }) };
+    const { unpackedDigests: unpackedDigest } = this.#options;
+    const request = { identify: true, ...defined({ after: metadata, unpackedDigest }) };
     return {
       put: (chunk) => spooled.put(chunk),
       end: async () => {

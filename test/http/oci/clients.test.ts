@@ -89,6 +89,48 @@ describe.skipIf(lacks('skopeo'))('skopeo', () => {
   }, 60_000);
 });
 
+describe.skipIf(lacks('skopeo'))('skopeo', () => {
+  test('pushes an image, which has the same digest when it is pulled', async () => {
+    const { server, directory, certificates, host } = await start();
+    const image = await makeLayerImage();
+    await server.publish(image.request);
+    const layout = join(directory, 'layout');
+    const source = ['--src-cert-dir', certificates, `docker://${host}/debian:bookworm`];
+    await skopeo('copy', ...source, `oci:${layout}:latest`);
+    const secret = await server.token(['read', 'publish']);
+    const target = ['--dest-cert-dir', certificates, '--dest-creds', `any:${secret}`];
+    for (const format of ['oci', 'v2s2']) {
+      const digestFile = join(directory, format);
+      const options = ['--format', format, '--digestfile', digestFile, ...target];
+      await skopeo('copy', ...options, `oci:${layout}:latest`, `docker://${host}/team/${format}:v1`);
+      const facts = await skopeo(
+        'inspect',
+        '--no-tags',
+        '--cert-dir',
+        certificates,
+        `docker://${host}/team/${format}:v1`,
+      );
+      const digest = await readFile(digestFile, 'utf8');
+      expect(JSON.parse(facts)).toMatchObject({ Digest: digest, Layers: [`sha256:${image.digest}`] });
+    }
+  }, 60_000);
+
+  test('may not push without the right', async () => {
+    const { server, directory, certificates, host } = await start();
+    await server.publish((await makeLayerImage()).request);
+    const layout = join(directory, 'layout');
+    const source = ['--src-cert-dir', certificates, `docker://${host}/debian:bookworm`];
+    await skopeo('copy', ...source, `oci:${layout}:latest`);
+    const push = (secret: string) =>
+      skopeo(
+        ...['copy', '--dest-cert-dir', certificates, '--dest-creds', `any:${secret}`],
+        ...[`oci:${layout}:latest`, `docker://${host}/team/app:v1`],
+      );
+    await expect(push(await server.token(['read']))).rejects.toThrow('does not allow');
+    await expect(push('wrong')).rejects.toThrow('the token is not valid');
+  }, 60_000);
+});
+
 test.skipIf(lacks('buildah'))(
   'buildah pulls an image into its storage',
   async () => {

@@ -187,7 +187,7 @@ test('errors have the form that clients read', async () => {
   expect(await client.errors('/v2/debian/tags/list?n=x')).toEqual([400, ['UNSUPPORTED']]);
   expect(await client.errors('/v2/nothing')).toEqual([404, ['UNSUPPORTED']]);
   expect(await client.errors('/v2/%ff/tags/list')).toEqual([400, ['UNSUPPORTED']]);
-  expect(await client.errors('/v2/debian/manifests/bookworm', { method: 'PUT' })).toEqual([
+  expect(await client.errors('/v2/debian/manifests/bookworm', { method: 'DELETE' })).toEqual([
     405,
     ['UNSUPPORTED'],
   ]);

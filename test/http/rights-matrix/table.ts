@@ -115,6 +115,21 @@ export const routes: Record<string, Entry> = {
     status: null,
     path: oci(({ digest }) => `blobs/sha256:${digest}`),
   },
+  'POST /v2/*name/blobs/uploads/': { needs: 'publish', status: null, path: oci('blobs/uploads/') },
+  'GET /v2/*name/blobs/uploads/:upload': { needs: 'publish', status: null, path: oci('blobs/uploads/1') },
+  'PATCH /v2/*name/blobs/uploads/:upload': { needs: 'publish', status: null, path: oci('blobs/uploads/1') },
+  'PUT /v2/*name/blobs/uploads/:upload': {
+    needs: 'publish',
+    status: null,
+    path: oci(({ digest }) => `blobs/uploads/1?digest=sha256:${digest}`),
+  },
+  'DELETE /v2/*name/blobs/uploads/:upload': { needs: 'publish', status: null, path: oci('blobs/uploads/1') },
+  'PUT /v2/*name/manifests/:reference': {
+    needs: 'publish',
+    status: null,
+    path: oci(({ release }) => `manifests/${release}`),
+    body: () => ({}),
+  },
   'GET /v2/*name/referrers/:digest': {
     needs: 'see',
     status: null,

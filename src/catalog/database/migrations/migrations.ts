@@ -20,6 +20,7 @@ import { withdrawnVersions } from './v0.2/0125-withdrawn-versions.ts';
 import { receipts } from './v0.2/0130-receipts.ts';
 import { generatedFiles } from './v0.2/0140-generated-files.ts';
 import { secrets } from './v0.2/0150-secrets.ts';
+import { manifests } from './v0.2/0151-manifests.ts';
 
 /**
  * Every change of the schema, in order, in a folder for each release. A released one is never edited: a new one follows it.
@@ -46,4 +47,5 @@ export const migrations: Record<string, Migration> = {
   '0130_receipts': { up: receipts },
   '0140_generated_files': { up: generatedFiles },
   '0150_secrets': { up: secrets },
+  '0151_manifests': { up: manifests },
 };

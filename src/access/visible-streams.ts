@@ -1,13 +1,13 @@
-import type { Identity } from '../../access/access.ts';
-import { readable } from '../../access/readable.ts';
-import type { ApiServices } from './services.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { Access, Identity } from './access.ts';
+import { readable } from './readable.ts';
 
 /**
  * Whether an identity may know that a stream exists. Rights that are limited to names show a private stream only if it
  * has a product that they may read.
  */
 export async function seesStream(
-  { catalog, access }: Pick<ApiServices, 'catalog' | 'access'>,
+  { catalog, access }: { catalog: Catalog; access: Access },
   identity: Identity,
   stream: string,
 ): Promise<boolean> {
