@@ -64,7 +64,7 @@ module.exports = {
     only('registry', ...services, 'mirror'),
     only('oci', ...services, 'mirror', 'registry'),
     only('http', ...services, 'mirror', 'registry', 'oci'),
-    only('server', ...services, 'mirror', 'registry', 'oci', 'http'),
+    only('server', ...services, 'mirror', 'registry', 'oci', 'http', 'bundle'),
 
     {
       name: 'files-are-looked-into-in-threads',

@@ -1,6 +1,7 @@
 import { Audit } from './audit.ts';
 import { Bundles } from './bundles/bundles.ts';
 import { Receipts } from './bundles/receipts.ts';
+import { Withdrawals } from './bundles/withdrawals.ts';
 import type { Actor } from './database/audit-record.ts';
 import { type ChangeFeed, Changes, PolledFeed } from './database/change-feed.ts';
 import { Database, type OnCommitted } from './database/database.ts';
@@ -56,6 +57,7 @@ export class Catalog {
   readonly repositories: Repositories;
   readonly secrets: Secrets;
   readonly generated: GeneratedFiles;
+  readonly withdrawals: Withdrawals;
   readonly #database: Database;
 
   private constructor(database: Database) {
@@ -86,6 +88,7 @@ export class Catalog {
     this.repositories = new Repositories(database);
     this.secrets = new Secrets(database);
     this.generated = new GeneratedFiles(database);
+    this.withdrawals = new Withdrawals(database);
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { HeadwaterError } from '../errors.ts';
 
-/** The flags of the fields of requests: to publish a version, and to create a token. A field without a flag is not in it. */
+/** The flags of the fields of requests: to publish or withdraw a version, to create a token or a bundle. A field without a flag is not in it. */
 const flags: Readonly<Record<string, string>> = {
   os: '--os',
   release: '--release',
@@ -19,6 +19,8 @@ const flags: Readonly<Record<string, string>> = {
   streams: '--stream',
   names: '--name-pattern',
   expiresAt: '--expires',
+  withdraw: '--withdraw',
+  maxSize: '--max-size',
 };
 
 /** The message of an error, which names flags instead of the fields of a request that it is about. */

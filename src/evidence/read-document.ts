@@ -16,7 +16,7 @@ const maxDocumentSize = 256 * 1024 * 1024;
  * The bytes of a kept document as the upstream served them; their SHA-256 is checked.
  * @throws HeadwaterError `not-found` when its blob is not stored; DamagedBlobError when the blob is not what it was
  */
-export async function readDocument(store: BlobStore, document: KeptDocument): Promise<Buffer> {
+export async function readDocument(store: Pick<BlobStore, 'read'>, document: KeptDocument): Promise<Buffer> {
   const digest = parseDigest(document.blob.digest);
   const packed = await buffer(await store.read(digest));
   assertDigest(digest, hash('sha256', packed));

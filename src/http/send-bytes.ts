@@ -36,6 +36,34 @@ export async function sendBytes(response: ServerResponse, body: (Uint8Array | Bl
 }
 
 /**
+ * Sends chunks as the body of a response whose status and headers are set, no faster than the client takes them, and ends the
+ * response. When they fail, the connection breaks.
+ * @param chunks each is valid until the next one is asked for
+ * @returns whether the system took all bytes for the client; false when it left before
+ * @throws the error of the chunks, unless the client has left
+ */
+export async function sendChunks(
+  response: ServerResponse,
+  chunks: AsyncIterable<Uint8Array>,
+): Promise<boolean> {
+  response.flushHeaders();
+  try {
+    for await (const chunk of chunks) {
+      if (!(await sendPieces(response, chunk, memoryPieceSize))) return false;
+    }
+  } catch (error) {
+    if (response.destroyed) return false;
+    response.destroy();
+    throw error;
+  }
+  return await new Promise((resolve) => {
+    response.once('close', () => resolve(response.writableFinished));
+    response.end(() => resolve(response.writableFinished));
+    if (response.destroyed) resolve(response.writableFinished);
+  });
+}
+
+/**
  * Writes bytes piece by piece, each when the client has received the previous ones, whatever the high-water mark of the
  * response: by default it is 16 KiB in Node.js 20 and 64 KiB since 22, which is four of the smallest chunks for each
  * download.

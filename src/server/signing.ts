@@ -7,6 +7,7 @@ import type { SignedForms } from '../http/documents/documents-handler.ts';
 import type { PublishedKeys } from '../http/lxc/key-lookup.ts';
 import type { ArmoredSignatures } from '../http/lxc/lxc-surface.ts';
 import { expiryWarning } from '../keys/expiry.ts';
+import { armoredSignature } from '../keys/key-file.ts';
 import { SigningKeys, type SigningSettings } from '../keys/signing-keys.ts';
 import type { Digest } from '../model/digest.ts';
 import { Condition } from '../ops/condition.ts';
@@ -128,6 +129,11 @@ export class Signing implements SignedForms {
 
   async detached(document: Document): Promise<Document> {
     return await this.#detached.of(document).catch(hideReason);
+  }
+
+  /** Signs a bundle. @returns a detached signature, armored */
+  async signBundle(bytes: Uint8Array): Promise<string> {
+    return await armoredSignature(await this.#patient.detached(Uint8Array.from(bytes)));
   }
 
   async detachedChecksums(document: Document): Promise<Document> {

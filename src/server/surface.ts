@@ -27,6 +27,7 @@ import { PullPolicy } from '../registry/incoming/pull-policy.ts';
 import { Enrollment } from '../registry/join/enrollment.ts';
 import { encodeJoinToken } from '../registry/join/join-token.ts';
 import { version } from '../version.ts';
+import { BundleStreams } from './bundles.ts';
 import type { Foundation } from './foundation.ts';
 import type { Port } from './listen.ts';
 import { composeOci } from './oci.ts';
@@ -109,7 +110,7 @@ function composeApplication(
   opened: Resources,
 ): ReturnType<typeof createApplication> {
   const { foundation, services, port, config, definitions } = composition;
-  const { metrics, refusals, workspace } = foundation;
+  const { metrics, refusals, workspace, signing } = foundation;
   const { catalog, store, destination } = workspace;
   const { access, operations, imageBytes } = services;
   const sinks: ErrorSinks = {
@@ -119,6 +120,10 @@ function composeApplication(
   const api = createApi({
     ...services,
     ...{ catalog, destination },
+    bundles: new BundleStreams({
+      ...{ config, images: imageBytes, onDemand: services.onDemand },
+      sign: signing === undefined ? undefined : (bytes) => signing.signBundle(bytes),
+    }),
     storeReport: () => storeReport(workspace, foundation.watch.problem),
     pushedTo: config.registry.stream,
     configuredStreams: streamsOf(config, definitions),

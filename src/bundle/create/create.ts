@@ -16,8 +16,10 @@ import type { BlobMember } from '../format/members.ts';
 import { PassingBlobs } from '../format/passing-blobs.ts';
 import { renderSums } from '../format/sums.ts';
 import { volumeBytes, volumeSize } from '../format/volume-bytes.ts';
+import { documentReader } from './documents.ts';
 import { type BlobReader, partsOf, readPart } from './parts.ts';
 import { signatureRoom } from './plan.ts';
+import type { ProgramFile } from './program-file.ts';
 import { readmeOf } from './readme.ts';
 import { writeVolume } from './write-volume.ts';
 
@@ -69,6 +71,7 @@ export async function beginBundle(
  * volume is written twice. `SHA256SUMS` comes last: it marks a bundle as whole.
  * @param output the directory in which to make that of the bundle
  * @param options.volumes only these volumes; all when left out
+ * @param options.program a package of the program to put beside the volumes
  * @param options.onBytes told how many more bytes were written
  * @param options.onSize told how many bytes all volumes have, before the first is written
  * @throws HeadwaterError `conflict` when the directory has another bundle, `invalid` when the store has wrong bytes, `no-space`
@@ -79,6 +82,7 @@ export async function writeBundle(
   services: BundleServices,
   options: {
     volumes?: readonly number[];
+    program?: ProgramFile;
     onBytes?: (count: number) => void;
     onSize?: (bytes: number) => void;
   } = {},
@@ -89,17 +93,20 @@ export async function writeBundle(
   const isWanted = (volume: number) => options.volumes?.includes(volume) ?? true;
   await openDirectory(directory, bytes);
   const sizes = sizeOfVolumes(manifest, head).filter((_, index) => isWanted(index + 1));
-  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const { program } = options;
+  const total = sizes.reduce((sum, size) => sum + size, program?.size ?? 0);
   options.onSize?.(total);
   await assertRoom(directory, total);
   const blobs = new PassingBlobs();
+  const read = (member: BlobMember) => readPart(services.store, member);
+  const readDocument = documentReader(services.catalog, services.store);
   const sums = new Map<string, string>();
   let reused = 0;
   for (let volume = 1; volume <= manifest.volumes.count; volume++) {
     const content = contentOf(manifest, head, volume);
     const file = volumeName(name, volume);
     const path = join(directory, file);
-    const source = () => volumeBytes(content, blobs, (member) => readPart(services.store, member));
+    const source = () => volumeBytes(content, blobs, read, readDocument);
     const finished = await sumOfFinished(path, volumeSize(content), source);
     if (finished !== undefined && isWanted(volume)) reused += 1;
     if (finished === undefined && !isWanted(volume)) {
@@ -108,7 +115,11 @@ export async function writeBundle(
     }
     sums.set(file, finished ?? (await writeVolume(path, source(), options.onBytes)));
   }
-  await writeSmallFiles(directory, { bytes, signature: head.signature, sums }, services);
+  if (program !== undefined) {
+    const { bytes: content } = await openFile(program.path);
+    sums.set(program.name, await writeVolume(join(directory, program.name), content, options.onBytes));
+  }
+  await writeSmallFiles(directory, { bytes, signature: head.signature, sums, program }, services);
   return { directory, manifest, reused };
 }
 
@@ -192,13 +203,18 @@ async function sha256Of(source: AsyncIterable<Uint8Array>): Promise<string> {
 
 async function writeSmallFiles(
   directory: string,
-  { bytes, signature, sums }: { bytes: Buffer; signature: Uint8Array; sums: Map<string, string> },
+  {
+    bytes,
+    signature,
+    sums,
+    program,
+  }: { bytes: Buffer; signature: Uint8Array; sums: Map<string, string>; program: ProgramFile | undefined },
   { sign }: BundleServices,
 ): Promise<void> {
   const small = new Map<string, Uint8Array>([
     [bundleFiles.manifest, bytes],
     [bundleFiles.signature, signature],
-    [bundleFiles.readme, Buffer.from(readmeOf(parseManifest(bytes, directory)))],
+    [bundleFiles.readme, Buffer.from(readmeOf(parseManifest(bytes, directory), program?.name))],
   ]);
   for (const [name, content] of small) {
     await writeWhole(join(directory, name), content);

@@ -40,7 +40,8 @@ export function fillBundle(state: SelectedState, request: FillRequest): PlannedB
   const { maxSize = Number.POSITIVE_INFINITY } = request;
   for (let budget = maxSize; ; ) {
     const { space, ...content } = contentWithin(state, request, budget);
-    if (content.state.versions.length === 0) throw nothingFits(state, request, maxSize);
+    if (content.state.versions.length === 0 && content.leftOut.length > 0)
+      throw nothingFits(state, request, maxSize);
     const sent = new Map([...request.sent].filter(([digest]) => !content.repeated.has(digest)));
     const manifest = planBundle(content.state, { ...request, sent });
     const excess = Number.isFinite(maxSize) ? sizeOf(manifest) - maxSize : 0;
@@ -98,7 +99,7 @@ function nothingFits(state: SelectedState, request: FillRequest, maxSize: number
   const smallest = Math.min(...sizes);
   return new HeadwaterError(
     'usage',
-    `--max-size: ${maxSize} bytes are too few: the smallest version has ${smallest} bytes, and the manifest needs room, too`,
+    `maxSize: ${maxSize} bytes are too few: the smallest version has ${smallest} bytes, and the manifest needs room, too`,
     { fields: ['maxSize'] },
   );
 }

@@ -8,6 +8,7 @@ import { renderManifest } from '../format/manifest.ts';
 import type { Manifest, ManifestVersion } from '../format/manifest-schema.ts';
 import { blobsAtSite, type Since, type UnrecordedReceipt } from './base.ts';
 import { fillBundle } from './fill.ts';
+import type { BlobReader } from './parts.ts';
 import { type StateQuery, selectState } from './state.ts';
 
 /** What the next bundle for a site should be. */
@@ -40,6 +41,12 @@ export interface NextBundle {
   begun?: WrittenBundle;
 }
 
+/** What a bundle is planned from. The store has the documents of upstreams. */
+interface PlanServices {
+  catalog: Catalog;
+  store: BlobReader;
+}
+
 /** Downloads blobs that mirrors list on demand. */
 export type FetchBlobs = (blobs: { digest: Digest; size: number }[]) => Promise<void>;
 
@@ -53,14 +60,15 @@ const maxFetches = 3;
  *   when a size is too small
  */
 export async function nextBundle(
-  catalog: Catalog,
+  services: PlanServices,
   wish: BundleWish,
   fetch: FetchBlobs | undefined,
 ): Promise<NextBundle> {
   for (let attempt = 0; ; attempt++) {
-    const next = await planNext(catalog, wish);
+    const next = await planNext(services, wish);
     if (next.notStored.length === 0) return next;
-    if (fetch === undefined || attempt === maxFetches) throw await notStored(next.notStored, catalog);
+    if (fetch === undefined || attempt === maxFetches)
+      throw await notStored(next.notStored, services.catalog);
     const wanted = new Set(next.notStored.flatMap(({ items }) => items.map(({ digest }) => digest)));
     const carried = next.manifest.carried.filter(({ digest }) => wanted.has(digest));
     await fetch(carried.map(({ digest, size }) => ({ digest: parseDigest(digest), size })));
@@ -68,7 +76,8 @@ export async function nextBundle(
 }
 
 /** Plans the next bundle for a site, whether its files are stored or not. */
-export async function planNext(catalog: Catalog, wish: BundleWish): Promise<NextBundle> {
+export async function planNext(services: PlanServices, wish: BundleWish): Promise<NextBundle> {
+  const { catalog } = services;
   const { to } = wish;
   const ledger = await catalog.bundles.list(to);
   const last = ledger.findLast(({ finishedAt }) => finishedAt !== undefined);
@@ -76,19 +85,20 @@ export async function planNext(catalog: Catalog, wish: BundleWish): Promise<Next
   const begun = await catalog.bundles.find(to, place.sequence);
   if (begun !== undefined) {
     // An interrupted bundle is continued if the same one would be begun now.
-    const same = await planAt(catalog, wish, { ...place, created: begun.createdAt });
+    const same = await planAt(services, wish, { ...place, created: begun.createdAt });
     if (renderManifest(same.manifest).toString() === begun.manifest) return { ...same, begun };
   }
-  return await planAt(catalog, wish, { ...place, created: new Date() });
+  return await planAt(services, wish, { ...place, created: new Date() });
 }
 
 async function planAt(
-  catalog: Catalog,
+  services: PlanServices,
   wish: BundleWish,
   place: { sequence: number; previous: string | null; created: Date },
 ): Promise<NextBundle> {
-  const state = await selectState(catalog, { ...wish.select, now: place.created });
-  if (state.versions.length === 0) {
+  const { catalog } = services;
+  const state = await selectState(services, { ...wish.select, now: place.created });
+  if (state.versions.length === 0 && (state.withdrawn ?? []).length === 0) {
     throw new HeadwaterError('not-found', 'no version to carry: no published version is selected');
   }
   const stored = await catalog.blobs.findAll(state.blobs.map(({ digest }) => parseDigest(digest)));

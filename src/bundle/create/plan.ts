@@ -1,4 +1,5 @@
 import { version } from '../../version.ts';
+import { documentMembers, documentSpace } from '../format/documents.ts';
 import { planLayout } from '../format/layout.ts';
 import { renderManifest } from '../format/manifest.ts';
 import { bundleFormat, type Manifest } from '../format/manifest-schema.ts';
@@ -31,12 +32,15 @@ export const signatureRoom = 4096;
 export function planBundle(state: SelectedState, request: BundleRequest): Manifest {
   const { sent, limit } = request;
   const toCarry = state.blobs.filter(({ digest }) => !sent.has(digest));
+  const { documents = [], withdrawn = [] } = state;
+  const documentSize = documentSpace(documentMembers({ documents }));
   const bytes = toCarry.reduce((sum, { size }) => sum + size, 0);
   for (let room = 0; ; ) {
     const { carried, volumeCount } = planLayout(
       toCarry,
       limit,
       spaceOf({ size: room }) + spaceOf({ size: signatureRoom }),
+      documentSize,
     );
     const manifest: Manifest = {
       ...{ format: bundleFormat, requires: [] },
@@ -45,8 +49,10 @@ export function planBundle(state: SelectedState, request: BundleRequest): Manife
       ...(request.label === undefined ? {} : { label: request.label }),
       headwater: version,
       volumes: { count: volumeCount, limit: Number.isFinite(limit) ? limit : null, bytes },
+      ...(documents.length === 0 ? {} : { documents }),
       products: state.products,
       versions: state.versions,
+      ...(withdrawn.length === 0 ? {} : { withdrawn }),
       carried,
       assumed: state.blobs.flatMap(({ digest, size }) => {
         const sequence = sent.get(digest);

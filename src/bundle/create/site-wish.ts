@@ -17,6 +17,8 @@ export interface WishOptions extends Partial<Pick<BundleWish, 'label' | 'since' 
   mirrors?: readonly string[];
   /** Bytes of a volume; Infinity for a stream. */
   limit?: number;
+  /** Bytes of other files in the directory of the bundle, which count towards its size. */
+  beside?: number;
 }
 
 /** What a bundle for a site depends on, beside its options. */
@@ -37,7 +39,8 @@ export function siteWish(
   { config, definition, streams }: WishSources,
 ): BundleWish {
   assertSiteName(to);
-  const { label, since, receipt, mirrors } = options;
+  const { label, since, receipt, mirrors, beside = 0 } = options;
+  const maxSize = options.maxSize ?? definition?.maxSize;
   const select =
     options.select ?? (definition === undefined ? undefined : versionsByRules(definition.select));
   return {
@@ -53,7 +56,7 @@ export function siteWish(
     },
     limit: options.limit ?? definition?.volume ?? parseVolumeSize('fat32') ?? 0,
     overlap: definition?.overlap ?? 0,
-    ...defined({ label, since, receipt, maxSize: options.maxSize ?? definition?.maxSize }),
+    ...defined({ label, since, receipt, maxSize: maxSize === undefined ? undefined : maxSize - beside }),
   };
 }
 

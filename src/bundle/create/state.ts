@@ -2,7 +2,14 @@ import type { Catalog } from '../../catalog/catalog.ts';
 import { defined } from '../../model/defined.ts';
 import type { ProductWithVersions, Version } from '../../model/versions.ts';
 import type { BlobToCarry } from '../format/layout.ts';
-import type { ManifestProduct, ManifestVersion } from '../format/manifest-schema.ts';
+import type {
+  ManifestDocument,
+  ManifestProduct,
+  ManifestVersion,
+  ManifestWithdrawal,
+} from '../format/manifest-schema.ts';
+import { readProofs } from './documents.ts';
+import type { BlobReader } from './parts.ts';
 import { type SiteKeep, type VersionTest, versionsToKeep } from './select.ts';
 
 /** The content that a site should have, in the form of manifests. */
@@ -11,6 +18,10 @@ export interface SelectedState {
   versions: ManifestVersion[];
   /** The blobs of the versions, those of the newest versions first, and those of one version together. */
   blobs: BlobToCarry[];
+  /** The signed documents of upstreams that list the versions. */
+  documents?: ManifestDocument[];
+  /** Versions that an operator withdrew. */
+  withdrawn?: ManifestWithdrawal[];
 }
 
 /** Selects the versions that a site should have. */
@@ -28,7 +39,11 @@ export interface StateQuery {
  * Reads what the catalog has of some streams, whether its files are stored or not. Hidden versions and those that clients pushed
  * for themselves do not travel.
  */
-export async function selectState(catalog: Catalog, query: StateQuery): Promise<SelectedState> {
+export async function selectState(
+  services: { catalog: Catalog; store: BlobReader },
+  query: StateQuery,
+): Promise<SelectedState> {
+  const { catalog } = services;
   const { owners, select = () => true, keep, now } = query;
   const products: ManifestProduct[] = [];
   const versions: ManifestVersion[] = [];
@@ -47,7 +62,17 @@ export async function selectState(catalog: Catalog, query: StateQuery): Promise<
       versions.push(...selected.map((version) => versionOf(product, version)));
     }
   }
-  return { products, versions, blobs: blobsOf(versions) };
+  const withdrawn = await catalog.withdrawals.list(query.streams);
+  const proofs = await readProofs(
+    versions,
+    products.map(({ owner }) => owner),
+    services,
+  );
+  return {
+    ...{ products, blobs: blobsOf(versions), documents: proofs.documents },
+    versions: versions.map((version) => ({ ...version, ...proofs.of(version) })),
+    withdrawn: withdrawn.map(({ at, ...version }) => ({ ...version, at: at.toISOString() })),
+  };
 }
 
 /**
@@ -55,7 +80,7 @@ export async function selectState(catalog: Catalog, query: StateQuery): Promise<
  * @param has whether it has a version
  */
 export function partOfState(
-  { products, versions }: SelectedState,
+  { products, versions, documents, withdrawn }: SelectedState,
   has: (version: ManifestVersion) => boolean,
 ): SelectedState {
   const some = versions.filter(has);
@@ -64,6 +89,10 @@ export function partOfState(
     products: products.filter(({ stream, name }) => named.has(`${stream}/${name}`)),
     versions: some,
     blobs: blobsOf(some),
+    ...defined({
+      documents: documents?.filter(({ sha256 }) => some.some(({ document }) => document === sha256)),
+      withdrawn,
+    }),
   };
 }
 

@@ -1,8 +1,10 @@
 import type { WrittenBundle } from '../../catalog/bundles/bundles.ts';
+import type { Catalog } from '../../catalog/catalog.ts';
 import { streamContent } from '../format/content.ts';
 import type { Manifest } from '../format/manifest-schema.ts';
 import { PassingBlobs } from '../format/passing-blobs.ts';
 import { volumeBytes, volumeSize } from '../format/volume-bytes.ts';
+import { documentReader } from './documents.ts';
 import { type BlobReader, partsOf, readPart } from './parts.ts';
 
 /** A bundle as one archive. */
@@ -15,9 +17,17 @@ export interface BundleStream {
 }
 
 /** Reads a bundle as a stream: one tar archive without a limit, whose last member tells that it is whole. */
-export function bundleStream(bundle: WrittenBundle, store: BlobReader): BundleStream {
+export function bundleStream(
+  bundle: WrittenBundle,
+  { catalog, store }: { catalog: Catalog; store: BlobReader },
+): BundleStream {
   const { bytes, manifest, head } = partsOf(bundle);
   const content = streamContent(manifest, head, bytes);
-  const chunks = volumeBytes(content, new PassingBlobs(), (member) => readPart(store, member));
+  const chunks = volumeBytes(
+    content,
+    new PassingBlobs(),
+    (member) => readPart(store, member),
+    documentReader(catalog, store),
+  );
   return { manifest, size: volumeSize(content), chunks };
 }

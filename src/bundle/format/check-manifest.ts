@@ -35,6 +35,11 @@ export function checkManifest(manifest: Manifest, where: string): void {
       named.add(digest);
     }
   }
+  for (const { stream, product, serial } of manifest.withdrawn ?? []) {
+    const version = `${stream}/${product} ${serial}`;
+    if (versions.has(version)) throw wrong(`version ${version} is listed, and withdrawn`);
+  }
+  checkDocuments(manifest, wrong);
   for (const digest of sizes.keys()) {
     if (!named.has(digest)) throw wrong(`${digest} belongs to no version`);
   }
@@ -49,6 +54,28 @@ export function checkManifest(manifest: Manifest, where: string): void {
   if (bytes !== manifest.volumes.bytes) {
     throw wrong(`volumes.bytes is ${manifest.volumes.bytes}, and the carried blobs have ${bytes} bytes`);
   }
+}
+
+/** Documents and versions must name each other. */
+function checkDocuments({ documents = [], versions }: Manifest, wrong: (problem: string) => Error): void {
+  const unnamed = new Set<string>();
+  for (const { sha256, detached, signature } of documents) {
+    if (unnamed.has(sha256)) throw wrong(`document ${sha256} is listed twice`);
+    if (detached !== (signature !== undefined)) {
+      throw wrong(`document ${sha256}: a detached signature has a size, and no other has`);
+    }
+    unnamed.add(sha256);
+  }
+  const known = new Set(unnamed);
+  for (const { stream, product, serial, document } of versions) {
+    if (document === undefined) continue;
+    if (!known.has(document)) {
+      throw wrong(`version ${stream}/${product} ${serial} refers to document ${document}, which is missing`);
+    }
+    unnamed.delete(document);
+  }
+  const [unused] = unnamed;
+  if (unused !== undefined) throw wrong(`document ${unused} belongs to no version`);
 }
 
 function checkPlace(blob: CarriedBlob, wrong: (problem: string) => Error): void {

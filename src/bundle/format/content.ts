@@ -1,3 +1,4 @@
+import { documentMembers } from './documents.ts';
 import { identityOf } from './manifest.ts';
 import type { Manifest } from './manifest-schema.ts';
 import { blobMembers, endMember } from './members.ts';
@@ -5,7 +6,9 @@ import { type VolumeContent, type VolumeHead, volumeSize } from './volume-bytes.
 
 /** What a volume of a bundle has, in which order. */
 export function contentOf(manifest: Manifest, head: VolumeHead, volume: number): VolumeContent {
-  return { head, members: blobMembers(manifest.carried, volume), tail: [], mtime: mtimeOf(manifest) };
+  const documents = volume === 1 ? documentMembers(manifest) : [];
+  const members = blobMembers(manifest.carried, volume);
+  return { head, documents, members, tail: [], mtime: mtimeOf(manifest) };
 }
 
 /**
@@ -19,7 +22,7 @@ export function streamContent(manifest: Manifest, head: VolumeHead, bytes: Uint8
   const members = Array.from({ length: manifest.volumes.count }, (_, index) =>
     blobMembers(manifest.carried, index + 1),
   ).flat();
-  return { head, members, tail, mtime: mtimeOf(manifest) };
+  return { head, documents: documentMembers(manifest), members, tail, mtime: mtimeOf(manifest) };
 }
 
 /** The bytes that the volumes of a bundle take, to the byte. */

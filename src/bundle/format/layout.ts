@@ -25,20 +25,27 @@ export interface BlobToCarry {
  * volume. Depends on the sizes alone, so that the same bundle is written in the same way every time.
  * @param limit bytes of a volume, tar headers included; Infinity for a stream
  * @param headSize bytes that each volume needs for what every volume has, as members
+ * @param documentSize bytes that the first volume needs for documents
  * @throws HeadwaterError `usage` when a volume is too small for its head and a piece
  */
-export function planLayout(blobs: readonly BlobToCarry[], limit: number, headSize: number): Layout {
+export function planLayout(
+  blobs: readonly BlobToCarry[],
+  limit: number,
+  headSize: number,
+  documentSize = 0,
+): Layout {
   const capacity = limit - headSize - endSize;
-  if (capacity < spaceOf({ size: pieceUnit })) {
-    const least = headSize + endSize + spaceOf({ size: pieceUnit });
+  const needed = Math.max(spaceOf({ size: pieceUnit }), documentSize);
+  if (capacity < needed) {
+    const least = headSize + endSize + needed;
     throw new HeadwaterError(
       'usage',
-      `--volume-size: a volume of this bundle needs at least ${least} bytes for its manifest and a piece of a blob`,
+      `--volume-size: a volume of this bundle needs at least ${least} bytes for its manifest, and for a piece of a blob or the documents of upstreams`,
     );
   }
   const carried: CarriedBlob[] = [];
   let volume = 1;
-  let room = capacity;
+  let room = capacity - documentSize;
   for (const { digest, size } of blobs) {
     const space = spaceOf({ size });
     if (space > room && room < capacity && space <= capacity) {

@@ -12,6 +12,9 @@ const text = z.string().max(1000);
 const siteName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/);
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 const time = z.iso.datetime();
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+/** Bytes of a document of an upstream. */
+const maxDocumentSize = 256 * 1024 * 1024;
 
 const item = z.object({
   type: z.enum(itemTypeNames),
@@ -23,6 +26,27 @@ const item = z.object({
     .regex(/^[0-9a-f]{64}$/)
     .exactOptional(),
   deltaBase: text.exactOptional(),
+});
+
+/** A document of an upstream, which the inside verifies with its own keyring. */
+const document = z.object({
+  /** Of its bytes, word for word; of a clear-signed one with its signature. */
+  sha256,
+  size: count.max(maxDocumentSize),
+  /** Whether the signature is a file of its own. */
+  detached: z.boolean(),
+  signature: z.object({ sha256, size: count.max(1024 * 1024) }).exactOptional(),
+  /** The mirror that fetched it. */
+  mirror: text,
+  url: text,
+  path: text,
+  contentId: text,
+  /** When it last changed, as it says. */
+  updated: time.exactOptional(),
+  signedAt: time.exactOptional(),
+  /** Fingerprints. */
+  signedBy: z.array(text).max(100),
+  fetchedAt: time,
 });
 
 const carried = z.object({
@@ -56,6 +80,8 @@ export const manifestSchema = z.object({
   headwater: text,
   /** `limit` is null in a stream, which is one volume without a limit. `bytes`: of all blobs that are carried. */
   volumes: z.object({ count: z.int().min(1), limit: count.nullable(), bytes: count }),
+  /** The signed documents that list versions. They are members of volume 1. */
+  documents: z.array(document).max(10_000).exactOptional(),
   products: z.array(
     z.object({
       name: z.string().regex(/^[^:\s]+:[^:\s]+:[^:\s]+:[^:\s]+$/),
@@ -75,10 +101,25 @@ export const manifestSchema = z.object({
       product: z.string(),
       serial: z.string().regex(/^\d{8}_\d{4}$/),
       upstreamName: text.exactOptional(),
+      upstreamProduct: text.exactOptional(),
+      /** The SHA-256 of the document that lists it. */
+      document: sha256.exactOptional(),
       label: text,
       items: z.array(item).min(1),
     }),
   ),
+  /** Versions that an operator withdrew: the site should not have them either. */
+  withdrawn: z
+    .array(
+      z.object({
+        stream: z.string(),
+        product: z.string(),
+        serial: z.string().regex(/^\d{8}_\d{4}$/),
+        at: time,
+        reason: text,
+      }),
+    )
+    .exactOptional(),
   carried: z.array(carried),
   /** Blobs of `versions` that an earlier bundle carried, with its sequence. */
   assumed: z.array(z.object({ digest, size: count, sequence: z.int().min(1) })),
@@ -88,3 +129,5 @@ export type Manifest = z.output<typeof manifestSchema>;
 export type CarriedBlob = Manifest['carried'][number];
 export type ManifestVersion = Manifest['versions'][number];
 export type ManifestProduct = Manifest['products'][number];
+export type ManifestWithdrawal = NonNullable<Manifest['withdrawn']>[number];
+export type ManifestDocument = NonNullable<Manifest['documents']>[number];

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { HeadwaterError } from '../../errors.ts';
+import type { DocumentMember } from './documents.ts';
 import { maxManifestSize } from './manifest.ts';
 import { type BlobMember, manifestMember, signatureMember } from './members.ts';
 import type { PassingBlobs } from './passing-blobs.ts';
@@ -29,6 +30,9 @@ export interface SignedManifest {
   signature: Buffer;
 }
 
+/** Receives a document of an upstream, or its detached signature. */
+export type OnDocument = (member: DocumentMember, bytes: Buffer) => void | Promise<void>;
+
 /** Bytes of a signature. */
 const maxSignatureSize = 64 * 1024;
 
@@ -52,17 +56,20 @@ export async function readHead(reader: BlockReader): Promise<SignedManifest> {
  * a damaged header or blob costs that blob alone.
  * @param expected what the bundle is known to have
  * @param blobs learns which blobs are good
+ * @param onDocument given each document of an upstream, and each signature of one, that is as the manifest says
  */
 export async function readVolume(
   source: AsyncIterable<Uint8Array>,
   expected: VolumeContent & SignedManifest,
   blobs: PassingBlobs,
+  onDocument: OnDocument = () => undefined,
 ): Promise<VolumeFindings> {
   const hash = createHash('sha256');
   const reader = new BlockReader(source, (bytes) => hash.update(bytes));
   const { problems, tell } = collectProblems();
   try {
     await compareHead(reader, expected, tell);
+    await readDocuments(reader, expected, onDocument, tell);
     await readMembers(reader, expected, blobs, tell);
   } catch (error) {
     if (!(error instanceof EndOfVolume)) throw error;
@@ -78,9 +85,11 @@ export async function readStream(
   reader: BlockReader,
   expected: Omit<VolumeContent, 'head'>,
   blobs: PassingBlobs,
+  onDocument: OnDocument = () => undefined,
 ): Promise<string[]> {
   const { problems, tell } = collectProblems();
   try {
+    await readDocuments(reader, expected, onDocument, tell);
     await readMembers(reader, expected, blobs, tell);
   } catch (error) {
     if (!(error instanceof EndOfVolume)) throw error;
@@ -115,6 +124,21 @@ async function compareHead(
   }
   await comparePadding(reader, { name: manifestMember, size }, tell);
   await compareSmall(reader, { name: signatureMember, bytes: signature, mtime }, tell);
+}
+
+async function readDocuments(
+  reader: BlockReader,
+  { documents, mtime }: Pick<VolumeContent, 'documents' | 'mtime'>,
+  onDocument: OnDocument,
+  tell: (problem: string) => void,
+): Promise<void> {
+  for (const member of documents) {
+    await compareHeader(reader, member, mtime, tell);
+    const bytes = await reader.take(member.size);
+    if (createHash('sha256').update(bytes).digest('hex') === member.sha256) await onDocument(member, bytes);
+    else tell(`${member.name} is damaged`);
+    await comparePadding(reader, member, tell);
+  }
 }
 
 async function readMembers(

@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { HeadwaterError } from '../../errors.ts';
+import type { DocumentMember } from './documents.ts';
 import { type BlobMember, manifestMember, signatureMember } from './members.ts';
 import type { PassingBlobs } from './passing-blobs.ts';
 import { encodeHeader, endSize, type Member, paddingOf, spaceOf } from './tar-header.ts';
@@ -15,6 +16,8 @@ export interface VolumeHead {
 /** What is to be written as a volume. */
 export interface VolumeContent {
   head: VolumeHead;
+  /** Of upstreams: in volume 1. */
+  documents: readonly DocumentMember[];
   members: readonly BlobMember[];
   /** Small members at the end: of a stream. */
   tail: readonly { name: string; bytes: Uint8Array }[];
@@ -33,23 +36,33 @@ function headSize(head: VolumeHead): number {
 }
 
 /** The bytes of a volume, before any is written. */
-export function volumeSize({ head, members, tail }: VolumeContent): number {
-  const sizes = [...members.map(({ size }) => size), ...tail.map(({ bytes }) => bytes.length)];
+export function volumeSize({ head, documents, members, tail }: VolumeContent): number {
+  const sizes = [
+    ...[...documents, ...members].map(({ size }) => size),
+    ...tail.map(({ bytes }) => bytes.length),
+  ];
   return headSize(head) + sizes.reduce((sum, size) => sum + spaceOf({ size }), 0) + endSize;
 }
 
 /**
  * The bytes of a volume.
  * @param read the bytes of a part of a blob, from the store
+ * @param readDocument all bytes of a document, or of its signature; may be omitted for bundles without documents
  * @throws HeadwaterError `invalid` when the store has other bytes than the digest says, naming the blob; what `read` throws
  */
 export async function* volumeBytes(
-  { head, members, tail, mtime }: VolumeContent,
+  { head, documents, members, tail, mtime }: VolumeContent,
   blobs: PassingBlobs,
   read: (member: BlobMember) => Promise<AsyncIterable<Uint8Array>>,
+  readDocument: (member: DocumentMember) => Promise<Uint8Array> = noDocument,
 ): AsyncGenerator<Uint8Array> {
   yield* small({ name: manifestMember, bytes: head.manifest }, mtime);
   yield* small({ name: signatureMember, bytes: head.signature }, mtime);
+  for (const member of documents) {
+    const bytes = await readDocument(member);
+    if (bytes.length !== member.size) throw new Error(`${member.name} has another size than was planned`);
+    yield* small({ name: member.name, bytes }, mtime);
+  }
   for (const member of members) {
     yield encodeHeader(member, mtime);
     const isRight = yield* blobs.pass(member, exactly(member, await read(member)));
@@ -58,6 +71,10 @@ export async function* volumeBytes(
   }
   for (const member of tail) yield* small(member, mtime);
   yield Buffer.alloc(endSize);
+}
+
+async function noDocument({ name }: DocumentMember): Promise<never> {
+  throw new Error(`no source of ${name}`);
 }
 
 function* small({ name, bytes }: { name: string; bytes: Uint8Array }, mtime: number): Generator<Uint8Array> {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { isKind } from '../../errors.ts';
 import { openFile } from '../../files/open-file.ts';
@@ -80,7 +81,25 @@ export async function verifyDirectory(
       sum === undefined ? found.problems : [...found.problems, 'its SHA-256 is not that in SHA256SUMS'];
     if (problems.length > 0) volumes.push({ number, name, isMissing: false, problems });
   }
+  problems.push(...(await wrongFiles(directory, sums)));
   return { bundle, volumes, problems, ...losses(content, blobs) };
+}
+
+/** Compares the files beside the volumes with SHA256SUMS. @returns what is wrong */
+async function wrongFiles(directory: string, sums: ReadonlyMap<string, string>): Promise<string[]> {
+  const problems: string[] = [];
+  for (const [name, sum] of sums) {
+    if (/\.\d{4}\.tar$/.test(name)) continue;
+    const source = await openVolume(join(directory, name));
+    if (source === undefined) {
+      problems.push(`${name} is missing`);
+      continue;
+    }
+    const hash = createHash('sha256');
+    for await (const chunk of source) hash.update(chunk);
+    if (hash.digest('hex') !== sum) problems.push(`${name}: its SHA-256 is not that in SHA256SUMS`);
+  }
+  return problems;
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import { inStream, productName, type StreamFamily } from '../../model/names.ts';
 import type { VersionDraft } from '../../model/versions.ts';
+import { withdrawalKey, withdrawnSerials } from '../bundles/withdrawals.ts';
 import { rowsOf, valuesOf } from '../database/json-rows.ts';
 import type { Tables } from '../database/tables.ts';
 import { sameFamily } from './alias-rows.ts';
@@ -17,12 +18,15 @@ export class PlainVersions {
   readonly #families: Map<string, StreamFamily>;
   /** The versions that exist, also those that were removed ({@link versionKey}). */
   readonly #taken: Set<string>;
+  /** {@link withdrawalKey} */
+  readonly #withdrawn: ReadonlySet<string>;
 
   private constructor(
     products: Map<string, { id: number; owner: string }>,
     families: Map<string, StreamFamily>,
-    taken: Set<string>,
+    { taken, withdrawn }: { taken: Set<string>; withdrawn: ReadonlySet<string> },
   ) {
+    this.#withdrawn = withdrawn;
     this.#products = products;
     this.#families = families;
     this.#taken = taken;
@@ -30,13 +34,15 @@ export class PlainVersions {
 
   /** Reads what is known of some versions and what they would be added to. */
   static async read(db: Kysely<Tables>, drafts: readonly VersionDraft[]): Promise<PlainVersions> {
-    const products = await productsNamed(db, unique(drafts.map(({ product }) => productName(product))));
+    const names = unique(drafts.map(({ product }) => productName(product)));
+    const products = await productsNamed(db, names);
+    const withdrawn = await withdrawnSerials(db, names);
     const families = await familiesOf(db, unique(drafts.flatMap(aliasNames)));
     const keys = drafts.flatMap((draft) => {
       const product_id = products.get(placeOf(draft))?.id;
       return product_id === undefined ? [] : [{ product_id, serial: draft.serial }];
     });
-    return new PlainVersions(products, families, await versionsTaken(db, keys));
+    return new PlainVersions(products, families, { taken: await versionsTaken(db, keys), withdrawn });
   }
 
   /** The id of the product that a version is added to; undefined when it needs a decision. */
@@ -45,6 +51,9 @@ export class PlainVersions {
     const product = this.#products.get(placeOf(draft));
     if (product === undefined || product.owner !== owner || draft.serialIsDerived === true) return undefined;
     if (this.#taken.has(versionKey({ productId: product.id, serial }))) return undefined;
+    if (this.#withdrawn.has(withdrawalKey({ stream, product: productName(draft.product), serial }))) {
+      return undefined;
+    }
     const isGiven = (alias: string) => {
       const family = this.#families.get(inStream(stream, alias));
       return family !== undefined && sameFamily(family, { stream, ...draft.product });

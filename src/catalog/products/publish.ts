@@ -4,6 +4,7 @@ import { HeadwaterError } from '../../errors.ts';
 import { productName } from '../../model/names.ts';
 import type { Permit } from '../../model/rights.ts';
 import type { Item, VersionDraft } from '../../model/versions.ts';
+import { assertNotWithdrawn } from '../bundles/withdrawals.ts';
 import { type AuditEvent, warningsOf } from '../database/audit-record.ts';
 import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
@@ -131,6 +132,7 @@ async function decide(change: Change, one: Request, recorded: ReadonlySet<string
   const serial = await serialFor(change.db, product.id, one.draft);
   const draft = { ...one.draft, serial };
   const renamed = serial === one.draft.serial ? {} : { serial };
+  await assertNotWithdrawn(change.db, draft);
   const existing = await findVersion(change.db, product.id, serial);
   if (existing !== undefined) {
     assertSameFiles(draft, existing.items);

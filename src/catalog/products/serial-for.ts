@@ -6,7 +6,7 @@ import { findVersion } from './version-rows.ts';
 
 /**
  * The serial of a new version. A given serial stays. A derived serial is that of a version with the same files, if
- * there is one, or else the first free one from the draft's on.
+ * there is one, or else the first free one from the draft's on, which was not withdrawn.
  */
 export async function serialFor(
   db: Kysely<Tables>,
@@ -39,7 +39,17 @@ export async function serialFor(
     .where('product_id', '=', productId)
     .where('serial', '>=', draft.serial)
     .execute();
-  const taken = new Set(rows.map(({ serial }) => serial));
+  const withdrawn = await db
+    .selectFrom('withdrawn_versions')
+    .innerJoin('products', (join) =>
+      join
+        .onRef('products.stream', '=', 'withdrawn_versions.stream')
+        .onRef('products.name', '=', 'withdrawn_versions.product'),
+    )
+    .select('withdrawn_versions.serial')
+    .where('products.id', '=', productId)
+    .execute();
+  const taken = new Set([...rows, ...withdrawn].map(({ serial }) => serial));
   let serial = draft.serial;
   while (taken.has(serial)) serial = serialAfter(serial);
   return serial;

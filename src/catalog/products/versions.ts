@@ -1,13 +1,15 @@
 import { HeadwaterError } from '../../errors.ts';
 import type { ProductRef } from '../../model/names.ts';
 import type { ProductDetails, VersionDraft } from '../../model/versions.ts';
+import { recordWithdrawal } from '../bundles/withdrawals.ts';
+import type { AuditEvent } from '../database/audit-record.ts';
 import type { Change } from '../database/change.ts';
 import type { Database } from '../database/database.ts';
 import { forgetDocuments } from '../evidence/document-rows.ts';
 import type { Quotas } from '../quotas.ts';
 import { ofSameFamily, removeEmptyAliases } from './alias-rows.ts';
 import { forgetSources } from './blob-sources.ts';
-import { ownTarget } from './ownership.ts';
+import { ownNames, ownTarget } from './ownership.ts';
 import { type AssertStored, type PublishOutcome, PublishQueue } from './publish.ts';
 import { detailColumns } from './version-rows.ts';
 
@@ -59,15 +61,21 @@ export class Versions {
    * Removes a version from the documents; its files stay fetchable until garbage collection forgets it.
    * @param options.withAliases with the last version, also removes the aliases that then point to nothing; a mirror
    * keeps them, because its versions may come back
+   * @param options.withdraw why the version must not come back ({@link Withdrawals}); then it need not be in the documents
    * @throws HeadwaterError `not-found`, `forbidden`
    */
   async remove(
     { stream, name: product }: ProductRef,
     serial: string,
     now = new Date(),
-    options: { withAliases?: boolean } = {},
+    options: { withAliases?: boolean; withdraw?: string } = {},
   ): Promise<void> {
+    const { withdraw: reason } = options;
     await this.#database.change(async (change) => {
+      const withdraw = async () => {
+        if (reason !== undefined)
+          await recordWithdrawal(change, { stream, product, serial, at: now, reason });
+      };
       const row = await change.db
         .selectFrom('versions')
         .innerJoin('products', 'products.id', 'versions.product_id')
@@ -79,7 +87,15 @@ export class Versions {
         .where('versions.removed_at', 'is', null)
         .executeTakeFirst();
       if (row === undefined) {
-        throw new HeadwaterError('not-found', `product ${product} has no version ${serial}`);
+        const holder =
+          reason === undefined ? undefined : await findProduct(change.db, { stream, name: product });
+        if (reason === undefined || holder === undefined) {
+          throw new HeadwaterError('not-found', `product ${product} has no version ${serial}`);
+        }
+        await change.permit.demand('remove', { stream, names: ownNames(holder, []) });
+        await withdraw();
+        await change.audit(withdrawal({ stream, product, serial, reason }));
+        return;
       }
       await change.permit.demand('remove', await ownTarget(change.db, row));
       await change.db
@@ -94,7 +110,12 @@ export class Versions {
         .set({ revision: await change.revision() })
         .where('id', '=', row.product_id)
         .execute();
-      await change.audit({ action: 'version.remove', subject: `${product}@${serial}`, details: { stream } });
+      await withdraw();
+      await change.audit(
+        reason === undefined
+          ? { action: 'version.remove', subject: `${product}@${serial}`, details: { stream } }
+          : withdrawal({ stream, product, serial, reason }),
+      );
     });
   }
 
@@ -177,6 +198,25 @@ export class Versions {
       return Number(numDeletedRows);
     });
   }
+}
+
+async function findProduct(db: Change['db'], { stream, name }: ProductRef) {
+  return await db
+    .selectFrom('products')
+    .select(['owner', 'os', 'release', 'architecture', 'variant'])
+    .where('stream', '=', stream)
+    .where('name', '=', name)
+    .executeTakeFirst();
+}
+
+/** The entry of a withdrawal in the audit log. */
+function withdrawal({
+  stream,
+  product,
+  serial,
+  reason,
+}: Record<'stream' | 'product' | 'serial' | 'reason', string>): AuditEvent {
+  return { action: 'version.withdraw', subject: `${product}@${serial}`, details: { stream, reason } };
 }
 
 /** Forgets the deltas whose base is gone: clients can no longer use them. */

@@ -57,8 +57,11 @@ export interface Backend {
   /** The images whose fingerprint begins with these digits; no more than a hundred. */
   imagesByFingerprint(prefix: string): Promise<FoundImage[]>;
 
-  /** Removes a version from the documents. */
-  remove(product: ProductRef, serial: string): Promise<void>;
+  /**
+   * Removes a version from the documents.
+   * @param options.withdraw why it must not come back
+   */
+  remove(product: ProductRef, serial: string, options?: { withdraw?: string }): Promise<void>;
 
   aliases(): Promise<Alias[]>;
   setAlias(name: string, family: FamilyReference): Promise<void>;

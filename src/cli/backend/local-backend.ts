@@ -77,8 +77,8 @@ export class LocalBackend implements Backend {
     return await this.#catalog.products.byFingerprint(prefix);
   }
 
-  async remove(product: ProductRef, serial: string): Promise<void> {
-    await this.#catalog.versions.remove(product, serial, new Date(), { withAliases: true });
+  async remove(product: ProductRef, serial: string, options: { withdraw?: string } = {}): Promise<void> {
+    await this.#catalog.versions.remove(product, serial, new Date(), { ...options, withAliases: true });
   }
 
   async aliases(): Promise<Alias[]> {

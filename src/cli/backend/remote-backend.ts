@@ -101,9 +101,13 @@ export class RemoteBackend implements Backend {
     return (await this.#client.json({ method: 'GET', path }, imagesAnswer)).images;
   }
 
-  async remove({ stream, name }: ProductRef, serial: string): Promise<void> {
+  async remove(
+    { stream, name }: ProductRef,
+    serial: string,
+    options: { withdraw?: string } = {},
+  ): Promise<void> {
     const path = `products/${encodeURIComponent(name)}/versions/${encodeURIComponent(serial)}`;
-    await this.#client.succeed({ method: 'DELETE', path, query: { stream } });
+    await this.#client.succeed({ method: 'DELETE', path, query: { stream, ...options } });
   }
 
   async aliases(): Promise<Alias[]> {

@@ -9,6 +9,7 @@ import { mirrorRoutes } from './mirrors.ts';
 import { describeApi } from './openapi/openapi.ts';
 import { productRoutes } from './products.ts';
 import type { ApiServices } from './services.ts';
+import { bundleRoutes } from './site-bundles.ts';
 import { storageRoutes } from './storage.ts';
 import { tokenRoutes } from './tokens.ts';
 import { versionRoutes } from './versions.ts';
@@ -31,6 +32,7 @@ export function createApi(services: ApiServices): Routes {
   clientRoutes(router, services);
   auditRoutes(router, services);
   storageRoutes(router, services);
+  bundleRoutes(router, services);
   return router;
 }
 

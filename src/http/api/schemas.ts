@@ -55,6 +55,33 @@ export const runBody = z
   .optional()
   .meta({ description: 'Options of the run; may be omitted.' });
 
+const names = z.array(text).min(1).max(100);
+
+export const bundleBody = z
+  .strictObject({
+    streams: names.exactOptional().meta({ description: 'Only these streams.' }),
+    mirrors: names.exactOptional().meta({ description: 'Only products of these mirrors.' }),
+    since: z
+      .union([z.enum(['acknowledged', 'sent', 'nothing']), z.int().min(1)])
+      .exactOptional()
+      .meta({ description: 'What the site has, as `--since` of `headwater bundle create`.' }),
+    label: text.exactOptional(),
+    maxSize: z.union([z.string(), z.int()]).exactOptional().meta({
+      description: 'The size of the bundle, in bytes or such as 60GiB: the newest versions that fit.',
+    }),
+    fetch: z
+      .boolean()
+      .exactOptional()
+      .meta({ description: 'First download files that mirrors list on demand.' }),
+    again: z
+      .int()
+      .min(1)
+      .exactOptional()
+      .meta({ description: 'Send the bundle of this number once more; other fields are ignored.' }),
+  })
+  .optional()
+  .meta({ description: 'Options, which override the definition of the site; may be omitted.' });
+
 export const tokenBody = z
   .strictObject({
     name: z.string().min(1).max(100),

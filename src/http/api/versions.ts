@@ -1,8 +1,10 @@
 import { type Access, type Identity, isAdministrator } from '../../access/access.ts';
 import { seesStream } from '../../access/visible-streams.ts';
 import { HeadwaterError } from '../../errors.ts';
+import { defined } from '../../model/defined.ts';
 import { parseDigest } from '../../model/digest.ts';
-import { impliedAliases, parseStream, productName } from '../../model/names.ts';
+import { impliedAliases, parseSerial, parseStream, productName } from '../../model/names.ts';
+import { parseReason } from '../../model/reason.ts';
 import type { VersionDraft } from '../../model/versions.ts';
 import { publish } from '../../publish/publisher.ts';
 import type { PublishRequest } from '../../publish/request.ts';
@@ -17,6 +19,7 @@ import {
 } from '../context.ts';
 import { readBody } from './body.ts';
 import { demandProduct } from './products.ts';
+import { single } from './query.ts';
 import { versionBody } from './schemas.ts';
 import type { ApiServices } from './services.ts';
 
@@ -77,11 +80,14 @@ async function removeVersion(context: RouteContext, services: ApiServices): Prom
   const serial = parameter(context, 'serial');
   const product = await demandProduct(context, services);
   const { stream, name } = product;
-  if (!product.versions.some((version) => version.serial === serial)) {
+  const reason = single(context, 'withdraw');
+  const withdraw = reason === undefined ? undefined : parseReason(reason);
+  if (withdraw === undefined && !product.versions.some((version) => version.serial === serial)) {
     throw new HeadwaterError('not-found', `product ${name} has no version ${serial}`);
   }
-  await catalogFor(context, services).versions.remove({ stream, name }, serial, new Date(), {
+  await catalogFor(context, services).versions.remove({ stream, name }, parseSerial(serial), new Date(), {
     withAliases: true,
+    ...defined({ withdraw }),
   });
   context.status = 204;
 }

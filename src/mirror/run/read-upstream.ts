@@ -12,6 +12,7 @@ import type { MirrorServices } from '../mirror-services.ts';
 import { makePlan, type Plan } from '../plan/plan.ts';
 import type { Terms } from '../plan/retention.ts';
 import { Selection } from '../plan/selection.ts';
+import { withdrawnKey, withoutWithdrawn } from '../plan/withdrawn.ts';
 import type { ReadDocument, UpstreamDocuments } from '../upstream/documents.ts';
 import { heldProducts, storedDigests } from './held.ts';
 
@@ -112,6 +113,7 @@ async function readOnce(
   const held = (product: string) => names.get(product) ?? [];
   const isHeld = (product: string, serial: string) => held(product).some((one) => one.serial === serial);
   const kept: FoundDocument[] = [];
+  const withdrawn = new Set((await catalog.withdrawals.list([definition.stream])).map(withdrawnKey));
   let read = 0;
   for await (const document of documents.read(guard)) {
     const { select, listings } = notingListings(selection.apply, isHeld);
@@ -131,7 +133,7 @@ async function readOnce(
     }
     follow();
     if (keepsDocuments) kept.push(await foundDocument(document, found.fields, listings));
-    offered.push(...found.offered);
+    offered.push(...withoutWithdrawn(found.offered, withdrawn, skips));
     unnamed.push(...found.unnamed);
   }
   unusable.unshift(...documents.unreadable, ...documents.missing);

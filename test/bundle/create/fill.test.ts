@@ -109,5 +109,5 @@ test('any size is kept, and the manifest is in order', () => {
 
 test('a size in which nothing fits is refused', () => {
   const fill = () => fillBundle(stateOf([5 * mebibyte]), { ...place, maxSize: 3 * mebibyte });
-  expect(fill).toThrow(/^--max-size: 3145728 bytes are too few: the smallest version has 524\d+ bytes/);
+  expect(fill).toThrow(/^maxSize: 3145728 bytes are too few: the smallest version has 524\d+ bytes/);
 });

@@ -43,6 +43,6 @@ test('the OpenAPI document says which bodies may be left out', () => {
     })),
   );
   const optional = bodies.filter(({ required }) => required === false);
-  expect(optional.map(({ name }) => name)).toEqual(['post /mirrors/{mirror}/runs']);
+  expect(optional.map(({ name }) => name)).toEqual(['post /mirrors/{mirror}/runs', 'post /bundles/{site}']);
   expect(bodies.find(({ name }) => name === 'post /versions')?.required).toBe(true);
 });

@@ -191,6 +191,7 @@ export const routes: Record<string, Entry> = {
   'GET /api/v1/storage': administration(),
   'GET /api/v1/storage/scrub': administration(),
   'POST /api/v1/storage/scrub': administration(),
+  'POST /api/v1/bundles/:site': administration('/api/v1/bundles/vault-7'),
 };
 /** What the application answers without a router. */
 export const fixed: Record<string, Entry> = {

@@ -48,6 +48,7 @@ export function addCreate(bundle: Command, output: Output): void {
       'the size of the whole bundle, such as 60GiB: the newest versions that fit; the next bundle contains the others',
     )
     .option('--fetch', 'first download files that mirrors list on demand')
+    .option('--with-headwater <file>', 'put this package of Headwater beside the volumes')
     .option('--label <text>', 'a note for people')
     .option('--dry-run', 'show the size of each volume, and write nothing')
     .option('--no-read-back', 'do not read back what was written')
@@ -60,12 +61,13 @@ export function addCreate(bundle: Command, output: Output): void {
       }
       if (target === standardStream) assertForStream(options, { json: wantsJson(command) });
       const { config } = await localConfig(command, []);
-      const { openSigning, planned, toWrite, volumesOf } = await import('./create-request.ts');
+      const { openSigning, planned, programOf, toWrite, volumesOf } = await import('./create-request.ts');
+      const program = await programOf(options);
       const sign = await openSigning(config);
       await withStorage(config, async (parts) => {
         const { catalog } = parts;
         if (target === undefined || options.dryRun === true) {
-          const next = await planned(catalog, config, options, target);
+          const next = await planned(parts, config, options, target);
           const sizes = await sizesOf(next.manifest, sign);
           if (wantsJson(command)) output.json({ ...summaryOf(next.manifest), ...omissionsOf(next), sizes });
           else output.line(dryRunText(next, sizes));
@@ -80,7 +82,7 @@ export function addCreate(bundle: Command, output: Output): void {
           }
           const created = await writeToDirectory(bundle, target, services, {
             readBack: options.readBack,
-            ...defined({ volumes: volumesOf(options, bundle) }),
+            ...defined({ volumes: volumesOf(options, bundle), program }),
           });
           if (wantsJson(command)) {
             output.json({

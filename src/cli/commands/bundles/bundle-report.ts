@@ -8,6 +8,7 @@ const maxNamed = 20;
 /** What a bundle contains, for people. */
 export function contentText({ content, signedBy, identity }: OpenBundle): string {
   const { site, to, sequence, created, label, volumes, carried, assumed, versions } = content;
+  const { withdrawn = [] } = content;
   const lines: [string, string][] = [
     ['from', site],
     ['to', to],
@@ -20,6 +21,7 @@ export function contentText({ content, signedBy, identity }: OpenBundle): string
     ['carried', `${carried.length} files, ${humanSize(volumes.bytes)}`],
     ['sent before', `${assumed.length} files`],
   ];
+  if (withdrawn.length > 0) lines.push(['withdrawn', String(withdrawn.length)]);
   if (label !== undefined) lines.splice(4, 0, ['label', label]);
   return lines.map(([name, value]) => `${`${name}:`.padEnd(14)}${value}`).join('\n');
 }

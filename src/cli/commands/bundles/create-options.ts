@@ -14,6 +14,7 @@ export interface CreateOptions {
   volumeSize?: string;
   maxSize?: string;
   fetch?: boolean;
+  withHeadwater?: string;
   label?: string;
   dryRun?: boolean;
   readBack: boolean;
@@ -29,8 +30,10 @@ export function assertForStream(options: CreateOptions, { json }: { json: boolea
       ? '--volume-size: a stream has no volumes'
       : options.volume !== undefined
         ? '--volume: a stream has no volumes'
-        : json && options.dryRun !== true
-          ? '--json: standard output is the stream. Use "headwater bundle list --json" afterwards'
-          : undefined;
+        : options.withHeadwater !== undefined
+          ? '--with-headwater: a stream has no other files'
+          : json && options.dryRun !== true
+            ? '--json: standard output is the stream. Use "headwater bundle list --json" afterwards'
+            : undefined;
   if (problem !== undefined) throw new HeadwaterError('usage', problem);
 }

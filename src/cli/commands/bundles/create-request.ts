@@ -1,6 +1,7 @@
 import type { Since } from '../../../bundle/create/base.ts';
 import type { BundleServices } from '../../../bundle/create/create.ts';
 import type { BundleWish, FetchBlobs, NextBundle } from '../../../bundle/create/next-bundle.ts';
+import type { ProgramFile } from '../../../bundle/create/program-file.ts';
 import type { VersionTest } from '../../../bundle/create/select.ts';
 import type { WrittenBundle } from '../../../catalog/bundles/bundles.ts';
 import type { Catalog } from '../../../catalog/catalog.ts';
@@ -50,21 +51,23 @@ export async function toWrite(
     import('../../../bundle/create/next-bundle.ts'),
   ]);
   const wish = await wishFor(catalog, config, options, target);
-  const next = await nextBundle(catalog, wish, fetch);
+  const next = await nextBundle(services, wish, fetch);
   const bundle = next.begun ?? (await beginBundle(next.manifest, services, next.repeated));
   return { bundle, next };
 }
 
 /** The next bundle, without a download of what it needs. */
 export async function planned(
-  catalog: Catalog,
+  services: Pick<BundleServices, 'catalog' | 'store'>,
   config: Config,
   options: CreateOptions,
   target: string | undefined,
 ): Promise<NextBundle> {
   const { nextBundle, planNext } = await import('../../../bundle/create/next-bundle.ts');
-  const wish = await wishFor(catalog, config, options, target);
-  return options.fetch === true ? await planNext(catalog, wish) : await nextBundle(catalog, wish, undefined);
+  const wish = await wishFor(services.catalog, config, options, target);
+  return options.fetch === true
+    ? await planNext(services, wish)
+    : await nextBundle(services, wish, undefined);
 }
 
 async function wishFor(
@@ -85,6 +88,7 @@ async function wishFor(
     select: select === undefined ? undefined : versionsByFilters(select),
     limit: target === standardStream ? Number.POSITIVE_INFINITY : volumeLimit(options.volumeSize),
     maxSize: maxSizeOf(options),
+    beside: (await programOf(options))?.size,
   });
   return siteWish(to, wished, {
     ...{ config, definition: loadSites(config.bundleDir).get(to) },
@@ -124,6 +128,13 @@ function sinceOf({ since }: CreateOptions): Since | undefined {
 
 function receiptOf({ to, keyring }: CreateOptions): { keyring: string | undefined; site: string } {
   return { keyring, site: to };
+}
+
+/** The package that `--with-headwater` names. */
+export async function programOf({ withHeadwater }: CreateOptions): Promise<ProgramFile | undefined> {
+  if (withHeadwater === undefined) return undefined;
+  const { programFile } = await import('../../../bundle/create/program-file.ts');
+  return await programFile(withHeadwater);
 }
 
 function volumeLimit(text: string | undefined): number | undefined {

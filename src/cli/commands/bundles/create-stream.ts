@@ -18,7 +18,7 @@ export async function writeToStandardOutput(
     import('../../../bundle/create/gathered.ts'),
   ]);
   const output = await openStandardOutput();
-  const { manifest, size, chunks } = bundleStream(bundle, store);
+  const { manifest, size, chunks } = bundleStream(bundle, { catalog, store });
   try {
     await withProgress('writing', async (onBytes, onSize) => {
       onSize(size);

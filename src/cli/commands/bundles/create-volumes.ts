@@ -1,4 +1,5 @@
 import type { BundleServices, CreatedBundle } from '../../../bundle/create/create.ts';
+import type { ProgramFile } from '../../../bundle/create/program-file.ts';
 import type { BundleReport } from '../../../bundle/verify/verify.ts';
 import type { WrittenBundle } from '../../../catalog/bundles/bundles.ts';
 import { HeadwaterError } from '../../../errors.ts';
@@ -10,15 +11,15 @@ export async function writeToDirectory(
   bundle: WrittenBundle,
   target: string,
   services: BundleServices,
-  options: { readBack: boolean; volumes?: readonly number[] },
+  options: { readBack: boolean; volumes?: readonly number[]; program?: ProgramFile },
 ): Promise<CreatedBundle> {
   const { writeBundle } = await import('../../../bundle/create/create.ts');
   const { isWhole, verifyDirectory } = await import('../../../bundle/verify/verify.ts');
-  const { volumes } = options;
+  const { volumes, program } = options;
   const created = await withProgress(
     'writing',
     async (onBytes, onSize) =>
-      await writeBundle(bundle, target, services, { onBytes, onSize, ...defined({ volumes }) }),
+      await writeBundle(bundle, target, services, { onBytes, onSize, ...defined({ volumes, program }) }),
   );
   if (options.readBack) {
     const report = await withProgress(

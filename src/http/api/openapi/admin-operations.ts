@@ -1,4 +1,4 @@
-import { runBody, tokenBody } from '../schemas.ts';
+import { bundleBody, runBody, tokenBody } from '../schemas.ts';
 import {
   auditAnswer,
   clientsAnswer,
@@ -85,6 +85,18 @@ export const adminOperations: Record<string, Operation> = {
     answers: {
       202: { description: 'The scrub is `round`.', body: scrubAnswer },
       409: 'The catalog does not own the store, or blobs may not be set aside now for another reason.',
+    },
+  },
+  'POST /bundles/{site}': {
+    summary:
+      'Answers with the next bundle for a site, as a tar stream. The bundle counts as sent only when the client has taken the whole answer; otherwise the next request gives the same bundle.',
+    action: 'admin',
+    body: bundleBody,
+    answers: {
+      200: { description: 'The stream, with its length.', type: 'application/x-tar' },
+      404: 'No version is selected, or there is no bundle `again`.',
+      409: 'Files of a version are not stored, or the server has no signing key.',
+      422: 'A field is invalid, nothing fits into `maxSize`, or there is no receipt for `since`.',
     },
   },
   'GET /audit': {

@@ -111,11 +111,16 @@ export const imageOperations: Record<string, Operation> = {
   'DELETE /products/{product}/versions/{serial}': {
     summary: 'Removes a version from the documents. Its files can be downloaded until the grace period ends.',
     action: 'remove',
-    query: whichStream,
+    query: {
+      ...whichStream,
+      withdraw:
+        'The reason for a withdrawal: mirrors do not bring the version back, it cannot be published again, and bundles tell sites to remove it. The version need not be in the documents any more.',
+    },
     answers: {
       204: 'Removed.',
       404: 'Not found.',
       409: 'Several streams have the product, and `stream` is missing.',
+      422: 'The reason is empty or too long.',
     },
   },
   'GET /aliases': {

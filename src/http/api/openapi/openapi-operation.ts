@@ -19,6 +19,8 @@ export interface Answer {
   description: string;
   /** Of a JSON body; that of an error is the same everywhere. */
   body?: z.ZodType;
+  /** The media type of a body of bytes. */
+  type?: string;
   /** Headers of {@link headers}. */
   headers?: (keyof typeof headers)[];
 }
@@ -38,6 +40,7 @@ const parameters: Record<string, string> = {
   fingerprint: 'The first 6 to 64 digits of the fingerprint of an image.',
   digest: '`sha256:` and 64 hexadecimal digits.',
   mirror: 'The name of a mirror.',
+  site: 'The name of a site without a network.',
   alias: 'An alias; its slashes are written as `%2F`.',
   token: 'The id or the name of a token.',
   client: 'The id, the name or 12 digits or more of the fingerprint of a client.',
@@ -116,15 +119,21 @@ export function answerSchema(body: z.ZodType) {
   });
 }
 
-function describeAnswer(method: string, status: number, { description, body, headers: own = [] }: Answer) {
+function describeAnswer(
+  method: string,
+  status: number,
+  { description, body, type, headers: own = [] }: Answer,
+) {
   const content =
     method === 'HEAD'
       ? undefined
       : status >= 400
         ? json({ $ref: '#/components/schemas/Error' })
-        : body === undefined
-          ? undefined
-          : json(answerSchema(body));
+        : type !== undefined
+          ? { [type]: {} }
+          : body === undefined
+            ? undefined
+            : json(answerSchema(body));
   return {
     description,
     headers: Object.fromEntries(
