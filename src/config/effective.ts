@@ -36,6 +36,7 @@ export function effectiveSettings(config: Config): ConfigInput {
     scrub: { every: writeDuration(config.scrub.every), rate: writeSize(config.scrub.rate) },
     registry: withWrittenQuotas(config.registry),
     lxc: config.lxc,
+    systemd: config.systemd,
     oci: config.oci,
     shutdownTimeout: writeDuration(config.shutdownTimeout),
     log: config.log,

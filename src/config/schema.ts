@@ -131,6 +131,8 @@ export const schema = z.strictObject({
     })
     .prefault({}),
   lxc: lxc.prefault({}),
+  /** What systemd downloads (`systemd-pull`, `systemd-sysupdate`), beyond `SHA256SUMS`. */
+  systemd: z.strictObject({ enabled: boolean.prefault(true) }).prefault({}),
   /** Milliseconds for which running requests may continue after SIGTERM. */
   shutdownTimeout: duration.prefault('30s'),
   log: z

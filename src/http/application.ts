@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http';
 import Koa, { type Context, type Middleware } from 'koa';
-import type { Access } from '../access/access.ts';
+import type { Access, Identity } from '../access/access.ts';
 import { HeadwaterError, isKind } from '../errors.ts';
 import { defined } from '../model/defined.ts';
 import type { Metrics } from '../ops/metrics.ts';
@@ -18,6 +18,7 @@ import { lookUpKey, type PublishedKeys } from './lxc/key-lookup.ts';
 import type { LxcSurface } from './lxc/lxc-surface.ts';
 import { filePath, rawPath } from './request-path.ts';
 import { sendLongBody } from './send-long-body.ts';
+import type { SystemdSurface } from './systemd/systemd-surface.ts';
 
 export interface ApplicationServices {
   access: Access;
@@ -28,6 +29,8 @@ export interface ApplicationServices {
   files: VersionFiles;
   /** What LXC downloads; undefined if it is switched off. */
   lxc: LxcSurface | undefined;
+  /** What systemd downloads; undefined if it is switched off. */
+  systemd: SystemdSurface | undefined;
   images: ImageBytes;
   readiness: Readiness;
   metrics: Metrics;
@@ -138,20 +141,21 @@ export const operatorPaths = {
 /** The paths that simplestreams clients read, by first segment. A test checks the rights of each. */
 export const fileTrees = {
   images: async (context, services) => {
-    const { access, checksums, files, images, lxc, redirectToStore: redirect } = services;
+    const { access, checksums, files, images, lxc, systemd, redirectToStore: redirect } = services;
     const identity = await identify(access, context.req);
     const segments = (filePath(context.req.url ?? '') ?? []).slice(1);
     const sums = checksums.isNamed(segments) ? await checksums.find(segments) : undefined;
     const signed = lxc?.signedFile(segments);
-    const image = sums === undefined ? await findImageFile(files, signed ?? segments) : undefined;
+    const summed = systemd?.summedFile(segments);
+    const image = sums === undefined ? await findImageFile(files, signed ?? summed ?? segments) : undefined;
     const file = sums ?? image;
     if (file === undefined) return;
-    const target = { stream: file.stream, names: [] };
-    const allowed = file.hidden ? access.may(identity, 'read', target) : access.mayRead(identity, target);
-    if (!allowed) return;
+    if (!mayReadFile(access, identity, file)) return;
     const shared = !file.hidden && access.isPublic(file.stream);
     if (image !== undefined && signed !== undefined)
       answerWithDocument(context, await lxc?.signature(image), shared);
+    else if (image !== undefined && summed !== undefined)
+      answerWithDocument(context, await systemd?.checksum(image, summed.at(-1) ?? ''), shared);
     else if (image !== undefined) await sendImageFile(context, image, { images, redirect, shared });
     else answerWithDocument(context, await sums?.document(), shared);
   },
@@ -161,12 +165,31 @@ export const fileTrees = {
     const document = await lxc?.find(filePath(context.req.url ?? '') ?? [], visible);
     answerWithDocument(context, document, identity === undefined);
   },
+  sysupdate: async (context, { access, systemd, images, redirectToStore: redirect }) => {
+    const identity = await identify(access, context.req);
+    const found = await systemd?.find((filePath(context.req.url ?? '') ?? []).slice(1));
+    if (found === undefined) return;
+    const file = 'image' in found ? found.image : found;
+    if (!mayReadFile(access, identity, file)) return;
+    const shared = !file.hidden && access.isPublic(file.stream);
+    if ('image' in found) await sendImageFile(context, found.image, { images, redirect, shared });
+    else answerWithDocument(context, await found.document(), shared);
+  },
   streams: async (context, { access, documents }) => {
     const identity = await identify(access, context.req);
     const document = await documents.find((filePath(context.req.url ?? '') ?? []).join('/'), identity);
     answerWithDocument(context, document, identity === undefined);
   },
 } as const satisfies Record<string, Answer>;
+
+function mayReadFile(
+  access: Access,
+  identity: Identity,
+  { stream, hidden }: { stream: string; hidden: boolean },
+): boolean {
+  const target = { stream, names: [] };
+  return hidden ? access.may(identity, 'read', target) : access.mayRead(identity, target);
+}
 
 function answerWithDocument(context: Context, document: Document | undefined, shared: boolean): void {
   if (document === undefined) return;

@@ -124,6 +124,7 @@ function surfaceOf(target: string): string {
   if (/^\/+streams\//.test(target)) return 'documents';
   if (/^\/+images\//.test(target)) return 'images';
   if (/^\/+(meta|pks)\//.test(target)) return 'lxc';
+  if (/^\/+sysupdate\//.test(target)) return 'systemd';
   if (/^\/1\.0(\/|\?|$)/.test(target)) return 'registry';
   if (/^\/v2(\/|\?|$)/.test(target)) return 'oci';
   return /^\/+api\//.test(target) ? 'api' : 'other';

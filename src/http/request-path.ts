@@ -5,14 +5,17 @@ export function rawPath(target: string): string {
 }
 
 /**
- * The segments of the path of a document or an image file, below `/images`, `/streams/v1` or `/meta/1.0`. Clients put double slashes
+ * The segments of the path of a document or an image file, below `/images` or in one of the
+ * other trees. Clients put double slashes
  * there and encode what need not be; every other path is used as it is written, so that a proxy that denies one denies
  * all ways to write it.
  * @returns undefined when it is another path, or one that ends with a slash
  */
 export function filePath(target: string): string[] | undefined {
   const path = rawPath(target);
-  return /^\/+(images|streams\/+v1|meta\/+1\.0)\/.*[^/]$/.test(path) ? pathSegments(path) : undefined;
+  return /^\/+(images|streams\/+v1|meta\/+1\.0|sysupdate)\/.*[^/]$/.test(path)
+    ? pathSegments(path)
+    : undefined;
 }
 
 /**

@@ -8,6 +8,7 @@ import { BodyWatch } from '../http/connection/body-watch.ts';
 import { clientAddress } from '../http/connection/client-address.ts';
 import type { UpgradeListener } from '../http/connection/listener.ts';
 import { ResponseTurns } from '../http/connection/response-turns.ts';
+import { ChecksumDocuments } from '../http/documents/checksum-documents.ts';
 import { Checksums } from '../http/documents/checksums.ts';
 import { DocumentsHandler } from '../http/documents/documents-handler.ts';
 import type { ErrorSinks } from '../http/errors.ts';
@@ -19,6 +20,7 @@ import { LxcSurface } from '../http/lxc/lxc-surface.ts';
 import { Events } from '../http/registry/events.ts';
 import { createRegistry } from '../http/registry/router.ts';
 import { senderOf } from '../http/sender.ts';
+import { SystemdSurface } from '../http/systemd/systemd-surface.ts';
 import type { Digest } from '../model/digest.ts';
 import { generatedKinds } from '../model/generated-files.ts';
 import { OwnAddresses } from '../net/own-addresses.ts';
@@ -157,11 +159,13 @@ function composeApplication(
   const files = { products: catalog.products, generated: { files: catalog.generated, served } };
   const redirectToStore = config.storage.type === 's3' && config.storage.redirect;
   const oci = config.oci.enabled ? composeOci(composition, { sinks, redirectToStore }, opened) : undefined;
+  const sums = new ChecksumDocuments(foundation.signing);
+  const systemd = config.systemd.enabled ? new SystemdSurface(files, sums) : undefined;
   return createApplication({
     ...{ access, documents, metrics, api, registry, oci, sinks, redirectToStore },
-    ...{ files, lxc: composeLxc(composition) },
+    ...{ files, lxc: composeLxc(composition), systemd },
     images: imageBytes,
-    checksums: new Checksums(files, foundation.signing),
+    checksums: new Checksums(files, sums),
     publicKeys: () => foundation.signing?.publicKeys,
     readiness: new Readiness(
       { store, documents: foundation.documents, reserve: catalog.reserve },

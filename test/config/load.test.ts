@@ -73,6 +73,7 @@ describe('values', () => {
       registry: { stream: 'pushed', keep: 10, pullFrom: [], mirrorFrom: [], refreshEvery: 21_600_000 },
       scrub: { every: 30 * 24 * 3_600_000, rate: 20 * 1024 * 1024 },
       lxc: { enabled: true, compress: [] },
+      systemd: { enabled: true },
       oci: { enabled: true },
       shutdownTimeout: 30_000,
       log: { level: 'info', format: 'auto' },

@@ -39,6 +39,7 @@ const packages = {
   zstd: 'zstd',
   '/usr/share/keyrings/ubuntu-cloudimage-keyring.gpg': 'ubuntu-keyring',
   '/usr/share/lxc/templates/lxc-download': 'lxc',
+  '/lib/systemd/systemd-pull': 'systemd-container',
 } as const;
 
 /** A program on the path, or a file by its absolute path. */

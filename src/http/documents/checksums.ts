@@ -1,18 +1,13 @@
-import { ExpiringMap } from '../../async/expiring-map.ts';
 import type { VersionFiles as Found } from '../../catalog/products/products.ts';
 import type { GeneratedFile } from '../../model/generated-files.ts';
 import { publishedNames } from '../../model/item-types.ts';
-import { assemble, type Document, gzipSegment } from '../../simplestreams/write/gzip-segment.ts';
-import type { SignedForms } from './documents-handler.ts';
+import type { Document } from '../../simplestreams/write/gzip-segment.ts';
+import { type ChecksumDocuments, checksumLine } from './checksum-documents.ts';
 import { type VersionFiles, versionFileAt } from './image-files.ts';
 
 /** The names that systemd-pull expects in the directory of a file. */
 const file = 'SHA256SUMS';
 const signatureFile = 'SHA256SUMS.gpg';
-
-/** The lifetime of cached checksums and signatures in milliseconds, and their number. */
-const keptFor = 3_600_000;
-const keptVersions = 1000;
 
 /** The checksums of a version's files, whose rights are those of the files. */
 export interface FoundChecksums extends Pick<Found, 'stream' | 'hidden'> {
@@ -23,14 +18,11 @@ export interface FoundChecksums extends Pick<Found, 'stream' | 'hidden'> {
 /** Makes `SHA256SUMS` and `SHA256SUMS.gpg` in the directory of each version. */
 export class Checksums {
   readonly #files: VersionFiles;
-  readonly #signed: SignedForms | undefined;
-  /** By their text. */
-  readonly #documents = new ExpiringMap<string, Promise<Document>>(keptFor, { maxEntries: keptVersions });
+  readonly #documents: ChecksumDocuments;
 
-  /** @param signed undefined for a server that does not sign */
-  constructor(files: VersionFiles, signed: SignedForms | undefined) {
+  constructor(files: VersionFiles, documents: ChecksumDocuments) {
     this.#files = files;
-    this.#signed = signed;
+    this.#documents = documents;
   }
 
   /** Whether the segments of a path after `images` name such a file. */
@@ -47,33 +39,26 @@ export class Checksums {
     const version = await products.versionFiles(at.key, at.serial);
     if (version === undefined) return undefined;
     const made = generated.served.length === 0 ? [] : await generated.files.ofVersion(at.key, at.serial);
-    const served = made.filter(({ kind }) => generated.served.includes(kind));
+    const text = textOf(
+      version,
+      made.filter(({ kind }) => generated.served.includes(kind)),
+    );
     const { stream, hidden } = version;
     return {
       stream,
       hidden,
-      document: async () => {
-        const document = await this.#document(linesOf(version, served));
-        return at.file === file ? document : await this.#signed?.detachedChecksums(document);
-      },
+      document: () => (at.file === file ? this.#documents.of(text) : this.#documents.signature(text)),
     };
-  }
-
-  /** The same text always gives the same object, because signatures are looked up by object. */
-  #document(text: string): Promise<Document> {
-    const known = this.#documents.get(text);
-    if (known !== undefined) return known;
-    const made = gzipSegment(text).then((segment) => assemble([segment], 'text/plain; charset=us-ascii'));
-    this.#documents.set(text, made);
-    return made;
   }
 }
 
-/** Lines with two spaces between checksum and name, which systemd 252 requires. The names are those in the URLs. */
-function linesOf({ items }: Found, made: readonly GeneratedFile[]): string {
+/** The names are those in the URLs. */
+function textOf({ items }: Found, made: readonly GeneratedFile[]): string {
   const lines = items.flatMap((item) => {
     const names = publishedNames(item).map((name) => name.file);
-    return (names.length === 0 ? [item.file] : names).map((name) => `${item.digest}  ${name}\n`);
+    return (names.length === 0 ? [item.file] : names).map((name) => checksumLine(item.digest, name));
   });
-  return [...new Set([...lines, ...made.map(({ digest, file }) => `${digest}  ${file}\n`)])].join('');
+  return [...new Set([...lines, ...made.map(({ digest, file: name }) => checksumLine(digest, name))])].join(
+    '',
+  );
 }

@@ -227,6 +227,27 @@ export const fixed: Record<string, Entry> = {
     status: null,
     path: (n) => `/images/${n.os}/${n.release}/amd64/default/${n.serial}/rootfs.tar.xz.asc`,
   },
+  'GET /sysupdate/SHA256SUMS': {
+    needs: 'see',
+    status: null,
+    path: (n) => `/sysupdate/${n.os}/${n.release}/amd64/default/SHA256SUMS`,
+  },
+  'GET /sysupdate/SHA256SUMS.gpg': {
+    needs: 'see',
+    status: null,
+    path: (n) => `/sysupdate/${n.os}/${n.release}/amd64/default/SHA256SUMS.gpg`,
+  },
+  'GET /sysupdate/FILE': {
+    needs: 'see',
+    status: null,
+    path: (n) =>
+      `/sysupdate/${n.os}/${n.release}/amd64/default/${n.os}-${n.release}-amd64-default_${n.serial}.rootfs.squashfs`,
+  },
+  'GET /images/FILE.sha256': {
+    needs: 'see',
+    status: null,
+    path: (n) => `/images/${n.os}/${n.release}/amd64/default/${n.serial}/rootfs.squashfs.sha256`,
+  },
   'GET /images/SHA256SUMS': {
     needs: 'see',
     status: null,
