@@ -15,7 +15,7 @@ export interface SignedBy {
 }
 
 /** The bundle that brought a version. */
-interface BundleOrigin {
+export interface BundleOrigin {
   /** The SHA-256 of its manifest. */
   identity: string;
   sequence: number;

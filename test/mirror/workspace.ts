@@ -4,11 +4,14 @@ import type { MirrorDefinition } from '../../src/config/mirror-schema.ts';
 import type { MirrorServices } from '../../src/mirror/mirror-services.ts';
 import type { ProductWithVersions } from '../../src/model/versions.ts';
 import type { ImageRules } from '../../src/publish/judge.ts';
-import { openWorkspace } from '../../src/server/workspace.ts';
+import { openWorkspace, type Workspace } from '../../src/server/workspace.ts';
 import { asTestActor, scratchDirectory } from '../support/catalog.ts';
 
 /** A data directory for mirrors, which goes when the test is over. */
-export async function mirrorServices(dataDir?: string, imageRules: ImageRules = {}): Promise<MirrorServices> {
+export async function mirrorServices(
+  dataDir?: string,
+  imageRules: ImageRules = {},
+): Promise<MirrorServices & Pick<Workspace, 'intake'>> {
   const overrides = { dataDir: dataDir ?? (await scratchDirectory()), imageRules };
   const config = loadConfig({ env: {}, overrides });
   const workspace = asTestActor(await openWorkspace(config));

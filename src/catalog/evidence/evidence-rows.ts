@@ -72,10 +72,10 @@ export async function putEvidence(
   );
 }
 
-/** The evidence for the versions that documents show, with the documents. @param which of an owner, or one version */
+/** The evidence for the versions that are not removed, with the documents. @param which of an owner, or of a product */
 export async function readEvidence(
   db: Kysely<Tables>,
-  which: { owner: string } | { stream: string; product: string; serial: string },
+  which: { owner: string } | { stream: string; product: string },
 ): Promise<Provenance[]> {
   const rows = await db
     .selectFrom('versions')
@@ -88,11 +88,7 @@ export async function readEvidence(
     .where(({ eb, and }) =>
       'owner' in which
         ? eb('products.owner', '=', which.owner)
-        : and([
-            eb('products.stream', '=', which.stream),
-            eb('products.name', '=', which.product),
-            eb('versions.serial', '=', which.serial),
-          ]),
+        : and([eb('products.stream', '=', which.stream), eb('products.name', '=', which.product)]),
     )
     .orderBy('products.name')
     .orderBy('versions.serial')

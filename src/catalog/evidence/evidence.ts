@@ -69,13 +69,17 @@ export class Evidence {
     });
   }
 
-  /** The evidence for a version that documents show; undefined when there is no such version. */
+  /** The evidence for a version; undefined when there is no such version, or it was removed. */
   async find(version: { stream: string; product: string; serial: string }): Promise<Provenance | undefined> {
-    const [found] = await readEvidence(this.#database.reads, version);
-    return found;
+    return (await this.ofProduct(version)).find(({ serial }) => serial === version.serial);
   }
 
-  /** The versions of an owner that documents show, with the evidence for them. */
+  /** The versions of a product that are not removed, with the evidence for them. */
+  async ofProduct({ stream, product }: { stream: string; product: string }): Promise<Provenance[]> {
+    return await readEvidence(this.#database.reads, { stream, product });
+  }
+
+  /** The versions of an owner that are not removed, with the evidence for them. */
   async ofOwner(owner: string): Promise<Provenance[]> {
     return await readEvidence(this.#database.reads, { owner });
   }

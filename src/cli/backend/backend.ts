@@ -1,3 +1,4 @@
+import type { ToldProvenance } from '../../access/told-provenance.ts';
 import type { AuditEntry } from '../../catalog/audit.ts';
 import type { Client } from '../../catalog/identities/clients.ts';
 import type { Token } from '../../catalog/identities/tokens.ts';
@@ -56,6 +57,9 @@ export interface Backend {
 
   /** The images whose fingerprint begins with these digits; no more than a hundred. */
   imagesByFingerprint(prefix: string): Promise<FoundImage[]>;
+
+  /** The origins of the versions of a product, by their serials. */
+  provenance(product: ProductRef): Promise<Map<string, ToldProvenance>>;
 
   /**
    * Removes a version from the documents.

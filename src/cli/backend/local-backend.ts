@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { type ToldProvenance, toldProvenance } from '../../access/told-provenance.ts';
 import type { AuditEntry } from '../../catalog/audit.ts';
 import { Catalog } from '../../catalog/catalog.ts';
 import type { Client } from '../../catalog/identities/clients.ts';
@@ -75,6 +76,11 @@ export class LocalBackend implements Backend {
 
   async imagesByFingerprint(prefix: string) {
     return await this.#catalog.products.byFingerprint(prefix);
+  }
+
+  async provenance({ stream, name }: ProductRef): Promise<Map<string, ToldProvenance>> {
+    const all = await this.#catalog.evidence.ofProduct({ stream, product: name });
+    return new Map(all.map((one) => [one.serial, toldProvenance(one, { isAdministrator: true })]));
   }
 
   async remove(product: ProductRef, serial: string, options: { withdraw?: string } = {}): Promise<void> {

@@ -3,6 +3,7 @@ import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import type { Config } from '../../config/schema.ts';
 import { HeadwaterError } from '../../errors.ts';
 import type { MirrorServices } from '../../mirror/mirror-services.ts';
+import type { Workspace } from '../../server/workspace.ts';
 import { readMirrors } from '../read-mirrors.ts';
 import { localConfig } from './open-backend.ts';
 
@@ -42,10 +43,13 @@ export function chooseMirrors(
   );
 }
 
+/** An open data directory, for work on mirrors. */
+export type OpenMirrors = MirrorServices & Pick<Workspace, 'intake'>;
+
 /** Opens the data directory for work on mirrors, and closes it afterwards. */
 export async function withMirrorServices<Result>(
   config: Config,
-  work: (parts: MirrorServices) => Promise<Result>,
+  work: (parts: OpenMirrors) => Promise<Result>,
 ): Promise<Result> {
   const { openWorkspace } = await import('../../server/workspace.ts');
   const workspace = await openWorkspace(config);

@@ -1,3 +1,4 @@
+import type { ToldProvenance } from '../../access/told-provenance.ts';
 import type { AuditEntry } from '../../catalog/audit.ts';
 import type { Client } from '../../catalog/identities/clients.ts';
 import type { Token } from '../../catalog/identities/tokens.ts';
@@ -12,7 +13,7 @@ import type { Json } from '../../http/api/openapi/answer-fields.ts';
 import {
   aliasesAnswer,
   imagesAnswer,
-  type productAnswer,
+  productAnswer,
   productsAnswer,
   publishedAnswer,
 } from '../../http/api/openapi/image-answers.ts';
@@ -99,6 +100,15 @@ export class RemoteBackend implements Backend {
   async imagesByFingerprint(prefix: string): Promise<FoundImage[]> {
     const path = `images/${encodeURIComponent(prefix)}`;
     return (await this.#client.json({ method: 'GET', path }, imagesAnswer)).images;
+  }
+
+  async provenance({ stream, name }: ProductRef): Promise<Map<string, ToldProvenance>> {
+    const path = `products/${encodeURIComponent(name)}`;
+    const query = { stream, provenance: '1' };
+    const { versions } = await this.#client.json({ method: 'GET', path, query }, productAnswer);
+    return new Map(
+      versions.flatMap(({ serial, provenance }) => (provenance === undefined ? [] : [[serial, provenance]])),
+    );
   }
 
   async remove(

@@ -1,4 +1,6 @@
+import { isAdministrator } from '../../access/access.ts';
 import { readable } from '../../access/readable.ts';
+import { toldProvenance } from '../../access/told-provenance.ts';
 import { seesStream } from '../../access/visible-streams.ts';
 import type { ProductQuery } from '../../catalog/products/products.ts';
 import { HeadwaterError } from '../../errors.ts';
@@ -7,7 +9,7 @@ import { defined } from '../../model/defined.ts';
 import { inStream } from '../../model/names.ts';
 import type { ProductWithVersions } from '../../model/versions.ts';
 import { type Context, identityOf, parameter, type RouteContext, type Routes } from '../context.ts';
-import { single, wholeNumber } from './query.ts';
+import { flag, single, wholeNumber } from './query.ts';
 import type { ApiServices } from './services.ts';
 
 /** How many products a page has unless the client asks for fewer. */
@@ -60,7 +62,20 @@ async function listProducts(context: Context, { catalog, access }: ApiServices):
 }
 
 async function getProduct(context: RouteContext, services: ApiServices): Promise<void> {
-  context.body = await demandProduct(context, services);
+  const product = await demandProduct(context, services);
+  if (!flag(context, 'provenance')) {
+    context.body = product;
+    return;
+  }
+  const { stream, name } = product;
+  const options = { isAdministrator: isAdministrator(identityOf(context)) };
+  const all = await services.catalog.evidence.ofProduct({ stream, product: name });
+  const told = new Map(all.map((one) => [one.serial, toldProvenance(one, options)]));
+  const versions = product.versions.map((version) => ({
+    ...version,
+    ...defined({ provenance: told.get(version.serial) }),
+  }));
+  context.body = { ...product, versions };
 }
 
 async function findImages(context: RouteContext, { catalog, access }: ApiServices): Promise<void> {

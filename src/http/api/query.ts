@@ -8,6 +8,14 @@ export function single(context: Context, name: string): string | undefined {
 }
 
 /**
+ * A parameter that is set by `1`, and not set by `0` or when it is missing.
+ * @throws HeadwaterError `invalid`
+ */
+export function flag(context: Context, name: string): boolean {
+  return wholeNumber(context, name, { min: 0, max: 1 }) === 1;
+}
+
+/**
  * A parameter that is a whole number.
  * @throws HeadwaterError `invalid`
  */

@@ -102,10 +102,23 @@ export async function verifyHeld(services: VerifyServices, options: VerifyOption
  * @throws HeadwaterError as {@link verifyHeld}
  */
 export async function repairBlob(services: VerifyServices, digest: Digest): Promise<LostBlob | undefined> {
-  await assertOwned(services);
+  return (await verifyBlob(services, digest, { read: true, repair: true })).lost;
+}
+
+/**
+ * Checks one blob, as {@link verifyHeld} checks all.
+ * @returns nothing for a blob that need not be in the store
+ * @throws HeadwaterError as {@link verifyHeld}
+ */
+export async function verifyBlob(
+  services: VerifyServices,
+  digest: Digest,
+  options: Pick<VerifyOptions, 'read' | 'repair'>,
+): Promise<Found> {
+  if (options.repair) await assertOwned(services);
   const [held] = await services.catalog.storage.held({ digest }, 1);
-  if (held === undefined) return undefined;
-  return (await checkBlob(services, { digest, size: held.size }, { read: true, repair: true })).lost;
+  if (held === undefined) return { fingerprints: [] };
+  return await checkBlob(services, { digest, size: held.size }, options);
 }
 
 /** @throws HeadwaterError `conflict` for a store that the catalog does not own: an empty one, if no disk is mounted */

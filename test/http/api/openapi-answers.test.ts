@@ -132,6 +132,7 @@ test('what every operation answers is as the document describes it', async () =>
   await call('GET /products', 200, [], { query: '?limit=1' });
   await call('GET /products', 422, [], { query: '?limit=none' });
   await call('GET /products/{product}', 200, [product]);
+  await call('GET /products/{product}', 422, [product], { query: '?provenance=yes' });
   await call('GET /products/{product}', 404, ['none']);
   await call('GET /images/{fingerprint}', 200, [images[0]?.fingerprint ?? '']);
   await call('GET /images/{fingerprint}', 422, ['xyz']);

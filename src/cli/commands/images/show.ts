@@ -1,11 +1,15 @@
 import type { Command } from 'commander';
+import type { ToldProvenance } from '../../../access/told-provenance.ts';
 import { isPushed } from '../../../catalog/products/ownership.ts';
+import { defined } from '../../../model/defined.ts';
+import type { Backend } from '../../backend/backend.ts';
 import { withBackend } from '../../backend/open-backend.ts';
 import { wantsJson } from '../../global-options.ts';
 import { addExamples } from '../../help.ts';
 import { type Referent, resolveReference } from '../../references.ts';
 import { humanSize, humanTime } from '../../view/human.ts';
 import type { Output } from '../../view/output.ts';
+import { provenanceLines } from '../../view/provenance-view.ts';
 import { table } from '../../view/table.ts';
 import type { VersionView } from '../../view/version-view.ts';
 
@@ -14,15 +18,18 @@ export function addShowCommand(program: Command, output: Output): void {
     .command('show')
     .summary('show the details of a version')
     .description(
-      'Show a version with its images and files. REF is an alias, alias/architecture or os:release:architecture:variant: the newest version, or with @serial the version of that serial. Six or more digits of a fingerprint also identify a version. If several streams have an alias or a product, write STREAM/ in front of it.',
+      'Show a version with its images and files. REF is an alias, alias/architecture or os:release:architecture:variant: the newest version, or with @serial the version of that serial. Six or more digits of a fingerprint also identify a version. With --provenance, also show the origin of the version: the document of the upstream that lists it, its keys and its dates. If several streams have an alias or a product, write STREAM/ in front of it.',
     )
     .argument('<ref>', 'the version')
-    .action(async (reference: string) => {
-      const shown = await withBackend(command, { create: false }, async (backend) =>
-        (await resolveReference(backend, reference)).map(newestOf),
-      );
-      if (wantsJson(command)) output.json(shown.map(({ version }) => version));
-      else output.line(shown.map(describe).join('\n\n'));
+    .option('--provenance', 'show the origin of the version, and what proves it')
+    .action(async (reference: string, { provenance = false }: { provenance?: boolean }) => {
+      const shown = await withBackend(command, { create: false }, async (backend) => {
+        const found = (await resolveReference(backend, reference)).map(newestOf);
+        return provenance ? await Promise.all(found.map((one) => withOrigin(one, backend))) : found;
+      });
+      if (wantsJson(command)) {
+        output.json(shown.map(({ version, origin }) => ({ ...version, ...defined({ provenance: origin }) })));
+      } else output.line(shown.map(describe).join('\n\n'));
     });
   addExamples(command, [
     'headwater show debian/bookworm',
@@ -30,6 +37,7 @@ export function addShowCommand(program: Command, output: Output): void {
     'headwater show debian:bookworm:amd64:default --json',
     'headwater show nightly/debian:bookworm:amd64:default',
     'headwater show 3f1c0a9be2d4',
+    'headwater show ubuntu/noble --provenance',
   ]);
 }
 
@@ -43,6 +51,14 @@ interface Shown {
   version: VersionView;
   /** The serials of the product's other versions, newest first. */
   others: string[];
+  /** With `--provenance`. */
+  origin?: ToldProvenance;
+}
+
+async function withOrigin(shown: Shown, backend: Backend): Promise<Shown> {
+  const { stream, product: name, serial } = shown.version;
+  const origin = (await backend.provenance({ stream, name })).get(serial);
+  return { ...shown, ...defined({ origin }) };
 }
 
 function newestOf({ product, versions }: Referent): Shown {
@@ -52,7 +68,7 @@ function newestOf({ product, versions }: Referent): Shown {
   return { version, others: serials.reverse() };
 }
 
-function describe({ version, others }: Shown): string {
+function describe({ version, others, origin }: Shown): string {
   const aliases: [string, string][] = [['aliases', version.aliases.join(', ') || '-']];
   // The product of a pushed image only repeats its alias.
   const facts: [string, string][] = [
@@ -73,7 +89,6 @@ function describe({ version, others }: Shown): string {
     ...(isPushed(version) ? [] : aliases),
     ['other versions', others.join(', ') || '-'],
   ];
-  const width = Math.max(...facts.map(([name]) => name.length)) + 2;
   const images = version.images.flatMap(({ type, file, size, fingerprint }) => [
     `  ${type}, ${humanSize(size)}, from ${file}`,
     `    fingerprint ${fingerprint}`,
@@ -88,10 +103,18 @@ function describe({ version, others }: Shown): string {
     version.files,
   );
   return [
-    ...facts.map(([name, value]) => `${`${name}:`.padEnd(width)}${value}`),
+    ...aligned(facts),
     'images:',
     ...images,
     'files:',
     ...files.split('\n').map((line) => `  ${line}`),
+    ...(origin === undefined
+      ? []
+      : ['provenance:', ...aligned(provenanceLines(origin)).map((line) => `  ${line}`)]),
   ].join('\n');
+}
+
+function aligned(lines: [name: string, value: string][]): string[] {
+  const width = Math.max(...lines.map(([name]) => name.length)) + 2;
+  return lines.map(([name, value]) => `${`${name}:`.padEnd(width)}${value}`);
 }

@@ -10,6 +10,7 @@ import { interruption, stopOnSignals } from '../../interruption.ts';
 import type { Output } from '../../view/output.ts';
 import { addDropAndHandOver } from './mirror-drop.ts';
 import { addList, addStatus } from './mirror-status.ts';
+import { addMirrorVerify } from './mirror-verify.ts';
 
 interface RunFlags {
   dryRun?: boolean;
@@ -27,6 +28,7 @@ export function addMirrorCommand(program: Command, output: Output): void {
   addPlan(mirror, output);
   addRun(mirror, output);
   addStatus(mirror, output);
+  addMirrorVerify(mirror, output);
   addDropAndHandOver(mirror, output);
 }
 

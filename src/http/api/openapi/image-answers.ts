@@ -4,6 +4,7 @@ import { itemTypeNames } from '../../../model/item-types.ts';
 import type { Item, ProductWithVersions } from '../../../model/versions.ts';
 import type { Published } from '../../../publish/request.ts';
 import { bytes, type Json, names, sha256, time } from './answer-fields.ts';
+import { provenanceAnswer } from './provenance-answer.ts';
 
 export const streamsAnswer = z.strictObject({
   streams: z.array(z.strictObject({ name: z.string(), public: z.boolean() })),
@@ -52,6 +53,7 @@ export const productAnswer = z.strictObject({
             'The pusher: `client:NAME` or `token:NAME`. Shown only to administrators and the pusher.',
         }),
         items: z.array(item),
+        provenance: provenanceAnswer.exactOptional().meta({ description: 'With `provenance=1`.' }),
       }),
     )
     .meta({ description: 'The oldest first.' }),

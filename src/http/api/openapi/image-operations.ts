@@ -43,11 +43,12 @@ export const imageOperations: Record<string, Operation> = {
   },
   'GET /products/{product}': {
     summary: 'A product with its versions.',
-    query: whichStream,
+    query: { ...whichStream, provenance: '1: tell the origin of each version, and what proves it.' },
     answers: {
       200: { description: 'The product.', body: productAnswer },
       404: 'Not found.',
       409: 'Several streams have this name, and `stream` is missing.',
+      422: 'A parameter is invalid.',
     },
   },
   'GET /images/{fingerprint}': {
