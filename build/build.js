@@ -37,7 +37,7 @@ await build({
     'src/main.ts',
     'src/publish/intake/intake-worker.ts',
     'src/publish/unpacking/liblzma-program.ts',
-    'src/publish/generated/xz-program.ts',
+    'src/publish/generated/repack-program.ts',
     'src/simplestreams/write/signed/signing-worker.ts',
   ],
   outdir: 'dist',
@@ -61,7 +61,7 @@ await build({
   logLevel: 'warning',
 });
 writeFileSync('dist/package.json', '{ "type": "commonjs" }\n');
-for (const name of ['main', 'intake-worker', 'liblzma-program', 'xz-program', 'signing-worker']) {
+for (const name of ['main', 'intake-worker', 'liblzma-program', 'repack-program', 'signing-worker']) {
   copyFileSync('build/launch.cjs', `dist/${name}.js`);
   // The launcher takes each byte for a character.
   if (readFileSync(`dist/${name}.cjs`).some((byte) => byte > 127))

@@ -9,6 +9,7 @@ import type { Reserve } from './database/reserve.ts';
 import { DocumentTimes } from './document-times.ts';
 import { Evidence } from './evidence/evidence.ts';
 import { GeneratedFiles } from './generated/generated-files.ts';
+import { Layers } from './generated/layers.ts';
 import { Clients } from './identities/clients.ts';
 import { Tokens } from './identities/tokens.ts';
 import { Fingerprints } from './images/fingerprints.ts';
@@ -58,6 +59,7 @@ export class Catalog {
   readonly secrets: Secrets;
   readonly generated: GeneratedFiles;
   readonly withdrawals: Withdrawals;
+  readonly layers: Layers;
   readonly #database: Database;
 
   private constructor(database: Database) {
@@ -89,6 +91,7 @@ export class Catalog {
     this.secrets = new Secrets(database);
     this.generated = new GeneratedFiles(database);
     this.withdrawals = new Withdrawals(database);
+    this.layers = new Layers(database);
   }
 
   /**

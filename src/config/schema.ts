@@ -128,6 +128,11 @@ export const schema = z.strictObject({
   oci: z
     .strictObject({
       enabled: boolean.prefault(true),
+      /** The streams whose roots get a gzip form, which is a layer, if they have another format. */
+      compress: leaf(
+        'map',
+        z.array(streamName, { error: 'expected a list of streams, such as [images]' }),
+      ).prefault([]),
     })
     .prefault({}),
   lxc: lxc.prefault({}),

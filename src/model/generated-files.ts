@@ -6,10 +6,18 @@ const generatedFiles = {
   'lxc-metadata': 'meta.tar.xz',
   /** The root tarball, compressed with xz. */
   'xz-root': 'rootfs.tar.xz',
+  /** The root as a tarball, compressed with gzip: a layer for clients of OCI registries. */
+  'gzip-root': 'rootfs.tar.gz',
 } as const;
 
 /** The kind of a generated file. The names are kept in catalogs: they stay. */
 export type GeneratedKind = keyof typeof generatedFiles;
+
+/** The compressions of roots that are made, by kind. */
+export const rootForms = { 'xz-root': 'xz', 'gzip-root': 'gzip' } as const;
+
+/** A kind of root that is made of another root. */
+export type RootForm = keyof typeof rootForms;
 
 /** All kinds. */
 export const generatedKinds: readonly GeneratedKind[] = keysOf(generatedFiles);

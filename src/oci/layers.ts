@@ -7,22 +7,27 @@ import type { Layer } from './documents.ts';
 import { manifestKey } from './repository.ts';
 
 /**
- * The layers of the roots of some products, by the digest of the root: the roots that are gzip themselves. Of the
- * compressions of layers, gzip is the only one that all clients read.
+ * The layers of the roots of some products, by the digest of the root: the root itself if it is a gzip tarball, else its
+ * gzip form, if it was made. Of the compressions of layers, gzip is the only one that all clients read.
  */
 export async function findLayers(
-  catalog: Pick<Catalog, 'blobs'>,
+  { blobs, layers: made }: Pick<Catalog, 'blobs' | 'layers'>,
   products: readonly ProductWithVersions[],
 ): Promise<Map<string, Layer>> {
   const items = products.flatMap(({ versions }) => versions.flatMap((version) => version.items));
-  const roots = new Set(items.flatMap(({ type, digest }) => (type === 'root.tar.xz' ? [digest] : [])));
-  const records = await catalog.blobs.findAll([...roots]);
+  const roots = new Set(
+    items.flatMap(({ type, digest }) => (type === 'root.tar.xz' || type === 'squashfs' ? [digest] : [])),
+  );
+  const forms = await made.of([...roots]);
+  const records = await blobs.findAll([...roots, ...forms.values()]);
   const layers = new Map<string, Layer>();
-  for (const [digest, record] of records) {
-    const content = contentOf(record);
-    const { size } = record;
-    if (content.kind !== 'rootfs-tarball' || content.unpacked === undefined) continue;
-    layers.set(digest, { digest, size, unpacked: content.unpacked });
+  for (const root of roots) {
+    const record = records.get(forms.get(root) ?? root);
+    const content = record === undefined ? undefined : contentOf(record);
+    if (record === undefined || content?.kind !== 'rootfs-tarball' || content.unpacked === undefined)
+      continue;
+    const { digest, size } = record;
+    layers.set(root, { digest, size, unpacked: content.unpacked });
   }
   return layers;
 }

@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import type { Config } from '../config/schema.ts';
 import { messageOf } from '../errors.ts';
 import { Generator } from '../publish/generated/generator.ts';
+import { canReadSquashfs } from '../publish/generated/squashfs-tar.ts';
 import type { Foundation } from './foundation.ts';
 import { collectRegularly, forgetAliases } from './housekeeping.ts';
 import { generatorHooks } from './log-events.ts';
@@ -20,19 +22,27 @@ export async function startBackground(
   opened.onClose('the removal of aliases', forgetAliases(workspace, log));
   const collection = { uploads, onDemand, watch, reserve };
   opened.onClose('the collection of garbage', collectRegularly(workspace, collection, config, log));
-  if (config.lxc.enabled) startGenerator(foundation, config, opened);
+  if (config.lxc.enabled || config.oci.enabled) startGenerator(foundation, config, opened);
   await mirrors.start();
   updates.start();
   scrub.start();
 }
 
-/** Makes the files of versions that LXC needs. */
+/** Makes the files of versions that LXC and clients of OCI registries need. */
 function startGenerator({ log, workspace }: Foundation, config: Config, opened: Resources): void {
   const generator = new Generator(workspace, {
-    xzStreams: config.lxc.compress,
+    xzStreams: config.lxc.enabled ? config.lxc.compress : [],
+    gzipStreams: config.oci.enabled ? config.oci.compress : [],
+    metadata: config.lxc.enabled,
+    directory: join(config.dataDir, 'staging'),
     quotasOf: (stream) => quotasOf(config, stream),
     hooks: generatorHooks(log),
   });
+  if (config.oci.enabled && config.oci.compress.length > 0 && !canReadSquashfs()) {
+    log.warn(
+      'sqfs2tar is not installed (Debian package squashfs-tools-ng): versions with only a squashfs get no OCI layer',
+    );
+  }
   opened.onClose('the making of files', () => generator.stop());
   generator.start();
 }

@@ -74,7 +74,7 @@ describe('values', () => {
       scrub: { every: 30 * 24 * 3_600_000, rate: 20 * 1024 * 1024 },
       lxc: { enabled: true, compress: [] },
       systemd: { enabled: true },
-      oci: { enabled: true },
+      oci: { enabled: true, compress: [] },
       shutdownTimeout: 30_000,
       log: { level: 'info', format: 'auto' },
     });

@@ -31,6 +31,7 @@ const packages = {
   'qemu-img': 'qemu-utils',
   'qemu-io': 'qemu-utils',
   skopeo: 'skopeo',
+  sqfs2tar: 'squashfs-tools-ng',
   'systemd-analyze': 'systemd',
   umoci: 'umoci',
   unsquashfs: 'squashfs-tools',

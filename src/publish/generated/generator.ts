@@ -9,16 +9,20 @@ import type { LackingVersion } from '../../catalog/generated/generated-files.ts'
 import type { NewGeneratedFile } from '../../catalog/generated/generated-rows.ts';
 import type { Quotas } from '../../catalog/quotas.ts';
 import { HeadwaterError } from '../../errors.ts';
-import { type Compression, compressionSuffixes } from '../../image/content.ts';
 import { parseDigest } from '../../model/digest.ts';
-import { type GeneratedKind, generatedFileName } from '../../model/generated-files.ts';
+import {
+  type GeneratedKind,
+  generatedFileName,
+  type RootForm,
+  rootForms,
+} from '../../model/generated-files.ts';
 import { keysOf } from '../../model/keys-of.ts';
 import { productName } from '../../model/names.ts';
 import { generatedContent } from '../blob-content.ts';
 import type { LocalDestination } from '../destination/local-destination.ts';
 import { StoredBlobs } from '../destination/stored-blobs.ts';
 import { lxcMetadata } from './lxc-metadata.ts';
-import { repackAsXz } from './repack.ts';
+import { RootForms } from './root-forms.ts';
 
 /** How many small files are made together. */
 const batchSize = 50;
@@ -59,6 +63,8 @@ interface Parts {
 export class Generator {
   readonly #parts: Parts;
   readonly #xzStreams: readonly string[];
+  readonly #makesMetadata: boolean;
+  readonly #forms: RootForms;
   readonly #quotasOf: (stream: string) => Quotas;
   readonly #hooks: GeneratorHooks;
   readonly #blobs: StoredBlobs;
@@ -73,18 +79,29 @@ export class Generator {
 
   /**
    * @param options.xzStreams the streams whose roots get an xz form if they have another compression
+   * @param options.gzipStreams the streams whose roots get a gzip form if there is no gzip tarball
+   * @param options.metadata whether versions get the metadata of LXC
+   * @param options.directory for copies of files that programs read
    * @param options.quotasOf the limits for versions that identities published in a stream
    */
   constructor(
     parts: Parts,
     options: {
       xzStreams: readonly string[];
+      gzipStreams: readonly string[];
+      metadata: boolean;
+      directory: string;
       quotasOf: (stream: string) => Quotas;
       hooks: GeneratorHooks;
     },
   ) {
     this.#parts = parts;
     this.#xzStreams = options.xzStreams;
+    this.#makesMetadata = options.metadata;
+    this.#forms = new RootForms(parts, {
+      ...options,
+      onMade: (kind, version, made) => options.hooks.onMade({ ...subjectOf(kind, version), ...made }),
+    });
     this.#quotasOf = options.quotasOf;
     this.#hooks = options.hooks;
     this.#blobs = new StoredBlobs(parts.catalog, parts.store);
@@ -126,6 +143,7 @@ export class Generator {
   }
 
   async #makeSmall(signal: AbortSignal): Promise<void> {
+    if (!this.#makesMetadata) return;
     const { catalog } = this.#parts;
     const { revision } = await catalog.changes.since(Number.MAX_SAFE_INTEGER);
     const changed = this.#seen === undefined ? {} : { changedAfter: this.#seen };
@@ -158,16 +176,17 @@ export class Generator {
   }
 
   async #makeLarge(signal: AbortSignal): Promise<void> {
-    if (this.#xzStreams.length === 0) return;
-    const kind: GeneratedKind = 'xz-root';
+    for (const kind of keysOf(rootForms)) await this.#makeForms(kind, signal);
+  }
+
+  async #makeForms(kind: RootForm, signal: AbortSignal): Promise<void> {
     for (let after = 0; !signal.aborted; ) {
-      const query = { kind, xzStreams: this.#xzStreams, after, limit: 1 } as const;
-      const [version] = await this.#parts.catalog.generated.lacking(query);
+      const version = await this.#forms.next(kind, after);
       if (version === undefined) return;
       after = version.id;
       if (this.#hasFailed(kind, version)) continue;
       try {
-        const { digest, size } = await this.#xzRoot(version, signal);
+        const { digest, size } = await this.#forms.make(kind, version, signal);
         const file = { versionId: version.id, kind, digest, size, source: version.root.digest };
         await this.#add(kind, [version], [file]);
       } catch (error) {
@@ -178,24 +197,6 @@ export class Generator {
     }
   }
 
-  /** The xz form of a root: the one that another version has, or a new one. */
-  async #xzRoot(version: LackingVersion, signal: AbortSignal): Promise<{ digest: string; size: number }> {
-    const { catalog, store, destination } = this.#parts;
-    const { root } = version;
-    const known = await catalog.generated.madeFrom('xz-root', root.digest);
-    if (known !== undefined && (await catalog.blobs.touch(known.digest))) return known;
-    const started = performance.now();
-    const source = await store.read(parseDigest(root.digest));
-    const made = await destination.store({
-      from: 'stream',
-      name: `${root.file} of ${productName(version.product)} ${version.serial}, compressed with xz`,
-      bytes: repackAsXz(source, compressionOf(root.file), signal),
-    });
-    const seconds = (performance.now() - started) / 1000;
-    this.#hooks.onMade({ ...subjectOf('xz-root', version), size: made.size, seconds });
-    return made;
-  }
-
   async #add(
     kind: GeneratedKind,
     versions: readonly LackingVersion[],
@@ -204,7 +205,7 @@ export class Generator {
     const outcomes = await this.#parts.catalog.generated.add(files, {
       // Small files were just stored: garbage collection would have taken the record with the bytes.
       assertStored: async (blob, isRecorded) => {
-        if (kind === 'xz-root' || !isRecorded) await this.#blobs.assertStored(blob, isRecorded);
+        if (Object.hasOwn(rootForms, kind) || !isRecorded) await this.#blobs.assertStored(blob, isRecorded);
       },
       quotasOf: this.#quotasOf,
     });
@@ -229,12 +230,6 @@ function failureKey(kind: GeneratedKind, { id }: LackingVersion): string {
 
 function subjectOf(kind: GeneratedKind, { stream, product, serial }: LackingVersion): GeneratedSubject {
   return { stream, product: productName(product), serial, file: generatedFileName(kind) };
-}
-
-/** The names of root tarballs in a version follow from their bytes. */
-function compressionOf(file: string): Compression {
-  const suffix = file.replace(/^.*\.tar/, '');
-  return keysOf(compressionSuffixes).find((name) => compressionSuffixes[name] === suffix) ?? 'none';
 }
 
 /** Whether the next file would fail, too. */

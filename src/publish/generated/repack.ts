@@ -9,17 +9,18 @@ import type { Compression } from '../../image/content.ts';
 const maxMessageLength = 500;
 
 /**
- * The same tarball, compressed with xz, by a process of low priority (`xz-program.ts`). The process ends when the reader
+ * The same tarball, compressed with xz or gzip, by a process of low priority (`repack-program.ts`). The process ends when the reader
  * stops.
  * @param source the bytes, destroyed at the end
  * @throws HeadwaterError `invalid` when the process fails; the error of the source
  */
-export async function* repackAsXz(
+export async function* repack(
   source: Readable,
   compression: Compression,
+  target: 'xz' | 'gzip',
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  const child = spawn(process.execPath, [program(), compression], { signal, killSignal: 'SIGKILL' });
+  const child = spawn(process.execPath, [program(), compression, target], { signal, killSignal: 'SIGKILL' });
   const ended = new Promise<string | undefined>((resolve) => {
     child.once('error', (error) => resolve(messageOf(error)));
     child.once('close', (code, by) => resolve(code === 0 ? undefined : `exit code ${code ?? by}`));
@@ -43,7 +44,7 @@ export async function* repackAsXz(
     if (problem !== undefined) {
       throw new HeadwaterError(
         'invalid',
-        `the root could not be compressed with xz: ${quotable(said) || problem}`,
+        `the root could not be compressed with ${target}: ${quotable(said) || problem}`,
       );
     }
   } finally {
@@ -55,6 +56,6 @@ export async function* repackAsXz(
 
 // Under a test runner this module is TypeScript: the built file stands in for it.
 function program(): string {
-  const built = import.meta.url.endsWith('.ts') ? '../../../dist/xz-program.js' : './xz-program.js';
+  const built = import.meta.url.endsWith('.ts') ? '../../../dist/repack-program.js' : './repack-program.js';
   return fileURLToPath(new URL(built, import.meta.url));
 }
