@@ -76,7 +76,7 @@ module.exports = {
           '^src/(image/|publish/(intake/(examination|examine-small|intake-worker)|split/split-job|generated/repack-program)\\.ts$)',
       },
       to: {
-        path: '^src/image/(inspect|compression/(compression|gzip|zstd|bzip2/bzip2|xz/xz)|tar/(tarball-inspector|tarball-scan|tar|unified)|squashfs/squashfs|qcow2/qcow2)\\.ts$',
+        path: '^src/image/(inspect|compression/(compression|gzip|zstd|bzip2/bzip2|xz/xz)|tar/(tarball-inspector|tarball-scan|tar|unified|flatten)|squashfs/squashfs|qcow2/qcow2)\\.ts$',
         dependencyTypesNot: ['type-only'],
       },
     },

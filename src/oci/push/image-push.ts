@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { type Access, type Known, keyOf } from '../../access/access.ts';
 import { seesStream } from '../../access/visible-streams.ts';
 import { singleChunk } from '../../async/single-chunk.ts';
@@ -10,6 +11,7 @@ import { openFile } from '../../files/open-file.ts';
 import { makeMetadataTarball } from '../../image/metadata/metadata-tarball.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
 import { parseAlias, parseNamePart } from '../../model/names.ts';
+import { flattenLayers } from '../../publish/generated/repack.ts';
 import type { ArrivingFile } from '../../publish/push.ts';
 import type { Receiver } from '../../registry/incoming/receiver.ts';
 import { isTag, placesOf, type RepositoryPlace } from '../names.ts';
@@ -78,6 +80,7 @@ export class ImagePushes {
 
   /**
    * Makes a version of a pushed image: its layer becomes the root, and the tag an alias, `PATH/TAG`, or `PATH` for `latest`.
+   * Several layers are combined to one. The version then gets a manifest of its own, and the pushed one is not kept.
    * @param type the media type in the header of the request
    * @returns the digest of the manifest
    * @throws MissingBlob; HeadwaterError `invalid` for images that cannot be versions, `forbidden`, and errors of pushes
@@ -93,7 +96,7 @@ export class ImagePushes {
     const { stream } = place;
     const alias = aliasOf(place, tag);
     access.demand(identity, 'publish', { stream, names: [alias], isNamedByCaller: true });
-    const { digest, bytes, mediaType, config, layer } = readManifest(manifest.bytes, manifest.type);
+    const { digest, bytes, mediaType, config, layers } = readManifest(manifest.bytes, manifest.type);
     if (config.size > maxConfig) {
       throw new HeadwaterError('too-large', `the config has more than ${maxConfig} bytes`);
     }
@@ -102,14 +105,14 @@ export class ImagePushes {
       await this.#find(owner, identity, repository, blob);
     const configBytes = await collect(await find(config));
     const { architecture, serial } = readConfig(configBytes);
-    const root = await find(layer);
+    const [layer, ...others] = layers;
+    if (layer === undefined) throw new Error('the manifest has no layer');
+    const files =
+      others.length === 0
+        ? oneFile({ ...named(layer), bytes: await find(layer), expectedDigest: layer.digest })
+        : this.#combined(layers, find, owner);
     const pushed = await receiver.take(
-      oneFile({
-        name: `layer sha256:${layer.digest}`,
-        size: layer.size,
-        bytes: root,
-        expectedDigest: layer.digest,
-      }),
+      files,
       {
         aliases: [{ name: alias }],
         public: true,
@@ -123,13 +126,42 @@ export class ImagePushes {
       },
       { stream, pushedBy: owner, actor },
     );
-    await catalog.repositories.recordManifest(
-      { stream: pushed.stream, product: pushed.product, serial: pushed.serial },
-      { mediaType, digest, manifest: bytes.toString(), config: configBytes.toString() },
-    );
-    await pending.discard(owner, config.digest);
-    await pending.discard(owner, layer.digest);
+    if (others.length === 0) {
+      await catalog.repositories.recordManifest(
+        { stream: pushed.stream, product: pushed.product, serial: pushed.serial },
+        { mediaType, digest, manifest: bytes.toString(), config: configBytes.toString() },
+      );
+    }
+    for (const blob of [config, ...layers]) await pending.discard(owner, blob.digest);
     return digest;
+  }
+
+  /** The layers as one root tarball. */
+  async *#combined(
+    layers: readonly { digest: Digest; size: number }[],
+    find: (blob: { digest: Digest; size: number }) => Promise<AsyncIterable<Uint8Array>>,
+    owner: string,
+  ): AsyncGenerator<ArrivingFile> {
+    const { pending } = this.#services;
+    const copies: string[] = [];
+    try {
+      const paths: string[] = [];
+      for (const layer of layers) {
+        const sent = pending.find(owner, layer.digest);
+        if (sent !== undefined) {
+          assertSize(sent.size, layer.size);
+          paths.push(sent.path);
+          continue;
+        }
+        const path = await pending.copy(await find(layer));
+        copies.push(path);
+        paths.push(path);
+      }
+      const { signal } = new AbortController();
+      yield { name: `the ${layers.length} layers`, bytes: flattenLayers(paths, signal) };
+    } finally {
+      await Promise.all(copies.map((path) => rm(path, { force: true })));
+    }
   }
 
   /** A blob that the pusher has sent, or that it finds in the repository. @throws MissingBlob */
@@ -157,6 +189,10 @@ async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of source) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks);
+}
+
+function named({ digest, size }: { digest: Digest; size: number }): { name: string; size: number } {
+  return { name: `layer sha256:${digest}`, size };
 }
 
 function assertSize(found: number, announced: number): void {

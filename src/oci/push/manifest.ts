@@ -16,6 +16,9 @@ const indexTypes = [
   'application/vnd.docker.distribution.manifest.list.v2+json',
 ];
 
+/** docker makes no more. */
+const maxLayers = 127;
+
 const descriptor = z.looseObject({
   mediaType: z.string(),
   digest: z
@@ -44,8 +47,8 @@ export interface PushedManifest {
   digest: Digest;
   bytes: Buffer;
   config: { digest: Digest; size: number };
-  /** Its only layer. */
-  layer: { digest: Digest; size: number };
+  /** The lowest one first. */
+  layers: { digest: Digest; size: number }[];
 }
 
 /**
@@ -65,17 +68,20 @@ export function readManifest(bytes: Buffer, type: string): PushedManifest {
   if (!manifestTypes.includes(mediaType)) {
     throw new HeadwaterError('invalid', `the media type ${JSON.stringify(mediaType)} is not supported`);
   }
-  const [layer, ...others] = manifest.layers;
-  if (layer === undefined || others.length > 0) {
+  if (manifest.layers.length === 0 || manifest.layers.length > maxLayers) {
     throw new HeadwaterError(
       'invalid',
-      `the image has ${manifest.layers.length} layers, and an image of Headwater has one: squash it first, for example with "buildah commit --squash", or with "docker export" and "docker import"`,
+      `the image has ${manifest.layers.length} layers; from 1 to ${maxLayers} are possible`,
     );
   }
+  const read = ({ digest, size }: { digest: string; size: number }) => ({
+    digest: parseDigest(digest),
+    size,
+  });
   return {
     ...{ mediaType, bytes, digest: parseDigest(hash('sha256', bytes)) },
-    config: { digest: parseDigest(manifest.config.digest), size: manifest.config.size },
-    layer: { digest: parseDigest(layer.digest), size: layer.size },
+    config: read(manifest.config),
+    layers: manifest.layers.map(read),
   };
 }
 

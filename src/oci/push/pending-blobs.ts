@@ -143,6 +143,19 @@ export class PendingBlobs {
     return this.#finished.get(key(owner, digest));
   }
 
+  /** Copies a stored blob to a file, which the caller removes. @returns its path */
+  async copy(source: AsyncIterable<Uint8Array>): Promise<string> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    const { path } = this.#place(await processName());
+    const spool = await Spool.open(path, 0);
+    try {
+      for await (const chunk of source) await spool.write(chunk);
+    } finally {
+      await spool.close();
+    }
+    return path;
+  }
+
   /** Removes a blob that is in an image now. */
   async discard(owner: string, digest: Digest): Promise<void> {
     const found = this.#finished.get(key(owner, digest));

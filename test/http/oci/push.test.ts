@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { packTar } from '../../../src/image/tar/tar-pack.ts';
 import { makeLayerImage } from '../../support/layer-images.ts';
@@ -96,7 +96,6 @@ test('an image that cannot be a version is refused, with the reason', async () =
     return [status, errors[0]?.code, errors[0]?.message];
   };
   const invalid = (message: string) => [400, 'MANIFEST_INVALID', expect.stringContaining(message)];
-  expect(await refused({ config, layers: [image.gzip, image.gzip] })).toEqual(invalid('squash it first'));
   expect(await refused({ config, layers: [] })).toEqual(invalid('has 0 layers'));
   expect(await refused({ config, layers: [whiteouts] })).toEqual(invalid('deletes files of other layers'));
   expect(await refused({ config, layers: [noRoot] })).toEqual(invalid('no root filesystem'));
@@ -111,6 +110,33 @@ test('an image that cannot be a version is refused, with the reason', async () =
     'MANIFEST_BLOB_UNKNOWN',
   ]);
   expect(await server.workspace.catalog.products.streams()).toEqual([]);
+});
+
+test('several layers are combined to one root', async () => {
+  const { server, pusher } = await start('team/app');
+  const image = await makeLayerImage();
+  const config = configOf(image);
+  const file = { type: 'file', mode: 0o644, mtime: new Date(0) } as const;
+  const second = gzipSync(
+    await packTar([
+      { name: 'etc/motd', ...file, bytes: Buffer.from('second layer') },
+      { name: 'etc/.wh.noise', ...file },
+    ]),
+  );
+  for (const bytes of [config, image.gzip, second]) expect(await pusher.blob(bytes)).toBe(201);
+  const put = await pusher.manifest('v1', { config, layers: [image.gzip, second] });
+  expect(put.status, put.body.toString()).toBe(201);
+  const client = new OciClient(server);
+  const { manifests } = await client.document('team/app', 'v1');
+  const { layers } = await client.document('team/app', manifests?.[0]?.digest ?? '');
+  expect(layers).toHaveLength(1);
+  const root = gunzipSync((await client.get(`/v2/team/app/blobs/${layers?.[0]?.digest}`)).body).toString(
+    'latin1',
+  );
+  expect(root).toContain('second layer');
+  expect(root).toContain('etc/os-release');
+  expect(root).not.toContain('noise');
+  expect(await readdir(join(server.config.dataDir, 'pushes'))).toEqual([]);
 });
 
 test('bytes with another digest are refused, and nothing of them stays', async () => {
