@@ -46,7 +46,7 @@ async function gzipImage(): Promise<SplitImage> {
     head -c 768M /dev/urandom | base64 > root/bin/data
     tar -C root -c . | gzip -1 > rootfs.tar.gz
     rm -r root`;
-  await run('sh', ['-c', script, staged]);
+  await run('sh', ['-c', script, staged], { timeout: 1_200_000 });
   await rename(staged, directory);
   return image;
 }

@@ -174,15 +174,20 @@ export class ImagePushes {
     const sent = this.#services.pending.find(owner, digest);
     if (sent !== undefined) {
       assertSize(sent.size, size);
-      return (await openFile(sent.path)).bytes;
+      return lazily(async () => (await openFile(sent.path)).bytes);
     }
     const visible = await this.#services.repositories.find(identity, repository);
     const blob = visible?.blob(`sha256:${digest}`)?.blob;
     if (blob === undefined) throw new MissingBlob('not-found', `blob sha256:${digest} was not pushed`);
-    if (!('bytes' in blob)) return await this.#services.store.read(parseDigest(blob.digest));
+    if (!('bytes' in blob)) return lazily(() => this.#services.store.read(parseDigest(blob.digest)));
     assertSize(blob.bytes.length, size);
     return singleChunk(blob.bytes);
   }
+}
+
+/** Opens bytes when they are read, so that nothing stays open when they are not. */
+async function* lazily(open: () => Promise<AsyncIterable<Uint8Array>>): AsyncGenerator<Uint8Array> {
+  yield* await open();
 }
 
 async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {

@@ -126,6 +126,8 @@ export class PendingBlobs {
    */
   async finish(owner: string, id: string, digest: Digest): Promise<void> {
     const session = this.#session(owner, id);
+    if (session.isBusy) throw new HeadwaterError('conflict', 'another request is sending this blob');
+    session.isBusy = true;
     const [found] = await this.#intake.hash((await openFile(session.path)).bytes, [noBytes]);
     this.#sessions.delete(id);
     if (found !== digest) {
@@ -201,10 +203,10 @@ export class PendingBlobs {
   async #clean(): Promise<void> {
     const before = Date.now() - this.#limits.age;
     for (const map of [this.#sessions, this.#finished]) {
-      for (const [name, { path, touchedAt }] of map) {
-        if (touchedAt >= before) continue;
+      for (const [name, blob] of map) {
+        if (blob.touchedAt >= before || ('isBusy' in blob && blob.isBusy)) continue;
         map.delete(name);
-        await rm(path, { force: true });
+        await rm(blob.path, { force: true });
       }
     }
     for (const name of await readdir(this.#directory).catch(() => [])) {
