@@ -7,6 +7,12 @@ export function median(numbers: number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
+/** The number below which a share of some numbers lies, such as 0.99 of them. */
+export function percentile(numbers: number[], share: number): number {
+  const sorted = [...numbers].sort((one, other) => one - other);
+  return sorted[Math.ceil(share * sorted.length) - 1] ?? Number.NaN;
+}
+
 /** A program that ran to its end. */
 export interface Run {
   seconds: number;

@@ -3,6 +3,7 @@ import { benchMirror } from './mirror.ts';
 import { benchOci } from './oci.ts';
 import { benchPublish } from './publish.ts';
 import { benchPush } from './push.ts';
+import { benchScrub } from './scrub.ts';
 import { benchServe } from './serve.ts';
 import { benchSign } from './sign.ts';
 import { benchSoak } from './soak.ts';
@@ -15,6 +16,7 @@ const benches: Record<string, () => Promise<void>> = {
   mirror: benchMirror,
   sign: benchSign,
   oci: benchOci,
+  scrub: benchScrub,
 };
 
 /** Those that run for so long that they are only run when asked for, with their minutes as an argument. */

@@ -22,9 +22,11 @@ const wrongImage = z.looseObject({ ...version, claimed: z.string(), computed: z.
 const scrubRound: z.ZodType<ScrubRound> = z.looseObject({
   startedAt: z.string(),
   finishedAt: z.string().exactOptional(),
+  requested: z.boolean().exactOptional(),
   after: z.string(),
   blobs: z.number(),
   bytes: z.number(),
+  reading: z.number().exactOptional(),
   damaged: z.number(),
   missing: z.number(),
   fingerprints: z.number(),
@@ -46,11 +48,15 @@ export interface ScrubRound {
   startedAt: string;
   /** When it was completed, in ISO 8601. */
   finishedAt?: string;
+  /** Whether an administrator wants it, so that it also continues where scrubs are turned off. */
+  requested?: boolean;
   /** The digest of the last blob that was read: they are read in the order of their digests. */
   after: string;
   /** Blobs that were read, and their bytes. */
   blobs: number;
   bytes: number;
+  /** Bytes of the next blob that were read, when a large one is being read. */
+  reading?: number;
   /** Blobs that it found damaged or missing. */
   damaged: number;
   missing: number;
@@ -63,6 +69,25 @@ export interface ScrubRound {
   /** Why it does not continue now, in words. */
   problem?: string;
 }
+
+/** The scrubs that the catalog knows. */
+export interface ScrubState {
+  /** The one that is running or was interrupted. */
+  round: ScrubRound | undefined;
+  /** The last one that was completed. */
+  last: ScrubRound | undefined;
+}
+
+const nothingRead = {
+  after: '',
+  blobs: 0,
+  bytes: 0,
+  damaged: 0,
+  missing: 0,
+  fingerprints: 0,
+  lost: [],
+  wrong: [],
+};
 
 const readRound = jsonColumn('scrub.round', scrubRound);
 const readLast = jsonColumn('scrub.last', scrubRound);
@@ -78,8 +103,8 @@ export class Scrubs implements LeaseRecord {
     this.#database = database;
   }
 
-  /** The scrub that is running or was interrupted, and the last one that was completed. */
-  async state(): Promise<{ round: ScrubRound | undefined; last: ScrubRound | undefined; running: boolean }> {
+  /** Both scrubs, and whether a process scrubs now. */
+  async state(): Promise<ScrubState & { running: boolean }> {
     const row = await this.#row();
     const isHeld = (row.lease_expires_at ?? 0) > Date.now();
     return {
@@ -90,30 +115,22 @@ export class Scrubs implements LeaseRecord {
   }
 
   /**
-   * Begins a scrub, unless one is not finished yet.
-   * @param condition begins only if the last completed scrub fulfils it
-   * @returns the scrub to continue; undefined when the condition is not fulfilled
+   * Begins a scrub, or continues the one that is not finished yet.
+   * @param may whether that may be done, given both scrubs of {@link state}; `requested` if an administrator wants it
+   * @returns the scrub to carry out; undefined when that may not be done
    */
   async begin(
-    condition: (last: ScrubRound | undefined) => boolean,
+    may: 'requested' | ((state: ScrubState) => boolean),
     now = new Date(),
   ): Promise<ScrubRound | undefined> {
     return await this.#database.change(async (change) => {
       const row = await change.db.selectFrom('scrub').select(['round', 'last']).executeTakeFirstOrThrow();
       const current = readRound(row.round, theRow);
-      if (current !== undefined) return current;
-      if (!condition(readLast(row.last, theRow))) return undefined;
-      const none = {
-        after: '',
-        blobs: 0,
-        bytes: 0,
-        damaged: 0,
-        missing: 0,
-        fingerprints: 0,
-        lost: [],
-        wrong: [],
+      if (may !== 'requested' && !may({ round: current, last: readLast(row.last, theRow) })) return undefined;
+      const round = {
+        ...(current ?? { startedAt: now.toISOString(), ...nothingRead }),
+        ...(may === 'requested' ? { requested: true } : {}),
       };
-      const round = { startedAt: now.toISOString(), ...none };
       await change.db
         .updateTable('scrub')
         .set({ round: JSON.stringify(round) })

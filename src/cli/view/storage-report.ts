@@ -36,7 +36,7 @@ function scrubText({ running, round, last, total }: ScrubReport): string {
       ? 'none was completed yet'
       : `completed ${last.finishedAt ?? ''}: ${last.blobs} blobs read; ${last.damaged} damaged, ${last.missing} missing, ${last.fingerprints} wrong fingerprints`;
   if (round === null) return done;
-  const progress = `${humanSize(round.bytes)} of ${humanSize(total)}`;
+  const progress = `${humanSize(round.bytes + (round.reading ?? 0))} of ${humanSize(total)}`;
   const problem = round.problem === undefined ? '' : ` (${round.problem})`;
   return `${done}; ${running ? 'running' : 'interrupted'} since ${round.startedAt}: ${progress} read${problem}`;
 }

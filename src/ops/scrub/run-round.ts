@@ -35,14 +35,17 @@ export async function runRound(
 ): Promise<ScrubRound | undefined> {
   const { scrubs } = services.catalog;
   const signal = AbortSignal.any([stopping, lease.lost]);
-  const { problem: _, ...round } = { ...from, wrong: [...from.wrong], lost: [...from.lost] };
+  const { problem: _, reading: __, ...round } = { ...from, wrong: [...from.wrong], lost: [...from.lost] };
   let savedAt = performance.now();
   let hasNews = false;
+  /** Bytes of the blob that is being read. */
+  let reading = 0;
+  const isSaveDue = () => performance.now() - savedAt > saveInterval;
   const save = async (problem?: string) => {
     savedAt = performance.now();
     hasNews = false;
     await lease.assertHeld();
-    await scrubs.save({ ...round, ...defined({ problem }) });
+    await scrubs.save({ ...round, ...(reading > 0 ? { reading } : {}), ...defined({ problem }) });
     await hooks.onSaved();
   };
   try {
@@ -50,7 +53,11 @@ export async function runRound(
       read: true,
       repair: true,
       after: round.after,
-      pace: (bytes) => pace.passed(bytes, signal),
+      pace: async (bytes) => {
+        reading += bytes;
+        await pace.passed(bytes, signal);
+        if (isSaveDue()) await save();
+      },
       onLost: (blob) => {
         hasNews = true;
         round[blob.state] += 1;
@@ -68,7 +75,8 @@ export async function runRound(
         round.after = digest;
         round.blobs += 1;
         round.bytes += size;
-        if (hasNews || performance.now() - savedAt > saveInterval) await save();
+        reading = 0;
+        if (hasNews || isSaveDue()) await save();
         await pace.passed(Math.max(0, leastBytes - size), signal);
       },
     });

@@ -2,7 +2,7 @@ import { BackgroundTasks } from '../../async/background-tasks.ts';
 import { ExpiringMap } from '../../async/expiring-map.ts';
 import type { Actor } from '../../catalog/database/audit-record.ts';
 import { HeldLease } from '../../catalog/held-lease.ts';
-import type { ScrubRound } from '../../catalog/storage/scrubs.ts';
+import type { ScrubRound, ScrubState } from '../../catalog/storage/scrubs.ts';
 import { HeadwaterError, isKind, messageOf } from '../../errors.ts';
 import type { Digest } from '../../model/digest.ts';
 import { unlimited } from '../../model/rights.ts';
@@ -75,7 +75,7 @@ export class Scrub {
     const first = every === 0 ? firstCheck : Math.min(firstCheck, every);
     const next = every === 0 ? checkInterval : Math.min(checkInterval, every);
     const look = () => {
-      this.#work.add(this.#tick());
+      this.#work.add(this.look());
       this.#timer = setTimeout(look, next).unref();
     };
     this.#timer = setTimeout(look, first).unref();
@@ -88,6 +88,36 @@ export class Scrub {
     await this.#work.done();
   }
 
+  /** Continues an interrupted scrub, or begins one that is due, unless another server does. Resolves at its end. */
+  async look(): Promise<void> {
+    if (this.#isRunning || this.#stopping.signal.aborted) return;
+    this.#isRunning = true;
+    try {
+      const { round, last } = await this.#refresh();
+      if (!this.#mayRun({ round: round ?? undefined, last: last ?? undefined })) {
+        this.#hooks.onProblem(undefined);
+        return;
+      }
+      const obstacle = this.#options.obstacle();
+      if (obstacle !== undefined) {
+        this.#hooks.onProblem(obstacle);
+        return;
+      }
+      const lease = await this.#lease();
+      if (lease === undefined) return;
+      try {
+        const next = await this.#services.catalog.scrubs.begin((state) => this.#mayRun(state));
+        if (next === undefined) return;
+        await this.#refresh();
+        await this.#run(next, lease);
+      } finally {
+        await lease.release();
+      }
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
   /**
    * Begins a scrub now, without waiting for its end, unless one is not finished yet.
    * @returns the scrub that runs from now on
@@ -98,9 +128,9 @@ export class Scrub {
     const ownership = await ownershipOf(catalog, store);
     const obstacle = ownership.owned ? this.#options.obstacle() : ownership.message;
     if (obstacle !== undefined) throw new HeadwaterError('conflict', obstacle);
-    const round = await catalog.scrubs.begin(() => true);
-    if (round === undefined) throw new Error('a scrub without a condition was not begun');
-    this.#work.add(this.#tick());
+    const round = await catalog.scrubs.begin('requested');
+    if (round === undefined) throw new Error('a requested scrub was not begun');
+    this.#work.add(this.look());
     return round;
   }
 
@@ -148,7 +178,7 @@ export class Scrub {
       () => {
         const { round, total } = this.#shown;
         if (round === null) return Number.NaN;
-        return total === 0 ? 0 : Math.min(1, round.bytes / total);
+        return total === 0 ? 0 : Math.min(1, (round.bytes + (round.reading ?? 0)) / total);
       },
     );
     metrics.watch(
@@ -161,36 +191,9 @@ export class Scrub {
     );
   }
 
-  /** Continues a scrub, or begins one that is due, unless another server does. */
-  async #tick(): Promise<void> {
-    if (this.#isRunning || this.#stopping.signal.aborted) return;
-    this.#isRunning = true;
-    try {
-      const { round, last } = await this.#refresh();
-      if (round === null && !this.#isDue(last ?? undefined)) {
-        this.#hooks.onProblem(undefined);
-        return;
-      }
-      const obstacle = this.#options.obstacle();
-      if (obstacle !== undefined) {
-        this.#hooks.onProblem(obstacle);
-        return;
-      }
-      const lease = await this.#lease();
-      if (lease === undefined) return;
-      try {
-        const next = await this.#services.catalog.scrubs.begin((before) => this.#isDue(before));
-        if (next !== undefined) await this.#run(next, lease);
-      } finally {
-        await lease.release();
-      }
-    } finally {
-      this.#isRunning = false;
-    }
-  }
-
-  #isDue(last: ScrubRound | undefined): boolean {
+  #mayRun({ round, last }: ScrubState): boolean {
     const { every } = this.#options;
+    if (round !== undefined) return every > 0 || round.requested === true;
     return every > 0 && (last === undefined || Date.now() - Date.parse(last.startedAt) >= every);
   }
 

@@ -209,13 +209,18 @@ test('begins on schedule, and not before it is due', async () => {
   }
 });
 
-test('without a schedule, continues what was begun', async () => {
+test('without a schedule, only a scrub that was requested continues', async () => {
   const { workspace } = await setUp();
-  const { told, hooks, services } = watched(workspace);
+  const { told, read, hooks, services } = watched(workspace);
   const scrub = scrubOf(services, hooks, { every: 0 });
-  await scrub.begin();
-  await expect.poll(() => told).toEqual(['finished 4']);
-  await scrub.stop();
+  await scrub.look();
+  // As a server with a schedule left it.
+  await workspace.catalog.scrubs.begin(() => true);
+  await scrub.look();
+  expect(read).toEqual([]);
+  await workspace.catalog.scrubs.begin('requested');
+  await scrub.look();
+  expect(told).toEqual(['finished 4']);
   expect((await scrub.report()).round).toBeNull();
 });
 

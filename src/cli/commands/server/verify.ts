@@ -85,7 +85,7 @@ async function verifyThere(
     let problem: string | undefined;
     return await followScrub(client, ({ round, total }) => {
       throwIfInterrupted();
-      bar.report({ file: 'verify', done: round.bytes, total });
+      bar.report({ file: 'verify', done: round.bytes + (round.reading ?? 0), total });
       if (round.problem !== undefined && round.problem !== problem) {
         output?.warning(`the scrub does not continue now: ${round.problem}`);
       }

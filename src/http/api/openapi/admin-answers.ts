@@ -115,9 +115,11 @@ const version = { stream: z.string(), product: z.string(), serial: z.string(), o
 const round = z.strictObject({
   startedAt: time.meta({ description: 'When it began; identifies the scrub.' }),
   finishedAt: time.exactOptional(),
+  requested: z.boolean().exactOptional().meta({ description: 'Whether it was begun on request.' }),
   after: z.string().meta({ description: 'The digest of the last blob that was read.' }),
   blobs: z.int().nonnegative().meta({ description: 'Blobs that were read.' }),
   bytes,
+  reading: bytes.exactOptional().meta({ description: 'Bytes of the next blob that were read.' }),
   damaged: z.int().nonnegative(),
   missing: z.int().nonnegative(),
   fingerprints: z
