@@ -1,3 +1,4 @@
+import { benchBundle } from './bundle.ts';
 import { benchCatalog } from './catalog.ts';
 import { benchMirror } from './mirror.ts';
 import { benchOci } from './oci.ts';
@@ -17,6 +18,7 @@ const benches: Record<string, () => Promise<void>> = {
   sign: benchSign,
   oci: benchOci,
   scrub: benchScrub,
+  bundle: benchBundle,
 };
 
 /** Those that run for so long that they are only run when asked for, with their minutes as an argument. */

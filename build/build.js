@@ -35,6 +35,7 @@ rmSync('dist', { recursive: true, force: true });
 await build({
   entryPoints: [
     'src/main.ts',
+    'src/bundle/hashing/hash-worker.ts',
     'src/publish/intake/intake-worker.ts',
     'src/publish/unpacking/liblzma-program.ts',
     'src/publish/generated/repack-program.ts',
@@ -61,7 +62,14 @@ await build({
   logLevel: 'warning',
 });
 writeFileSync('dist/package.json', '{ "type": "commonjs" }\n');
-for (const name of ['main', 'intake-worker', 'liblzma-program', 'repack-program', 'signing-worker']) {
+for (const name of [
+  'main',
+  'hash-worker',
+  'intake-worker',
+  'liblzma-program',
+  'repack-program',
+  'signing-worker',
+]) {
   copyFileSync('build/launch.cjs', `dist/${name}.js`);
   // The launcher takes each byte for a character.
   if (readFileSync(`dist/${name}.cjs`).some((byte) => byte > 127))

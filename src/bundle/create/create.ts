@@ -16,6 +16,7 @@ import type { BlobMember } from '../format/members.ts';
 import { PassingBlobs } from '../format/passing-blobs.ts';
 import { renderSums } from '../format/sums.ts';
 import { volumeBytes, volumeSize } from '../format/volume-bytes.ts';
+import { withHashThread } from '../hashing/hash-thread.ts';
 import { documentReader } from './documents.ts';
 import { type BlobReader, partsOf, readPart } from './parts.ts';
 import { signatureRoom } from './plan.ts';
@@ -102,23 +103,28 @@ export async function writeBundle(
   const readDocument = documentReader(services.catalog, services.store);
   const sums = new Map<string, string>();
   let reused = 0;
-  for (let volume = 1; volume <= manifest.volumes.count; volume++) {
-    const content = contentOf(manifest, head, volume);
-    const file = volumeName(name, volume);
-    const path = join(directory, file);
-    const source = () => volumeBytes(content, blobs, read, readDocument);
-    const finished = await sumOfFinished(path, volumeSize(content), source);
-    if (finished !== undefined && isWanted(volume)) reused += 1;
-    if (finished === undefined && !isWanted(volume)) {
-      await passCutBlobs(content.members, blobs, services.store);
-      continue;
+  await withHashThread(async (thread) => {
+    for (let volume = 1; volume <= manifest.volumes.count; volume++) {
+      const content = contentOf(manifest, head, volume);
+      const file = volumeName(name, volume);
+      const path = join(directory, file);
+      const source = () => volumeBytes(content, blobs, read, readDocument);
+      const finished = await sumOfFinished(path, volumeSize(content), source);
+      if (finished !== undefined && isWanted(volume)) reused += 1;
+      if (finished === undefined && !isWanted(volume)) {
+        await passCutBlobs(content.members, blobs, services.store);
+        continue;
+      }
+      sums.set(file, finished ?? (await writeVolume(path, source(), thread, options.onBytes)));
     }
-    sums.set(file, finished ?? (await writeVolume(path, source(), options.onBytes)));
-  }
-  if (program !== undefined) {
-    const { bytes: content } = await openFile(program.path);
-    sums.set(program.name, await writeVolume(join(directory, program.name), content, options.onBytes));
-  }
+    if (program !== undefined) {
+      const { bytes: content } = await openFile(program.path);
+      sums.set(
+        program.name,
+        await writeVolume(join(directory, program.name), content, thread, options.onBytes),
+      );
+    }
+  });
   await writeSmallFiles(directory, { bytes, signature: head.signature, sums, program }, services);
   return { directory, manifest, reused };
 }

@@ -54,18 +54,19 @@ export async function readHead(reader: BlockReader): Promise<SignedManifest> {
 /**
  * Reads a volume and compares every byte with what its manifest says. The manifest decides where each member is, so that
  * a damaged header or blob costs that blob alone.
- * @param expected what the bundle is known to have
+ * @param expected what the bundle is known to have; `digest` gives the SHA-256 of the source, where something else computes it
  * @param blobs learns which blobs are good
  * @param onDocument given each document of an upstream, and each signature of one, that is as the manifest says
  */
 export async function readVolume(
   source: AsyncIterable<Uint8Array>,
-  expected: VolumeContent & SignedManifest,
+  expected: VolumeContent & SignedManifest & { digest?: () => Promise<string> },
   blobs: PassingBlobs,
   onDocument: OnDocument = () => undefined,
 ): Promise<VolumeFindings> {
   const hash = createHash('sha256');
-  const reader = new BlockReader(source, (bytes) => hash.update(bytes));
+  const { digest } = expected;
+  const reader = new BlockReader(source, digest === undefined ? (bytes) => hash.update(bytes) : undefined);
   const { problems, tell } = collectProblems();
   try {
     await compareHead(reader, expected, tell);
@@ -77,7 +78,8 @@ export async function readVolume(
   } finally {
     await reader.close();
   }
-  return { sha256: hash.digest('hex'), size: reader.position, problems };
+  const sha256 = digest === undefined ? hash.digest('hex') : await digest();
+  return { sha256, size: reader.position, problems };
 }
 
 /** Reads a stream behind its head ({@link readHead}). @returns what is wrong with it */

@@ -11,6 +11,7 @@ import { BlockReader } from '../format/read-blocks.ts';
 import { readStream, readVolume } from '../format/read-volume.ts';
 import { parseSums } from '../format/sums.ts';
 import { packManifest } from '../format/volume-bytes.ts';
+import { withHashThread } from '../hashing/hash-thread.ts';
 import {
   type CheckSignature,
   checkHead,
@@ -64,23 +65,26 @@ export async function verifyDirectory(
   const blobs = new PassingBlobs();
   onSize?.(sizeOfVolumes(content, head).reduce((sum, size) => sum + size, 0));
   const volumes: BundleReport['volumes'] = [];
-  for (let number = 1; number <= content.volumes.count; number++) {
-    if (options.volumes?.includes(number) === false) continue;
-    const name = volumeName(bundleName(content), number);
-    const source = await openVolume(join(directory, name));
-    if (source === undefined) {
-      volumes.push({ number, name, isMissing: true, problems: ['it is missing'] });
-      continue;
+  await withHashThread(async (thread) => {
+    for (let number = 1; number <= content.volumes.count; number++) {
+      if (options.volumes?.includes(number) === false) continue;
+      const name = volumeName(bundleName(content), number);
+      const source = await openVolume(join(directory, name));
+      if (source === undefined) {
+        volumes.push({ number, name, isMissing: true, problems: ['it is missing'] });
+        continue;
+      }
+      const digest = async () => await thread.digest();
+      const expected = { ...contentOf(content, head, number), manifest, signature, digest };
+      const found = await readVolume(thread.pass(counted(source, onBytes)), expected, blobs);
+      const sum = sums.get(name);
+      // A blob that is cut is wrong in its last volume, wherever the damage is.
+      if (sum === found.sha256) continue;
+      const problems =
+        sum === undefined ? found.problems : [...found.problems, 'its SHA-256 is not that in SHA256SUMS'];
+      if (problems.length > 0) volumes.push({ number, name, isMissing: false, problems });
     }
-    const expected = { ...contentOf(content, head, number), manifest, signature };
-    const found = await readVolume(counted(source, onBytes), expected, blobs);
-    const sum = sums.get(name);
-    // A blob that is cut is wrong in its last volume, wherever the damage is.
-    if (sum === found.sha256) continue;
-    const problems =
-      sum === undefined ? found.problems : [...found.problems, 'its SHA-256 is not that in SHA256SUMS'];
-    if (problems.length > 0) volumes.push({ number, name, isMissing: false, problems });
-  }
+  });
   problems.push(...(await wrongFiles(directory, sums)));
   return { bundle, volumes, problems, ...losses(content, blobs) };
 }
