@@ -40,6 +40,7 @@ describe('help', () => {
       'mirror plan',
       'mirror run',
       'mirror status',
+      'mirror verify',
       'mirror drop',
       'mirror hand-over',
       'bundle create',
