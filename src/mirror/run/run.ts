@@ -1,11 +1,9 @@
-import { setMaxListeners } from 'node:events';
 import type { Actor } from '../../catalog/database/audit-record.ts';
 import type { HeldLease } from '../../catalog/held-lease.ts';
 import type { RunOutcome } from '../../catalog/mirrors/mirror-run-rows.ts';
 import { ownerOf } from '../../catalog/products/ownership.ts';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
-import { HeadwaterError, messageOf } from '../../errors.ts';
-import { unlimited } from '../../model/rights.ts';
+import { defined } from '../../model/defined.ts';
 import { RunEvidence } from '../evidence/run-evidence.ts';
 import { acceptedDocuments } from '../guard/accepted-documents.ts';
 import { recordAccepted } from '../guard/record-accepted.ts';
@@ -15,11 +13,11 @@ import type { Plan } from '../plan/plan.ts';
 import { addPlanned } from './add-planned.ts';
 import { assertNotShrunk } from './assert-not-shrunk.ts';
 import { storedDigests } from './held.ts';
-import { takeMirrorLease } from './lease.ts';
 import { type OpenUpstream, openUpstream } from './open-upstream.ts';
 import { readAndPlan, UpstreamBehind, type UpstreamOffer } from './read-upstream.ts';
 import { reconcile } from './reconcile.ts';
-import { emptyReport, type RunReport, type RunResult } from './report.ts';
+import { recordedRun } from './recorded-run.ts';
+import type { RunReport, RunResult } from './report.ts';
 import { retireAged } from './retire-aged.ts';
 import type { RunOptions } from './run-options.ts';
 import { definitionMark, type MirrorState, mirrorState, selectionMark } from './state.ts';
@@ -34,45 +32,18 @@ export async function runMirror(
   workspace: MirrorServices,
   options: RunOptions,
 ): Promise<RunResult & { error?: unknown }> {
-  // In the audit log, the mirror makes the changes.
-  const actor = { who: ownerOf(definition.name), from: 'this machine', permit: unlimited };
-  const services = {
-    ...workspace,
-    catalog: workspace.catalog.by(actor),
-    destination: workspace.destination.by(actor),
-  };
-  const { mirrors } = services.catalog;
-  const lease = await takeMirrorLease(mirrors, definition.name, options.times?.renewInterval);
-  const startedAt = new Date();
-  const report = emptyReport();
-  try {
-    const { id, resumes } = await mirrors.begin(definition.name, options.cause, startedAt);
-    const signal = AbortSignal.any([lease.lost, ...(options.signal === undefined ? [] : [options.signal])]);
-    // Each running request adds a listener.
-    setMaxListeners(0, signal);
-    let outcome: RunOutcome;
-    let failure: { error?: unknown } = {};
-    try {
-      outcome = await new Run(
-        definition,
-        services,
-        { ...options, signal, lease, resumes, actor },
-        report,
-      ).go();
-      const accepted = await mirrors.accepted(definition.name, acceptedDocuments);
+  const { renewInterval } = options.times ?? {};
+  return await recordedRun(
+    definition.name,
+    workspace,
+    { ...options, ...defined({ renewInterval }) },
+    async ({ services, report, ...run }) => {
+      const outcome = await new Run(definition, services, { ...options, ...run }, report).go();
+      const accepted = await services.catalog.mirrors.accepted(definition.name, acceptedDocuments);
       report.warnings.push(...ageWarnings(definition, accepted));
-    } catch (error) {
-      outcome = signal.aborted ? 'interrupted' : 'failed';
-      failure = { error: signal.aborted && !(error instanceof HeadwaterError) ? interrupted(signal) : error };
-    }
-    const finishedAt = new Date();
-    if (failure.error instanceof HeadwaterError) report.errorKind = failure.error.kind;
-    const message = 'error' in failure ? { error: messageOf(failure.error) } : {};
-    await mirrors.finish(id, { outcome, report, ...message }, finishedAt);
-    return { mirror: definition.name, outcome, startedAt, finishedAt, report, ...failure };
-  } finally {
-    await lease.release();
-  }
+      return outcome;
+    },
+  );
 }
 
 /**
@@ -219,9 +190,4 @@ class Run {
     // Unusable entries are only counted; outdated documents are waited for.
     return done && offer.current && offer.named ? 'success' : 'partial';
   }
-}
-
-function interrupted(signal: AbortSignal): HeadwaterError {
-  if (signal.reason instanceof HeadwaterError) return signal.reason;
-  return new HeadwaterError('aborted', 'interrupted: the next run resumes from here');
 }
