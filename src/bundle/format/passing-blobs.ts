@@ -2,11 +2,20 @@ import { createHash, type Hash } from 'node:crypto';
 import type { CarriedBlob } from './manifest-schema.ts';
 import type { BlobMember } from './members.ts';
 
+/** Receives the bytes of blobs as a volume is read. */
+export interface ReadsMembers {
+  /**
+   * The same bytes.
+   * @returns whether nothing is known to be wrong with the blob
+   */
+  pass(member: BlobMember, bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, boolean>;
+}
+
 /**
  * Hashes blobs as their bytes pass, also those that are cut: their pieces pass one after another, in consecutive volumes.
  * A blob is good when all its bytes have passed and have its digest.
  */
-export class PassingBlobs {
+export class PassingBlobs implements ReadsMembers {
   readonly #good = new Set<string>();
   readonly #cut = new Map<string, { hash: Hash; end: number }>();
 

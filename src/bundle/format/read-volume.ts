@@ -4,7 +4,7 @@ import { HeadwaterError } from '../../errors.ts';
 import type { DocumentMember } from './documents.ts';
 import { maxManifestSize } from './manifest.ts';
 import { type BlobMember, manifestMember, signatureMember } from './members.ts';
-import type { PassingBlobs } from './passing-blobs.ts';
+import type { ReadsMembers } from './passing-blobs.ts';
 import { BlockReader, EndOfVolume } from './read-blocks.ts';
 import { blockSize, decodeHeader, encodeHeader, endSize, type Member, paddingOf } from './tar-header.ts';
 import type { VolumeContent } from './volume-bytes.ts';
@@ -55,13 +55,13 @@ export async function readHead(reader: BlockReader): Promise<SignedManifest> {
  * Reads a volume and compares every byte with what its manifest says. The manifest decides where each member is, so that
  * a damaged header or blob costs that blob alone.
  * @param expected what the bundle is known to have; `digest` gives the SHA-256 of the source, where something else computes it
- * @param blobs learns which blobs are good
+ * @param blobs receives the bytes of blobs
  * @param onDocument given each document of an upstream, and each signature of one, that is as the manifest says
  */
 export async function readVolume(
   source: AsyncIterable<Uint8Array>,
   expected: VolumeContent & SignedManifest & { digest?: () => Promise<string> },
-  blobs: PassingBlobs,
+  blobs: ReadsMembers,
   onDocument: OnDocument = () => undefined,
 ): Promise<VolumeFindings> {
   const hash = createHash('sha256');
@@ -86,7 +86,7 @@ export async function readVolume(
 export async function readStream(
   reader: BlockReader,
   expected: Omit<VolumeContent, 'head'>,
-  blobs: PassingBlobs,
+  blobs: ReadsMembers,
   onDocument: OnDocument = () => undefined,
 ): Promise<string[]> {
   const { problems, tell } = collectProblems();
@@ -146,12 +146,13 @@ async function readDocuments(
 async function readMembers(
   reader: BlockReader,
   { members, tail, mtime }: Omit<VolumeContent, 'head'>,
-  blobs: PassingBlobs,
+  blobs: ReadsMembers,
   tell: (problem: string) => void,
 ): Promise<void> {
   for (const member of members) {
-    await compareHeader(reader, member, mtime, tell);
-    if (!(await passes(reader, member, blobs))) tell(`blob ${member.blob.digest} is damaged`);
+    // A member that is not what the manifest says, such as a link, is passed over.
+    if (!(await compareHeader(reader, member, mtime, tell))) await passOver(reader, member);
+    else if (!(await passes(reader, member, blobs))) tell(`blob ${member.blob.digest} is damaged`);
     await comparePadding(reader, member, tell);
   }
   for (const { name, bytes } of tail) await compareSmall(reader, { name, bytes, mtime }, tell);
@@ -176,10 +177,10 @@ async function compareHeader(
   member: Member,
   mtime: number,
   tell: (problem: string) => void,
-): Promise<void> {
-  if (!(await reader.take(blockSize)).equals(encodeHeader(member, mtime))) {
-    tell(`the header of ${member.name} is damaged`);
-  }
+): Promise<boolean> {
+  const isRight = (await reader.take(blockSize)).equals(encodeHeader(member, mtime));
+  if (!isRight) tell(`the header of ${member.name} is damaged`);
+  return isRight;
 }
 
 async function comparePadding(
@@ -190,7 +191,11 @@ async function comparePadding(
   if ((await reader.take(paddingOf(size))).some((byte) => byte !== 0)) tell(`bytes behind ${name}`);
 }
 
-async function passes(reader: BlockReader, member: BlobMember, blobs: PassingBlobs): Promise<boolean> {
+async function passOver(reader: BlockReader, { size }: Member): Promise<void> {
+  for await (const _ of reader.pass(size));
+}
+
+async function passes(reader: BlockReader, member: BlobMember, blobs: ReadsMembers): Promise<boolean> {
   const bytes = blobs.pass(member, reader.pass(member.size));
   for (;;) {
     const { done, value } = await bytes.next();
