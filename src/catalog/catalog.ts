@@ -1,6 +1,7 @@
 import { Audit } from './audit.ts';
 import { Bundles } from './bundles/bundles.ts';
 import { Receipts } from './bundles/receipts.ts';
+import { ReceivedBundles } from './bundles/received-bundles.ts';
 import { Withdrawals } from './bundles/withdrawals.ts';
 import type { Actor } from './database/audit-record.ts';
 import { type ChangeFeed, Changes, PolledFeed } from './database/change-feed.ts';
@@ -54,6 +55,7 @@ export class Catalog {
   readonly streams: Streams;
   readonly bundles: Bundles;
   readonly receipts: Receipts;
+  readonly received: ReceivedBundles;
   readonly evidence: Evidence;
   readonly repositories: Repositories;
   readonly secrets: Secrets;
@@ -86,6 +88,7 @@ export class Catalog {
     this.streams = new Streams(database);
     this.bundles = new Bundles(database);
     this.receipts = new Receipts(database);
+    this.received = new ReceivedBundles(database);
     this.evidence = new Evidence(database);
     this.repositories = new Repositories(database);
     this.secrets = new Secrets(database);

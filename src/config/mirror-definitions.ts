@@ -1,8 +1,10 @@
 import { dirname, join, resolve } from 'node:path';
 import { HeadwaterError } from '../errors.ts';
 import { defined } from '../model/defined.ts';
-import { type MirrorDefinition, mirrorSchema } from './mirror-schema.ts';
-import { definitionExtension, definitionFiles, readAll, readDefinitionFile } from './yaml-file.ts';
+import { mirrorSchema } from './mirror-schema.ts';
+import type { AnyDefinition } from './sites/any-definition.ts';
+import { siteMirrorSchema } from './sites/site-mirror-schema.ts';
+import { checkDefinition, definitionExtension, definitionFiles, readAll, readYamlFile } from './yaml-file.ts';
 
 /** Allowed names of mirrors: a name is part of the owner of products, and of names of variables. */
 const namePattern = /^[a-z0-9][a-z0-9-]{0,63}$/;
@@ -18,7 +20,7 @@ export function loadMirrors(sources: {
   directory: string;
   env: NodeJS.ProcessEnv;
   isSchedule: (text: string) => boolean;
-}): MirrorDefinition[] {
+}): AnyDefinition[] {
   const schema = mirrorSchema(sources.isSchedule);
   return readAll(definitionFiles(sources.directory, 'mirrorDir'), (file) =>
     readDefinition(join(sources.directory, file), schema, sources.env),
@@ -35,7 +37,7 @@ function readDefinition(
   file: string,
   schema: ReturnType<typeof mirrorSchema>,
   environment: NodeJS.ProcessEnv,
-): MirrorDefinition {
+): AnyDefinition {
   const name = file.slice(file.lastIndexOf('/') + 1, -definitionExtension.length);
   if (!namePattern.test(name)) {
     throw new HeadwaterError(
@@ -43,9 +45,23 @@ function readDefinition(
       `${file}: the file name is the name of the mirror: use lower-case letters, digits and -, at most 64`,
     );
   }
-  const { keyring, ca, ...rest } = readDefinitionFile(file, schema);
-  const credentials = credentialsOf(name, environment);
+  const layer = readYamlFile(file);
   const absolute = (path: string) => resolve(dirname(resolve(file)), path);
+  if (Object.hasOwn(layer.values, 'site')) {
+    const { keyring, upstreams, ...rest } = checkDefinition(layer, siteMirrorSchema, file);
+    return {
+      ...{ ...rest, name, file },
+      ...(keyring === undefined ? {} : { keyring: absolute(keyring) }),
+      upstreams: Object.fromEntries(
+        Object.entries(upstreams).map(([owner, proof]) => [
+          owner,
+          'keyring' in proof ? { ...proof, keyring: absolute(proof.keyring) } : proof,
+        ]),
+      ),
+    };
+  }
+  const { keyring, ca, ...rest } = checkDefinition(layer, schema, file);
+  const credentials = credentialsOf(name, environment);
   return {
     ...rest,
     name,

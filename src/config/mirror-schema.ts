@@ -52,6 +52,13 @@ const rule = imageRule.extend({
     .exactOptional(),
 });
 
+/** The key `select`. */
+export function selectRules<Rule extends z.ZodType>(rule: Rule) {
+  return z
+    .array(rule, { error: 'expected a list of rules' })
+    .min(1, { error: 'expected at least one rule; to select everything, remove the key' });
+}
+
 const contentId = text(
   'the content id of a products document, such as com.ubuntu.cloud:released:download',
   (value) => value !== '',
@@ -89,10 +96,7 @@ export function mirrorSchema(isSchedule: (text: string) => boolean) {
       contentId: contentIds.exactOptional(),
       /** Documents that are older are refused. */
       notBefore: dateTime.exactOptional(),
-      select: z
-        .array(rule, { error: 'expected a list of rules' })
-        .min(1, { error: 'expected at least one rule; to select everything, remove the key' })
-        .prefault([{}]),
+      select: selectRules(rule).prefault([{}]),
       /** The variant of products whose upstream has no variants. */
       variant: text('the name of a variant, such as cloud', (value) =>
         /^[a-z0-9][a-z0-9._+~-]{0,63}$/.test(value),

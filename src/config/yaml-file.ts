@@ -93,7 +93,18 @@ export function readAll<Definition>(
  * @throws HeadwaterError `invalid`, with a line for every error: file, line, key, expected value
  */
 export function readDefinitionFile<Schema extends z.ZodType>(file: string, schema: Schema): z.output<Schema> {
-  const layer = readYamlFile(file);
+  return checkDefinition(readYamlFile(file), schema, file);
+}
+
+/**
+ * Checks the content of a definition.
+ * @throws HeadwaterError `invalid`, as {@link readDefinitionFile}
+ */
+export function checkDefinition<Schema extends z.ZodType>(
+  layer: Layer,
+  schema: Schema,
+  file: string,
+): z.output<Schema> {
   const result = schema.safeParse(layer.values, { jitless: true });
   if (result.success) return result.data;
   const errors = result.error.issues.flatMap((issue) =>

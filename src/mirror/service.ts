@@ -1,12 +1,15 @@
 import type { RunRecord } from '../catalog/mirrors/mirror-run-rows.ts';
 import type { MirrorDefinition } from '../config/mirror-schema.ts';
+import { type AnyDefinition, isSite } from '../config/sites/any-definition.ts';
 import { HeadwaterError } from '../errors.ts';
+import { anyStatus } from './any-status.ts';
 import type { MirrorServices } from './mirror-services.ts';
 import { type OrphanedMirror, orphanedMirrors } from './run/orphans.ts';
 import type { RunResult } from './run/report.ts';
 import { runMirror } from './run/run.ts';
 import type { Cause, RunOptions } from './run/run-options.ts';
 import { Schedule } from './schedule.ts';
+import { needsBundle } from './site/needs-bundle.ts';
 import { type MirrorStatus, mirrorStatus } from './status.ts';
 
 /** Called about runs of mirrors. */
@@ -23,14 +26,14 @@ type RequestOptions = Pick<RunOptions, 'force' | 'requestedBy'>;
 
 /** The mirrors of a running server: runs them on schedule or on request. */
 export class MirrorService {
-  readonly #definitions: ReadonlyMap<string, MirrorDefinition>;
+  readonly #definitions: ReadonlyMap<string, AnyDefinition>;
   readonly #services: MirrorServices;
   readonly #hooks: MirrorHooks;
   readonly #schedules = new Map<string, Schedule>();
   readonly #runs = new Map<string, Promise<void>>();
   readonly #stopping = new AbortController();
 
-  constructor(definitions: MirrorDefinition[], services: MirrorServices, hooks: MirrorHooks) {
+  constructor(definitions: AnyDefinition[], services: MirrorServices, hooks: MirrorHooks) {
     this.#definitions = new Map(definitions.map((definition) => [definition.name, definition]));
     this.#services = services;
     this.#hooks = hooks;
@@ -43,6 +46,7 @@ export class MirrorService {
     }
     const { mirrors } = this.#services.catalog;
     for (const definition of this.#definitions.values()) {
+      if (isSite(definition)) continue;
       const { name, enabled, schedule } = definition;
       if (!enabled || schedule === undefined) continue;
       const due = await mirrors.nextRun(name);
@@ -71,25 +75,26 @@ export class MirrorService {
   }
 
   async statuses(): Promise<MirrorStatus[]> {
-    const { mirrors } = this.#services.catalog;
+    const { catalog } = this.#services;
     return await Promise.all(
-      [...this.#definitions.values()].map((definition) => mirrorStatus(definition, mirrors)),
+      [...this.#definitions.values()].map((definition) => anyStatus(definition, catalog)),
     );
   }
 
   /** @throws HeadwaterError `not-found` */
   async status(name: string): Promise<MirrorStatus & { runs: RunRecord[] }> {
     const definition = this.#find(name);
-    const { mirrors } = this.#services.catalog;
-    return { ...(await mirrorStatus(definition, mirrors)), runs: await mirrors.runs(name, 20) };
+    const { catalog } = this.#services;
+    return { ...(await anyStatus(definition, catalog)), runs: await catalog.mirrors.runs(name, 20) };
   }
 
   /**
    * Starts a run without waiting for its end.
-   * @throws HeadwaterError `not-found`; `conflict` when the mirror is running or disabled
+   * @throws HeadwaterError `not-found`; `conflict` when the mirror is running or disabled, or needs a bundle
    */
   async begin(name: string, options: RequestOptions = {}): Promise<void> {
     const definition = this.#find(name);
+    if (isSite(definition)) throw needsBundle(definition);
     if (!definition.enabled) {
       throw new HeadwaterError(
         'conflict',
@@ -103,7 +108,7 @@ export class MirrorService {
     void this.#launch(definition, 'manual', options);
   }
 
-  #find(name: string): MirrorDefinition {
+  #find(name: string): AnyDefinition {
     const definition = this.#definitions.get(name);
     if (definition === undefined) throw new HeadwaterError('not-found', `there is no mirror ${name}`);
     return definition;

@@ -3,7 +3,9 @@ import { Gauge, Registry } from 'prom-client';
 /** The state of a mirror, for its metrics. */
 export interface MirrorSample {
   name: string;
-  stream: string;
+  stream?: string;
+  /** Of a site, which may have several. */
+  streams?: string[];
   enabled: boolean;
   running: boolean;
   stale: boolean;
@@ -112,8 +114,13 @@ export async function mirrorMetrics(
     const gauge = new Gauge({ name, help, labelNames: ['mirror'], registers });
     for (const mirror of enabled ?? []) {
       const number = value(mirror);
-      if (number !== undefined && mayName(mirror.stream)) gauge.set({ mirror: mirror.name }, number);
+      if (number !== undefined && streamsOf(mirror).every(mayName))
+        gauge.set({ mirror: mirror.name }, number);
     }
   }
   return await registry.metrics();
+}
+
+function streamsOf({ stream, streams = [] }: MirrorSample): string[] {
+  return stream === undefined ? streams : [stream, ...streams];
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import type { Config } from '../config/schema.ts';
+import type { AnyDefinition } from '../config/sites/any-definition.ts';
 import { messageOf } from '../errors.ts';
 import type { Middleware } from '../http/context.ts';
 import type { ErrorSinks } from '../http/errors.ts';
@@ -16,7 +16,7 @@ import { streamsOf } from './workspace.ts';
 
 /** Combines the OCI registry. */
 export function composeOci(
-  parts: { foundation: Foundation; services: Services; config: Config; definitions: MirrorDefinition[] },
+  parts: { foundation: Foundation; services: Services; config: Config; definitions: AnyDefinition[] },
   options: { sinks: ErrorSinks; redirectToStore: boolean },
   opened: Resources,
 ): Middleware {

@@ -4,8 +4,8 @@ import { Access } from '../access/access.ts';
 import { DamagedBlobError } from '../blobs/damaged-blob.ts';
 import { observeListed } from '../blobs/observed-store.ts';
 import type { Actor } from '../catalog/database/audit-record.ts';
-import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import type { Config } from '../config/schema.ts';
+import { type AnyDefinition, isUpstream } from '../config/sites/any-definition.ts';
 import type { ImageBytes } from '../http/documents/image-files.ts';
 import { OnDemandStore } from '../mirror/on-demand/on-demand-store.ts';
 import { MirrorService } from '../mirror/service.ts';
@@ -48,7 +48,7 @@ export interface Services {
 export async function composeServices(
   foundation: Foundation,
   config: Config,
-  definitions: MirrorDefinition[],
+  definitions: AnyDefinition[],
   opened: Resources,
 ): Promise<Services> {
   const { log, refusals, workspace, documents } = foundation;
@@ -111,11 +111,11 @@ function composeScrub(
 
 function composeMirrors(
   { log, metrics, onStoreError, workspace, watch }: Foundation,
-  { config, definitions, scrub }: { config: Config; definitions: MirrorDefinition[]; scrub: Scrub },
+  { config, definitions, scrub }: { config: Config; definitions: AnyDefinition[]; scrub: Scrub },
   opened: Resources,
 ): Pick<Services, 'mirrors' | 'onDemand' | 'imageBytes'> {
   const mirrorServices = { ...workspace, dataDir: config.dataDir };
-  const onDemand = new OnDemandStore(definitions, mirrorServices, onDemandHooks(log), {
+  const onDemand = new OnDemandStore(definitions.filter(isUpstream), mirrorServices, onDemandHooks(log), {
     mayEvict: () => watch.mayRemove,
   });
   opened.onClose('the fetches on demand', () => onDemand.close());

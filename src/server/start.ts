@@ -1,5 +1,5 @@
-import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import type { Config } from '../config/schema.ts';
+import type { AnyDefinition } from '../config/sites/any-definition.ts';
 import { readCertificate } from '../http/connection/self-signed.ts';
 import { defined } from '../model/defined.ts';
 import { machineAddresses } from '../net/addresses.ts';
@@ -40,7 +40,7 @@ export interface RunningServer {
  */
 export async function startServer(
   config: Config,
-  options: { mirrors?: MirrorDefinition[] } = {},
+  options: { mirrors?: AnyDefinition[] } = {},
 ): Promise<RunningServer> {
   const opened = new Resources();
   try {
@@ -52,11 +52,7 @@ export async function startServer(
   }
 }
 
-async function open(
-  config: Config,
-  definitions: MirrorDefinition[],
-  opened: Resources,
-): Promise<RunningServer> {
+async function open(config: Config, definitions: AnyDefinition[], opened: Resources): Promise<RunningServer> {
   // A wrong path ends the start before anything is created.
   if (typeof config.tls === 'object') await readCertificate(config.tls);
   const foundation = await openFoundation(config, opened);

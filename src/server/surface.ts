@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
-import type { MirrorDefinition } from '../config/mirror-schema.ts';
 import type { Config } from '../config/schema.ts';
+import type { AnyDefinition } from '../config/sites/any-definition.ts';
 import { createApi } from '../http/api/router.ts';
 import { createApplication } from '../http/application.ts';
 import { AddressLimit } from '../http/connection/address-limit.ts';
@@ -53,7 +53,7 @@ interface Composition {
   services: Services;
   port: Port;
   config: Config;
-  definitions: MirrorDefinition[];
+  definitions: AnyDefinition[];
 }
 
 /** Combines the surfaces: documents, image files, the management API, and the LXD API. */

@@ -4,6 +4,7 @@ import { DirectoryStore } from '../blobs/directory/directory-store.ts';
 import { Catalog } from '../catalog/catalog.ts';
 import type { Quotas } from '../catalog/quotas.ts';
 import type { Config } from '../config/schema.ts';
+import { type AnyDefinition, isSite } from '../config/sites/any-definition.ts';
 import { defined } from '../model/defined.ts';
 import { assertNotEmpty, confirmOwnership } from '../ops/store-owner.ts';
 import { LocalDestination } from '../publish/destination/local-destination.ts';
@@ -116,7 +117,12 @@ async function createStore(config: Config): Promise<BlobStore> {
 /** The streams that a configuration names, mirrors included. */
 export function streamsOf(
   { streams, registry }: Pick<Config, 'streams' | 'registry'>,
-  mirrors: readonly { stream: string }[],
+  mirrors: readonly AnyDefinition[],
 ): string[] {
-  return [...Object.keys(streams), registry.stream, ...mirrors.map(({ stream }) => stream)];
+  const mirrored = mirrors.flatMap((definition) =>
+    isSite(definition)
+      ? Object.values(definition.streams).filter((stream) => stream !== false)
+      : [definition.stream],
+  );
+  return [...Object.keys(streams), registry.stream, ...mirrored];
 }

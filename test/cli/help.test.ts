@@ -46,6 +46,8 @@ describe('help', () => {
       'bundle create',
       'bundle inspect',
       'bundle verify',
+      'bundle plan',
+      'bundle import',
       'bundle acknowledge',
       'bundle list',
       'list',

@@ -86,7 +86,7 @@ upstreamMaxAge: 14d
 test('credentials come from the environment, both or none', async () => {
   const env = { HEADWATER_MIRROR_SITE_B_USER: 'u', HEADWATER_MIRROR_SITE_B_PASSWORD: 'p' };
   const [mirror] = await load({ 'site-b.yaml': least }, env);
-  expect(mirror?.credentials).toEqual({ user: 'u', password: 'p' });
+  expect(mirror).toMatchObject({ credentials: { user: 'u', password: 'p' } });
   await expect(load({ 'site-b.yaml': least }, { HEADWATER_MIRROR_SITE_B_USER: 'u' })).rejects.toThrow(
     'HEADWATER_MIRROR_SITE_B_USER and HEADWATER_MIRROR_SITE_B_PASSWORD: only one of the two is set',
   );

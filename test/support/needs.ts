@@ -33,6 +33,7 @@ const packages = {
   skopeo: 'skopeo',
   sqfs2tar: 'squashfs-tools-ng',
   'systemd-analyze': 'systemd',
+  strace: 'strace',
   umoci: 'umoci',
   unsquashfs: 'squashfs-tools',
   wget: 'wget',

@@ -39,7 +39,14 @@ const maxSmallSize = 16 * 1024 * 1024;
 export async function openBundle(directory: string, check: CheckSignature): Promise<OpenBundle> {
   const path = join(directory, bundleFiles.manifest);
   const manifest = await readSmall(path, maxManifestSize);
-  const signature = await readSmall(join(directory, bundleFiles.signature), maxSmallSize);
+  const signature = await readSmall(join(directory, bundleFiles.signature), maxSmallSize).catch(
+    (error: unknown) => {
+      if (!isKind(error, 'not-found')) throw error;
+      throw new HeadwaterError('invalid', `${path}: refused: it is not signed: ${error.message}`, {
+        cause: error,
+      });
+    },
+  );
   return await checkHead({ manifest, signature }, path, check);
 }
 

@@ -311,4 +311,36 @@ export interface Tables {
     bundle: string | null;
     recorded_at: number;
   };
+  /** Bundles of other sites that mirrors imported. */
+  received_bundles: {
+    mirror: string;
+    /** SHA-256 of the manifest. */
+    identity: string;
+    /** The site that wrote it. */
+    site: string;
+    /** The name of this site in it. */
+    destination: string;
+    sequence: number;
+    /** The identity of the bundle before it. */
+    previous: string | null;
+    /** The fingerprint of the key; null when its signature was not checked. */
+    signed_by: string | null;
+    created_at: number;
+    /** When it was first imported. */
+    received_at: number;
+    /** Whether everything that it carries and that was needed was whole: 1 or 0. */
+    is_complete: number;
+    /** Of the bundle whose state the mirror follows: the bytes that were signed. Null in all others. */
+    manifest: string | null;
+    /** Versions of that state that lack blobs. */
+    waiting_versions: number;
+  };
+  /** The blobs of versions that lack some of them. */
+  awaited_blobs: {
+    mirror: string;
+    digest: string;
+    size: number;
+    /** The bundle that carried it. */
+    sequence: number;
+  };
 }

@@ -29,6 +29,19 @@ export class Blobs {
     return new Map(rows.map((row) => [row.digest, row]));
   }
 
+  /** Those of the given digests that are files of versions in the documents. */
+  async published(digests: readonly string[]): Promise<Set<string>> {
+    const rows = await this.#database.reads
+      .selectFrom('items')
+      .innerJoin('versions', 'versions.id', 'items.version_id')
+      .select('items.digest')
+      .distinct()
+      .where('items.digest', 'in', valuesOf(digests))
+      .where('versions.removed_at', 'is', null)
+      .execute();
+    return new Set(rows.map(({ digest }) => digest));
+  }
+
   /** The digests of all of them. */
   async digests(): Promise<Set<string>> {
     const rows = await this.#database.reads.selectFrom('blobs').select('digest').execute();
@@ -160,7 +173,7 @@ export class Blobs {
     return await completeProducts(this.#database.reads, rows, {});
   }
 
-  /** Blobs that no version and no document names and that were last used before `before`. */
+  /** Blobs that nothing names: no version, no version that waits, no document. They were last used before `before`. */
   async unused(before: Date, limit: number): Promise<string[]> {
     const rows = await this.#database.reads
       .selectFrom('blobs')
@@ -168,6 +181,7 @@ export class Blobs {
       .where('used_at', '<', before.getTime())
       .where('digest', 'not in', (select) => select.selectFrom('named_blobs').select('digest'))
       .where('digest', 'not in', (select) => select.selectFrom('kept_documents').select('blob'))
+      .where('digest', 'not in', (select) => select.selectFrom('awaited_blobs').select('digest'))
       .limit(limit)
       .execute();
     return rows.map((row) => row.digest);
@@ -181,20 +195,22 @@ export class Blobs {
    */
   async collect(digest: string, before: Date, removeBytes: () => Promise<void>): Promise<boolean> {
     return await this.#database.change(async (change) => {
-      const named = await change.db
-        .selectFrom('named_blobs')
-        .select('digest')
-        .where('digest', '=', digest)
-        .limit(1)
-        .executeTakeFirst();
+      for (const table of ['named_blobs', 'awaited_blobs'] as const) {
+        const named = await change.db
+          .selectFrom(table)
+          .select('digest')
+          .where('digest', '=', digest)
+          .limit(1)
+          .executeTakeFirst();
+        if (named !== undefined) return false;
+      }
       const used = await change.db
         .selectFrom('blobs')
         .select('digest')
         .where('digest', '=', digest)
         .where('used_at', '>=', before.getTime())
         .executeTakeFirst();
-      if (named !== undefined || used !== undefined) return false;
-      if (await isDocumentBlob(change.db, digest)) return false;
+      if (used !== undefined || (await isDocumentBlob(change.db, digest))) return false;
       await forgetBlob(change, digest);
       await removeBytes();
       return true;

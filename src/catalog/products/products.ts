@@ -169,12 +169,13 @@ export class Products {
     return { stream: first.stream, hidden: first.hidden === 1, items: rows.map(toItem) };
   }
 
-  /** The streams that have products. */
-  async streams(): Promise<string[]> {
+  /** The streams that have products. @param owner only products of this owner */
+  async streams(owner?: string): Promise<string[]> {
     const rows = await this.#database.reads
       .selectFrom('products')
       .select('stream')
       .distinct()
+      .$if(owner !== undefined, (select) => select.where('owner', '=', owner ?? ''))
       .orderBy('stream')
       .execute();
     return rows.map((row) => row.stream);

@@ -58,7 +58,7 @@ export class RemoteMirrors {
    */
   async choose(name: string | undefined): Promise<string[]> {
     if (name !== undefined) return [name];
-    const enabled = (await this.statuses()).filter((status) => status.enabled);
+    const enabled = (await this.statuses()).filter((status) => status.enabled && status.site === undefined);
     if (enabled.length > 0) return enabled.map((status) => status.name);
     throw new HeadwaterError('not-found', `no mirror is enabled on ${this.#client.server}: name one`);
   }
@@ -127,11 +127,12 @@ export class RemoteMirrors {
 }
 
 function toStatus(status: AnswerOf<typeof mirrorsAnswer>['mirrors'][number]): MirrorStatus {
-  const { nextRun, lastSuccess, upstreamUpdated, lastRun, ...rest } = status;
+  const { nextRun, lastSuccess, upstreamUpdated, lastRun, bundle, ...rest } = status;
   const date = (text: string | undefined) => (text === undefined ? undefined : new Date(text));
   return {
     ...rest,
     ...(lastRun === undefined ? {} : { lastRun: toRun(lastRun) }),
+    ...(bundle === undefined ? {} : { bundle: { ...bundle, created: new Date(bundle.created) } }),
     ...defined({
       nextRun: date(nextRun),
       lastSuccess: date(lastSuccess),

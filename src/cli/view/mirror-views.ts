@@ -2,6 +2,7 @@ import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import type { Plan } from '../../mirror/plan/plan.ts';
 import type { UpstreamOffer } from '../../mirror/run/read-upstream.ts';
 import type { RunReport, RunResult } from '../../mirror/run/report.ts';
+import type { Waiting } from '../../mirror/site/waiting.ts';
 import type { MirrorStatus } from '../../mirror/status.ts';
 import { humanDuration, humanSize, humanTime } from './human.ts';
 import type { Output } from './output.ts';
@@ -109,6 +110,14 @@ function printSkipped(output: Output, mirror: string, skipped: RunReport['skippe
   }
 }
 
+/** Says what versions wait for, and which bundles had it. */
+export function waitingText({ versions, blobs, bytes, bundles }: Waiting): string {
+  const had = bundles.map(
+    ({ sequence, blobs: count }) => `bundle ${sequence} had ${count === 1 ? 'one' : count} of them`,
+  );
+  return `${count(versions, 'version')} waiting for ${count(blobs, 'file')} (${humanSize(bytes)}): ${had.join(', ')}`;
+}
+
 /** The states of mirrors, as a table. */
 export function statusTable(statuses: MirrorStatus[]): string {
   return table(
@@ -141,9 +150,10 @@ function stateOf(status: MirrorStatus): string {
   if (!status.enabled) return 'disabled';
   if (status.lastRun === undefined) return 'never run';
   if (status.stale) return 'stale';
+  if ((status.waiting?.versions ?? 0) > 0) return 'waiting';
   return status.upstreamStale ? 'upstream stale' : 'enabled';
 }
 
-function count(number: number, what: string): string {
+export function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`;
 }

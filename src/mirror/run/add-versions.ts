@@ -43,9 +43,9 @@ export function inBatches<Version>(
  * @param report is filled in
  * @throws HeadwaterError `no-space`, `aborted`; `unavailable` when the upstream or the store seems to be gone
  */
-export async function addVersions(
-  batches: readonly PlannedVersion[][],
-  add: (versions: readonly PlannedVersion[]) => Promise<Outcome<void>[]>,
+export async function addVersions<Version extends PlannedVersion>(
+  batches: readonly Version[][],
+  add: (versions: readonly Version[]) => Promise<Outcome<void>[]>,
   report: RunReport,
   options: { parallel: number; signal: AbortSignal },
 ): Promise<void> {

@@ -1,4 +1,3 @@
-import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import { HeadwaterError } from '../../errors.ts';
 import type { UpstreamOffer } from './read-upstream.ts';
 import type { MirrorState } from './state.ts';
@@ -8,8 +7,8 @@ import type { MirrorState } from './state.ts';
  * @throws HeadwaterError `conflict`
  */
 export function assertNotShrunk(
-  definition: MirrorDefinition,
-  found: UpstreamOffer,
+  definition: { name: string; maxShrink: number },
+  found: Pick<UpstreamOffer, 'isComplete' | 'totals' | 'selected'>,
   before: MirrorState | undefined,
   mark: string,
 ): void {

@@ -45,6 +45,7 @@ export async function dropMirror(
     if (!onlyNotDownloaded) {
       await catalog.mirrors.setState(mirror, undefined);
       await catalog.mirrors.accept(mirror, undefined);
+      await catalog.received.forget(mirror);
     }
     return found.dropped;
   } finally {
@@ -73,6 +74,7 @@ export async function handOver(mirror: string, to: string, services: Parts, acto
     const own = await catalog.mirrors.accepted(to, acceptedDocuments);
     await catalog.mirrors.accept(to, mergeAccepted(given, own));
     await catalog.mirrors.accept(mirror, undefined);
+    await catalog.received.handOver(mirror, to);
     return products;
   } finally {
     for (const lease of leases) await lease.release();

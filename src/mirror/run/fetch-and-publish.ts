@@ -32,7 +32,7 @@ export async function fetchAndPublish(
   const kept = await services.downloads.downloadAll(versions.map(filesOf), options);
   return await Promise.all(
     withOutcomes(versions, kept).map(({ request, outcome }) =>
-      outcomeOf(() => publishKept(request, resultOf(outcome), services, options.onWarning)),
+      outcomeOf(() => publishStored(request, resultOf(outcome), services, options.onWarning)),
     ),
   );
 }
@@ -44,10 +44,11 @@ function filesOf({ version: { metadata }, files }: PlannedVersion) {
   return { ...defined({ metadata }), roots, deltas };
 }
 
-async function publishKept(
+/** Publishes a version whose files are stored. @throws the errors of publishing */
+export async function publishStored(
   planned: PlannedVersion,
   kept: readonly StoredFile[],
-  services: PublishServices,
+  services: Omit<PublishServices, 'downloads'>,
   onWarning: (warning: string) => void,
 ): Promise<void> {
   if (planned.listed && !isTakenApart(planned.version)) {

@@ -1,5 +1,4 @@
 import { mirrorOf, ownerOf } from '../../catalog/products/ownership.ts';
-import type { MirrorDefinition } from '../../config/mirror-schema.ts';
 import type { MirrorServices } from '../mirror-services.ts';
 import { sortVersions } from '../plan/held-versions.ts';
 
@@ -16,7 +15,7 @@ export interface OrphanedMirror {
  * else (a wrong `mirrorDir`, another server on the same catalog).
  */
 export async function orphanedMirrors(
-  definitions: Iterable<Pick<MirrorDefinition, 'name'>>,
+  definitions: Iterable<{ name: string }>,
   { catalog }: Pick<MirrorServices, 'catalog'>,
 ): Promise<OrphanedMirror[]> {
   const known = new Set([...definitions].map(({ name }) => name));

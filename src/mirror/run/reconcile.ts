@@ -10,7 +10,7 @@ import { retiredSerials, type Terms } from '../plan/retention.ts';
 import type { MirrorState } from './state.ts';
 
 /** What was changed, besides added versions. */
-interface Reconciled {
+export interface Reconciled {
   retired: number;
   kept: number;
   aliases: { changed: number; withheld: { alias: string; owner: string }[] };
@@ -28,7 +28,10 @@ export async function reconcile(
   offered: OfferedProduct[],
   options: {
     terms: Terms;
-    before: MirrorState | undefined;
+    /** The aliases that the upstream gave before. */
+    before: Pick<MirrorState, 'aliases'> | undefined;
+    /** Whether the mirror has products in other streams, too, which are not meant here. */
+    inManyStreams?: boolean;
     /** Whether the store has a digest by now. */
     isStored: (digest: string) => boolean;
     /** Called before each change. @throws when the run may change nothing any more */
@@ -38,7 +41,8 @@ export async function reconcile(
   const byName = new Map(offered.map((product) => [productName(product.key), product]));
   const reconciled: Reconciled = { retired: 0, kept: 0, aliases: { changed: 0, withheld: [] }, given: [] };
   const held: ProductWithVersions[] = [];
-  for await (const product of catalog.products.each({ owner })) held.push(product);
+  const query = options.inManyStreams === true ? { owner, stream } : { owner };
+  for await (const product of catalog.products.each(query)) held.push(product);
   for (const product of held) {
     const offer = byName.get(product.name);
     await options.assertMay();
@@ -68,7 +72,7 @@ export async function reconcile(
 
 /** Aliases that the upstream gave before to families that are not offered now. */
 function notOffered(
-  before: MirrorState | undefined,
+  before: Pick<MirrorState, 'aliases'> | undefined,
   wanted: ReadonlyMap<string, Family>,
   offered: OfferedProduct[],
 ): MirrorState['aliases'] {
@@ -95,7 +99,7 @@ async function dropLostDeltas(
 
 /** Aliases that the upstream gave to a family before and gives no more, although it still has the family. */
 function dropped(
-  before: MirrorState | undefined,
+  before: Pick<MirrorState, 'aliases'> | undefined,
   wanted: ReadonlyMap<string, Family>,
   offered: OfferedProduct[],
 ): string[] {

@@ -1,6 +1,8 @@
+import type { VolumeProblem } from '../../bundle/import/bundle-source.ts';
 import type { RunOutcome } from '../../catalog/mirrors/mirror-run-rows.ts';
 import type { ErrorKind } from '../../errors.ts';
 import type { Skipped } from '../../simplestreams/read/offered.ts';
+import type { Waiting } from '../site/waiting.ts';
 
 /** What a run did, or a plan would do. */
 export interface RunReport {
@@ -17,8 +19,31 @@ export interface RunReport {
   fetched: number;
   stored: number;
   warnings: string[];
+  /** Of an import. */
+  bundle?: ImportedBundle;
   /** The kind of the error that ended the run, if there was one. */
   errorKind?: ErrorKind;
+}
+
+/** The bundle of an import, and what is still missing after it. */
+interface ImportedBundle {
+  site: string;
+  to: string;
+  sequence: number;
+  /** The SHA-256 of its manifest. */
+  identity: string;
+  /** When it was created. */
+  created: string;
+  /** The key that signed it; absent when signatures are not checked. */
+  signedBy?: string;
+  /** The number of the newest bundle, whose state the mirror follows. */
+  newest: number;
+  /** Volumes that are damaged or missing, with what is wrong. */
+  volumes: VolumeProblem[];
+  /** What versions still wait for. */
+  waiting: Waiting;
+  /** Commands with which the other site sends again what is missing. */
+  requests: string[];
 }
 
 interface FailedVersion {

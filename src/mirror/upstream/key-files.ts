@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { MirrorDefinition } from '../../config/mirror-schema.ts';
+import { type AnyDefinition, isSite } from '../../config/sites/any-definition.ts';
 import { HeadwaterError, messageOf } from '../../errors.ts';
 import { fileError } from '../../files/file-error.ts';
 import { Verifier } from '../../keys/verifier.ts';
@@ -33,19 +34,22 @@ export async function readAuthorities(
 }
 
 /**
- * Opens the keyring and the authorities of a definition, as a run does.
+ * Opens the keyrings and the authorities of a definition, as a run does.
  * @returns a line for each problem
  */
-export async function problemsOfNamedFiles(definition: MirrorDefinition): Promise<string[]> {
-  const { keyring, ca, file } = definition;
+export async function problemsOfNamedFiles(definition: AnyDefinition): Promise<string[]> {
+  const { keyring, file } = definition;
+  const ca = isSite(definition) ? undefined : definition.ca;
+  const proofs = isSite(definition) ? Object.values(definition.upstreams) : [];
+  const keyrings = [keyring, ...proofs.map((proof) => ('keyring' in proof ? proof.keyring : undefined))];
   const attempts = [
-    ...(keyring === undefined
-      ? []
-      : [
-          Verifier.open(keyring).catch((error: unknown) => {
-            throw wrong({ file }, messageOf(error), error);
-          }),
-        ]),
+    ...keyrings
+      .filter((path) => path !== undefined)
+      .map((path) =>
+        Verifier.open(path).catch((error: unknown) => {
+          throw wrong({ file }, messageOf(error), error);
+        }),
+      ),
     ...(ca === undefined ? [] : [readAuthorities(definition, ca)]),
   ];
   const outcomes = await Promise.allSettled<unknown>(attempts);

@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { RemoteMirrors } from '../../../src/cli/backend/remote-mirrors.ts';
 import { exitCodeOf } from '../../../src/cli/exit-codes.ts';
 import { loadMirrors } from '../../../src/config/mirror-definitions.ts';
+import { isUpstream } from '../../../src/config/sites/any-definition.ts';
 import type { RunResult } from '../../../src/mirror/run/report.ts';
 import { isSchedule } from '../../../src/mirror/schedule.ts';
 import type { MirrorStatus } from '../../../src/mirror/status.ts';
@@ -35,7 +36,7 @@ async function makeSite(size?: number) {
 /** A server with mirrors, and commands that work on it and on its data directory. */
 async function setUp(size?: number) {
   const { upstream, config, dataDir, mirrorDir } = await makeSite(size);
-  const mirrors = loadMirrors({ directory: mirrorDir, env: {}, isSchedule });
+  const mirrors = loadMirrors({ directory: mirrorDir, env: {}, isSchedule }).filter(isUpstream);
   const server = await TestServer.start({ tls: 'off', dataDir, mirrorDir }, mirrors);
   const local = async (...args: string[]) => await headwater(['mirror', ...args, '--config', config]);
   const env = {

@@ -16,6 +16,7 @@ import { bundles } from './v0.2/0100-bundles.ts';
 import { documentTimes } from './v0.2/0101-document-times.ts';
 import { evidence } from './v0.2/0110-evidence.ts';
 import { scrubs } from './v0.2/0115-scrubs.ts';
+import { receivedBundles } from './v0.2/0120-received-bundles.ts';
 import { withdrawnVersions } from './v0.2/0125-withdrawn-versions.ts';
 import { receipts } from './v0.2/0130-receipts.ts';
 import { generatedFiles } from './v0.2/0140-generated-files.ts';
@@ -43,6 +44,7 @@ export const migrations: Record<string, Migration> = {
   '0101_document_times': { up: documentTimes },
   '0110_evidence': { up: evidence },
   '0115_scrubs': { up: scrubs },
+  '0120_received_bundles': { up: receivedBundles },
   '0125_withdrawn_versions': { up: withdrawnVersions },
   '0130_receipts': { up: receipts },
   '0140_generated_files': { up: generatedFiles },

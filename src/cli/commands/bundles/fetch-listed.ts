@@ -1,6 +1,7 @@
 import type { FetchBlobs } from '../../../bundle/create/next-bundle.ts';
 import type { BlobReader } from '../../../bundle/create/parts.ts';
 import type { Config } from '../../../config/schema.ts';
+import { isUpstream } from '../../../config/sites/any-definition.ts';
 import { messageOf } from '../../../errors.ts';
 import type { StorageParts } from '../../backend/open-storage.ts';
 import { readMirrors } from '../../read-mirrors.ts';
@@ -26,7 +27,7 @@ export async function withFetch(
   ]);
   const ignored = () => undefined;
   const onDemand = new OnDemandStore(
-    await readMirrors(config),
+    (await readMirrors(config)).filter(isUpstream),
     { ...parts, dataDir: config.dataDir },
     {
       ...{ onFetched: ignored, onFailed: ignored, onEvicted: ignored },

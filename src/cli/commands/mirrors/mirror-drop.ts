@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { HeadwaterError } from '../../../errors.ts';
 import { commandLineActor } from '../../backend/command-line-actor.ts';
-import { chooseMirrors, configuredMirrors, withMirrorServices } from '../../backend/open-mirrors.ts';
+import { configuredMirrors, findMirror, withMirrorServices } from '../../backend/open-mirrors.ts';
 import { wantsJson } from '../../global-options.ts';
 import { addExamples } from '../../help.ts';
 import type { Output } from '../../view/output.ts';
@@ -53,7 +53,7 @@ function addHandOver(mirror: Command, output: Output): void {
     .argument('<to>', 'the mirror that gets them')
     .action(async (name: string, to: string) => {
       const configured = await configuredMirrors(command);
-      chooseMirrors(configured, to);
+      findMirror(configured, to);
       const { handOver } = await import('../../../mirror/run/drop-and-hand-over.ts');
       await withMirrorServices(configured.config, async (parts) => {
         const products = await handOver(name, to, parts, commandLineActor());

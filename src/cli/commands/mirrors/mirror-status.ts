@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
+import { isSite } from '../../../config/sites/any-definition.ts';
 import type { MirrorStatus } from '../../../mirror/status.ts';
 import { catalogFileOf } from '../../../server/catalog-file.ts';
-import { chooseMirrors, configuredMirrors } from '../../backend/open-mirrors.ts';
+import { configuredMirrors, findMirror } from '../../backend/open-mirrors.ts';
 import { targetOf, wantsJson } from '../../global-options.ts';
 import { addExamples } from '../../help.ts';
 import type { Output } from '../../view/output.ts';
@@ -23,10 +24,10 @@ export function addList(mirror: Command, output: Output): void {
           [
             { title: 'MIRROR', value: ({ name }) => name },
             { title: 'ENABLED', value: ({ enabled }) => (enabled ? 'yes' : 'no') },
-            { title: 'UPSTREAM', value: ({ url }) => url },
+            { title: 'UPSTREAM', value: ({ url, site }) => url ?? `site ${site}` },
             { title: 'SIGNED', value: ({ signed }) => (signed ? 'yes' : 'no') },
             { title: 'MODE', value: ({ mode }) => mode },
-            { title: 'STREAM', value: ({ stream }) => stream },
+            { title: 'STREAM', value: ({ stream }) => stream ?? '-' },
             {
               title: 'SCHEDULE',
               value: ({ schedule, timezone }) => (schedule === undefined ? '-' : `${schedule} ${timezone}`),
@@ -60,6 +61,11 @@ export function addStatus(mirror: Command, output: Output): void {
           `mirror ${stale} is older than its maxAge${lastRun?.error ? `: ${lastRun.error}` : ''}`,
         );
       }
+      for (const { name: incomplete, waiting } of statuses) {
+        if (waiting === undefined || waiting.versions === 0) continue;
+        const { waitingText } = await import('../../view/mirror-views.ts');
+        output.warning(`mirror ${incomplete}: ${waitingText(waiting)}`);
+      }
       for (const { name: frozen } of statuses.filter((status) => status.upstreamStale)) {
         output.warning(`mirror ${frozen}: the upstream's documents are older than upstreamMaxAge`);
       }
@@ -72,7 +78,7 @@ export function addStatus(mirror: Command, output: Output): void {
 }
 
 /** The listed fields of a mirror; a server does not send the whole definition. */
-type Listed = Pick<MirrorStatus, 'name' | 'url' | 'enabled' | 'signed' | 'mode' | 'stream'> & {
+type Listed = Pick<MirrorStatus, 'name' | 'url' | 'site' | 'enabled' | 'signed' | 'mode' | 'stream'> & {
   schedule?: string;
   timezone?: string;
 };
@@ -80,11 +86,12 @@ type Listed = Pick<MirrorStatus, 'name' | 'url' | 'enabled' | 'signed' | 'mode' 
 async function list(command: Command): Promise<Listed[]> {
   if (targetOf(command).kind === 'remote') return await statusesOf(command, undefined);
   const { definitions } = await configuredMirrors(command);
-  return definitions.map(({ credentials, ...definition }) => ({
-    ...definition,
-    signed: definition.keyring !== undefined,
-    withCredentials: credentials !== undefined,
-  }));
+  return definitions.map((definition) => {
+    const signed = definition.keyring !== undefined;
+    if (isSite(definition)) return { ...definition, signed, mode: 'bundles' };
+    const { credentials, ...rest } = definition;
+    return { ...rest, signed, withCredentials: credentials !== undefined };
+  });
 }
 
 /** The state of one mirror, or of all. */
@@ -97,14 +104,12 @@ async function statusesOf(command: Command, name: string | undefined): Promise<M
     );
   }
   const configured = await configuredMirrors(command);
-  const chosen = name === undefined ? configured.definitions : chooseMirrors(configured, name);
-  const { mirrorStatus } = await import('../../../mirror/status.ts');
+  const chosen = name === undefined ? configured.definitions : [findMirror(configured, name)];
+  const { anyStatus } = await import('../../../mirror/any-status.ts');
   const { Catalog } = await import('../../../catalog/catalog.ts');
   const catalog = await Catalog.open(catalogFileOf(configured.config));
   try {
-    return await Promise.all(
-      chosen.map(async (definition) => await mirrorStatus(definition, catalog.mirrors)),
-    );
+    return await Promise.all(chosen.map(async (definition) => await anyStatus(definition, catalog)));
   } finally {
     await catalog.close();
   }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import type { MirrorDefinition } from '../../../config/mirror-schema.ts';
 import type { Config } from '../../../config/schema.ts';
+import type { AnyDefinition } from '../../../config/sites/any-definition.ts';
 import { messageOf } from '../../../errors.ts';
 import { catalogFileOf } from '../../../server/catalog-file.ts';
 import { localConfig } from '../../backend/open-backend.ts';
@@ -110,7 +110,7 @@ async function checkSigning(config: Config, output: Output): Promise<string | un
 /** Warns of mirrors that the catalog, if it exists, has versions of, and that have no definition. */
 async function warnOfOrphans(
   config: Config,
-  definitions: readonly MirrorDefinition[],
+  definitions: readonly AnyDefinition[],
   output: Output,
 ): Promise<void> {
   const file = catalogFileOf(config);
@@ -135,7 +135,7 @@ async function warnOfOrphans(
 }
 
 /** @throws HeadwaterError `invalid`, with a line for every file of a mirror that is missing or invalid */
-async function checkNamedFiles(definitions: readonly MirrorDefinition[]): Promise<void> {
+async function checkNamedFiles(definitions: readonly AnyDefinition[]): Promise<void> {
   const { problemsOfNamedFiles } = await import('../../../mirror/upstream/key-files.ts');
   const problems = (await Promise.all(definitions.map(problemsOfNamedFiles))).flat();
   if (problems.length === 0) return;

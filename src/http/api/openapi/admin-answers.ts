@@ -47,11 +47,16 @@ export const runAnswer = z.strictObject({
 
 const mirror = z.strictObject({
   name: z.string(),
-  url: z.string(),
+  url: z.string().exactOptional().meta({ description: 'The address of the upstream.' }),
+  site: z
+    .string()
+    .exactOptional()
+    .meta({ description: 'Instead of `url`: the site whose bundles bring the versions.' }),
   enabled: z.boolean(),
   signed: z.boolean().meta({ description: 'Whether its documents must be signed.' }),
-  mode: z.enum(['scheduled', 'on-demand']),
-  stream: z.string(),
+  mode: z.enum(['scheduled', 'on-demand', 'bundles']),
+  stream: z.string().exactOptional(),
+  streams: names.exactOptional().meta({ description: 'Of a site: the streams of its products.' }),
   schedule: z.string().exactOptional(),
   timezone: z.string().exactOptional(),
   nextRun: time.exactOptional(),
@@ -67,6 +72,25 @@ const mirror = z.strictObject({
   upstreamAge: z.int().exactOptional().meta({ description: 'Seconds since then.' }),
   upstreamMaxAge: z.int().exactOptional().meta({ description: 'Seconds after which the upstream is stale.' }),
   upstreamStale: z.boolean(),
+  bundle: z
+    .strictObject({
+      to: z.string(),
+      sequence: z.int(),
+      identity: sha256,
+      created: time,
+      signedBy: z.string().exactOptional(),
+    })
+    .exactOptional()
+    .meta({ description: 'Of a site: the newest imported bundle.' }),
+  waiting: z
+    .strictObject({
+      versions: z.int(),
+      blobs: z.int(),
+      bytes,
+      bundles: z.array(z.strictObject({ sequence: z.int(), blobs: z.int(), bytes })),
+    })
+    .exactOptional()
+    .meta({ description: 'Of a site: versions that lack files, and the bundles that carried these.' }),
 }) satisfies z.ZodType<Json<MirrorStatus>>;
 
 export const mirrorsAnswer = z.strictObject({ mirrors: z.array(mirror) });

@@ -1,13 +1,13 @@
 import { setMaxListeners } from 'node:events';
-import type { Actor } from '../../catalog/database/audit-record.ts';
-import type { HeldLease } from '../../catalog/held-lease.ts';
-import type { RunOutcome } from '../../catalog/mirrors/mirror-run-rows.ts';
-import { ownerOf } from '../../catalog/products/ownership.ts';
-import { HeadwaterError, messageOf } from '../../errors.ts';
-import { unlimited } from '../../model/rights.ts';
-import type { MirrorServices } from '../mirror-services.ts';
-import { takeMirrorLease } from './lease.ts';
-import { emptyReport, type RunReport, type RunResult } from './report.ts';
+import type { Actor } from '../catalog/database/audit-record.ts';
+import type { HeldLease } from '../catalog/held-lease.ts';
+import type { RunOutcome } from '../catalog/mirrors/mirror-run-rows.ts';
+import { ownerOf } from '../catalog/products/ownership.ts';
+import { HeadwaterError, messageOf } from '../errors.ts';
+import { unlimited } from '../model/rights.ts';
+import type { MirrorServices } from './mirror-services.ts';
+import { takeMirrorLease } from './run/lease.ts';
+import { emptyReport, type RunReport, type RunResult } from './run/report.ts';
 
 /** A run that has begun. */
 export interface StartedRun {
