@@ -21,6 +21,7 @@ import { Operations } from '../registry/operations/operations.ts';
 import type { Foundation } from './foundation.ts';
 import { mirrorHooks, onDemandHooks, scrubHooks, updateHooks } from './log-events.ts';
 import type { Resources } from './resources.ts';
+import { storeSpace } from './store-space.ts';
 
 /** The services of a server, for all surfaces. */
 export interface Services {
@@ -119,7 +120,10 @@ function composeMirrors(
     mayEvict: () => watch.mayRemove,
   });
   opened.onClose('the fetches on demand', () => onDemand.close());
-  const mirrors = new MirrorService(definitions, mirrorServices, mirrorHooks(log, config.mirrorDir));
+  const mirrors = new MirrorService(definitions, mirrorServices, mirrorHooks(log, config.mirrorDir), {
+    ...defined({ ownSite: config.site }),
+    freeSpace: () => storeSpace(config),
+  });
   opened.onClose('the mirrors', () => mirrors.stop());
   const unmeasured = new Condition(log, {
     level: 'warn',

@@ -48,6 +48,8 @@ describe('help', () => {
       'bundle verify',
       'bundle plan',
       'bundle import',
+      'bundle watch',
+      'bundle receipt',
       'bundle acknowledge',
       'bundle list',
       'list',

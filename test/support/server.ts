@@ -1,8 +1,8 @@
 import { Agent, type Dispatcher } from 'undici';
 import { onTestFinished } from 'vitest';
 import { loadConfig, type Overrides } from '../../src/config/load.ts';
-import type { MirrorDefinition } from '../../src/config/mirror-schema.ts';
 import type { Config } from '../../src/config/schema.ts';
+import type { AnyDefinition } from '../../src/config/sites/any-definition.ts';
 import { publish } from '../../src/publish/publisher.ts';
 import type { Published, PublishRequest } from '../../src/publish/request.ts';
 import { type RunningServer, startServer } from '../../src/server/start.ts';
@@ -27,7 +27,7 @@ export class TestServer {
   /** Starts one, which ends with the test. */
   static async start(
     overrides: Overrides = {},
-    mirrors: MirrorDefinition[] = [],
+    mirrors: AnyDefinition[] = [],
     env: Record<string, string> = {},
   ): Promise<TestServer> {
     const dataDir = overrides.dataDir ?? (await scratchDirectory());
@@ -39,7 +39,7 @@ export class TestServer {
   /** Starts one in a directory, which ends when it is told to: for the tests of a file that share it. */
   static async open(
     overrides: Overrides & { dataDir: string },
-    mirrors: MirrorDefinition[] = [],
+    mirrors: AnyDefinition[] = [],
     env: Record<string, string> = {},
   ): Promise<TestServer> {
     const config = loadConfig({

@@ -5,6 +5,8 @@ import { checkTrust, trust } from '../upstream-fields.ts';
 
 // The keys of a mirror whose versions come in bundles of another site. docs/air-gap.md explains each of them.
 
+const checkExpected = 'expected a program and its arguments, such as [clamdscan, "{file}"]';
+
 const proofExpected =
   'expected {keyring: FILE}, {proof: site} or {proof: refuse}: how images of this owner must be proven';
 
@@ -72,10 +74,8 @@ export const siteMirrorSchema = z
     maxAge: age.exactOptional(),
     /** A program that examines each new file: exit code 0 accepts it. */
     check: z
-      .array(z.string().min(1), {
-        error: 'expected a program and its arguments, such as [clamdscan, "{file}"]',
-      })
-      .min(1, { error: 'expected a program and its arguments, such as [clamdscan, "{file}"]' })
+      .array(z.string().min(1), { error: checkExpected })
+      .refine((words) => words.slice(1).some((word) => word.includes('{file}')), { error: checkExpected })
       .exactOptional(),
   })
   .superRefine((definition, context) => {

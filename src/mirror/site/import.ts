@@ -12,6 +12,7 @@ import type { Progress } from '../../publish/request.ts';
 import type { MirrorServices } from '../mirror-services.ts';
 import { recordedRun, type StartedRun } from '../recorded-run.ts';
 import type { RunResult } from '../run/report.ts';
+import { checkBlobs } from './check-blobs.ts';
 import { type Preparation, type PreparationOptions, prepareImport } from './preparation.ts';
 import { SiteBlobs } from './site-blobs.ts';
 import { type CheckBlobs, SitePublisher } from './site-publish.ts';
@@ -24,7 +25,7 @@ export interface ImportOptions extends PreparationOptions {
   /** Who asked for the import: the audit log names them. */
   requestedBy?: Actor;
   signal?: AbortSignal;
-  /** Examines new blobs before versions with them are published; needed if the definition has `check`. */
+  /** Takes the place of the program in `check` of the definition. */
   check?: CheckBlobs;
   /** The bytes that the store can still take; undefined if it has no limit that is known. */
   freeSpace?: () => Promise<number | undefined>;
@@ -70,13 +71,6 @@ class Import {
 
   async go(): Promise<RunOutcome> {
     const { report, services } = this.#run;
-    const { name, check } = this.#definition;
-    if (check !== undefined && this.#options.check === undefined) {
-      throw new HeadwaterError(
-        'usage',
-        `mirror ${name}: "check" cannot be carried out here, so nothing is imported`,
-      );
-    }
     const prepared = await prepareImport(this.#definition, this.#source.bundle, services, this.#options);
     const { offer, plan, wanted } = prepared;
     report.skipped = [...offer.skipped, ...plan.skipped];
@@ -137,8 +131,8 @@ class Import {
   /** Stores the wanted blobs and publishes the versions that they complete. */
   async #take(prepared: Preparation) {
     const { services, signal, report } = this.#run;
-    const { name } = this.#definition;
-    const { check, progress } = this.#options;
+    const { name, check: command } = this.#definition;
+    const { progress, check = command && checkBlobs(command, services) } = this.#options;
     const { wanted, plan } = prepared;
     const blobs = new SiteBlobs(services.destination, plan.add, defined({ progress }));
     const isNew = (digest: Digest) => blobs.isStored(digest);

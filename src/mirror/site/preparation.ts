@@ -1,10 +1,11 @@
+import type { BlobStore } from '../../blobs/blob-store.ts';
 import { parseManifest } from '../../bundle/format/manifest.ts';
 import type { CarriedBlob, Manifest } from '../../bundle/format/manifest-schema.ts';
 import type { OpenBundle } from '../../bundle/verify/open-bundle.ts';
 import type { AwaitedBlob } from '../../catalog/bundles/received-bundles.ts';
 import type { SiteMirror } from '../../config/sites/site-mirror-schema.ts';
 import { defined } from '../../model/defined.ts';
-import { parseDigest } from '../../model/digest.ts';
+import { type Digest, parseDigest } from '../../model/digest.ts';
 import type { MirrorServices } from '../mirror-services.ts';
 import { assertNotShrunk } from '../run/assert-not-shrunk.ts';
 import { storedDigests } from '../run/held.ts';
@@ -80,11 +81,14 @@ export async function prepareImport(
   const before = await stateBefore(services, name);
   if (!force) assertNotShrunk(definition, { ...offer, isComplete: true }, before, mark);
   const stored = await storedDigests(services, { force });
+  // A site sends a blob again that this one lost. It is normal that none is carried that is stored.
+  const lost = await lostBlobs(services.store, stored, bundle.content.carried);
+  for (const digest of lost) stored.delete(digest);
   const isStored = (digest: string) => stored.has(digest);
   const plan = await planSite(definition, catalog, offer, isStored);
   const awaited = awaitedBlobs(plan.add, state);
   const missing = awaited.filter(({ digest }) => !stored.has(digest));
-  const needed = new Set<string>(missing.map(({ digest }) => digest));
+  const needed = new Set<string>([...lost, ...missing.map(({ digest }) => digest)]);
   const carried = bundle.content.carried.filter(({ digest }) => needed.has(parseDigest(digest)));
   return {
     ...{ place, state, newest, offer, plan, awaited, before, mark, isStored },
@@ -96,6 +100,19 @@ export async function prepareImport(
 
 async function stateBefore({ catalog }: Pick<MirrorServices, 'catalog'>, mirror: string) {
   return await catalog.mirrors.state(mirror, siteState);
+}
+
+/** Blobs of a bundle that the catalog knows and the store does not have. */
+async function lostBlobs(
+  store: BlobStore,
+  stored: ReadonlySet<string>,
+  carried: readonly CarriedBlob[],
+): Promise<Digest[]> {
+  const lost: Digest[] = [];
+  for (const digest of carried.map((blob) => parseDigest(blob.digest))) {
+    if (stored.has(digest) && (await store.stat(digest)) === undefined) lost.push(digest);
+  }
+  return lost;
 }
 
 /** What versions wait for once the bundle is here. */

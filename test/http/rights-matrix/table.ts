@@ -182,6 +182,7 @@ export const routes: Record<string, Entry> = {
   'GET /api/v1/mirrors': administration(),
   'GET /api/v1/mirrors/:mirror': administration('/api/v1/mirrors/zqmirror'),
   'POST /api/v1/mirrors/:mirror/runs': administration('/api/v1/mirrors/zqmirror/runs'),
+  'POST /api/v1/mirrors/:mirror/bundle': administration('/api/v1/mirrors/zqmirror/bundle'),
   'GET /api/v1/tokens': administration(),
   'POST /api/v1/tokens': administration(undefined, { name: 'zqfresh', role: 'admin' }),
   'DELETE /api/v1/tokens/:token': administration('/api/v1/tokens/zqtokenb'),

@@ -87,6 +87,8 @@ export class SendingSite {
       streams?: string[];
       limit?: number;
       since?: 'sent' | 'nothing';
+      /** What the site has: sequences by digest (`sha256:…`). Takes the place of `since`. */
+      base?: ReadonlyMap<string, number>;
       created?: Date;
       change?: (manifest: Manifest) => Manifest;
     } = {},
@@ -99,7 +101,7 @@ export class SendingSite {
     const planned = planBundle(await selectState(this.services, { streams, keep: {}, now: new Date() }), {
       ...{ site: 'hq', to, sequence: (last?.sequence ?? 0) + 1, previous: last?.identity ?? null },
       ...{ created: options.created ?? new Date(), limit },
-      sent: new Map([...base].map(([digest, sequence]) => [`sha256:${digest}`, sequence])),
+      sent: options.base ?? new Map([...base].map(([digest, sequence]) => [`sha256:${digest}`, sequence])),
     });
     const services = { ...this.services, sign: this.#sign };
     const written = await beginBundle(options.change?.(planned) ?? planned, services);

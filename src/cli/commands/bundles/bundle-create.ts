@@ -61,7 +61,8 @@ export function addCreate(bundle: Command, output: Output): void {
       }
       if (target === standardStream) assertForStream(options, { json: wantsJson(command) });
       const { config } = await localConfig(command, []);
-      const { openSigning, planned, programOf, toWrite, volumesOf } = await import('./create-request.ts');
+      const { planned, programOf, toWrite, volumesOf } = await import('./create-request.ts');
+      const { openSigning } = await import('../../backend/open-signing.ts');
       const program = await programOf(options);
       const sign = await openSigning(config);
       await withStorage(config, async (parts) => {

@@ -1,21 +1,15 @@
 import type { Command } from 'commander';
 import type { BundleSource } from '../../../bundle/import/bundle-source.ts';
-import { isSite } from '../../../config/sites/any-definition.ts';
 import type { SiteMirror } from '../../../config/sites/site-mirror-schema.ts';
-import { HeadwaterError } from '../../../errors.ts';
 import type { ImportOptions } from '../../../mirror/site/import.ts';
 import { defined } from '../../../model/defined.ts';
 import { commandLineActor } from '../../backend/command-line-actor.ts';
-import {
-  type ConfiguredMirrors,
-  configuredMirrors,
-  findMirror,
-  withMirrorServices,
-} from '../../backend/open-mirrors.ts';
-import { targetOf, wantsJson } from '../../global-options.ts';
+import { withMirrorServices } from '../../backend/open-mirrors.ts';
+import { wantsJson } from '../../global-options.ts';
 import { addExamples } from '../../help.ts';
 import { interruption, stopOnSignals } from '../../interruption.ts';
 import type { Output } from '../../view/output.ts';
+import { type OpenedSite, openSite } from './receive/open-site.ts';
 
 interface ImportFlags {
   force?: boolean;
@@ -104,40 +98,6 @@ async function importFrom(
     if (result.error !== undefined) throw result.error;
     if (result.outcome === 'partial') throw incompleteImport(result);
   });
-}
-
-/** A mirror whose versions come in bundles, with its configuration. */
-interface OpenedSite extends ConfiguredMirrors {
-  definition: SiteMirror;
-}
-
-/**
- * Finds the definition of a site.
- * @throws HeadwaterError `not-found`, `usage` for a mirror that downloads, or with `--server`; `conflict` when it is not enabled
- */
-async function openSite(command: Command, name: string): Promise<OpenedSite> {
-  const target = targetOf(command);
-  if (target.kind === 'remote') {
-    throw new HeadwaterError(
-      'usage',
-      `--server ${target.server}: an import needs a data directory. Use --data-dir or --config`,
-    );
-  }
-  const configured = await configuredMirrors(command);
-  const definition = findMirror(configured, name);
-  if (!isSite(definition)) {
-    throw new HeadwaterError(
-      'usage',
-      `mirror ${name} downloads from ${definition.url}: only mirrors with "site" in their definition take bundles`,
-    );
-  }
-  if (!definition.enabled) {
-    throw new HeadwaterError(
-      'conflict',
-      `mirror ${name} is not enabled: set "enabled: true" in ${definition.file}`,
-    );
-  }
-  return { ...configured, definition };
 }
 
 /** Opens a bundle and checks its signature with the keyring of the definition. */

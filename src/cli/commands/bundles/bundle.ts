@@ -5,6 +5,8 @@ import { addCreate } from './bundle-create.ts';
 import { addImport, addPlan } from './bundle-import.ts';
 import { addList } from './bundle-list.ts';
 import { addInspect, addVerify } from './bundle-verify.ts';
+import { addReceipt } from './receive/bundle-receipt.ts';
+import { addWatch } from './receive/bundle-watch.ts';
 
 export function addBundleCommand(program: Command, output: Output): void {
   const bundle = program
@@ -18,6 +20,8 @@ export function addBundleCommand(program: Command, output: Output): void {
   addVerify(bundle, output);
   addPlan(bundle, output);
   addImport(bundle, output);
+  addWatch(bundle, output);
+  addReceipt(bundle, output);
   addAcknowledge(bundle, output);
   addList(bundle, output);
 }

@@ -163,24 +163,3 @@ export function volumesOf(options: CreateOptions, { volumeCount }: WrittenBundle
   if (wrong === undefined) return numbers;
   throw new HeadwaterError('usage', `--volume ${wrong}: the bundle has ${volumeCount} volumes`);
 }
-
-/**
- * Opens the signing key of the configuration.
- * @returns makes detached signatures, armored
- * @throws HeadwaterError `not-found` when there is none
- */
-export async function openSigning(config: Config): Promise<BundleServices['sign']> {
-  const { signingSettings } = await import('../../../config/signing.ts');
-  const settings = signingSettings(config);
-  if (settings === undefined) {
-    throw new HeadwaterError(
-      'not-found',
-      'no signing key: a bundle must be signed. Create a key with "headwater key create", and give the site its public key with "headwater key export"',
-    );
-  }
-  const { SigningKeys } = await import('../../../keys/signing-keys.ts');
-  const { openSigner } = await import('../../../keys/open-signer.ts');
-  const { armoredSignature } = await import('../../../keys/key-file.ts');
-  const signer = await openSigner((await SigningKeys.open(settings)).source);
-  return async (bytes) => await armoredSignature(await signer.detached(bytes));
-}

@@ -45,6 +45,11 @@ export const runAnswer = z.strictObject({
   error: z.string().exactOptional(),
 }) satisfies z.ZodType<Json<RunRecord>>;
 
+/** The result of a run that the request waited for. */
+export const runResultAnswer = runAnswer
+  .omit({ id: true, cause: true, error: true })
+  .required({ finishedAt: true, outcome: true, report: true });
+
 const mirror = z.strictObject({
   name: z.string(),
   url: z.string().exactOptional().meta({ description: 'The address of the upstream.' }),

@@ -5,6 +5,7 @@ import {
   mirrorAnswer,
   mirrorsAnswer,
   newTokenAnswer,
+  runResultAnswer,
   scrubAnswer,
   storageAnswer,
   tokensAnswer,
@@ -33,6 +34,18 @@ export const adminOperations: Record<string, Operation> = {
       404: 'Not found.',
       409: 'The mirror is already running, or is not enabled.',
       422: 'A field is invalid.',
+    },
+  },
+  'POST /mirrors/{mirror}/bundle': {
+    summary: 'Imports a bundle of another site, and waits for the end.',
+    action: 'admin',
+    query: { force: '`1`: accepts a bundle of another chain, and ignores `maxShrink`.' },
+    bytes: true,
+    answers: {
+      200: { description: 'The result; `partial` if files are missing or damaged.', body: runResultAnswer },
+      404: 'Not found.',
+      409: 'The mirror is running, is not enabled or takes no bundles; the bundle is for another site or of another chain.',
+      422: 'The body is not a bundle that is signed by the site.',
     },
   },
   'GET /tokens': {
