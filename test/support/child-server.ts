@@ -10,6 +10,7 @@ import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { scratchDirectory } from './catalog.ts';
+import { placeServerCertificate } from './certificates.ts';
 import { run } from './command.ts';
 import { makeSmallImage } from './small-images.ts';
 
@@ -38,6 +39,17 @@ export class PreparedImage {
     const copy = await scratchDirectory();
     await cp(this.#directory, copy, { recursive: true });
     return await ChildServer.start(settings, copy);
+  }
+
+  /** Starts a server on the directory itself, for the tests of a file that share it; to be ended before {@link remove}. */
+  async open(): Promise<ChildServer> {
+    return await ChildServer.open([], this.#directory);
+  }
+
+  async copy(): Promise<PreparedImage> {
+    const copy = await mkdtemp(join(tmpdir(), 'headwater-test-'));
+    await cp(this.#directory, copy, { recursive: true });
+    return new PreparedImage(copy);
   }
 
   async remove(): Promise<void> {
@@ -70,24 +82,33 @@ export class ChildServer {
 
   /** Starts one on every address of the loopback network, which ends with the test. */
   static async start(settings: string[] = [], dataDir?: string): Promise<ChildServer> {
-    const directory = dataDir ?? (await scratchDirectory());
+    const server = await ChildServer.open(settings, dataDir ?? (await scratchDirectory()));
+    onTestFinished(() => server.end());
+    return server;
+  }
+
+  /** Starts one on every address of the loopback network, which ends when it is told to. */
+  static async open(settings: string[], directory: string): Promise<ChildServer> {
+    await placeServerCertificate(directory);
     const all = ['listen.port=0', 'listen.address=0.0.0.0', 'shutdownTimeout=0s', ...settings];
     const child = spawn(
       process.execPath,
       [program, 'serve', '--json', '--data-dir', directory, ...all.flatMap((setting) => ['--set', setting])],
       { stdio: ['ignore', 'pipe', 'pipe'], env: withoutSettings() },
     );
-    const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
-    onTestFinished(async () => {
-      child.kill('SIGKILL');
-      await ended;
-    });
     const lines = createInterface({ input: child.stdout });
     const first = await new Promise<string>((resolve, reject) => {
       lines.once('line', resolve);
       child.once('close', (code) => reject(new Error(`the server ended with exit code ${code}`)));
     });
     return new ChildServer(child, directory, (JSON.parse(first) as { port: number }).port);
+  }
+
+  /** Ends it at once. */
+  async end(): Promise<void> {
+    const ended = new Promise<void>((resolve) => this.#child.once('close', () => resolve()));
+    if (!this.#child.kill('SIGKILL')) return;
+    await ended;
   }
 
   /** Publishes an image with about `size` bytes, and waits until the server has it. */

@@ -1,9 +1,9 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import { generate } from 'selfsigned';
 import { Agent, type Dispatcher } from 'undici';
 import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { grant, type Role } from '../../src/model/rights.ts';
+import { certificateFor } from './certificates.ts';
 import type { TestServer } from './server.ts';
 
 /** An answer of the LXD API. */
@@ -33,14 +33,9 @@ export class RegistryClient {
     onTestFinished(() => this.#agent.destroy());
   }
 
-  /** One that shows a new certificate, which nobody trusts yet. */
+  /** One that shows a certificate that the server has not seen, and does not trust yet. */
   static async create(server: TestServer): Promise<RegistryClient> {
-    const { cert, private: key } = await generate([{ name: 'commonName', value: 'client' }], {
-      keyType: 'ec',
-      curve: 'P-256',
-      algorithm: 'sha256',
-    });
-    return new RegistryClient(server, { cert, key });
+    return new RegistryClient(server, await certificateFor(server));
   }
 
   /** One without a certificate, as the daemons are when they pull. */

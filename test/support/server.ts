@@ -8,6 +8,7 @@ import type { Published, PublishRequest } from '../../src/publish/request.ts';
 import { type RunningServer, startServer } from '../../src/server/start.ts';
 import { openWorkspace, type Workspace } from '../../src/server/workspace.ts';
 import { asTestActor, scratchDirectory } from './catalog.ts';
+import { placeServerCertificate } from './certificates.ts';
 
 /** A server in this process, on a port and a data directory of its own. */
 export class TestServer {
@@ -51,6 +52,7 @@ export class TestServer {
         ...overrides,
       },
     });
+    if (config.tls === 'self-signed') await placeServerCertificate(config.dataDir);
     const server = await startServer(config, { mirrors });
     const workspace = asTestActor(await openWorkspace(config));
     const agent = new Agent({ connect: { rejectUnauthorized: false } });

@@ -7,10 +7,19 @@ const get = (path: string, headers = '') => `GET ${path} HTTP/1.1\r\nHost: x\r\n
 const polled = { timeout: 20_000, interval: 100 };
 
 let prepared: PreparedImage;
+let imageOfShared: PreparedImage;
+/** A server with the limits as they are by default, which every test leaves as it found it. */
+let shared: ChildServer;
 beforeAll(async () => {
   prepared = await PreparedImage.make(24_000_000);
+  imageOfShared = await prepared.copy();
+  shared = await imageOfShared.open();
 });
-afterAll(() => prepared.remove());
+afterAll(async () => {
+  await shared?.end();
+  await imageOfShared?.remove();
+  await prepared?.remove();
+});
 
 /** What arrives on a connection until it has `count` responses or closes; each response with its body. */
 async function responses(socket: Socket, count: number): Promise<{ head: string; body: Buffer }[]> {
@@ -41,7 +50,7 @@ describe.each([
   { scheme: 'plain HTTP', plain: true },
 ])('over $scheme', ({ plain }) => {
   test('a thousand pipelined requests that nobody reads hold one file and no memory', async () => {
-    const server = await prepared.start();
+    const server = shared;
     expect((await server.request(imagePath)).status).toBe(200);
     const before = { memory: server.memory, descriptors: server.descriptors };
     const sockets = await Promise.all(Array.from({ length: 5 }, () => server.connect({ plain })));
@@ -55,7 +64,7 @@ describe.each([
   });
 
   test('pipelined requests are all answered, in their order', async () => {
-    const server = await prepared.start();
+    const server = shared;
     expect((await server.request(imagePath)).status).toBe(200);
     const socket = await server.connect({ plain });
     const count = 1200;
@@ -90,7 +99,7 @@ describe.each([
   });
 
   test('what a client asked for is released when it hangs up, at any moment', async () => {
-    const server = await prepared.start();
+    const server = shared;
     expect((await server.request(imagePath)).status).toBe(200);
     const before = server.descriptors;
     for (let round = 0; round < 40; round++) {
@@ -196,7 +205,7 @@ describe('requests under way', () => {
 });
 
 test('an upgrade in the midst of a response closes the connection', async () => {
-  const server = await prepared.start();
+  const server = shared;
   expect((await server.request(imagePath)).status).toBe(200);
   const before = server.descriptors;
   const socket = await server.connect();

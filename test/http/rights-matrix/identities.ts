@@ -1,8 +1,8 @@
 import { gunzipSync } from 'node:zlib';
-import { generate } from 'selfsigned';
 import { Agent, type Dispatcher } from 'undici';
 import { onTestFinished } from 'vitest';
 import { type Action, grant, type Role } from '../../../src/model/rights.ts';
+import { certificateFor } from '../../support/certificates.ts';
 import { EventsConnection, joinSecret } from '../../support/registry-client.ts';
 import type { Thing, World } from './world.ts';
 
@@ -72,11 +72,7 @@ export async function createIdentities(world: World): Promise<Identity[]> {
     };
   };
   const client = async (name: string, rights: Rights, sees: Thing[]) => {
-    const { cert, private: key } = await generate([{ name: 'commonName', value: name }], {
-      keyType: 'ec',
-      curve: 'P-256',
-      algorithm: 'sha256',
-    });
+    const { cert, key } = await certificateFor(server);
     const agent = agentOf({ cert, key });
     const given = grant('join', rights, { pushedTo: 'pushed' });
     const body = { name: '', type: 'client', trust_token: await joinSecret(server, { name, ...rights }) };

@@ -160,7 +160,7 @@ class Changes {
       const { body } = await this.#identity.send('GET', '/api/v1/mirrors/zqmirror');
       return (JSON.parse(body) as { runs: { outcome: string }[] }).runs.at(0)?.outcome;
     };
-    // Nothing listens there.
+    // The upstream has nothing.
     await expect.poll(outcome).toBe('failed');
   }
 

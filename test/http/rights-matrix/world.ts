@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import type { Known } from '../../../src/access/access.ts';
 import { definition } from '../../mirror/workspace.ts';
 import { type ImageBytes, makeImage, upload } from '../../support/push-images.ts';
@@ -57,9 +58,23 @@ export function absent(names: Names): Names {
   };
 }
 
+/** A web server that has nothing, so that a run of a mirror fails at once. @returns its address */
+async function emptyUpstream(): Promise<string> {
+  const server = createServer((_, response) => response.writeHead(404).end());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('it does not listen');
+  return `http://127.0.0.1:${address.port}`;
+}
+
 /** A server with something of everybody's. */
 export async function createWorld(): Promise<World> {
-  const mirror = definition('http://127.0.0.1:1/zqupstream', { name: 'zqmirror', stream: 'tenantb' });
+  const upstream = await emptyUpstream();
+  const mirror = definition(`${upstream}/zqupstream`, { name: 'zqmirror', stream: 'tenantb' });
   const { key } = await scratchKey();
   const server = await TestServer.start(
     {
