@@ -143,6 +143,22 @@ export const written: Case[] = [
     '{when: [create], template: ../templates/a.tpl}',
     '{more: 1, when: [create], template: a.tpl}',
   ].map((text) => withTemplate(`a template ${text}`, text)),
+  ...[
+    '{{ container.name',
+    '{{ }}',
+    '{% if true %}',
+    '{% endif %}',
+    '{% iff true %}{% endif %}',
+    '{% for x in "ab" %}{% else %}{% endfor %}',
+    '{# not closed',
+    '{% verbatim %}{{',
+    '{% comment %}{% nothing %}{% endcomment %}',
+    '{%- if true -%}{{ "}}" }}{%- endif -%}',
+  ].map((text) =>
+    yaml(`the text of a template ${text}`, `${head}${tpl}{when: [create], template: a.tpl}\n`, [
+      file('templates/a.tpl', `${text}\n`),
+    ]),
+  ),
   yaml('two documents', `${head}---\nx: [\n`),
   yaml('YAML 1.2', `%YAML 1.2\n---\n${head}`),
   yaml('YAML 1.1', `%YAML 1.1\n---\n${head}`),

@@ -6,7 +6,7 @@ import { metadataTarballLimit, metadataYamlLimit } from '../limits.ts';
 import { isQcow2 } from '../magic.ts';
 import { type MetadataFile, readMetadataFile } from '../metadata/metadata.ts';
 import { decodeMetadata } from '../metadata/metadata-text.ts';
-import { templateFault } from '../metadata/template-fault.ts';
+import { TemplateTexts, templateFault } from '../metadata/template-fault.ts';
 import { Qcow2Inspector, qcow2HeadLength } from '../qcow2/qcow2.ts';
 import type { Member } from './member.ts';
 import { MemberRules } from './member-rules.ts';
@@ -25,6 +25,7 @@ export class TarballScan {
   readonly #rules = new MemberRules();
   readonly #top = new Set<string>();
   readonly #advice = new PackingAdvice();
+  readonly #templates = new TemplateTexts();
   #metadata: MetadataFile | undefined;
   #container = false;
   #virtualMachine = false;
@@ -51,7 +52,7 @@ export class TarballScan {
       return slash === -1 ? undefined : this.#inner.visit({ ...entry, name: entry.name.slice(slash + 1) });
     }
     this.#hasRootfsFile ||= entry.name === 'rootfs' && entry.type === 'file';
-    return this.#root.visit(entry);
+    return this.#root.visit(entry) ?? this.#templates.visit(entry);
   }
 
   /**
@@ -73,7 +74,7 @@ export class TarballScan {
     }
     const { metadata, templates } = this.#metadata;
     const violations = judged(this.#rules.violations(templates));
-    const fault = templateFault(templates, this.#rules);
+    const fault = templateFault(templates, this.#rules, this.#templates);
     if (fault !== undefined) throw new HeadwaterError('invalid', fault);
     if (this.#hasRootfsFile) {
       throw new HeadwaterError(
