@@ -9,7 +9,7 @@ import { asideSize, tidyAside } from './set-aside.ts';
 import { renewInterval, type StoreLease } from './store-lease.ts';
 import { confirmOwnership, type Ownership, ownershipOf } from './store-owner.ts';
 
-interface WatchParts {
+interface WatchServices {
   catalog: Catalog;
   store: BlobStore;
   lease: StoreLease;
@@ -22,7 +22,7 @@ interface WatchParts {
  * and reports what is wrong in the log and the metrics.
  */
 export class StoreWatch {
-  readonly #parts: WatchParts;
+  readonly #services: WatchServices;
   #ownership: Ownership | undefined;
   /** The host of a server with another catalog that uses the store, too. */
   #rival: string | undefined;
@@ -37,24 +37,24 @@ export class StoreWatch {
   /** The last logged ownership, so that each change is logged once. */
   #said = '';
 
-  constructor(parts: WatchParts) {
-    this.#parts = parts;
-    this.#damaged = new Condition(parts.log, {
+  constructor(services: WatchServices) {
+    this.#services = services;
+    this.#damaged = new Condition(services.log, {
       level: 'error',
       begins: 'the catalog is damaged: nothing is removed from the blob store',
       ends: 'a check of the catalog found no more damage',
     });
-    this.#unreadable = new Condition(parts.log, {
+    this.#unreadable = new Condition(services.log, {
       level: 'error',
       begins: 'the blob store cannot be read',
       ends: 'the blob store can be read again',
     });
-    this.#unwritable = new Condition(parts.log, {
+    this.#unwritable = new Condition(services.log, {
       level: 'error',
       begins: 'the blob store cannot be written: publishing fails, and nothing is removed',
       ends: 'the blob store can be written again',
     });
-    this.#outdated = new Condition(parts.log, {
+    this.#outdated = new Condition(services.log, {
       level: 'warn',
       begins: 'cannot renew the records in the blob store; the server tries again every minute',
       ends: 'the records in the blob store are renewed again',
@@ -67,7 +67,7 @@ export class StoreWatch {
    * the lease
    */
   async start(): Promise<void> {
-    const damage = await this.#parts.catalog.damage();
+    const damage = await this.#services.catalog.damage();
     if (damage !== undefined) throw new HeadwaterError('unavailable', damage);
     await this.#renew();
     // Another server took the lease since it was found free.
@@ -87,18 +87,18 @@ export class StoreWatch {
   /** The reason, besides a wrong owner, why bytes may not be removed from the store. */
   get problem(): string | undefined {
     const rival = this.#rival === undefined ? undefined : rivalMessage(this.#rival);
-    return this.#parts.catalog.knownDamage ?? this.#unreadable.reason ?? this.#unwritable.reason ?? rival;
+    return this.#services.catalog.knownDamage ?? this.#unreadable.reason ?? this.#unwritable.reason ?? rival;
   }
 
   /** Reads every page of the catalog: in a damaged one too much looks like garbage. */
   async checkCatalog(): Promise<void> {
-    await this.#parts.catalog.damage();
+    await this.#services.catalog.damage();
     this.#noteDamage();
   }
 
   /** Records the findings of a collection. */
   async noteCollection({ ownership }: { ownership: Ownership }): Promise<void> {
-    const { catalog, store, log } = this.#parts;
+    const { catalog, store, log } = this.#services;
     this.#ownership = ownership;
     this.#say();
     this.#aside = await asideSize(store);
@@ -120,7 +120,7 @@ export class StoreWatch {
     metrics.watch(
       'headwater_catalog_damaged',
       '1 when the last check of the catalog, or any use of it since then, found damage, else 0.',
-      () => (this.#parts.catalog.knownDamage === undefined ? 0 : 1),
+      () => (this.#services.catalog.knownDamage === undefined ? 0 : 1),
     );
     metrics.watch(
       'headwater_store_readable',
@@ -146,10 +146,10 @@ export class StoreWatch {
     clearInterval(this.#timer);
     await this.#running;
     await this.#renew();
-    await this.#parts.lease
+    await this.#services.lease
       .release()
       .catch((error: unknown) =>
-        this.#parts.log.warn(
+        this.#services.log.warn(
           { error: messageOf(error) },
           'cannot release the lease on the blob store: a server with another catalog must wait for three minutes',
         ),
@@ -157,7 +157,7 @@ export class StoreWatch {
   }
 
   async #renew(): Promise<void> {
-    const { catalog, store, lease } = this.#parts;
+    const { catalog, store, lease } = this.#services;
     this.#noteDamage();
     this.#unreadable.set(await problemOf(store.check('read')));
     if (this.#unreadable.reason !== undefined) return;
@@ -175,12 +175,12 @@ export class StoreWatch {
   }
 
   #noteDamage(): void {
-    this.#damaged.set(this.#parts.catalog.knownDamage);
+    this.#damaged.set(this.#services.catalog.knownDamage);
   }
 
   /** After a restore: the server must not treat blobs that are set aside as lost. */
   async #bringBack(): Promise<void> {
-    const { catalog, store, log } = this.#parts;
+    const { catalog, store, log } = this.#services;
     try {
       const { returned } = await tidyAside(catalog, store);
       if (returned > 0)
@@ -195,7 +195,7 @@ export class StoreWatch {
   }
 
   #say(): void {
-    const { log } = this.#parts;
+    const { log } = this.#services;
     const problem =
       this.#rival !== undefined
         ? rivalMessage(this.#rival)

@@ -12,32 +12,32 @@ import type { Tables } from '../database/tables.ts';
 import { aliasOfRelease } from './product-of-alias.ts';
 
 /** The prefix of the owner of images that are pushed to a stream. */
-const pushedTo = 'stream:';
+const streamPrefix = 'stream:';
 
 /** The owner of the images pushed to a stream: all identities that may publish there share them, like a team. */
 export function pushOwner(stream: string): string {
-  return `${pushedTo}${stream}`;
+  return `${streamPrefix}${stream}`;
 }
 
 /** Whether clients push to a product; otherwise it is published. */
 export function isPushed({ owner }: { owner: string }): boolean {
-  return owner.startsWith(pushedTo);
+  return owner.startsWith(streamPrefix);
 }
 
 /** The condition of a query for products to which no client pushes. */
 export const ofNoClient = sql<SqlBool>`products.owner not like ${`${pushedTo}%`}`;
 
 /** Begins the owner of the products of a mirror. */
-const broughtBy = 'mirror:';
+const mirrorPrefix = 'mirror:';
 
 /** The owner of the products of a mirror. */
 export function ownerOf(mirror: string): string {
-  return `${broughtBy}${mirror}`;
+  return `${mirrorPrefix}${mirror}`;
 }
 
 /** The mirror of an owner, if the owner is a mirror. */
 export function mirrorOf(owner: string): string | undefined {
-  return owner.startsWith(broughtBy) ? owner.slice(broughtBy.length) : undefined;
+  return owner.startsWith(mirrorPrefix) ? owner.slice(mirrorPrefix.length) : undefined;
 }
 
 /**

@@ -31,8 +31,10 @@ export class TeeFile {
   constructor({ path, from }: WriteDown) {
     this.#path = path;
     this.#from = from;
-    const anew = from === 0 ? constants.O_TRUNC : 0;
-    this.#descriptor = this.#try(() => openSync(path, constants.O_WRONLY | constants.O_CREAT | anew, 0o600));
+    const truncate = from === 0 ? constants.O_TRUNC : 0;
+    this.#descriptor = this.#try(() =>
+      openSync(path, constants.O_WRONLY | constants.O_CREAT | truncate, 0o600),
+    );
   }
 
   /** @throws HeadwaterError what the disk failed with */
