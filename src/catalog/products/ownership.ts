@@ -25,7 +25,7 @@ export function isPushed({ owner }: { owner: string }): boolean {
 }
 
 /** The condition of a query for products to which no client pushes. */
-export const ofNoClient = sql<SqlBool>`products.owner not like ${`${pushedTo}%`}`;
+export const ofNoClient = sql<SqlBool>`products.owner not like ${`${streamPrefix}%`}`;
 
 /** Begins the owner of the products of a mirror. */
 const mirrorPrefix = 'mirror:';
