@@ -40,6 +40,8 @@ function isUnknown(path: string, { status, body }: { status: number; body: Buffe
   // The rest of the path of an alias is its name, slashes and all, as LXD has it.
   if (status === 404 && path.startsWith('/1.0/images/aliases/') && text.includes('Alias not found'))
     return true;
+  // A path of the OCI registry contains the name of a repository, which has no empty parts.
+  if (status === 400 && path.startsWith('/v2/') && text.includes('NAME_INVALID')) return true;
   return status === 404 && /there is nothing at|is an image registry/.test(text);
 }
 

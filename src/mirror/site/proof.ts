@@ -10,7 +10,7 @@ export function judgeProof({ upstreams }: Pick<SiteMirror, 'upstreams'>): JudgeP
     const demanded = proofFor(upstreams, owner);
     if (demanded === undefined) return `"upstreams" does not name its owner ${owner}, and has no "*"`;
     if ('keyring' in demanded)
-      return `"upstreams" demands a document of the upstream of ${owner}, and the bundle has none`;
+      return `"upstreams" demands a document of the upstream of ${owner}, which this version of Headwater cannot check yet: use {proof: site} to trust the sender of the bundle`;
     return demanded.proof === 'refuse' ? `"upstreams" refuses images of ${owner}` : undefined;
   };
 }

@@ -189,6 +189,7 @@ test('what every operation answers is as the document describes it', async () =>
   await adoptStore(catalog, server.workspace.store);
   await call('GET /audit', 200, [], { query: '?limit=2' });
   await call('GET /audit', 422, [], { query: '?limit=none' });
+  await call('DELETE /products/{product}/versions/{serial}', 422, [product, serial], { query: '?withdraw=' });
   await call('DELETE /products/{product}/versions/{serial}', 204, [product, serial]);
   await call('DELETE /products/{product}/versions/{serial}', 404, [product, serial]);
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { attempt, run } from '../../../support/command.ts';
 import { lacks, rootIsMissing } from '../../../support/needs.ts';
 import { headwater, program } from '../../command-line.ts';
@@ -120,9 +120,10 @@ test('a stream is imported from standard input, from a directory that may not be
   await create('--since', 'nothing', 'out');
   const [name = ''] = await readdir(at('out'));
   await chmod(at('out', name), 0o555);
-  onTestFinished(() => chmod(at('out', name), 0o755));
   await rm(at('inside'), { recursive: true });
-  expect(await importFrom(`out/${name}`)).toMatchObject({ code: 0 });
+  const imported = await importFrom(`out/${name}`);
+  await chmod(at('out', name), 0o755);
+  expect(imported).toMatchObject({ code: 0 });
 });
 
 test('refusals have the exit code of their kind, and change nothing', async () => {
