@@ -183,6 +183,11 @@ test('what every operation answers is as the document describes it', async () =>
   await call('GET /storage', 200);
   await call('POST /storage/scrub', 202);
   await call('GET /storage/scrub', 200);
+  await expect
+    .poll(async () => JSON.parse((await call('GET /storage/scrub', 200)).body.toString()), {
+      timeout: 20_000,
+    })
+    .toMatchObject({ running: false });
   const other = { catalog: 'another', revision: 7, mark: 'x', at: '2026-01-01T00:00:00.000Z' };
   await server.workspace.store.writeRecord('owner', JSON.stringify(other));
   await call('POST /storage/scrub', 409);
