@@ -51,6 +51,15 @@ export async function withBackend<Result>(
   }
 }
 
+/** The URL of the server for clients: the one that the command uses, or that of the configuration. */
+export async function clientUrl(command: Command): Promise<string> {
+  const target = targetOf(command);
+  if (target.kind === 'remote') return target.server.replace(/\/+$/, '');
+  const { serverUrl } = await import('../view/banner.ts');
+  const { config } = await configFor(target);
+  return serverUrl(config, config.listen.port);
+}
+
 async function open(target: Target, options: { create: boolean }): Promise<Backend> {
   if (target.kind === 'remote') {
     const { RemoteBackend } = await import('./remote-backend.ts');

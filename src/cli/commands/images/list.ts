@@ -1,8 +1,11 @@
 import type { Command } from 'commander';
-import { withBackend } from '../../backend/open-backend.ts';
+import { defined } from '../../../model/defined.ts';
+import { clientUrl, withBackend } from '../../backend/open-backend.ts';
 import { parseFilters } from '../../filters.ts';
 import { wantsJson } from '../../global-options.ts';
 import { addExamples } from '../../help.ts';
+import { forOption, printCommands } from '../../print-commands.ts';
+import type { ClientName } from '../../view/client-commands.ts';
 import { humanSize } from '../../view/human.ts';
 import type { Output } from '../../view/output.ts';
 import { type Column, table } from '../../view/table.ts';
@@ -17,16 +20,28 @@ export function addListCommand(program: Command, output: Output): void {
     )
     .argument('[filter...]', 'key=value or a word')
     .option('--all-versions', 'list older versions too')
-    .action(async (filters: string[], options: { allVersions?: boolean }) => {
+    .addOption(forOption())
+    .action(async (filters: string[], options: { allVersions?: boolean; for?: ClientName }) => {
       const passes = parseFilters(filters);
       const versions: VersionView[] = [];
+      const places = new Map<VersionView, string | undefined>();
       await withBackend(command, { create: false }, async (backend) => {
         for await (const product of backend.products()) {
           const views = viewsOf(product).filter((view) => options.allVersions === true || view.newest);
-          versions.push(...views.filter(passes));
+          for (const view of views.filter(passes)) {
+            versions.push(view);
+            places.set(view, product.place);
+          }
         }
       });
-      if (wantsJson(command)) output.json(versions);
+      if (options.for !== undefined && versions.length > 0) {
+        const server = await clientUrl(command);
+        const used = versions.map((version) => ({
+          ...{ version, server },
+          ...defined({ place: places.get(version) }),
+        }));
+        printCommands(options.for, used, { output, json: wantsJson(command) });
+      } else if (wantsJson(command)) output.json(versions);
       else if (versions.length === 0)
         output.note(filters.length === 0 ? 'No versions yet.' : 'No version matches.');
       else output.line(versionTable(versions));
@@ -35,6 +50,7 @@ export function addListCommand(program: Command, output: Output): void {
     'headwater list',
     "headwater list os=debian arch=amd64 'release=b*'",
     'headwater list bookworm --all-versions',
+    'headwater list os=debian --for lxc-download',
     "headwater list type=container --json | jq -r '.[].images[].fingerprint'",
   ]);
 }

@@ -3,10 +3,12 @@ import type { ToldProvenance } from '../../../access/told-provenance.ts';
 import { isPushed } from '../../../catalog/products/ownership.ts';
 import { defined } from '../../../model/defined.ts';
 import type { Backend } from '../../backend/backend.ts';
-import { withBackend } from '../../backend/open-backend.ts';
+import { clientUrl, withBackend } from '../../backend/open-backend.ts';
 import { wantsJson } from '../../global-options.ts';
 import { addExamples } from '../../help.ts';
+import { forOption, printCommands } from '../../print-commands.ts';
 import { type Referent, resolveReference } from '../../references.ts';
+import type { ClientName } from '../../view/client-commands.ts';
 import { humanSize, humanTime } from '../../view/human.ts';
 import type { Output } from '../../view/output.ts';
 import { provenanceLines } from '../../view/provenance-view.ts';
@@ -22,12 +24,19 @@ export function addShowCommand(program: Command, output: Output): void {
     )
     .argument('<ref>', 'the version')
     .option('--provenance', 'show the origin of the version, and what proves it')
-    .action(async (reference: string, { provenance = false }: { provenance?: boolean }) => {
+    .addOption(forOption())
+    .action(async (reference: string, options: { provenance?: boolean; for?: ClientName }) => {
       const shown = await withBackend(command, { create: false }, async (backend) => {
         const found = (await resolveReference(backend, reference)).map(newestOf);
-        return provenance ? await Promise.all(found.map((one) => withOrigin(one, backend))) : found;
+        return options.provenance === true
+          ? await Promise.all(found.map((one) => withOrigin(one, backend)))
+          : found;
       });
-      if (wantsJson(command)) {
+      if (options.for !== undefined) {
+        const server = await clientUrl(command);
+        const used = shown.map(({ version, place }) => ({ version, server, ...defined({ place }) }));
+        printCommands(options.for, used, { output, json: wantsJson(command) });
+      } else if (wantsJson(command)) {
         output.json(shown.map(({ version, origin }) => ({ ...version, ...defined({ provenance: origin }) })));
       } else output.line(shown.map(describe).join('\n\n'));
     });
@@ -35,6 +44,7 @@ export function addShowCommand(program: Command, output: Output): void {
     'headwater show debian/bookworm',
     'headwater show debian/bookworm/arm64@20260131_0524',
     'headwater show debian:bookworm:amd64:default --json',
+    'headwater show debian/bookworm --for systemd',
     'headwater show nightly/debian:bookworm:amd64:default',
     'headwater show 3f1c0a9be2d4',
     'headwater show ubuntu/noble --provenance',
@@ -49,6 +59,7 @@ function publisherOf({ owner, pushedBy }: VersionView): string {
 
 interface Shown {
   version: VersionView;
+  place: string | undefined;
   /** The serials of the product's other versions, newest first. */
   others: string[];
   /** With `--provenance`. */
@@ -65,7 +76,7 @@ function newestOf({ product, versions }: Referent): Shown {
   const version = versions.at(-1);
   if (version === undefined) throw new TypeError('a reference named a product without versions');
   const serials = product.versions.map(({ serial }) => serial).filter((serial) => serial !== version.serial);
-  return { version, others: serials.reverse() };
+  return { version, place: product.place, others: serials.reverse() };
 }
 
 function describe({ version, others, origin }: Shown): string {
