@@ -1,15 +1,15 @@
 import type { RequestListener } from 'node:http';
 import Koa, { type Context, type Middleware } from 'koa';
-import type { Access, Identity } from '../access/access.ts';
+import type { Access } from '../access/access.ts';
 import { HeadwaterError, isKind } from '../errors.ts';
 import { defined } from '../model/defined.ts';
 import type { Metrics } from '../ops/metrics.ts';
-import type { Document } from '../simplestreams/write/gzip-segment.ts';
 import type { RequestState, Routes } from './context.ts';
+import { answerPreflight, answerWithDocument, answerWithKeys, mayReadFile } from './documents/answers.ts';
 import type { Checksums } from './documents/checksums.ts';
 import type { DocumentsHandler } from './documents/documents-handler.ts';
 import { findImageFile, type ImageBytes, sendImageFile, type VersionFiles } from './documents/image-files.ts';
-import { readableAnywhere, sendDocument } from './documents/send-document.ts';
+import { readableAnywhere } from './documents/send-document.ts';
 import { type ErrorSinks, errorFunnel } from './errors.ts';
 import { requestIdHeader } from './front.ts';
 import type { Readiness } from './health.ts';
@@ -182,29 +182,6 @@ export const fileTrees = {
   },
 } as const satisfies Record<string, Answer>;
 
-function mayReadFile(
-  access: Access,
-  identity: Identity,
-  { stream, hidden }: { stream: string; hidden: boolean },
-): boolean {
-  const target = { stream, names: [] };
-  return hidden ? access.may(identity, 'read', target) : access.mayRead(identity, target);
-}
-
-function answerWithDocument(context: Context, document: Document | undefined, shared: boolean): void {
-  if (document === undefined) return;
-  context.respond = false;
-  context.res.removeHeader('X-Request-Id');
-  sendDocument(context.req, context.res, document, { shared, id: context.get(requestIdHeader) });
-}
-
-/** Clients pin the file: no cache may keep an old one. */
-function answerWithKeys(context: Context, keys: Buffer | string | undefined): void {
-  if (keys === undefined) return;
-  context.set({ 'Cache-Control': 'no-cache', 'Content-Type': 'application/pgp-keys' });
-  context.body = keys;
-}
-
 /** @returns whether the path is one of those answered here */
 async function readRequest(services: ApplicationServices, context: Context): Promise<boolean> {
   const path = rawPath(context.req.url ?? '');
@@ -230,19 +207,6 @@ async function readRequest(services: ApplicationServices, context: Context): Pro
 
 function isKey<Table extends object>(table: Table, key: PropertyKey): key is keyof Table {
   return Object.hasOwn(table, key);
-}
-
-/**
- * A browser sends this request first when a page of another site sends its own headers (https://fetch.spec.whatwg.org).
- */
-function answerPreflight(context: Context): void {
-  context.set('Access-Control-Allow-Methods', 'GET, HEAD, OPTIONS');
-  context.set(
-    'Access-Control-Allow-Headers',
-    'Accept, Authorization, Cache-Control, If-None-Match, If-Range, Range',
-  );
-  context.set('Access-Control-Max-Age', '86400');
-  context.status = 204;
 }
 
 /** Whether a request changes nothing (RFC 9110, section 9.2.1). */
