@@ -21,12 +21,12 @@ async function filled(): Promise<string> {
 
 const two = (number: number) => String(number).padStart(2, '0');
 
-/** Writes over the pages from the middle of a file on. */
+/** Writes over the last quarter of the pages of a file. The description of the tables lies before them. */
 async function damage(file: string): Promise<void> {
   const { size } = await stat(file);
-  const middle = Math.floor(size / 8192) * 4096;
+  const start = Math.floor(((size / 4096) * 3) / 4) * 4096;
   const handle = await open(file, 'r+');
-  await handle.write(Buffer.alloc(size - middle, 0xa5), 0, size - middle, middle);
+  await handle.write(Buffer.alloc(size - start, 0xa5), 0, size - start, start);
   await handle.close();
 }
 
