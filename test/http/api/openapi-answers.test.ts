@@ -4,9 +4,11 @@ import { expect, test } from 'vitest';
 import { describeApi, errorAnswer, operations } from '../../../src/http/api/openapi/openapi.ts';
 import { answersOf } from '../../../src/http/api/openapi/openapi-operation.ts';
 import { adoptStore } from '../../../src/ops/store-owner.ts';
+import { SendingSite, siteDefinition } from '../../mirror/site/sites.ts';
 import { definition } from '../../mirror/workspace.ts';
 import { draft, stored, testActor } from '../../support/catalog.ts';
 import { TestServer } from '../../support/server.ts';
+import { scratchKey } from '../../support/signing.ts';
 import { makeSmallImage } from '../../support/small-images.ts';
 
 type Request = NonNullable<Parameters<TestServer['request']>[1]>;
@@ -47,7 +49,8 @@ class Caller {
       expect(answer.headers, where).toHaveProperty(header.toLowerCase());
     }
     const schema = status >= 400 ? errorAnswer : described.body;
-    if (method === 'HEAD' || schema === undefined) expect(answer.body, where).toHaveLength(0);
+    if (described.type !== undefined) expect(answer.headers['content-type'], where).toBe(described.type);
+    else if (method === 'HEAD' || schema === undefined) expect(answer.body, where).toHaveLength(0);
     else expect(schema.safeParse(answer.json()).error, where).toBeUndefined();
     this.seen.add(where);
     return answer;
@@ -192,6 +195,8 @@ test('what every operation answers is as the document describes it', async () =>
   await server.workspace.store.writeRecord('owner', JSON.stringify(other));
   await call('POST /storage/scrub', 409);
   await adoptStore(catalog, server.workspace.store);
+  // Without a signing key.
+  await call('POST /bundles/{site}', 409, ['vault-7']);
   await call('GET /audit', 200, [], { query: '?limit=2' });
   await call('GET /audit', 422, [], { query: '?limit=none' });
   await call('DELETE /products/{product}/versions/{serial}', 422, [product, serial], { query: '?withdraw=' });
@@ -209,10 +214,31 @@ test('what every operation answers is as the document describes it', async () =>
   }
 
   // Every success was there, and every failure that is the operation's own.
+  const seen = [...caller.seen, ...(await answersAboutBundles())];
   for (const [key, { answers }] of Object.entries(operations)) {
-    for (const status of Object.keys(answers)) expect([...caller.seen]).toContain(`${key} ${status}`);
+    for (const status of Object.keys(answers)) expect(seen).toContain(`${key} ${status}`);
   }
 });
+
+/** Bundles in and out, at a site that has a key and receives images of another one. @returns what was seen */
+async function answersAboutBundles(): Promise<Set<string>> {
+  const hq = await SendingSite.make();
+  await hq.publish('bookworm', '20260101_0000');
+  const { key } = await scratchKey();
+  const mirrors = [siteDefinition({ keyring: hq.keyring }), definition('http://127.0.0.1:1', { name: 'up' })];
+  const server = await TestServer.start({ signing: { key } }, mirrors);
+  const caller = new Caller(server, await server.token(['admin']));
+  const [take, give] = ['POST /mirrors/{mirror}/bundle', 'POST /bundles/{site}'];
+  const nonsense = Buffer.alloc(20_000);
+  await caller.call(take, 422, ['hq'], { body: nonsense });
+  await caller.call(take, 404, ['none'], { body: nonsense });
+  await caller.call(take, 409, ['up'], { body: nonsense });
+  await caller.call(take, 200, ['hq'], { body: await hq.stream() });
+  await caller.call(give, 200, ['vault-7']);
+  await caller.call(give, 404, ['vault-7'], { body: JSON.stringify({ again: 9 }) });
+  await caller.call(give, 422, ['vault-7'], { body: JSON.stringify({ since: 'never' }) });
+  return caller.seen;
+}
 
 test('every answer with a body has its schema, and every error the one of errors', () => {
   for (const [path, entry] of Object.entries(describeApi().paths)) {
