@@ -62,6 +62,7 @@ export async function beginBundle(
   const carried = manifest.carried.map(({ digest }) => parseDigest(digest));
   await catalog.bundles.begin({
     ...{ ...bundle, carried },
+    documents: (manifest.documents ?? []).map(({ sha256 }) => sha256),
     repeated: new Set([...repeated].map(parseDigest)),
   });
   return { ...bundle, finishedAt: undefined, acknowledgedAt: undefined };

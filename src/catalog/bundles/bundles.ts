@@ -38,6 +38,8 @@ export type NewBundle = Omit<WrittenBundle, 'finishedAt' | 'acknowledgedAt'> & {
   carried: readonly string[];
   /** Those of them that a previous bundle carried, too, as `overlap` asks for. */
   repeated?: ReadonlySet<string>;
+  /** The SHA-256 of the upstreams' documents that it carries. */
+  documents: readonly string[];
 };
 
 /** The ledger of bundles: what was written for which site. */
@@ -55,7 +57,7 @@ export class Bundles {
   async begin(bundle: NewBundle): Promise<void> {
     const { to, sequence } = bundle;
     await this.#database.change(async (change) => {
-      for (const table of ['bundle_blobs', 'bundles'] as const) {
+      for (const table of ['bundle_blobs', 'bundle_documents', 'bundles'] as const) {
         await change.db
           .deleteFrom(table)
           .where('site', '=', to)
@@ -91,6 +93,8 @@ export class Bundles {
       });
       const columns = { site: 'text', sequence: 'bigint', digest: 'text', repeated: 'bigint' } as const;
       await sql`${insertRows('bundle_blobs', columns, rows)}`.execute(change.db);
+      const documents = bundle.documents.map((sha256) => ({ site: to, sequence, sha256 }));
+      if (documents.length > 0) await change.db.insertInto('bundle_documents').values(documents).execute();
       await change.audit({
         action: 'bundle.create',
         subject: to,

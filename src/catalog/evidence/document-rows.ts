@@ -82,8 +82,11 @@ export async function putDocument(change: Change, document: DocumentRecord, now:
   return id;
 }
 
+/** How many of the newest bundles for a site keep their documents: a site may ask for each of them again. */
+const bundlesToRepeat = 10;
+
 /**
- * Forgets documents to which no version refers. Their blobs are collected later.
+ * Forgets documents to which no version and no recent bundle refers. Their blobs are collected later.
  * @param which those of an owner, or those that no mirror has followed since `before`
  * @returns how many
  */
@@ -104,6 +107,13 @@ export async function forgetDocuments(
             .whereRef('evidence.document_id', '=', 'kept_documents.id'),
         ),
       ),
+    )
+    .where(
+      sql<boolean>`not exists (
+        select 1 from bundle_documents
+        where bundle_documents.sha256 = kept_documents.sha256
+        and bundle_documents.sequence >
+          (select max(bundles.sequence) - ${bundlesToRepeat} from bundles where bundles.site = bundle_documents.site))`,
     )
     .executeTakeFirst();
   return Number(numDeletedRows);

@@ -36,7 +36,7 @@ async function setUp({ detached = false } = {}) {
   const mirror = definition(upstream.url, { keyring: key.keyring });
   expect((await runOnce(mirror, parts)).outcome).toBe('success');
   const output = await scratchDirectory();
-  return { key, upstream, parts, output, create: () => create(parts, output) };
+  return { key, upstream, parts, mirror, output, create: () => create(parts, output) };
 }
 
 async function create(parts: MirrorServices, output: string, limit = 3 * 2 ** 20) {
@@ -129,6 +129,24 @@ test('a document that is no longer kept ends the bundle, and a damaged one is fo
   const other = await mirrorServices();
   const services = { ...other, sign: async () => 'a signature' };
   await expect(writeBundle(found, join(output, 'again'), services)).rejects.toThrow('no longer kept');
+});
+
+test('a bundle is written again although its mirror has newer documents by now', async () => {
+  const { key, upstream, parts, mirror, output, create: write } = await setUp();
+  const { directory } = await write();
+  await upstream.offer(trixie, '20241101_0000');
+  await upstream.sign(key, { at: '20241103' });
+  expect((await runOnce(mirror, parts)).outcome).toBe('success');
+  // What garbage collection does after the grace period.
+  await parts.catalog.versions.forget(new Date(Date.now() + 60_000));
+  const found = await parts.catalog.bundles.find('vault-7', 1);
+  if (found === undefined) throw new Error('the ledger lost it');
+  const again = await writeBundle(found, join(output, 'again'), {
+    ...parts,
+    sign: async () => 'a signature',
+  });
+  const volume = 'vault-7-0001.0001.tar';
+  expect(await readFile(join(again.directory, volume))).toEqual(await readFile(join(directory, volume)));
 });
 
 test('a manifest whose documents and versions do not agree is refused', async () => {
