@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -108,6 +108,14 @@ export class Headwater {
     });
   }
 
+  /** Runs a shell script, in which `headwater` is the program. */
+  async shell(script: string): Promise<string> {
+    return await run('sh', ['-e', '-c', script], {
+      env: { ...this.environment, PATH: await pathWithProgram(this.directory) },
+      cwd: this.directory,
+    });
+  }
+
   /** Publishes beside the running server and waits until it announces the version. */
   async publish(...args: string[]): Promise<Published> {
     const published = JSON.parse(await this.cli('publish', '--json', ...args)) as Published;
@@ -203,6 +211,15 @@ export class Headwater {
     await this.#agent?.destroy();
     this.#agent = undefined;
   }
+}
+
+/** The search path of shells in which the program is called `headwater`. @param directory where it may be put */
+export async function pathWithProgram(directory: string): Promise<string> {
+  const folder = path.join(directory, 'bin');
+  await mkdir(folder, { recursive: true });
+  const text = `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`;
+  await writeFile(path.join(folder, 'headwater'), text, { mode: 0o755 });
+  return `${folder}${path.delimiter}${process.env['PATH'] ?? ''}`;
 }
 
 /** Waits for something that other processes bring about. */

@@ -10,6 +10,8 @@ import { freePort } from './headwater.ts';
 
 /** What an image is called. */
 export interface ImageName {
+  /** Debian when left out. */
+  os?: string;
   release: string;
   /** As metadata.yaml has it: `x86_64`. */
   architecture: string;
@@ -53,16 +55,16 @@ export class ImageServer {
   /** Adds an image with a real root, a squashfs, and signs the documents anew. */
   async add(name: ImageName, root: string): Promise<void> {
     const work = await mkdtemp(path.join(this.#directory, 'image-'));
-    const { release, architecture, made } = name;
+    const { os = 'Debian', release, architecture, made } = name;
     const metadata = {
       architecture,
       creation_date: Date.parse(made) / 1000,
       properties: {
-        os: 'Debian',
+        os,
         release,
         variant: 'default',
         architecture,
-        description: `Debian ${release}`,
+        description: `${os} ${release}`,
       },
       templates: { '/etc/hostname': { when: ['create', 'copy'], template: 'hostname.tpl' } },
     };

@@ -1,9 +1,9 @@
-import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { stringify } from 'yaml';
+import { bootableImage } from '../support/bootable-image.ts';
 import { attempt, type CommandResult, run } from '../support/command.ts';
 import { digestOf } from '../support/images.ts';
 import { Headwater } from './headwater.ts';
@@ -94,29 +94,6 @@ let headwater: Headwater;
 /** What the containers of one image say when they are asked which it is. */
 type Marker = string;
 
-/** A system that is nothing but busybox, with a marker of its own. @returns the files, metadata first */
-async function bootable(marker: Marker): Promise<[string, string]> {
-  const directory = path.join(scratch, marker);
-  const root = path.join(directory, 'root');
-  for (const name of ['bin', 'sbin', 'etc', 'dev', 'proc', 'sys', 'root', 'tmp', 'run']) {
-    await mkdir(path.join(root, name), { recursive: true });
-  }
-  await copyFile('/bin/busybox', path.join(root, 'bin/busybox'));
-  for (const name of ['bin/sh', 'bin/cat', 'sbin/init']) await symlink('/bin/busybox', path.join(root, name));
-  await writeFile(path.join(root, 'etc/inittab'), '::wait:/bin/true\n');
-  await writeFile(path.join(root, 'etc/marker'), marker);
-  const properties = { os: 'Busybox', release: 'static', description: marker };
-  const metadata = { architecture: 'x86_64', creation_date: 1767322800, properties };
-  await writeFile(path.join(directory, 'metadata.yaml'), stringify(metadata));
-  const files: [string, string] = [
-    path.join(directory, 'metadata.tar.xz'),
-    path.join(directory, 'rootfs.squashfs'),
-  ];
-  await run('tar', ['-C', directory, '-cJf', files[0], 'metadata.yaml']);
-  await run('mksquashfs', [root, files[1], '-noappend', '-quiet', '-no-progress', '-all-root']);
-  return files;
-}
-
 beforeAll(async () => {
   scratch = await mkdtemp(path.join(tmpdir(), 'headwater-crowd-'));
   await removeNetwork();
@@ -145,7 +122,7 @@ test('while hosts push and move an alias, every launch on the others gets a whol
 
   /** Pushes an image and has the alias lead to it, as people do: two that do so at once may meet. */
   const push = async (member: Member, marker: Marker): Promise<void> => {
-    const files = await bootable(marker);
+    const files = await bootableImage(path.join(scratch, marker), { marker });
     const fingerprint = await digestOf(...files);
     pushed.set(fingerprint, marker);
     await member.run('image', 'import', ...files);
