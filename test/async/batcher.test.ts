@@ -77,7 +77,7 @@ test('no batch is larger than allowed, and nobody is forgotten', async () => {
 });
 
 test('after a large batch the next one waits for more', async () => {
-  const { batcher, batches, end } = noted({ linger: { afterRequests: 2, milliseconds: 1 } });
+  const { batcher, batches, end } = noted({ linger: { afterRequests: 2, milliseconds: 200 } });
   const first = Promise.all([batcher.do(1), batcher.do(2)]);
   await nextTick();
   end(0);
